@@ -1,0 +1,156 @@
+"""The nouns that travel between rooms. No networks, no files, no printing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+"""(height, width, 3) RGB, or (time, height, width, 3) for a clip."""
+
+
+class Part(StrEnum):
+    """The side of a split on which a clip stands."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Height and width of a picture, in pixels."""
+
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"a picture has at least one pixel, not {self.height} x {self.width}")
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Which frames a window holds: `frames` of them, `spacing_seconds` apart by the film's own clock."""
+
+    frames: int
+    spacing_seconds: float
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise ValueError(f"a window has at least one frame, not {self.frames}")
+        if not self.spacing_seconds > 0:
+            raise ValueError(f"frames are more than 0 seconds apart, not {self.spacing_seconds}")
+
+    @property
+    def window_seconds(self) -> float:
+        """The time a whole window covers, from its first frame to the end of its last."""
+        return self.frames * self.spacing_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture and its time."""
+
+    index: int
+    seconds: float
+    pixels: Pixels
+
+    def __repr__(self) -> str:
+        return f"Frame(index={self.index}, seconds={self.seconds:.3f}, pixels={self.pixels.shape})"
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """What reading a whole film found; nothing here is the container's claim unless its name says so."""
+
+    path: Path
+    size: Size
+    """As shown, rotation applied."""
+    codec: str
+    frames: int
+    first_seconds: float
+    last_seconds: float
+    duration_seconds: float
+    """Last timestamp minus the first, plus how long the last frame stands."""
+    rotation_degrees: int
+    claimed_frames: int
+    claimed_fps: float
+    oddities: tuple[str, ...] = ()
+    """One sentence for each thing a person would want to know."""
+
+    @property
+    def fps(self) -> float:
+        """Measured frames per second of film."""
+        return self.frames / self.duration_seconds if self.duration_seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFilm:
+    """A film with the truth about it, as its owner gave it."""
+
+    path: Path
+    label: str
+    group: str | None = None
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFailure:
+    """A film that could not be used, and why: the row that one bad file costs."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilmScan:
+    """A film read once from end to end: its facts, a hash of its content, and a few thumbnails to know it by."""
+
+    facts: FilmFacts
+    content_hash: str
+    thumbnails: NDArray[np.uint8]
+    """(count, 12, 16) grey pictures spread over the film; the first and last frame are the first and last of them."""
+
+    def __repr__(self) -> str:
+        return f"FilmScan({self.facts.path.name}, {self.facts.frames} frames, {self.content_hash[:8]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One class and how probable it is."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of film with one answer."""
+
+    start_seconds: float
+    end_seconds: float
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class FilmPrediction:
+    """What the model says of one film, in words and seconds."""
+
+    path: Path
+    label: str
+    probability: float
+    top: tuple[Candidate, ...]
+    segments: tuple[Segment, ...]
+    duration_seconds: float
+    frames: int
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the film was read, such as damage after a certain frame."""
