@@ -1,0 +1,556 @@
+"""File to frames: the only reader.
+
+A film is any file that OpenCV decodes, or a folder of numbered pictures. It is read once, in order, by its own clock,
+in memory that does not grow with its length. The container's frame count and rate are claims, reported beside what was
+measured and never relied on. This module does not know which frames a window wants, nor what a frame shows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+os.environ.setdefault(
+    "OPENCV_FFMPEG_LOGLEVEL", "-8"
+)  # the decoder's noise; what matters of it becomes a sentence below
+
+import cv2
+import numpy as np
+
+from vidrnn.errors import FilmError, UsageError
+from vidrnn.values import FilmFacts, Frame, Pixels, Size
+
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+# fmt: off
+FILM_SUFFIXES = frozenset([
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".m2ts", ".m2v",
+    ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".rm", ".rmvb",
+    ".ts", ".vob", ".webm", ".wmv", ".y4m",
+])
+# fmt: on
+"""What counts as a film when a folder is walked, in lower case."""
+PICTURE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
+"""What counts as a picture in a folder of numbered pictures, in lower case."""
+
+_JUMP_SECONDS = 10.0
+_TOLERANCE_SECONDS = 0.002
+_REWIND_SECONDS = 1.0
+_HOLD_SECONDS = 0.001
+_USUAL_FPS = 25.0
+_ENDING_SECONDS = 0.3
+_MANY_PIXELS = 1280 * 720
+_PATIENCE = 3
+_NOT_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
+_CODECS = {
+    "av01": "av1",
+    "fmp4": "mpeg4",
+    "mp4v": "mpeg4",
+    "mp43": "msmpeg4",
+    "mpg1": "mpeg1",
+    "mpg2": "mpeg2",
+    "vp80": "vp8",
+    "vp90": "vp9",
+}
+
+
+def is_film(path: Path) -> bool:
+    """Whether a path looks like a film: a file with a film's suffix, or a folder of only numbered pictures."""
+    if path.is_dir():
+        return bool(_numbered_pictures(path))
+    return path.suffix.lower() in FILM_SUFFIXES and path.is_file()
+
+
+def resized(pixels: Pixels, size: Size | None) -> Pixels:
+    """The whole picture at another size, never cropped; (height, width, 3). None leaves it as it is."""
+    height, width = pixels.shape[:2]
+    if size is None or (height, width) == (size.height, size.width):
+        return pixels
+    shrinks = size.height <= height and size.width <= width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (size.width, size.height), interpolation=how), dtype=np.uint8)
+
+
+def open_film(path: Path | str, *, rate: float | None = None) -> Film:
+    """A film, opened and its first frame decoded, to be read once.
+
+    `rate` is in frames per second: a folder of pictures needs it, a film with its own clock refuses it (UsageError).
+    Raises FilmError, one sentence, when there is nothing here that can be shown.
+    """
+    path = Path(path)
+    if rate is not None and not 0 < rate < float("inf"):
+        raise UsageError(f"--rate {rate}: a rate is more than 0 frames per second.")
+    if path.is_dir():
+        return Film(path, _open_folder(path, rate))
+    if rate is not None:
+        raise UsageError(f"{path}: is a film with a clock of its own; --rate is for folders of pictures. Leave it out.")
+    return Film(path, _open_file(path))
+
+
+class Film:
+    """One film, read once from first frame to last; every reading method goes on where the one before it stopped.
+
+    `facts` reads what is left. `notes` tells what went wrong so far: damage, missing time stamps, long gaps.
+    """
+
+    def __init__(self, path: Path, source: _Source) -> None:
+        self.path = path
+        self._source = source
+        self._clock = _Clock(source.claimed_fps)
+        self._frames = 0
+        self._broken_at: list[int] = []
+        self._sizes_differ = False
+        self._ended = False
+        self._primed = True
+        self._pixels: Pixels | None = self._first_picture()
+        self.size = Size(*self._pixels.shape[:2])
+        """As shown, rotation applied."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._ended = True
+        self._source.close()
+
+    def frames(self, *, size: Size | None = None) -> Iterator[Frame]:
+        """Every frame, with its own time in seconds, resized to `size` while it is read."""
+        for index, seconds in self._ticks():
+            pixels = self._picture(size)
+            if pixels is not None:
+                yield Frame(index, seconds, pixels)
+
+    def sampled(self, spacing_seconds: float, *, size: Size | None = None, ending: bool = False) -> Iterator[Frame]:
+        """The frames that stand at the grid times of `Grid`; only these are converted and resized.
+
+        `seconds` is the grid time, `index` that of the frame which stands for it; one may stand for several times.
+        With `ending` also every frame near the film's claimed end, under its own time, so that the last one given is
+        the film's last wherever the container does not claim too much.
+        """
+        grid = Grid(spacing_seconds)
+        end = self._claimed_seconds - _ENDING_SECONDS if ending else float("inf")
+        owed: list[float] = []
+        for index, seconds in self._ticks():
+            owed += grid.times_served(seconds)
+            if not owed and seconds < end:
+                continue
+            pixels = self._picture(size)
+            if pixels is not None:
+                yield from (Frame(index, at, pixels) for at in owed or [seconds])
+                owed = []
+
+    def facts(self) -> FilmFacts:
+        """What the whole film is; decodes what has not been read yet, without converting it."""
+        for _ in self._ticks():
+            pass
+        source, clock = self._source, self._clock
+        return FilmFacts(
+            path=self.path,
+            size=self.size,
+            codec=source.codec,
+            frames=self._frames,
+            first_seconds=clock.first_seconds,
+            last_seconds=clock.seconds,
+            duration_seconds=clock.seconds - clock.first_seconds + clock.step_seconds,
+            rotation_degrees=source.rotation_degrees,
+            claimed_frames=source.claimed_frames,
+            claimed_fps=source.claimed_fps,
+            oddities=(*self.notes, *self._lies(), *self._oddities()),
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each thing that went wrong in what has been read so far."""
+        return (*self._damage(), *self._clock.notes())
+
+    def _ticks(self) -> Iterator[tuple[int, float]]:
+        """Index and time of every frame that is left; its picture can be had until the next one is asked for."""
+        if self._primed:
+            self._primed = False
+            yield 0, self._clock.seconds
+        while not self._ended and (raw := self._grab()) is not None:
+            self._pixels = None
+            self._frames += 1
+            yield self._frames - 1, self._clock.tick(raw)
+        self._ended = True
+
+    def _grab(self) -> float | None:
+        """The next frame's raw time. The decoder also says no at damage that it can get over, so it is asked again."""
+        for attempt in range(_PATIENCE):
+            raw = self._source.grab()
+            if raw is not None:
+                self._broken_at += [self._frames] if attempt else []
+                return raw
+        return None
+
+    def _picture(self, size: Size | None) -> Pixels | None:
+        if self._pixels is None:
+            self._pixels = self._source.picture()
+        if self._pixels is None:
+            self._broken_at.append(self._frames - 1)
+            return None
+        self._sizes_differ |= self._pixels.shape[:2] != (self.size.height, self.size.width)
+        return np.asarray(cv2.cvtColor(resized(self._pixels, size or self.size), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+    def _first_picture(self) -> Pixels:
+        while (raw := self._grab()) is not None:
+            pixels = self._source.picture()
+            if pixels is not None:
+                self._frames = 1
+                self._clock.tick(raw)
+                return pixels
+        self.close()
+        raise FilmError(f"{self.path}: {_why_no_frames(self.path, self._source)}")
+
+    @property
+    def _claimed_seconds(self) -> float:
+        fps = self._source.claimed_fps
+        return self._source.claimed_frames / fps if fps > 0 else 0.0
+
+    def _damage(self) -> Iterator[str]:
+        if self._broken_at:
+            many = f" and {len(self._broken_at) - 1} more times" if len(self._broken_at) > 1 else ""
+            yield f"Damaged after {self._broken_at[0]} frames{many}: what could be decoded was used."
+        if self._sizes_differ:
+            yield "The size of the picture changes; every frame was brought to the size of the first."
+        read = self._clock.seconds - self._clock.first_seconds + self._clock.step_seconds
+        claimed = self._claimed_seconds
+        if self._ended and read < 0.9 * claimed - 0.5:
+            yield f"Cut short after {self._frames} frames: {read:.1f} of {claimed:.1f} claimed seconds could be read."
+
+    def _lies(self) -> Iterator[str]:
+        if self._source.claimed_frames not in (0, self._frames):
+            yield f"The container claims {self._source.claimed_frames} frames; {self._frames} could be read."
+
+    def _oddities(self) -> Iterator[str]:
+        if self._frames == 1:
+            yield "There is only one frame."
+        if self._source.rotation_degrees:
+            yield f"Shown turned by {self._source.rotation_degrees} degrees clockwise, as its rotation flag asks."
+        yield from self._clock.oddities()
+
+
+class Grid:
+    """Which of the times t0, t0 + spacing, t0 + 2 spacing, ... a frame stands for; t0 is the time of the first frame.
+
+    A time is served by the first frame at or after it (2 ms of tolerance), so a frame after a gap serves several times.
+    After a jump of more than 10 s the grid starts anew. No answer depends on a later frame: a live stream can use it.
+    """
+
+    def __init__(self, spacing_seconds: float) -> None:
+        if not 0.001 <= spacing_seconds < float("inf"):
+            raise ValueError(f"grid times are 1 ms or more apart, not {spacing_seconds} seconds")
+        self.spacing_seconds = spacing_seconds
+        self._start = float("-inf")
+        self._served = 0
+        self._last = float("-inf")
+
+    def times_served(self, seconds: float) -> list[float]:
+        """The grid times, in seconds, that the frame at `seconds` stands for; mostly none or one."""
+        if seconds - self._last > _JUMP_SECONDS:
+            self._start, self._served = seconds, 0
+        self._last = seconds
+        times = []
+        while (time := self._start + self._served * self.spacing_seconds) <= seconds + _TOLERANCE_SECONDS:
+            times.append(time)
+            self._served += 1
+        return times
+
+
+class _Clock:
+    """Raw time stamps in, times that only go forward out.
+
+    A missing stamp reads as 0. One that goes back a little holds the clock still; one that goes back far begins a new
+    count, as in films that were joined.
+    """
+
+    def __init__(self, claimed_fps: float) -> None:
+        self._guess = 1 / claimed_fps if 1 <= claimed_fps <= 240 else 1 / _USUAL_FPS
+        self.first_seconds = self.seconds = self._offset = 0.0
+        self._ticks = self._missing = self._back = self._steps = 0
+        self._steps_sum = self._widest = 0.0
+        self._narrowest = float("inf")
+        self._jumps: list[tuple[int, float]] = []
+
+    @property
+    def step_seconds(self) -> float:
+        """How long a frame stands: the mean of what was measured, else what the container claims."""
+        return self._steps_sum / self._steps if self._steps else self._guess
+
+    def tick(self, raw: float) -> float:
+        """The time of the next frame in seconds, later than all before."""
+        if self._ticks == 0:
+            self.first_seconds = self.seconds = max(raw, 0.0)
+        elif raw == 0:
+            self._missing += 1
+            self.seconds += self.step_seconds
+        elif raw + self._offset <= self.seconds:
+            self._go_back(raw)
+        else:
+            self._go_on(raw + self._offset)
+        self._ticks += 1
+        return self.seconds
+
+    def _go_back(self, raw: float) -> None:
+        self._back += 1
+        if self.seconds - raw - self._offset < _REWIND_SECONDS:
+            self.seconds += _HOLD_SECONDS
+            self._steps += 1
+            self._steps_sum += _HOLD_SECONDS
+        else:
+            self.seconds += self.step_seconds
+            self._offset = self.seconds - raw
+
+    def _go_on(self, seconds: float) -> None:
+        step = seconds - self.seconds
+        self.seconds = seconds
+        if step > _JUMP_SECONDS:
+            self._jumps.append((self._ticks, step))
+            return
+        self._steps += 1
+        self._steps_sum += step
+        self._widest, self._narrowest = max(self._widest, step), min(self._narrowest, step)
+
+    def notes(self) -> Iterator[str]:
+        if self._missing and self._missing == self._ticks - 1:
+            yield f"There are no time stamps: {1 / self._guess:.5g} frames per second were taken."
+        elif self._missing > 1:
+            yield f"{self._missing} frames have no time stamp: their times are estimated."
+        if self._back:
+            yield f"The time stamps go back {self._back} times: the times there are estimated."
+        for index, step in self._jumps[:3]:
+            yield f"The time jumps forward by {step:.0f} seconds at frame {index}."
+
+    def oddities(self) -> Iterator[str]:
+        if self.first_seconds > _TOLERANCE_SECONDS:
+            yield f"The first frame is at {self.first_seconds:.3f} seconds."
+        spread = self._widest - self._narrowest
+        if self._steps > 1 and spread > max(0.25 * self.step_seconds, _TOLERANCE_SECONDS):
+            narrowest, widest = 1000 * self._narrowest, 1000 * self._widest
+            yield f"The frame rate varies: frames are {narrowest:.0f} to {widest:.0f} ms apart."
+
+
+class _Source(Protocol):
+    """Where pictures come from, one after another."""
+
+    codec: str
+    claimed_frames: int
+    claimed_fps: float
+    rotation_degrees: int
+
+    def grab(self) -> float | None:
+        """Go to the next frame and give its raw time in seconds; None if there is none."""
+
+    def picture(self) -> Pixels | None:
+        """The frame gone to, (height, width, 3) BGR; None if it cannot be decoded."""
+
+    def close(self) -> None: ...
+
+
+class _Capture:
+    """A film file through OpenCV's FFmpeg."""
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        self._capture = capture
+        self.codec = _codec(int(capture.get(cv2.CAP_PROP_FOURCC)))
+        self.claimed_frames = _believable(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.claimed_fps = capture.get(cv2.CAP_PROP_FPS) if 0 < capture.get(cv2.CAP_PROP_FPS) < 10**6 else 0.0
+        self.rotation_degrees = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+
+    def grab(self) -> float | None:
+        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if self._capture.grab() else None
+
+    def picture(self) -> Pixels | None:
+        found, pixels = self._capture.retrieve()
+        return np.asarray(pixels, dtype=np.uint8) if found else None
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+class _Pictures:
+    """Pictures that stand one after another, each fetched when it is wanted."""
+
+    rotation_degrees = 0
+
+    def __init__(self, codec: str, seconds: Sequence[float], fetch: Callable[[int], Pixels | None]) -> None:
+        self.codec = codec
+        self.claimed_frames = len(seconds)
+        self.claimed_fps = 1 / (seconds[1] - seconds[0]) if len(seconds) > 1 and seconds[1] > seconds[0] else 0.0
+        self._seconds, self._fetch, self._index = seconds, fetch, -1
+
+    def grab(self) -> float | None:
+        self._index += 1
+        return self._seconds[self._index] if self._index < len(self._seconds) else None
+
+    def picture(self) -> Pixels | None:
+        return self._fetch(self._index)
+
+    def close(self) -> None:
+        self._fetch = lambda _: None
+
+
+def _open_file(path: Path) -> _Source:
+    if reason := _why_not_a_file(path):
+        raise FilmError(f"{path}: {reason}")
+    if path.suffix.lower() == ".webp":
+        return _open_animation(path)
+    capture = _capture(path, threads=1)
+    if not capture.isOpened():
+        raise FilmError(f"{path}: {_why_not_opened(path)}")
+    if capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT) >= _MANY_PIXELS:
+        capture = _capture(path)
+    return _Capture(capture)
+
+
+def _capture(path: Path, *, threads: int = 0) -> cv2.VideoCapture:
+    """The file opened: one thread is cheapest for small pictures, the default (0) for large ones.
+
+    The path is made absolute so that a colon in it is not taken for a protocol.
+    """
+    return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, threads] if threads else [])
+
+
+def _open_animation(path: Path) -> _Source:
+    """A moving WebP, which FFmpeg does not decode; held in memory whole, as OpenCV gives it."""
+    found, animation = cv2.imreadanimation(str(path))
+    pictures = animation.frames if found else ()
+    starts = np.concatenate([[0.0], np.cumsum(animation.durations)[:-1] / 1000]) if pictures else ()
+    return _Pictures(
+        "webp", [float(start) for start in starts], lambda index: np.asarray(pictures[index][..., :3], np.uint8)
+    )
+
+
+def _open_folder(path: Path, rate: float | None) -> _Source:
+    pictures = _numbered_pictures(path)
+    if not pictures:
+        raise FilmError(
+            f"{path}: is a folder, but not one of numbered pictures (frame1.png, frame2.png, ...) and nothing else."
+        )
+    if rate is None:
+        raise FilmError(f"{path}: {len(pictures)} pictures but no rate. Say --rate FPS.")
+    seconds = [index / rate for index in range(len(pictures))]
+    return _Pictures(
+        f"{pictures[0].suffix[1:].lower()} pictures", seconds, lambda index: _read_picture(pictures[index])
+    )
+
+
+def _numbered_pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of their numbers; none if anything else is in it."""
+    numbered = []
+    for path in folder.iterdir():
+        if path.name.startswith(".") or path.name.lower() in _NOT_PICTURES:
+            continue
+        if path.suffix.lower() not in PICTURE_SUFFIXES or not path.stem[-1:].isdecimal() or not path.is_file():
+            return []
+        numbered.append(path)
+    return sorted(numbered, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """A key that puts frame10 after frame9."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _read_picture(path: Path) -> Pixels | None:
+    try:
+        pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
+
+
+def _codec(fourcc: int) -> str:
+    """A codec's name for people: h264, vp9, mpeg4."""
+    name = fourcc.to_bytes(4, "little", signed=fourcc < 0).decode("latin-1").strip(" \0").lower()
+    return _CODECS.get(name, name if name.isprintable() and name else "unknown codec")
+
+
+def _believable(count: float) -> int:
+    """The container's count, or 0 where it is nonsense."""
+    return int(count) if 0 < count < 1e9 else 0
+
+
+# Why a file is no film: looked into only after it was found wanting.
+
+
+def _why_not_a_file(path: Path) -> str | None:
+    if not path.exists():
+        return "no such file."
+    if not path.is_file():
+        return "is not a file."
+    return "is empty (0 bytes)." if path.stat().st_size == 0 else None
+
+
+def _why_not_opened(path: Path) -> str:
+    try:
+        ends = _both_ends(path)
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}."
+    if not re.search(rb"[\x00-\x08\x0e-\x1f]", ends):
+        return "holds text; it is not a film."
+    if ends[4:8] == b"ftyp" and b"moov" not in _boxes(path):
+        return "is cut short: its index (moov) is missing, so nothing in it can be found. Copy or record it again."
+    if _is_sound(ends):
+        return "holds only sound, no pictures."
+    return "no pictures were found in it: it may hold only sound, be damaged at its start, or not be a film at all."
+
+
+def _why_no_frames(path: Path, source: _Source) -> str:
+    ends = _both_ends(path) if path.is_file() else b""
+    if b"encv" in ends or b"\x47\xe1\x81" in ends:  # an encrypted sample entry of MP4; ContentEncAlgo of Matroska
+        return "is encrypted; only a copy without encryption can be read."
+    if source.codec == "av1":
+        return f"holds AV1, which this OpenCV cannot decode. Convert it: ffmpeg -i {path.name} -c:v libx264 out.mp4"
+    if source.claimed_frames == 0:
+        return "there are no frames in it."
+    return f"none of its {source.claimed_frames} claimed frames ({source.codec}) could be decoded: it is damaged."
+
+
+def _both_ends(path: Path, most: int = 1 << 20) -> bytes:
+    """The first and the last MiB of a file."""
+    with path.open("rb") as file:
+        start = file.read(most)
+        file.seek(max(most, path.stat().st_size - most))
+        return start + file.read(most)
+
+
+def _boxes(path: Path) -> set[bytes]:
+    """The names of the boxes at the top level of an MP4 file."""
+    names = set()
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
+            names.add(head[4:])
+            length = int.from_bytes(head[:4]) - 8
+            if length == 1 - 8:
+                length = int.from_bytes(file.read(8)) - 16
+            if length < 0:
+                break
+            file.seek(length, os.SEEK_CUR)
+    return names
+
+
+def _is_sound(ends: bytes) -> bool:
+    if ends[4:8] == b"ftyp":
+        return b"soun" in ends and b"vide" not in ends
+    if ends[:4] == b"\x1aE\xdf\xa3":
+        return b"A_" in ends and b"V_" not in ends
+    if ends[:4] == b"OggS":
+        return b"theora" not in ends
+    return (
+        ends[:4] in (b"fLaC", b"#!AM")
+        or ends[:3] == b"ID3"
+        or ends[:2] in (b"\xff\xfb", b"\xff\xf1")
+        or ends[8:12] == b"WAVE"
+    )
