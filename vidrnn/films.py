@@ -1,0 +1,379 @@
+"""Which films are meant, and what their owner says of them. No decoding: a film is opened elsewhere.
+
+DATA is a folder of class folders or a CSV manifest; a SOURCE is a film, a folder or a glob pattern.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import io
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidrnn.errors import DataError, FilmError, UsageError
+from vidrnn.values import FilmFailure, LabelledFilm, Part
+from vidrnn.video import PICTURE_SUFFIXES, is_film
+
+PART_WORDS = {
+    "train": Part.TRAIN,
+    "training": Part.TRAIN,
+    "val": Part.VAL,
+    "valid": Part.VAL,
+    "validation": Part.VAL,
+    "dev": Part.VAL,
+    "test": Part.TEST,
+    "testing": Part.TEST,
+}
+COLUMNS = ("path", "label", "group", "split")
+DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledData:
+    """What DATA holds: films with the truth about them, rows that name no film, and what the user should know."""
+
+    films: tuple[LabelledFilm, ...]
+    failures: tuple[FilmFailure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels, each once, sorted."""
+        return tuple(sorted({film.label for film in self.films}))
+
+
+def read_labelled(data: Path, *, fewest_classes: int = 2) -> LabelledData:
+    """Films and labels of a folder of class folders, or of a CSV manifest (path,label[,group][,split]).
+
+    The films are named, not opened. `fewest_classes` is 1 where one class is enough, as in evaluation.
+    Raises DataError, as a sentence, when DATA cannot be used; a row that names no film is a failure instead.
+    """
+    if data.is_dir():
+        found = _read_folder(data)
+    elif data.is_file():
+        found = _read_manifest(data)
+    else:
+        raise DataError(f"{data}: there is no such folder or CSV file.")
+    found = _without_repeats(data, found)
+    if len(found.classes) < fewest_classes:
+        raise DataError(
+            f"{data}: all {len(found.films)} films are of one class, {found.classes[0]!r}; "
+            f"telling classes apart needs {fewest_classes} or more."
+        )
+    return found
+
+
+def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
+    """Films that the sources name, in their order and each once; folders are walked and sorted as people count.
+
+    A source is a film, a folder or a glob pattern. A file that is named outright is taken at its word.
+    Raises UsageError for a source that names nothing.
+    """
+    films: dict[Path, Path] = {}
+    for source in sources:
+        for film in _films_of(source):
+            films.setdefault(film.resolve(), film)
+    return tuple(films.values())
+
+
+def content_hash(path: Path) -> str:
+    """32 hexadecimal digits that stand for a film's bytes; of a folder of pictures, for their names and bytes in order.
+
+    Raises FilmError when the bytes cannot be read.
+    """
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, _blake).hexdigest()
+        whole = _blake()
+        for picture in sorted(_pictures(path), key=natural_key):
+            whole.update(f"{picture.name}\0{picture.stat().st_size}\0".encode("utf-8", "surrogateescape"))
+            whole.update(picture.read_bytes())
+        return whole.hexdigest()
+    except OSError as problem:
+        raise FilmError(f"{path}: cannot be read: {problem.strerror or problem}.") from problem
+
+
+def natural_key(path: Path) -> tuple[tuple[tuple[int, int | str], ...], ...]:
+    """Sorts paths as people count: clip2 before clip10."""
+    return tuple(
+        tuple((0, int(bit)) if bit.isdecimal() else (1, bit) for bit in re.split(r"(\d+)", part.casefold()) if bit)
+        for part in path.parts
+    )
+
+
+def _blake() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _films_of(source: str) -> list[Path]:
+    path = Path(source)
+    if path.is_dir():
+        films = [path] if is_film(path) else list(_walk(path).films)
+        if not films:
+            raise UsageError(f"{source}: this folder holds no film.")
+        return films
+    if path.exists():
+        return [path]
+    if not glob.has_magic(source):
+        raise UsageError(f"{source}: there is no such film or folder.")
+    matches = sorted((Path(match) for match in glob.glob(source, recursive=True)), key=natural_key)  # noqa: PTH207
+    films = [film for match in matches for film in _films_of_match(match)]
+    if not films:
+        raise UsageError(f"{source}: no film matches this pattern ({len(matches)} other files and folders do).")
+    return films
+
+
+def _films_of_match(match: Path) -> Sequence[Path]:
+    if is_film(match):
+        return [match]
+    return _walk(match).films if match.is_dir() else []
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Films below a folder, and how many files there were passed over."""
+
+    films: tuple[Path, ...]
+    hidden: int
+    others: tuple[Path, ...]
+
+
+def _walk(folder: Path) -> _Walk:
+    """Every film below `folder`, sorted naturally; a folder of pictures is one film and is not entered."""
+    films: list[Path] = []
+    others: list[Path] = []
+    hidden = 0
+    entered: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(here)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        hidden += sum(map(_is_hidden, files))
+        shown = [Path(here) / name for name in files if not _is_hidden(name)]
+        films += (file for file in shown if is_film(file))
+        others += (file for file in shown if not is_film(file))
+        inside = [Path(here) / name for name in folders if not _is_hidden(name)]
+        pictures = [each for each in inside if is_film(each)]
+        films += pictures
+        folders[:] = [each.name for each in inside if each not in pictures]
+    return _Walk(tuple(sorted(films, key=natural_key)), hidden, tuple(others))
+
+
+def _name(text: str) -> str:
+    """One spelling for one name: some systems take accents apart, and a model's classes must match anywhere."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    return (each for each in folder.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES and not _is_hidden(each.name))
+
+
+def _read_folder(data: Path) -> LabelledData:
+    found = _walk(data)
+    if not found.films:
+        raise DataError(f"{data}: wanted a folder of class folders, found no film in it.")
+    inside = [film.relative_to(data).parts for film in found.films]
+    split = _is_split_folder(data, inside)
+    depth = 2 if split else 1
+    films = tuple(
+        LabelledFilm(film, label=_name(parts[depth - 1]), part=PART_WORDS[parts[0].casefold()] if split else None)
+        for film, parts in zip(found.films, inside, strict=True)
+        if len(parts) > depth
+    )
+    if not films:
+        raise DataError(f"{data}: wanted class folders with films in them, found {len(inside)} films {_hint(found)}")
+    return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=len(inside) - len(films))))
+
+
+def _is_split_folder(data: Path, inside: Sequence[tuple[str, ...]]) -> bool:
+    """Whether the first-level folders are train, val and test with class folders inside, and nothing else."""
+    firsts = {parts[0].casefold() for parts in inside if len(parts) > 1}
+    if not firsts or not firsts <= PART_WORDS.keys():
+        return False
+    if any(len(parts) > 2 for parts in inside):
+        return True
+    raise DataError(
+        f"{data}: {', '.join(sorted(firsts))} hold films but no class folders; "
+        "make a folder for each class in them, or give a CSV manifest with path,label,split."
+    )
+
+
+def _hint(found: _Walk) -> str:
+    manifests = sorted(other.name for other in found.others if other.suffix.casefold() == ".csv")
+    if manifests:
+        return f"at its top and the manifest {' or '.join(manifests)}: give the manifest as DATA instead."
+    return "at its top. Put the films of each class in a folder with the name of the class."
+
+
+def _folder_notes(found: _Walk, unlabelled: int) -> Iterator[str]:
+    if unlabelled:
+        yield f"{unlabelled} films stand beside the class folders, have no label and were ignored"
+    if found.hidden or found.others:
+        yield f"{len(found.others)} files that are not films and {found.hidden} hidden ones were ignored"
+
+
+# --- manifests -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of a manifest, cells by column name."""
+
+    line: int
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells.get(column, "")
+
+
+def _read_manifest(data: Path) -> LabelledData:
+    rows = _rows(data)
+    folder = data.parent
+    split = any(row["split"] for row in rows)
+    films: list[LabelledFilm] = []
+    failures: list[FilmFailure] = []
+    for row in rows:
+        film = _film_of_row(folder, row, _part(data, row) if split else None)
+        if isinstance(film, LabelledFilm):
+            films.append(film)
+        else:
+            failures.append(film)
+    if not films:
+        first = f" First problem: {failures[0].reason}." if failures else ""
+        raise DataError(
+            f"{data}: none of its {len(rows)} rows names a film that is there.{first} Paths are relative to the CSV."
+        )
+    return LabelledData(tuple(films), tuple(failures))
+
+
+def _film_of_row(folder: Path, row: _Row, part: Part | None) -> LabelledFilm | FilmFailure:
+    for column in ("path", "label"):
+        if not row[column]:
+            return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
+    path = _existing(folder, row["path"])
+    if path is None:
+        return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names a file that is not there")
+    if path.is_dir() and not is_film(path):
+        return FilmFailure(path, f"line {row.line} of the manifest names a folder that is not a film of pictures")
+    return LabelledFilm(path, _name(row["label"]), _name(row["group"]) or None, part)
+
+
+def _existing(folder: Path, text: str) -> Path | None:
+    """The file that a manifest means, be it written on another system: accents apart, or with backslashes."""
+    for spelling in (text, text.replace("\\", "/")):
+        for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
+            if "\0" not in form and (folder / form).exists():
+                return folder / form
+    return None
+
+
+def _part(data: Path, row: _Row) -> Part:
+    word = row["split"]
+    part = PART_WORDS.get(word.casefold())
+    if part is None:
+        found = f"the split {word!r}" if word else "no split, though other rows have one"
+        raise DataError(f"{data}: line {row.line} has {found}; write train, val or test.")
+    return part
+
+
+def _rows(data: Path) -> list[_Row]:
+    """The manifest's lines that are not blank, below a header that has been checked."""
+    text = _text(data)
+    header_line = next((line for line in text.splitlines() if line.strip(" \t,;")), "")
+    delimiter = _delimiter(data, header_line)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except csv.Error as problem:
+        raise DataError(f"{data}: line {reader.line_num} is not CSV: {problem}.") from problem
+    lines = [(number, cells) for number, cells in lines if any(cells)]
+    header = [name.casefold() for name in lines[0][1]]
+    return [_row(data, header, number, cells) for number, cells in lines[1:]]
+
+
+def _row(data: Path, header: list[str], number: int, cells: list[str]) -> _Row:
+    if any(cells[len(header) :]):
+        raise DataError(
+            f"{data}: line {number} has {len(cells)} cells where the header has {len(header)}; "
+            "put quotes around a path or label with a comma in it."
+        )
+    named = dict(zip(header, cells, strict=False))
+    return _Row(number, {column: named[column] for column in COLUMNS if column in named})
+
+
+def _text(data: Path) -> str:
+    """The file's text: UTF-8 with or without a byte order mark, or UTF-16 with one."""
+    try:
+        raw = data.read_bytes()
+    except OSError as problem:
+        raise DataError(f"{data}: cannot be read: {problem.strerror or problem}.") from problem
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        raise DataError(f"{data}: is not a CSV manifest in UTF-8; save it as 'CSV UTF-8' (path,label).") from None
+
+
+def _delimiter(data: Path, header: str) -> str:
+    """What stands between the columns, judged by which one shows the columns that are needed."""
+    columns = {
+        mark: [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=mark), [])]
+        for mark in DELIMITERS
+    }
+    mark = max(DELIMITERS, key=lambda each: (len({*COLUMNS, "frame"} & set(columns[each])), len(columns[each])))
+    found = columns[mark]
+    if {"path", "frame", "label"} <= set(found):
+        raise DataError(
+            f"{data}: has a label for each frame (path,frame,label); that is another task, which this version "
+            "does not train. Give a manifest with one label for each film (path,label)."
+        )
+    if missing := [column for column in COLUMNS[:2] if column not in found]:
+        raise DataError(
+            f"{data}: the first line has the columns {', '.join(found) or 'none'}; needed are path and label "
+            f"(group and split may follow), and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        )
+    if twice := [column for column in COLUMNS if found.count(column) > 1]:
+        raise DataError(f"{data}: the column {twice[0]} is there more than once; keep one.")
+    return mark
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def _without_repeats(data: Path, found: LabelledData) -> LabelledData:
+    """Each file once. A file with two labels, or on two sides, is refused."""
+    first: dict[Path, LabelledFilm] = {}
+    for film in found.films:
+        before = first.setdefault(film.path.resolve(), film)
+        if before.label != film.label:
+            raise DataError(f"{data}: {film.path} is listed as {before.label!r} and as {film.label!r}; keep one label.")
+        if before.part is not film.part:
+            raise DataError(f"{data}: {film.path} is listed for {before.part} and for {film.part}; keep one.")
+    notes = list(found.notes)
+    if repeats := len(found.films) - len(first):
+        notes.append(f"{repeats} repeated rows: each film was used once")
+    notes += _alike_notes(film.label for film in first.values())
+    return LabelledData(tuple(first.values()), found.failures, tuple(notes))
+
+
+def _alike_notes(labels: Iterable[str]) -> Iterator[str]:
+    spellings = Counter(label.casefold() for label in set(labels))
+    for label, count in sorted(spellings.items()):
+        if count > 1:
+            yield f"{count} classes are spelled almost alike ({label!r}) and were taken as different"
