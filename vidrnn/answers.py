@@ -1,0 +1,124 @@
+"""Scores become answers for people: names, probabilities, seconds. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.values import Candidate, FilmPrediction, Segment
+
+UNKNOWN = "unknown"
+_TOP = 5
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FilmScores:
+    """What the network says of one film, and the film's own clock.
+
+    `scores[w]` (windows, classes), before softmax, belongs to the window that begins at step `starts[w]`;
+    `seconds` (steps,) is each step's time.
+    """
+
+    path: Path
+    scores: Floats
+    starts: tuple[int, ...]
+    seconds: Floats
+    end_seconds: float
+    frames: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def film_scores(self) -> Floats:
+        """The mean over windows (classes,), before softmax: the film's overall answer."""
+        mean: Floats = self.scores.mean(0)
+        return mean
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How scores are read: the classes' names, the temperature, the steps of a window, and when to say unknown."""
+
+    classes: tuple[str, ...]
+    temperature: float
+    window_steps: int
+    threshold: float = 0.0
+
+
+def probabilities(scores: Floats, temperature: float) -> Floats:
+    """Softmax over the last axis of scores divided by the temperature."""
+    scaled = scores / temperature
+    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
+    shares: Floats = powers / powers.sum(-1, keepdims=True)
+    return shares
+
+
+def timeline(film: FilmScores, reading: Reading) -> Floats:
+    """Probabilities at each step (steps, classes): the mean over the windows that hold it, nearest middle first.
+
+    A window counts for a step as much as the step stands near its middle, where it saw both what came before and after.
+    """
+    steps = len(film.seconds)
+    total, weight = np.zeros((steps, len(reading.classes))), np.zeros((steps, 1))
+    for start, given in zip(film.starts, probabilities(film.scores, reading.temperature), strict=True):
+        length = min(reading.window_steps, steps - start)
+        places = np.arange(length)
+        near = (np.minimum(places, length - 1 - places) + 1.0)[:, None]
+        total[start : start + length] += near * given
+        weight[start : start + length] += near
+    return np.asarray(total / weight)
+
+
+def segments(film: FilmScores, reading: Reading) -> tuple[Segment, ...]:
+    """Stretches of one answer, from the film's first frame to its end; each stretch's mean probability."""
+    along = timeline(film, reading)
+    best = along.argmax(1)
+    edges = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
+    times = np.append(film.seconds, film.end_seconds)
+    found = []
+    for first, after in pairwise(edges):
+        probability = float(along[first:after, best[first]].mean())
+        label = _named(reading, int(best[first]), probability)
+        found.append(Segment(float(times[first]), float(times[after]), label, probability))
+    return _joined(found)
+
+
+def prediction(film: FilmScores, reading: Reading) -> FilmPrediction:
+    """The answer for one film."""
+    given = probabilities(film.film_scores, reading.temperature)
+    order = np.argsort(-given, kind="stable")[:_TOP]
+    best = int(order[0])
+    return FilmPrediction(
+        path=film.path,
+        label=_named(reading, best, float(given[best])),
+        probability=float(given[best]),
+        top=tuple(Candidate(reading.classes[i], float(given[i])) for i in order),
+        segments=segments(film, reading),
+        duration_seconds=float(film.end_seconds - film.seconds[0]),
+        frames=film.frames,
+        notes=film.notes,
+    )
+
+
+def _named(reading: Reading, index: int, probability: float) -> str:
+    return reading.classes[index] if probability >= reading.threshold else UNKNOWN
+
+
+def _joined(found: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Neighbours of one name as one; only `unknown` can stand beside itself."""
+    joined: list[Segment] = []
+    for segment in found:
+        if joined and joined[-1].label == segment.label:
+            before = joined.pop()
+            shares = before.end_seconds - before.start_seconds, segment.end_seconds - segment.start_seconds
+            mean = float(np.average([before.probability, segment.probability], weights=shares))
+            joined.append(Segment(before.start_seconds, segment.end_seconds, segment.label, mean))
+        else:
+            joined.append(segment)
+    return tuple(joined)

@@ -1,0 +1,137 @@
+"""Decode or encode once, read for ever. What is kept is found by what made it: content, sampling, size, weights.
+
+Entries are plain .npy files, written beside and renamed, read as memory maps. The encoding function is handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.errors import FilmError, RunError
+from vidrnn.parallel import in_order
+from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
+from vidrnn.video import open_film
+
+Array = NDArray[Any]
+Encode = Callable[[Pixels], Array]
+"""(count, height, width, 3) uint8 -> (count, width) float32; called from several threads."""
+
+_FORMAT = 1
+_CHUNK_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How films are read for training: a frame every `spacing_seconds`, the whole picture resized to `size`."""
+
+    spacing_seconds: float
+    size: Size
+    rate: float | None = None
+    """Frames per second of films that are folders of pictures."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A function from pictures to features and the name it is remembered by (its weights' fingerprint)."""
+
+    encode: Encode
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of decoded and encoded films; `threads` films are worked on at once."""
+
+    folder: Path
+    threads: int = 1
+
+    def frames(self, scans: Sequence[FilmScan], grid: Grid) -> Iterator[Array | FilmFailure]:
+        """Each film's frames on the grid, (steps, height, width, 3) uint8, in the films' order."""
+        return self._each(scans, lambda scan: self._frames(scan, grid))
+
+    def features(
+        self, scans: Sequence[FilmScan], grid: Grid, encoding: Encoding, mirrored: bool
+    ) -> Iterator[Array | FilmFailure]:
+        """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked for."""
+        return self._each(scans, lambda scan: self._features(scan, grid, encoding, mirrored))
+
+    def _each(self, scans: Sequence[FilmScan], make: Callable[[FilmScan], Array]) -> Iterator[Array | FilmFailure]:
+        def made_or_why_not(scan: FilmScan) -> Array | FilmFailure:
+            try:
+                return make(scan)
+            except FilmError as error:
+                return FilmFailure(scan.facts.path, str(error))
+
+        return in_order(made_or_why_not, scans, self.threads)
+
+    def _frames(self, scan: FilmScan, grid: Grid) -> Array:
+        file = self._file(scan, grid, "frames")
+        if (kept := _read(file)) is None:
+            _write(file, np.stack([frame.pixels for frame in _sampled(scan, grid)]))
+            kept = np.load(file, mmap_mode="r", allow_pickle=False)
+        return kept
+
+    def _features(self, scan: FilmScan, grid: Grid, encoding: Encoding, mirrored: bool) -> Array:
+        names = ("plain", "mirrored") if mirrored else ("plain",)
+        files = [self._file(scan, grid, f"{encoding.fingerprint}-{name}") for name in names]
+        kept = [_read(file) for file in files]
+        if any(one is None for one in kept):
+            for file, made in zip(files, _encoded(scan, grid, encoding.encode, len(files)), strict=True):
+                _write(file, made)
+            kept = [_read(file) for file in files]
+        return np.stack([one for one in kept if one is not None])
+
+    def _file(self, scan: FilmScan, grid: Grid, what: str) -> Path:
+        made_of = [_FORMAT, scan.content_hash, grid.spacing_seconds, str(grid.size), grid.rate, what]
+        key = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()
+        return self.folder / key[:2] / f"{key}.npy"
+
+
+def _sampled(scan: FilmScan, grid: Grid) -> Iterator[Frame]:
+    path = scan.facts.path
+    with open_film(path, rate=grid.rate if path.is_dir() else None) as film:
+        yield from film.sampled(grid.spacing_seconds, size=grid.size)
+
+
+def _encoded(scan: FilmScan, grid: Grid, encode: Encode, copies: int) -> list[Array]:
+    """The plain features, and the mirrored ones if there are two copies, a chunk of frames at a time."""
+    parts: list[list[Array]] = [[] for _ in range(copies)]
+    frames = _sampled(scan, grid)
+    while chunk := list(islice(frames, _CHUNK_FRAMES // copies)):
+        pixels = np.stack([frame.pixels for frame in chunk])
+        both = pixels if copies == 1 else np.concatenate([pixels, pixels[:, :, ::-1]])
+        for part, made in zip(parts, np.split(encode(both), copies), strict=True):
+            part.append(made)
+    return [np.concatenate(part) for part in parts]
+
+
+def _read(file: Path) -> Array | None:
+    """An entry, or None if there is none or it cannot be read, in which case it is made again."""
+    try:
+        kept: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return kept
+
+
+def _write(file: Path, array: Array) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_suffix(".part")
+        with beside.open("wb") as out:
+            np.save(out, array, allow_pickle=False)
+        beside.replace(file)
+    except OSError as error:
+        raise RunError(
+            f"{file.parent}: the cache cannot be written ({error.strerror}). Free some space there, "
+            "or name another folder in VIDRNN_CACHE."
+        ) from None

@@ -1,0 +1,188 @@
+"""One folder <-> a model and everything that must travel with it. Runs no code from the files it reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from vidrnn.config import ModelHeader, ModelSpec
+from vidrnn.errors import ModelError, RunError
+from vidrnn.model import Model, build_model
+
+WEIGHTS_NAME = "model.safetensors"
+CARD_NAME = "README.md"
+_HEADER_KEY = "vidrnn"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network ready to be asked, and its header."""
+
+    network: Model
+    header: ModelHeader
+    folder: Path
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What the network is."""
+        return self.header.spec
+
+
+def save_model(folder: Path, network: Model, header: ModelHeader, card: str) -> None:
+    """Write a model folder, whole or not at all; one that stands there is replaced.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    with whole_folder(folder) as made:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+        save_file(tensors, made / WEIGHTS_NAME, metadata={_HEADER_KEY: header.to_json()})
+        (made / CARD_NAME).write_text(card, encoding="utf-8")
+
+
+def load_model(path: Path) -> LoadedModel:
+    """Read a model from a run folder, a model folder or its weights file; in evaluation mode, on the CPU.
+
+    Raises:
+        ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
+    """
+    file = find_weights(path)
+    header = read_header(file)
+    network = build_model(header.spec)
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            stored = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a dict
+        network.load_state_dict(stored)
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(
+            f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
+        ) from None
+    return LoadedModel(network.eval().requires_grad_(False), header, file.parent)
+
+
+def read_header(file: Path) -> ModelHeader:
+    """The header of a weights file, without reading its weights.
+
+    Raises:
+        ModelError: the file is damaged, is not vidrnn's, or is newer than this vidrnn.
+    """
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            metadata = tensors.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"{file}: not a whole safetensors file ({_first_line(error)}). Copy the model again."
+        ) from None
+    if _HEADER_KEY not in metadata:
+        raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")
+    return ModelHeader.from_json(metadata[_HEADER_KEY], source=str(file))
+
+
+def find_weights(path: Path) -> Path:
+    """The weights file that `path`, a run folder, a model folder or the file itself, stands for.
+
+    Raises:
+        ModelError: there is none.
+    """
+    for file in (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, path):
+        if file.is_file():
+            return file
+    if not path.exists():
+        raise ModelError(f"{path}: no such model. Name a run, a model folder, or train one: vidrnn train DATA.")
+    raise ModelError(f"{path}: no {WEIGHTS_NAME} in it, so it is not a model. Name a run or a model folder.")
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill beside `folder`, which takes its name when all is well and goes when it is not.
+
+    Raises:
+        RunError: the disk refuses.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}). Choose another place with --out.") from None
+    try:
+        yield made
+        made.chmod(0o755)
+        _swap(made, folder)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}). Free some space and try again.") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    beside = file.with_name(f".{file.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What a stopped training needs to go on as if it had not stopped."""
+
+    tensors: dict[str, torch.Tensor]
+    """Weights now, best weights and optimiser moments, by name."""
+    facts: dict[str, object]
+    """Plain numbers and words: epochs done, the best score, the history."""
+
+
+def save_training(folder: Path, state: TrainingState) -> None:
+    """Write a checkpoint, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "training.safetensors"
+    beside = file.with_name(f".{file.name}.part")
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.tensors.items()}
+    save_file(tensors, beside, metadata={_HEADER_KEY: json.dumps(state.facts)})
+    beside.replace(file)
+
+
+def load_training(folder: Path) -> TrainingState | None:
+    """Read a checkpoint; None where training had not come to the end of an epoch.
+
+    Raises:
+        RunError: the checkpoint is damaged.
+    """
+    file = folder / "training.safetensors"
+    if not file.exists():
+        return None
+    try:
+        with safe_open(file, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+            facts = json.loads((stored.metadata() or {})[_HEADER_KEY])
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise RunError(f"{file}: damaged ({_first_line(error)}). Start anew with --overwrite.") from None
+    return TrainingState(tensors, facts)
+
+
+def _swap(made: Path, folder: Path) -> None:
+    """Give `made` the name of `folder`, keeping an older one aside until the new one stands."""
+    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+    if folder.exists():
+        folder.replace(old)
+    try:
+        made.replace(folder)
+    except OSError:
+        if old.exists():
+            old.replace(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(error).__name__

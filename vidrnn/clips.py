@@ -1,0 +1,47 @@
+"""Which frames make which window: arithmetic only. A step is one place on a film's grid of sampled frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+HALVES = 2
+"""Training draws from a grid this many times finer than the windows' own, so that windows start anywhere."""
+
+
+def default_spacing(durations_seconds: Sequence[float], frames: int) -> float:
+    """Seconds between frames with which a window of `frames` covers the median clip; at least a millisecond."""
+    return max(round(median(durations_seconds) / frames, 3), 0.001)
+
+
+def window_starts(steps: int, frames: int, hop: int) -> tuple[int, ...]:
+    """First steps of the windows that cover a film of `steps`: `hop` apart, the last one ending where the film ends.
+
+    A film no longer than a window has one, at 0.
+    """
+    if steps <= frames:
+        return (0,)
+    starts = list(range(0, steps - frames, hop))
+    return (*starts, steps - frames)
+
+
+def default_hop(frames: int) -> int:
+    """Steps between windows: a quarter of a window, so that every moment is seen near a window's middle."""
+    return max(1, frames // 4)
+
+
+def random_window(fine_steps: int, frames: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Indices into a grid of `fine_steps` (`HALVES` per step) of one training window; fewer than `frames` if short."""
+    phase = int(rng.integers(min(HALVES, fine_steps)))
+    grid = np.arange(phase, fine_steps, HALVES)
+    start = int(rng.integers(max(1, len(grid) - frames + 1)))
+    return grid[start : start + frames]
+
+
+def even_windows(fine_steps: int, frames: int, hop: int) -> list[NDArray[np.int64]]:
+    """Indices into a grid of `fine_steps` of the windows that predict would read."""
+    grid = np.arange(0, fine_steps, HALVES)
+    return [grid[start : start + frames] for start in window_starts(len(grid), frames, hop)]

@@ -1,0 +1,218 @@
+"""What a run and a model are told, validated. Knows no networks and opens no films.
+
+`RunConfig` is what `vidrnn train` was asked for and travels as `config.toml`; `ModelHeader` is what a model must know
+of itself and travels as JSON inside `model.safetensors`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vidrnn.errors import ModelError, UsageError
+from vidrnn.values import Part, Sampling, Size
+
+FORMAT_VERSION = 1
+"""Of the model folder. A reader refuses a higher one, and says so."""
+
+TaskName = Literal["classify"]
+ReadoutName = Literal["attention", "mean", "last"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HeadConfig(_Frozen):
+    """A recurrent head: which, how wide, how deep, and how far back it should remember at the start."""
+
+    name: str = "gru"
+    size: int = Field(128, ge=1, le=4096)
+    layers: int = Field(1, ge=1, le=8)
+    bidirectional: bool = False
+    dropout: float = Field(0.3, ge=0, lt=1)
+    """On the features that go in and on the sequence that comes out."""
+    memory_frames: int | None = Field(None, ge=2)
+    """Gate biases are drawn so that the head remembers up to this many frames before it has learnt anything;
+    None: a forget bias of 1."""
+
+
+class RunConfig(_Frozen):
+    """Everything `vidrnn train` can be told, with the defaults it uses when it is not."""
+
+    task: TaskName = "classify"
+    encoder: str = "auto"
+    weights: str | None = None
+    """`imagenet`, `none` or a file; None: imagenet where the encoder has such weights."""
+    fine_tune: bool = False
+    head: HeadConfig = HeadConfig()
+    readout: ReadoutName = "attention"
+
+    frames: int = Field(16, ge=1, le=4096)
+    spacing_seconds: float | None = Field(None, gt=0)
+    """None: a window covers the median training clip."""
+    height: int | None = Field(None, ge=8, le=4096)
+    width: int | None = Field(None, ge=8, le=4096)
+    """None for both: chosen by the encoder and the films."""
+    rate: float | None = Field(None, gt=0)
+    """Frames per second of films that are folders of numbered pictures."""
+    flip: bool | None = None
+    """None: mirrored films count as the same class unless a class name has the word left or right."""
+
+    epochs: int = Field(30, ge=1)
+    minutes: float | None = Field(None, gt=0)
+    minibatch: int = Field(16, ge=2)
+    learning_rate: float | None = Field(None, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    patience: int = Field(10, ge=1)
+    """Epochs without a better validation macro-F1 before training stops."""
+    seed: int = Field(0, ge=0)
+
+    test: bool = True
+    folds: int | None = Field(None, ge=2, le=50)
+
+    @model_validator(mode="after")
+    def _both_sides_of_the_size(self) -> RunConfig:
+        if (self.height is None) != (self.width is None):
+            raise ValueError("give both height and width, or neither")
+        return self
+
+    @property
+    def size(self) -> Size | None:
+        """The picture's size where it was given."""
+        return Size(self.height, self.width) if self.height and self.width else None
+
+    def write(self, path: Path) -> None:
+        """Write as TOML; what is None is left out, which reads back as None."""
+        path.write_text(tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> RunConfig:
+        """Read TOML written by `write` or by a person.
+
+        Raises:
+            UsageError: the file is missing, is not TOML, or names what does not exist.
+        """
+        try:
+            told = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UsageError(f"{path}: no such configuration file.") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path}: wanted a TOML file of settings, found: {error}.") from None
+        return cls.of(told, source=str(path))
+
+    @classmethod
+    def of(cls, told: dict[str, Any], source: str) -> RunConfig:
+        """Check settings from `source`, a name for the error message.
+
+        Raises:
+            UsageError: a setting does not exist or has a value it cannot have.
+        """
+        try:
+            return cls.model_validate(told)
+        except ValidationError as error:
+            raise UsageError(f"{source}: {_in_words(error)}") from None
+
+
+class EncoderConfig(_Frozen):
+    """Which encoder a model has, and whether training left it as it was."""
+
+    name: str
+    frozen: bool
+    origin: str
+    """Where its first weights came from: `imagenet`, `none` or the name of a file."""
+
+
+class ModelSpec(_Frozen):
+    """What is needed to build the network and to feed it; together with the weights, the whole model."""
+
+    task: TaskName
+    classes: tuple[str, ...] = Field(min_length=2)
+    encoder: EncoderConfig
+    head: HeadConfig
+    readout: ReadoutName
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    frames: int = Field(ge=1)
+    spacing_seconds: float = Field(gt=0)
+    reset: Literal["window"] = "window"
+    """When the state starts anew: at each window, as in training."""
+
+    @property
+    def size(self) -> Size:
+        """Of the pictures that the encoder sees."""
+        return Size(self.height, self.width)
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames a window holds."""
+        return Sampling(self.frames, self.spacing_seconds)
+
+
+class ModelHeader(_Frozen):
+    """The JSON that travels inside the weights file: names, numbers and hashes, no paths of anyone's machine."""
+
+    format_version: int = FORMAT_VERSION
+    vidrnn_version: str
+    spec: ModelSpec
+    temperature: float = Field(1.0, gt=0)
+    """Scores are divided by it before softmax, so that a probability of 0.8 is right about 8 times in 10."""
+    seed: int
+    seen: dict[str, Part]
+    """Content hash of every clip of the training data, with its part."""
+    scores: dict[str, Any]
+    """What evaluation found at the end of training, as the model card shows it."""
+    facts: dict[str, Any]
+    """How the model came to be: data, split, encoder trial, command, seconds."""
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> ModelHeader:
+        """Read a header; `source` names the model in errors.
+
+        Raises:
+            ModelError: the text is damaged, or from a newer vidrnn.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            newer = _newer_version(text)
+            if newer is not None:
+                raise ModelError(
+                    f"{source}: made with model format {newer}, and this vidrnn reads up to {FORMAT_VERSION}. "
+                    "Update vidrnn: pip install --upgrade vidrnn."
+                ) from None
+            raise ModelError(f"{source}: its header is damaged ({_in_words(error)}). Copy the model again.") from None
+
+    @model_validator(mode="after")
+    def _known_format(self) -> ModelHeader:
+        if self.format_version > FORMAT_VERSION:
+            raise ValueError("newer format")
+        return self
+
+
+def _newer_version(text: str) -> int | None:
+    """The format version of a header that is newer than ours, else None."""
+    import json
+
+    try:
+        version = json.loads(text)["format_version"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return version if isinstance(version, int) and version > FORMAT_VERSION else None
+
+
+def _in_words(error: ValidationError) -> str:
+    """Pydantic's findings as one sentence."""
+    found = error.errors()
+    parts = [f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg'].lower()}" for one in found[:3]]
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return "; ".join(parts) + more

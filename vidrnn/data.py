@@ -1,0 +1,92 @@
+"""Labelled films, decoded or encoded, become minibatches with a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidrnn.clips import random_window
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """What training stacks: windows of several clips, padded to one length."""
+
+    inputs: Tensor
+    """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames."""
+    mask: Tensor
+    """(batch, time) bool, True for real steps, which come before the padding."""
+    target: Tensor
+    """(batch,) class indices."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips on the fine grid, with their classes.
+
+    `arrays[i]` is (copies, steps, ...): the copies are one clip seen in equally true ways (plain, mirrored).
+    """
+
+    arrays: Sequence[NDArray[Any]]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if len(self.arrays) != len(self.labels):
+            raise ValueError(f"{len(self.arrays)} clips with {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def only(self, places: Sequence[int]) -> Clips:
+        """The clips at `places`."""
+        return Clips([self.arrays[i] for i in places], self.labels[list(places)])
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How training draws windows from clips."""
+
+    frames: int
+    minibatch: int
+    seed: int
+    shuffled: bool = False
+    """Whether the frames of each window are put into random order: the control that shows what order is worth."""
+
+    def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
+        """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
+        rng = np.random.default_rng((self.seed, epoch))
+        for places in _portions(rng.permutation(len(clips)), self.minibatch):
+            yield minibatch([self._window(clips.arrays[i], rng) for i in places], clips.labels[places], self.frames)
+
+    def steps(self, clips: Clips) -> int:
+        """Minibatches in an epoch."""
+        return len(_portions(np.arange(len(clips)), self.minibatch))
+
+    def _window(self, array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        copy = int(rng.integers(len(array)))
+        places = random_window(array.shape[1], self.frames, rng)
+        if self.shuffled:
+            places = rng.permutation(places)
+        window: NDArray[Any] = array[copy][places]
+        return window
+
+
+def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames: int) -> Minibatch:
+    """Stack windows (steps, ...) of at most `frames` steps, padded with zeros under a mask."""
+    stacked = np.zeros((len(windows), frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
+    mask = np.zeros((len(windows), frames), dtype=bool)
+    for row, window in enumerate(windows):
+        stacked[row, : len(window)] = window
+        mask[row, : len(window)] = True
+    return Minibatch(torch.from_numpy(stacked), torch.from_numpy(mask), torch.from_numpy(labels.copy()))
+
+
+def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Portions of about `size`, none of a single clip, which would leave batch normalisation without a deviation."""
+    return [portion for portion in np.array_split(places, max(1, round(len(places) / size))) if len(portion)]

@@ -1,0 +1,17 @@
+"""Encoders, by the name that `--encoder` takes; `auto` is not one of them, but training's choice between two."""
+
+_TORCHVISION = "vidrnn.encoders.pretrained:TorchvisionEncoder"
+
+ENCODERS = {
+    "small": "vidrnn.encoders.small:SmallEncoder",
+    "mobilenet_v2": _TORCHVISION,
+    "mobilenet_v3_small": _TORCHVISION,
+    "mobilenet_v3_large": _TORCHVISION,
+    "resnet18": _TORCHVISION,
+    "resnet34": _TORCHVISION,
+    "resnet50": _TORCHVISION,
+    "efficientnet_b0": _TORCHVISION,
+    "shufflenet_v2_x1_0": _TORCHVISION,
+    "regnet_y_400mf": _TORCHVISION,
+    "convnext_tiny": _TORCHVISION,
+}

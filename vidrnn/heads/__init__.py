@@ -1,0 +1,8 @@
+"""Recurrent heads, by the name that `--head` takes."""
+
+HEADS = {
+    "none": "vidrnn.heads.none:NoHead",
+    "rnn": "vidrnn.heads.rnn:RnnHead",
+    "lstm": "vidrnn.heads.lstm:LstmHead",
+    "gru": "vidrnn.heads.gru:GruHead",
+}

@@ -1,0 +1,135 @@
+"""The contract of a head, and what the three classical cells of torch.nn share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from vidrnn.config import HeadConfig
+from vidrnn.state import State
+
+
+class Head(nn.Module):
+    """Recurrent head: features (batch, time, width) -> sequence (batch, time, size).
+
+    Law: cut the time axis anywhere, hand the state on, and nothing changes. Steps that the mask hides change nothing.
+    """
+
+    size: int
+    """Numbers per step of the sequence."""
+    streams: bool = True
+    """False if it must see the whole clip."""
+
+    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """Read on from `state`; None is a fresh start.
+
+        Args:
+            features: (batch, time, width) float.
+            state: what the same head returned for the frames before.
+            mask: (batch, time) bool, True for real steps, which come before the padding; None if all are real.
+
+        Returns:
+            the sequence (batch, time, size), and the state after the last real step.
+        """
+        raise TypeError(f"{type(self).__name__} must say how it reads features")
+
+
+class Inlet(nn.Module):
+    """Features made fit for a head: each frame's normalised to mean 0 and deviation 1, and thinned in training."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(batch, time, width) -> (batch, time, width)."""
+        thinned: Tensor = self.dropout(self.norm(features.float()))
+        return thinned
+
+
+class CellHead(Head):
+    """A head made of one of torch.nn's recurrent layers; members say which, and how its gates begin."""
+
+    cell: Callable[..., nn.RNNBase]
+    gates: int
+    state_names: tuple[str, ...] = ("hidden",)
+
+    def __init__(self, width: int, config: HeadConfig) -> None:
+        super().__init__()
+        directions = 2 if config.bidirectional else 1
+        self.size = config.size * directions
+        self.streams = not config.bidirectional
+        self.inlet = Inlet(width, config.dropout)
+        self.layer = self.cell(
+            width,
+            config.size,
+            num_layers=config.layers,
+            batch_first=True,
+            bidirectional=config.bidirectional,
+            dropout=config.dropout if config.layers > 1 else 0.0,
+        )
+        self.outlet = nn.Dropout(config.dropout)
+        self._initialise(config)
+
+    def _initialise(self, config: HeadConfig) -> None:
+        """Orthogonal recurrent matrices gate by gate, Xavier input matrices, biases from the memory asked for."""
+        for name, weight in self.layer.named_parameters():
+            if name.startswith("weight_hh"):
+                for gate in weight.chunk(self.gates):
+                    nn.init.orthogonal_(gate)
+            elif name.startswith("weight_ih"):
+                for gate in weight.chunk(self.gates):
+                    nn.init.xavier_uniform_(gate)
+            else:
+                nn.init.zeros_(weight)
+                if name.startswith("bias_ih"):
+                    self.set_memory(weight.chunk(self.gates), config.memory_frames)
+
+    def set_memory(self, biases: tuple[Tensor, ...], memory_frames: int | None) -> None:
+        """Set the gates' first biases, one (size,) tensor per gate; a cell without gates leaves them at 0."""
+
+    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """As the contract says. A bidirectional head takes no state, since it must see the whole clip."""
+        if state and not self.streams:
+            raise ValueError("a bidirectional head sees whole clips only, it takes no state")
+        inputs, hidden = self.inlet(features), self._unpack(state)
+        if mask is None or bool(mask.all()):
+            sequence, hidden = self.layer(inputs, hidden)
+        else:
+            sequence, hidden = self._masked(inputs, hidden, mask)
+        return self.outlet(sequence), self._pack(hidden)
+
+    def _masked(self, inputs: Tensor, hidden: object, mask: Tensor) -> tuple[Tensor, object]:
+        lengths = mask.sum(1).clamp(min=1).cpu()
+        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        sequence, hidden = self.layer(packed, hidden)
+        padded, _ = pad_packed_sequence(sequence, batch_first=True, total_length=inputs.shape[1])
+        return padded, hidden
+
+    def _unpack(self, state: State | None) -> object:
+        """The state as torch wants it: (layers, batch, size), a pair of them for two names."""
+        if not state:
+            return None
+        parts = tuple(state[name].transpose(0, 1).contiguous() for name in self.state_names)
+        return parts if len(parts) > 1 else parts[0]
+
+    def _pack(self, hidden: object) -> State:
+        if not self.streams:
+            return {}
+        parts = hidden if isinstance(hidden, tuple) else (hidden,)
+        return {name: part.transpose(0, 1) for name, part in zip(self.state_names, parts, strict=True)}
+
+
+def chrono_bias(bias: Tensor, memory_frames: int) -> None:
+    """Draw a keep gate's bias so that units remember between 2 and `memory_frames` steps at the start.
+
+    The chrono initialisation of Tallec and Ollivier, "Can recurrent neural networks warp time?", ICLR 2018:
+    bias ~ log U(1, memory - 1).
+    """
+    with torch.no_grad():
+        bias.uniform_(1.0, max(1.0 + math.ulp(1.0), memory_frames - 1.0)).log_()

@@ -1,0 +1,20 @@
+"""Gated recurrent unit. Cho et al., "Learning phrase representations using RNN encoder-decoder", EMNLP 2014."""
+
+from torch import Tensor, nn
+
+from vidrnn.heads.base import CellHead, chrono_bias
+
+
+class GruHead(CellHead):
+    """torch.nn.GRU, whose update gate keeps the old state when it is open: its bias 1 plays the forget bias's part."""
+
+    cell = nn.GRU
+    gates = 3
+
+    def set_memory(self, biases: tuple[Tensor, ...], memory_frames: int | None) -> None:
+        """The gates stand in torch's order: reset, update, new."""
+        _, update, _ = biases
+        if memory_frames is None:
+            update.data.fill_(1.0)
+        else:
+            chrono_bias(update, memory_frames)

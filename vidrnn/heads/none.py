@@ -1,0 +1,23 @@
+"""No recurrence: the control that shows what the frames alone tell, whatever their order."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from vidrnn.config import HeadConfig
+from vidrnn.heads.base import Head, Inlet
+from vidrnn.state import State
+
+
+class NoHead(Head):
+    """Each step by itself through one layer of `size` units; the state is empty."""
+
+    def __init__(self, width: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.size = config.size
+        self.inlet = Inlet(width, config.dropout)
+        self.layer = nn.Sequential(nn.Linear(width, config.size), nn.ReLU(), nn.Dropout(config.dropout))
+
+    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """As the contract says."""
+        return self.layer(self.inlet(features)), {}

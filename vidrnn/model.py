@@ -1,0 +1,149 @@
+"""Encoder, head and task joined into one network: the only place that knows all three. Opens no films and no files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vidrnn.config import HeadConfig, ModelSpec
+from vidrnn.encoders import ENCODERS
+from vidrnn.encoders.base import Encoder
+from vidrnn.errors import UsageError
+from vidrnn.heads import HEADS
+from vidrnn.heads.base import Head
+from vidrnn.readouts import READOUTS
+from vidrnn.state import State, join, part_of
+from vidrnn.tasks.base import Task
+from vidrnn.tasks.classify import Classify
+from vidrnn.values import Size
+
+Encode = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+"""Pictures (count, height, width, 3) RGB -> features (count, width)."""
+
+
+class SequenceModel(nn.Module):
+    """Features -> scores: a head and a task. What is trained when the encoder is frozen."""
+
+    def __init__(self, head: Head, task: Task) -> None:
+        super().__init__()
+        self.head = head
+        self.task = task
+
+    @property
+    def streams(self) -> bool:
+        """Whether a film can be read in pieces with the state handed on."""
+        return self.head.streams
+
+    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """Features (batch, time, width) -> scores (batch, classes) for all since the fresh start, and the state."""
+        sequence, head_state = self.head(features, part_of(state, "head"), mask)
+        scores, task_state = self.task(sequence, part_of(state, "task"), mask)
+        return scores, join(head=head_state, task=task_state)
+
+
+class Model(nn.Module):
+    """Frames -> scores. Law: cut the time axis anywhere, hand the state on, and nothing changes."""
+
+    def __init__(self, encoder: Encoder, sequence: SequenceModel) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.sequence = sequence
+
+    @property
+    def streams(self) -> bool:
+        """Whether a film can be read in pieces with the state handed on."""
+        return self.sequence.streams
+
+    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """Read on from `state`.
+
+        Args:
+            frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
+            state: what this model returned for the frames before; None is a fresh start.
+            mask: (batch, time) bool, True for real frames, which come before the padding; None if all are real.
+
+        Returns:
+            scores (batch, classes) before softmax for all frames since the fresh start, and the state.
+        """
+        scores: tuple[Tensor, State] = self.sequence(self.encoder(frames), state, mask)
+        return scores
+
+
+def build_encoder(name: str, size: Size) -> Encoder:
+    """An encoder with fresh weights.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    member = _member(ENCODERS, "--encoder", name)
+    encoder: Encoder = member(size) if name == "small" else member(name)
+    return encoder
+
+
+def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> SequenceModel:
+    """A head on features of `width` numbers and a readout for `classes`, with fresh weights.
+
+    Raises:
+        UsageError: there is no head or readout of that name.
+    """
+    built: Head = _member(HEADS, "--head", head.name)(width, head)
+    pooling = _member(READOUTS, "--readout", readout)(built.size)
+    return SequenceModel(built, Classify(pooling, built.size, classes))
+
+
+def build_model(spec: ModelSpec) -> Model:
+    """The network that `spec` describes, with fresh weights."""
+    encoder = build_encoder(spec.encoder.name, spec.size)
+    return Model(encoder, build_sequence(encoder.width, spec.head, spec.readout, len(spec.classes)))
+
+
+def count_parameters(module: nn.Module) -> int:
+    """How many numbers training could change."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def seed_everything(*parts: int) -> None:
+    """Start torch's random numbers from `parts` alone, so that a resumed run draws what an unbroken one would."""
+    mixed = 0
+    for part in parts:
+        mixed = (mixed * 1_000_003 + part + 1) % (2**63)
+    torch.manual_seed(mixed)
+
+
+def _member(family: dict[str, str], flag: str, name: str) -> Any:
+    """The class that a family's table gives for `name`."""
+    if name not in family:
+        raise UsageError(f"{flag} {name}: there is none of that name. There are: {', '.join(family)}.")
+    module, _, attribute = family[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def encoding_of(encoder: Encoder) -> Encode:
+    """A function from pictures (count, height, width, 3) uint8 to features (count, width), without gradients.
+
+    It keeps the encoder's weights as they are now, and may be called from several threads.
+    """
+    reader = encoder.folded()
+
+    def encode(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            features = reader(torch.from_numpy(np.ascontiguousarray(pixels)).to(reader.mean.device).unsqueeze(1))
+        return np.asarray(features[:, 0].float().cpu())
+
+    return encode
+
+
+def fingerprint(encoder: Encoder) -> str:
+    """A name for the encoder's weights: the same weights, the same name."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in encoder.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return f"{type(encoder).__name__}-{digest.hexdigest()}"

@@ -1,0 +1,168 @@
+"""A stream takes frames as they come and scores windows of them; a whole film is a stream fed to its end."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidrnn.answers import FilmScores, Floats, Reading, prediction
+from vidrnn.checkpoint import LoadedModel
+from vidrnn.clips import default_hop, window_starts
+from vidrnn.config import ModelSpec
+from vidrnn.errors import FilmError
+from vidrnn.model import Encode, SequenceModel, encoding_of
+from vidrnn.parallel import in_order
+from vidrnn.values import FilmFailure, FilmPrediction, Frame
+from vidrnn.video import open_film
+
+_CHUNK_FRAMES = 32
+"""Pictures encoded at once: enough to keep a processor busy, few enough to stay in its caches."""
+_WINDOWS_AT_ONCE = 64
+
+Features = NDArray[np.float32]
+
+
+class Stream:
+    """Frames on the model's grid go in, in order; the scores of windows come out. Memory does not grow with the film.
+
+    Windows begin every quarter of a window, and the state starts anew with each, as in training; the last one ends
+    where the film ends, and a film shorter than a window is one window.
+    """
+
+    def __init__(self, encode: Encode, sequence: SequenceModel, spec: ModelSpec) -> None:
+        self._encode = encode
+        self._sequence = sequence
+        self._frames = spec.frames
+        self._hop = default_hop(spec.frames)
+        self._kept: deque[Features] = deque(maxlen=spec.frames)
+        self._steps = 0
+        self._waiting: list[Features] = []
+        self._scores: list[Floats] = []
+
+    def push(self, frames: Sequence[Frame]) -> None:
+        """Read on; `frames` stand on the model's grid and have its size."""
+        for features in self._encode(np.stack([frame.pixels for frame in frames])):
+            if self._steps >= self._frames and (self._steps - self._frames) % self._hop == 0:
+                self._keep_window()
+            self._kept.append(features)
+            self._steps += 1
+
+    def finish(self) -> tuple[Floats, tuple[int, ...]]:
+        """The film has ended: scores (windows, classes) before softmax, and the first step of each window."""
+        self._keep_window()
+        self._score_waiting()
+        return np.concatenate(self._scores), window_starts(self._steps, self._frames, self._hop)
+
+    def _keep_window(self) -> None:
+        self._waiting.append(np.stack(self._kept))
+        if len(self._waiting) >= _WINDOWS_AT_ONCE:
+            self._score_waiting()
+
+    def _score_waiting(self) -> None:
+        if self._waiting:
+            self._scores.append(score_windows(self._sequence, self._waiting))
+            self._waiting = []
+
+
+def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> Floats:
+    """Scores (windows, classes) of windows (steps, width) that all have the same number of steps."""
+    device = next(sequence.parameters()).device
+    with torch.inference_mode():
+        scores, _ = sequence(torch.from_numpy(np.stack(windows)).to(device))
+    return np.asarray(scores.double().cpu())
+
+
+def score_clips(sequence: SequenceModel, clips: Iterable[Features], frames: int) -> Floats:
+    """The mean scores (clips, classes) over the windows of each clip's features (steps, width)."""
+    windows: list[Features] = []
+    owners: list[int] = []
+    for owner, features in enumerate(clips):
+        for start in window_starts(len(features), frames, default_hop(frames)):
+            windows.append(features[start : start + frames])
+            owners.append(owner)
+    by_length: dict[int, list[int]] = {}
+    for place, window in enumerate(windows):
+        by_length.setdefault(len(window), []).append(place)
+    scores: dict[int, Floats] = {}
+    for places in by_length.values():
+        for some in _portions(places, 4 * _WINDOWS_AT_ONCE):
+            scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]), strict=True))
+    table = np.stack([scores[place] for place in range(len(windows))])
+    who = np.asarray(owners)
+    return np.stack([table[who == owner].mean(0) for owner in range(owners[-1] + 1)])
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model ready to read films."""
+
+    model: LoadedModel
+    rate: float | None = None
+    """Frames per second of films that are folders of pictures."""
+    threads: int = 1
+    """Films read at once, or one film and its network side by side."""
+
+    @cached_property
+    def _encode(self) -> Encode:
+        return encoding_of(self.model.network.encoder)
+
+    def stream(self) -> Stream:
+        """A fresh stream."""
+        return Stream(self._encode, self.model.network.sequence, self.model.spec)
+
+    def score(self, path: Path) -> FilmScores:
+        """Read a whole film.
+
+        Raises:
+            FilmError: it cannot be read, or holds no frames.
+        """
+        spec = self.model.spec
+        stream, seconds = self.stream(), []
+        with open_film(path, rate=self.rate if path.is_dir() else None) as film:
+            frames = film.sampled(spec.spacing_seconds, size=spec.size)
+            while chunk := list(islice(frames, _CHUNK_FRAMES)):
+                stream.push(chunk)
+                seconds += [frame.seconds for frame in chunk]
+            facts, notes = film.facts(), tuple(film.notes)
+        if not seconds:
+            raise FilmError(f"{path}: no frames in it. Is it a film?")
+        scores, starts = stream.finish()
+        end = facts.first_seconds + facts.duration_seconds
+        return FilmScores(path, scores, starts, np.asarray(seconds), end, facts.frames, notes)
+
+    def score_all(self, paths: Iterable[Path]) -> Iterator[FilmScores | FilmFailure]:
+        """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
+        return in_order(self._score_or_say_why, paths, self.threads)
+
+    def predict(self, path: Path, threshold: float = 0.0) -> FilmPrediction:
+        """The answer for one film.
+
+        Raises:
+            FilmError: it cannot be read, or holds no frames.
+        """
+        return prediction(self.score(path), self.reading(threshold))
+
+    def reading(self, threshold: float = 0.0) -> Reading:
+        """How this model's scores are to be read."""
+        spec = self.model.spec
+        return Reading(spec.classes, self.model.header.temperature, spec.frames, threshold)
+
+    def _score_or_say_why(self, path: Path) -> FilmScores | FilmFailure:
+        torch.set_num_threads(1)
+        try:
+            return self.score(path)
+        except FilmError as error:
+            return FilmFailure(path, str(error))
+
+
+def _portions(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
