@@ -16,9 +16,13 @@ from vidrnn.values import LabelledFilm, Part
 __all__ = ["Grouping", "Split", "drop_duplicates", "fold_films", "group_films", "split_films"]
 
 SHARES = {Part.TRAIN: 0.70, Part.VAL: 0.15, Part.TEST: 0.15}
+EVERY = 60_000
+"""Up to so many ways to split, all are tried: then 'there is none' is certain."""
 RESTARTS = 64
 CHANGES = 400
 """At most so many groups change sides after the best start."""
+EXCHANGES = 150
+"""Up to so many groups, pairs of them are exchanged too; with more, single groups fit finely enough."""
 MISSING = 1000.0
 """What a class costs that is missing from a side: more than any unevenness of shares."""
 
@@ -259,7 +263,7 @@ def _search(counts: NDArray[np.float64], shares: Sequence[float], seed: int) -> 
     `counts` is (groups, classes), `shares` sum to any number. The first side is the last to go without a class.
     """
     goal = _Goal.of(counts, np.asarray(shares) / np.sum(shares))
-    if len(shares) ** len(counts) <= 60_000:
+    if len(shares) ** len(counts) <= EVERY:
         every = np.indices((len(shares),) * len(counts)).reshape(len(counts), -1).T
         sides: NDArray[np.intp] = every[np.argmin(goal.cost(_held(counts, every, len(shares))))]
         return sides
@@ -318,19 +322,48 @@ def _greedy(counts: NDArray[np.float64], goal: _Goal, random: np.random.Generato
 
 
 def _mend(counts: NDArray[np.float64], goal: _Goal, sides: NDArray[np.intp]) -> NDArray[np.intp]:
-    """`sides` with single groups moved for as long as that helps."""
-    sides = sides.copy()
-    number = len(goal.shares)
-    eye = np.eye(number)
-    held = _held(counts, sides[None], number)[0]
-    cost = goal.cost(held)
+    """`sides` with single groups moved and, where there are few, pairs exchanged for as long as that helps."""
+    held = _held(counts, sides[None], len(goal.shares))[0]
+    cost = float(goal.cost(held))
     for _ in range(CHANGES):
-        without = held[None] - eye[sides][:, :, None] * counts[:, None, :]
-        moved = goal.cost(without[:, None] + eye[None, :, :, None] * counts[:, None, None, :])
-        group, side = np.unravel_index(np.argmin(moved), moved.shape)
-        if moved[group, side] >= cost - 1e-12:
+        found = _best_move(counts, goal, sides, held)
+        if found.cost >= cost - 1e-12 and len(counts) <= EXCHANGES:
+            found = _best_exchange(counts, goal, sides, held)
+        if found.cost >= cost - 1e-12:
             break
-        cost = moved[group, side]
-        held = without[group] + eye[side][:, None] * counts[group]
-        sides[group] = side
+        sides, cost = found.sides, found.cost
+        held = _held(counts, sides[None], len(goal.shares))[0]
     return sides
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    cost: float
+    sides: NDArray[np.intp]
+
+
+def _best_move(counts: NDArray[np.float64], goal: _Goal, sides: NDArray[np.intp], held: NDArray[np.float64]) -> _Found:
+    """The best of all ways to send one group to another side."""
+    eye = np.eye(len(goal.shares))
+    without = held - eye[sides][:, :, None] * counts[:, None, :]
+    costs = goal.cost(without[:, None] + eye[None, :, :, None] * counts[:, None, None, :])
+    group, side = np.unravel_index(np.argmin(costs), costs.shape)
+    moved = sides.copy()
+    moved[group] = side
+    return _Found(float(costs[group, side]), moved)
+
+
+def _best_exchange(
+    counts: NDArray[np.float64], goal: _Goal, sides: NDArray[np.intp], held: NDArray[np.float64]
+) -> _Found:
+    """The best of all ways to let two groups of different sides change places."""
+    one, other = np.nonzero(np.triu(sides[:, None] != sides[None, :]))
+    if not len(one):
+        return _Found(np.inf, sides)
+    eye = np.eye(len(goal.shares))
+    ways = eye[sides[other]] - eye[sides[one]]
+    costs = goal.cost(held + ways[:, :, None] * (counts[one] - counts[other])[:, None, :])
+    best = int(np.argmin(costs))
+    moved = sides.copy()
+    moved[one[best]], moved[other[best]] = sides[other[best]], sides[one[best]]
+    return _Found(float(costs[best]), moved)
