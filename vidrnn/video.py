@@ -40,7 +40,7 @@ PICTURE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", "
 
 _JUMP_SECONDS = 10.0
 _TOLERANCE_SECONDS = 0.002
-_REWIND_SECONDS = 1.0
+_REWIND_SECONDS = 0.5
 _HOLD_SECONDS = 0.001
 _USUAL_FPS = 25.0
 _ENDING_SECONDS = 0.3
@@ -85,11 +85,10 @@ def open_film(path: Path | str, *, rate: float | None = None) -> Film:
     path = Path(path)
     if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--rate {rate}: a rate is more than 0 frames per second.")
-    if path.is_dir():
-        return Film(path, _open_folder(path, rate))
-    if rate is not None:
-        raise UsageError(f"{path}: is a film with a clock of its own; --rate is for folders of pictures. Leave it out.")
-    return Film(path, _open_file(path))
+    try:
+        return Film(path, _open_folder(path, rate) if path.is_dir() else _open_file(path, rate))
+    except OSError as error:
+        raise FilmError(f"{path}: cannot be opened: {error.strerror}.") from error
 
 
 class Film:
@@ -372,7 +371,10 @@ class _Capture:
         return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 if self._capture.grab() else None
 
     def picture(self) -> Pixels | None:
-        found, pixels = self._capture.retrieve()
+        try:
+            found, pixels = self._capture.retrieve()
+        except cv2.error:
+            return None
         return np.asarray(pixels, dtype=np.uint8) if found else None
 
     def close(self) -> None:
@@ -401,9 +403,11 @@ class _Pictures:
         self._fetch = lambda _: None
 
 
-def _open_file(path: Path) -> _Source:
+def _open_file(path: Path, rate: float | None) -> _Source:
     if reason := _why_not_a_file(path):
         raise FilmError(f"{path}: {reason}")
+    if rate is not None:
+        raise UsageError(f"{path}: is a film with a clock of its own; --rate is for folders of pictures. Leave it out.")
     if path.suffix.lower() == ".webp":
         return _open_animation(path)
     capture = _capture(path, threads=1)
@@ -411,7 +415,10 @@ def _open_file(path: Path) -> _Source:
         raise FilmError(f"{path}: {_why_not_opened(path)}")
     if capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT) >= _MANY_PIXELS:
         capture = _capture(path)
-    return _Capture(capture)
+    source = _Capture(capture)
+    if source.codec == "ansi":  # FFmpeg paints the letters of a text file as a film
+        raise FilmError(f"{path}: {_TEXT}")
+    return source
 
 
 def _capture(path: Path, *, threads: int = 0) -> cv2.VideoCapture:
@@ -482,6 +489,8 @@ def _believable(count: float) -> int:
     return int(count) if 0 < count < 1e9 else 0
 
 
+_TEXT = "holds text; it is not a film."
+
 # Why a file is no film: looked into only after it was found wanting.
 
 
@@ -494,14 +503,13 @@ def _why_not_a_file(path: Path) -> str | None:
 
 
 def _why_not_opened(path: Path) -> str:
-    try:
-        ends = _both_ends(path)
-    except OSError as error:
-        return f"cannot be opened: {error.strerror}."
+    ends = _both_ends(path)
     if not re.search(rb"[\x00-\x08\x0e-\x1f]", ends):
-        return "holds text; it is not a film."
+        return _TEXT
     if ends[4:8] == b"ftyp" and b"moov" not in _boxes(path):
-        return "is cut short: its index (moov) is missing, so nothing in it can be found. Copy or record it again."
+        return (
+            "is cut short or damaged: its index (moov) is missing, so no frame can be found. Copy or record it again."
+        )
     if _is_sound(ends):
         return "holds only sound, no pictures."
     return "no pictures were found in it: it may hold only sound, be damaged at its start, or not be a film at all."

@@ -1,0 +1,142 @@
+"""Films painted for the tests: their pixels tell which frame they are, so that a test can see what was read."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vidrnn.values import Pixels, Size
+
+SMALL = Size(48, 64)
+CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".webm": "VP80", ".mkv": "FFV1"}
+FOOTAGE = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+Paint = Callable[[int, Size], Pixels]
+"""Frame index and size to (height, width, 3) RGB."""
+
+
+def paint_number(index: int, size: Size = SMALL) -> Pixels:
+    """A picture whose 4 x 4 black and white blocks are the 16 bits of `index`; survives lossy codecs and resizing."""
+    bits = np.array([index >> bit & 1 for bit in range(16)], dtype=np.uint8).reshape(4, 4) * 255
+    blocks = cv2.resize(bits, (size.width, size.height), interpolation=cv2.INTER_NEAREST)
+    return np.repeat(blocks[..., None], 3, axis=2)
+
+
+def frame_number(pixels: Pixels) -> int:
+    """The index that `paint_number` painted."""
+    height, width = pixels.shape[:2]
+    rows, columns = (np.arange(4) * 2 + 1) * height // 8, (np.arange(4) * 2 + 1) * width // 8
+    bits = pixels[np.ix_(rows, columns)].mean(axis=2).ravel() > 127
+    return sum(1 << bit for bit in range(16) if bits[bit])
+
+
+def make_film(
+    path: Path, *, frames: int = 25, fps: float = 25.0, size: Size = SMALL, paint: Paint = paint_number
+) -> Path:
+    """Write a film and give its path. The suffix decides the codec: see CODECS; .mkv is FFV1 and loses nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*CODECS[path.suffix]), fps, (size.width, size.height))
+    assert writer.isOpened(), f"OpenCV cannot write {path.suffix}"
+    for index in range(frames):
+        writer.write(cv2.cvtColor(paint(index, size), cv2.COLOR_RGB2BGR))
+    writer.release()
+    return path
+
+
+def make_pictures(
+    folder: Path, *, frames: int = 12, suffix: str = ".png", size: Size = SMALL, paint: Paint = paint_number
+) -> Path:
+    """Write a folder of numbered pictures, frame0.png to frame11.png, and give its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(frames):
+        cv2.imwrite(str(folder / f"frame{index}{suffix}"), cv2.cvtColor(paint(index, size), cv2.COLOR_RGB2BGR))
+    return folder
+
+
+def make_uneven(path: Path, durations_ms: list[int], *, size: Size = SMALL) -> Path:
+    """Write a numbered .gif or .webp whose frames stand as long as told (whole hundredths of a second)."""
+    animation = cv2.Animation()
+    animation.frames = [
+        cv2.cvtColor(paint_number(index, size), cv2.COLOR_RGB2BGR) for index in range(len(durations_ms))
+    ]
+    animation.durations = np.array(durations_ms, dtype=np.int32)
+    assert cv2.imwriteanimation(str(path), animation)
+    return path
+
+
+def make_turned(path: Path, **how: object) -> Path:
+    """Write an .mp4 whose rotation flag asks for a quarter turn clockwise when it is shown."""
+    make_film(path, **how)  # type: ignore[arg-type]
+    one, none, unit = b"\x00\x01\x00\x00", b"\x00\x00\x00\x00", b"\x40\x00\x00\x00"
+    upright = one + none * 3 + one + none * 3 + unit
+    turned = none + one + none + b"\xff\xff\x00\x00" + none * 4 + unit
+    head, track, tail = path.read_bytes().rpartition(upright)
+    assert track and b"tkhd" in head[-80:], "the track's matrix was not found where it was thought to be"
+    path.write_bytes(head + turned + tail)
+    return path
+
+
+def make_cut(path: Path, keep: float = 0.5, **how: object) -> Path:
+    """Write a film and lose its end, as a broken download does."""
+    make_film(path, **how)  # type: ignore[arg-type]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * keep)])
+    return path
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder of real footage; the test is skipped where it is absent."""
+    if not FOOTAGE.is_dir():
+        pytest.skip("the real footage is not here (../shared/data)")
+    return FOOTAGE
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Callable[..., None]:
+    """A function that runs ffmpeg with the arguments given; the test is skipped where ffmpeg is not installed."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        pytest.skip("ffmpeg is not installed")
+
+    def run(*arguments: str | Path) -> None:
+        command = [program, "-v", "error", "-y", *map(str, arguments)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        if "Unknown encoder" in done.stderr:
+            pytest.skip(f"ffmpeg here lacks something: {done.stderr.strip()}")
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def class_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of six films each: in `rise` a bright bar goes up, in `fall` it goes down; groups a to c by name."""
+    root = tmp_path_factory.mktemp("classes")
+    for label, direction in (("rise", -1), ("fall", 1)):
+        for number in range(6):
+            path = root / label / f"{label}_g{number // 2 + 1:02d}_c{number % 2 + 1:02d}.avi"
+            make_film(path, frames=12 + number, fps=10.0, paint=_moving_bar(direction, seed=number))
+    return root
+
+
+def _moving_bar(direction: int, seed: int) -> Paint:
+    """A bar that goes up (-1) or down (1) over a still background which the seed decides."""
+    draw = np.random.default_rng(seed)
+    background = draw.integers(0, 120, size=3, dtype=np.uint8)
+    start = int(draw.integers(0, 100))
+
+    def paint(index: int, size: Size) -> Pixels:
+        pixels = np.empty((size.height, size.width, 3), dtype=np.uint8)
+        pixels[:] = background
+        top = (start + direction * 3 * index) % (size.height - 6)
+        pixels[top : top + 6] = 240
+        return pixels
+
+    return paint
