@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -201,19 +202,15 @@ def _places(film: LabelledFilm, name: Path) -> dict[_Place, tuple[str, str]]:
 
 def _uniform(word: str, values: Sequence[str | None]) -> Iterator[str | None]:
     """Person1 and person01 are one person."""
-    width = max((len(value.lstrip("0")) for value in values if value), default=0)
-    padded = any(value.startswith("0") for value in values if value)
+    width = min((len(value) for value in values if value), default=0)
     for value in values:
-        if value is None or not word:
-            yield value
-        else:
-            yield word + value.lstrip("0").rjust(width if not padded else max(width, 2), "0")
+        yield value if value is None or not word else f"{word}{int(value):0{width}d}"
 
 
 # --- looks -----------------------------------------------------------------------------------------------------------
 
 NEAR = 12.0
-"""Root mean square difference of two 12 x 16 thumbnails, of 255, below which two films show one scene. Of the pairs this
+"""Root mean square difference of two 12 x 16 thumbnails, of 255, below which two films show one scene. Of the pairs so
 near in UCF-101 98 % are of one group, and the rest are mostly one recording under two group names."""
 ALIKE = 1.5
 """How much further apart films may be whose names differ only in the number at the end."""
@@ -224,18 +221,29 @@ FLAT = 8.0
 
 
 def _from_looks(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> Grouping:
-    """Films that show one scene at any time belong together; but before one fixed camera only copies do."""
+    """Films that show one scene at any time belong together; of those before one fixed camera only copies do."""
     thumbnails = [scan.thumbnails for scan in scans]
     distances = _distances(thumbnails, throughout=False)
     series = np.unique([_series(film.path) for film in films], return_inverse=True)[1]
     distances[series[:, None] == series[None, :]] /= ALIKE
-    roots = _clusters(distances < NEAR)
-    if not _swallows(roots, films):
-        return _named_by_looks(films, roots, "")
-    roots = _clusters(_distances(thumbnails, throughout=True) < COPY)
-    if not _swallows(roots, films):
-        return _named_by_looks(films, roots, "; all look alike, as before one fixed camera, so only copies were joined")
-    return _named_by_looks(films, np.arange(len(films)), "; all look the same, so none were joined by look")
+    near, remark = distances < NEAR, ""
+    labels = np.array([film.label for film in films])
+    stricter: tuple[tuple[Callable[[], NDArray[np.bool_]], str], ...] = (
+        (partial(_copies, thumbnails), "so only copies of them were joined"),
+        (partial(np.zeros_like, near), "and cannot be told from copies, so none of them were joined"),
+    )
+    for relation, words in stricter:
+        alike = _too_alike(_clusters(near), labels)
+        if not alike.any():
+            break
+        near &= relation() | ~(alike[:, None] | alike[None, :])
+        which = "all films" if alike.all() else f"films of {', '.join(sorted(set(labels[alike])))}"
+        remark = f"; {which} look alike, as before one fixed camera, {words}"
+    return _named_by_looks(films, _clusters(near), remark)
+
+
+def _copies(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    return _distances(thumbnails, throughout=True) < COPY
 
 
 def _named_by_looks(films: Sequence[LabelledFilm], roots: NDArray[np.intp], remark: str) -> Grouping:
@@ -252,27 +260,24 @@ def _series(path: Path) -> str:
     return str(path.parent / re.sub(r"[-_ (]*\d+[) ]*$", "", path.stem))
 
 
-def _swallows(roots: NDArray[np.intp], films: Sequence[LabelledFilm]) -> bool:
-    """Whether a cluster holds over a third of all films, or leaves a class too few groups to be on three sides."""
-    if np.bincount(roots).max() > max(2, len(films) / 3):
-        return True
-    sizes = Counter(film.label for film in films)
-    groups = Counter(label for label, _ in {(film.label, root) for film, root in zip(films, roots, strict=True)})
-    return any(groups[label] < min(3, size) for label, size in sizes.items())
+def _too_alike(roots: NDArray[np.intp], labels: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """The films whose clusters tell nothing: of classes left with too few for three sides, or all if one swallows."""
+    if np.bincount(roots).max() > max(2, len(labels) / 3):
+        return np.ones(len(labels), dtype=bool)
+    sizes = Counter(labels.tolist())
+    clusters = Counter(label for label, _ in set(zip(labels.tolist(), roots.tolist(), strict=True)))
+    few = [label for label, size in sizes.items() if clusters[label] < min(3, size)]
+    return np.isin(labels, few)
 
 
 def _clusters(near: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The first member of each film's cluster, where clusters are all that is joined by a chain of near films."""
-    roots = np.arange(len(near))
-    for here, there in np.argwhere(np.triu(near, 1)):
-        a, b = int(here), int(there)
-        while roots[a] != a:
-            roots[a] = a = roots[roots[a]]
-        while roots[b] != b:
-            roots[b] = b = roots[roots[b]]
-        roots[max(a, b)] = min(a, b)
-    while not np.array_equal(roots, roots[roots]):
-        roots = roots[roots]
+    roots = np.full(len(near), -1)
+    for film in range(len(near)):
+        reached = np.array([film]) if roots[film] < 0 else np.array([], dtype=np.intp)
+        while len(reached):
+            roots[reached] = film
+            reached = np.flatnonzero(near[reached].any(axis=0) & (roots < 0))
     return roots
 
 
@@ -288,13 +293,19 @@ def _distances(thumbnails: Sequence[NDArray[np.uint8]], *, throughout: bool, blo
     squares = (pixels**2).sum(axis=1)
     films, starts = np.unique(owners, return_index=True)
     found = np.full((len(thumbnails), len(thumbnails)), np.inf, dtype=np.float32)
-    reduce = np.maximum if throughout else np.minimum
     for first in range(0, len(films), block):
-        those = slice(first, first + block)
-        begin, end = starts[first], starts[first + block] if first + block < len(films) else len(owners)
-        apart = squares[begin:end, None] + squares[None, :] - 2 * (pixels[begin:end] @ pixels.T)
-        apart = np.minimum.reduceat(apart, starts, axis=1)
-        found[films[those, None], films[None, :]] = reduce.reduceat(apart, starts[those] - begin, axis=0)
+        these, rest = films[first : first + block], films[first:]
+        begin = starts[first]
+        end = starts[first + block] if first + block < len(films) else len(owners)
+        apart = squares[begin:end, None] + squares[None, begin:] - 2 * (pixels[begin:end] @ pixels[begin:].T)
+        rows, columns = starts[first : first + block] - begin, starts[first:] - begin
+        nearest = np.minimum.reduceat(apart, columns, axis=1)
+        if not throughout:
+            found[np.ix_(these, rest)] = np.minimum.reduceat(nearest, rows, axis=0)
+            continue
+        one_in_other = np.maximum.reduceat(nearest, rows, axis=0)
+        other_in_one = np.maximum.reduceat(np.minimum.reduceat(apart, rows, axis=0), columns, axis=1)
+        found[np.ix_(these, rest)] = np.minimum(one_in_other, other_in_one)
     distances: NDArray[np.float32] = np.sqrt(np.maximum(np.minimum(found, found.T), 0) / pixels.shape[1])
     np.fill_diagonal(distances, np.inf)
     return distances
