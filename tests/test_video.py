@@ -327,6 +327,20 @@ def test_pictures_of_other_sizes_or_unreadable_are_told(tmp_path: Path) -> None:
     assert any("size of the picture changes" in note for note in film.notes)
 
 
+def test_a_first_picture_that_is_damaged_is_told(tmp_path: Path) -> None:
+    folder = make_pictures(tmp_path / "shots", frames=4)
+    (folder / "frame0.png").write_bytes(b"no picture")
+    with open_film(folder, rate=10) as film:
+        assert [frame_number(frame.pixels) for frame in film.frames()] == [1, 2, 3]
+        assert any("Damaged after 0 frames" in note for note in film.notes)
+
+
+def test_a_film_left_early_is_not_called_cut_short(tmp_path: Path) -> None:
+    with open_film(make_film(tmp_path / "film.mkv", frames=100)) as film:
+        next(film.frames())
+    assert film.notes == ()
+
+
 def test_what_counts_as_a_film_in_a_folder(tmp_path: Path) -> None:
     assert is_film(make_film(tmp_path / "film.avi", frames=1))
     (tmp_path / "FILM.MP4").write_bytes(b"x")

@@ -14,9 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-os.environ.setdefault(
-    "OPENCV_FFMPEG_LOGLEVEL", "-8"
-)  # the decoder's noise; what matters of it becomes a sentence below
+# The decoder would talk to stderr; what matters of it becomes a sentence below. Read when the first film is opened.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
@@ -38,14 +37,14 @@ FILM_SUFFIXES = frozenset([
 PICTURE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
 """What counts as a picture in a folder of numbered pictures, in lower case."""
 
-_JUMP_SECONDS = 10.0
-_TOLERANCE_SECONDS = 0.002
-_REWIND_SECONDS = 0.5
+_JUMP_SECONDS = 10.0  # a longer gap between two frames is a jump of the clock, not a still picture
+_TOLERANCE_SECONDS = 0.002  # containers round to 1 ms
+_REWIND_SECONDS = 0.5  # frames in the wrong order go back less than this, joined films more
 _HOLD_SECONDS = 0.001
 _USUAL_FPS = 25.0
 _ENDING_SECONDS = 0.3
-_MANY_PIXELS = 1280 * 720
-_PATIENCE = 3
+_MANY_PIXELS = 1280 * 720  # from here on decoding with several threads pays
+_PATIENCE = 3  # how often a decoder that says no is asked again
 _NOT_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
 _CODECS = {
     "av01": "av1",
@@ -120,7 +119,6 @@ class Film:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._ended = True
         self._source.close()
 
     def frames(self, *, size: Size | None = None) -> Iterator[Frame]:
@@ -161,7 +159,7 @@ class Film:
             frames=self._frames,
             first_seconds=clock.first_seconds,
             last_seconds=clock.seconds,
-            duration_seconds=clock.seconds - clock.first_seconds + clock.step_seconds,
+            duration_seconds=clock.duration_seconds,
             rotation_degrees=source.rotation_degrees,
             claimed_frames=source.claimed_frames,
             claimed_fps=source.claimed_fps,
@@ -209,6 +207,7 @@ class Film:
                 self._frames = 1
                 self._clock.tick(raw)
                 return pixels
+            self._broken_at.append(0)
         self.close()
         raise FilmError(f"{self.path}: {_why_no_frames(self.path, self._source)}")
 
@@ -223,8 +222,7 @@ class Film:
             yield f"Damaged after {self._broken_at[0]} frames{many}: what could be decoded was used."
         if self._sizes_differ:
             yield "The size of the picture changes; every frame was brought to the size of the first."
-        read = self._clock.seconds - self._clock.first_seconds + self._clock.step_seconds
-        claimed = self._claimed_seconds
+        read, claimed = self._clock.duration_seconds, self._claimed_seconds
         if self._ended and read < 0.9 * claimed - 0.5:
             yield f"Cut short after {self._frames} frames: {read:.1f} of {claimed:.1f} claimed seconds could be read."
 
@@ -286,6 +284,11 @@ class _Clock:
     def step_seconds(self) -> float:
         """How long a frame stands: the mean of what was measured, else what the container claims."""
         return self._steps_sum / self._steps if self._steps else self._guess
+
+    @property
+    def duration_seconds(self) -> float:
+        """From the first frame to the end of the last."""
+        return self.seconds - self.first_seconds + self.step_seconds
 
     def tick(self, raw: float) -> float:
         """The time of the next frame in seconds, later than all before."""
@@ -400,7 +403,7 @@ class _Pictures:
         return self._fetch(self._index)
 
     def close(self) -> None:
-        self._fetch = lambda _: None
+        self._seconds = ()
 
 
 def _open_file(path: Path, rate: float | None) -> _Source:
