@@ -44,6 +44,8 @@ class HeadConfig(_Frozen):
 class RunConfig(_Frozen):
     """Everything `vidrnn train` can be told, with the defaults it uses when it is not."""
 
+    data: str | None = None
+    """The folder or manifest, as the run's own config.toml remembers it."""
     task: TaskName = "classify"
     encoder: str = "auto"
     weights: str | None = None
@@ -63,13 +65,14 @@ class RunConfig(_Frozen):
     flip: bool | None = None
     """None: mirrored films count as the same class unless a class name has the word left or right."""
 
-    epochs: int = Field(30, ge=1)
+    epochs: int | None = Field(None, ge=1)
+    """None: chosen by the encoder and the number of clips."""
     minutes: float | None = Field(None, gt=0)
-    minibatch: int = Field(16, ge=2)
+    minibatch: int | None = Field(None, ge=2)
     learning_rate: float | None = Field(None, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    patience: int = Field(10, ge=1)
+    patience: int | None = Field(None, ge=1)
     """Epochs without a better validation macro-F1 before training stops."""
     seed: int = Field(0, ge=0)
 

@@ -173,7 +173,8 @@ class Fit:
     def _step(self, minibatch: Minibatch, progress: float) -> float:
         for group in self._optimiser.param_groups:
             group["lr"] = self.plan.learning_rate * _rate(progress)
-        loss = self.lesson.loss(self.lesson.answer(minibatch), minibatch.target)
+        scores = self.lesson.answer(minibatch)
+        loss = self.lesson.loss(scores, minibatch.target.to(scores.device))
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.lesson.network.parameters(), _LARGEST_GRADIENT)
@@ -188,10 +189,10 @@ class Fit:
         return max(by_steps, self.spent_seconds / self.plan.seconds)
 
 
-def half_precision(trained: bool) -> AbstractContextManager[Any]:
-    """bfloat16 for an encoder in training where this processor multiplies in it; elsewhere nothing changes."""
-    if trained and has_bfloat16():
-        return torch.autocast("cpu", torch.bfloat16)
+def half_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 where the device multiplies in it, for an encoder in training; elsewhere nothing changes."""
+    if device.type == "cuda" or has_bfloat16():
+        return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -133,6 +134,8 @@ def encoding_of(encoder: Encoder) -> Encode:
     reader = encoder.folded()
 
     def encode(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if threading.current_thread() is not threading.main_thread():
+            torch.set_num_threads(1)  # of this thread: those beside it use the other cores
         with torch.inference_mode():
             features = reader(torch.from_numpy(np.ascontiguousarray(pixels)).to(reader.mean.device).unsqueeze(1))
         return np.asarray(features[:, 0].float().cpu())

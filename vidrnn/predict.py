@@ -80,13 +80,19 @@ def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> Float
     return np.asarray(scores.double().cpu())
 
 
-def score_clips(sequence: SequenceModel, clips: Iterable[Features], frames: int) -> Floats:
-    """The mean scores (clips, classes) over the windows of each clip's features (steps, width)."""
+def score_clips(
+    sequence: SequenceModel, clips: Iterable[Features], frames: int, shuffle: np.random.Generator | None = None
+) -> Floats:
+    """The mean scores (clips, classes) over the windows of each clip's features (steps, width).
+
+    With `shuffle` the frames of each window are first put into random order, to see what order is worth.
+    """
     windows: list[Features] = []
     owners: list[int] = []
     for owner, features in enumerate(clips):
         for start in window_starts(len(features), frames, default_hop(frames)):
-            windows.append(features[start : start + frames])
+            window = features[start : start + frames]
+            windows.append(window if shuffle is None else shuffle.permutation(window))
             owners.append(owner)
     by_length: dict[int, list[int]] = {}
     for place, window in enumerate(windows):

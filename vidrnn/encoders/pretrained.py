@@ -7,7 +7,7 @@ from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights
+from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from vidrnn.encoders.base import Encoder
 from vidrnn.errors import WeightsError
@@ -32,24 +32,32 @@ class TorchvisionEncoder(Encoder):
         return features
 
 
+def imagenet_file(name: str) -> Path:
+    """Where torch keeps the ImageNet weights of torchvision's network `name` once they are downloaded."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_entry(name).url).name
+
+
 def imagenet_weights(name: str) -> Weights:
-    """ImageNet (IMAGENET1K_V1) weights of torchvision's network `name`, its last layer left out.
+    """ImageNet (IMAGENET1K_V1) weights of torchvision's network `name`, under its own names.
 
     From torch's own cache of downloads, else from the network.
 
     Raises:
         WeightsError: they are not on this machine and cannot be downloaded.
     """
-    entry = get_model_weights(name)["IMAGENET1K_V1"]
+    file = imagenet_file(name)
     try:
-        loaded: Weights = entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        loaded: Weights = _entry(name).get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (URLError, OSError, RuntimeError) as error:
-        kept = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
         raise WeightsError(
             f"{name}: its ImageNet weights are not on this machine and could not be downloaded ({error}). "
-            f"Go online once, or bring {Path(entry.url).name} to {kept.parent}, or train without: --weights none."
+            f"Go online once, or bring {file.name} to {file.parent}, or train without them: --weights none."
         ) from None
     return loaded
+
+
+def _entry(name: str) -> WeightsEnum:
+    return get_model_weights(name)["IMAGENET1K_V1"]
 
 
 def _without_last_layer(network: nn.Module) -> int:

@@ -1,0 +1,80 @@
+"""The model card: what a stranger should know before using a model, written from the facts of its run."""
+
+from __future__ import annotations
+
+from vidrnn.config import ModelHeader
+from vidrnn.values import Part
+
+
+def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
+    """Markdown for the README.md of a model folder; `terms` tells where the films came from and what binds them."""
+    spec, facts, scores = header.spec, header.facts, header.scores
+    counts = ", ".join(
+        f"{part} {list(header.seen.values()).count(part)}" for part in Part if part in header.seen.values()
+    )
+    frozen = "frozen" if spec.encoder.frozen else "trained on these clips"
+    lines = [
+        f"# {name}",
+        "",
+        f"Answers which of {len(spec.classes)} classes a film shows, and when. Made by vidrnn {header.vidrnn_version}.",
+        "",
+        f"    vidrnn predict FILM --model {name}",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| classes | {', '.join(spec.classes)} |",
+        f"| encoder | {spec.encoder.name}, {frozen}, first weights: {spec.encoder.origin} |",
+        f"| head | {spec.head.name}, {spec.head.size} units, {spec.head.layers} layer(s)"
+        f"{', both directions' if spec.head.bidirectional else ''}; readout {spec.readout} |",
+        f"| parameters | {facts['parameters']:,} |",
+        f"| sees | {spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart |",
+        f"| trained on | {counts} clips; groups {facts['grouping']} |",
+        f"| training | {facts['epochs']} epochs, best {facts['best_epoch']}, {facts['seconds']:.0f} s, seed {header.seed} |",
+        f"| temperature | {header.temperature:.3f} |",
+        "",
+        f"    {facts['command']}",
+        "",
+        f"## Scores on its {scores['part']} part",
+        "",
+        f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}, "
+        f"expected calibration error {scores['ece']:.3f} ({scores['clips']} clips).",
+        "",
+        *_controls(scores),
+        *_per_class(scores),
+        "",
+        "## Good to know",
+        "",
+        "- It knows only the classes above and will name one of them for any film; `--threshold` lets it say unknown.",
+        "- Its scores hold for films like those it was trained on, not for others.",
+    ]
+    if facts.get("trial"):
+        lines += [f"- Encoder: {facts['trial']}"]
+    if terms:
+        lines += ["", "## Terms", "", terms]
+    return "\n".join(lines) + "\n"
+
+
+def _controls(scores: dict[str, object]) -> list[str]:
+    controls = scores.get("controls")
+    if not isinstance(controls, dict):
+        return []
+    tested = any(row["test_accuracy"] is not None for row in controls["rows"])
+    rows = [
+        f"| {row['name']} | {row['val_accuracy']:.3f} | "
+        + (f"{row['test_accuracy']:.3f} | " if tested else "")
+        + f"{row['interval'][0]:.2f} to {row['interval'][1]:.2f} |"
+        for row in controls["rows"]
+    ]
+    head = ["| | validation | test | 95 % interval |", "|---|---|---|---|"]
+    if not tested:
+        head = ["| | validation | 95 % interval |", "|---|---|---|"]
+    remark = [f"{controls['remark']}", ""] if controls["remark"] else []
+    return [*head, *rows, "", controls["sentence"], "", *remark]
+
+
+def _per_class(scores: dict[str, object]) -> list[str]:
+    per_class = scores["per_class"]
+    assert isinstance(per_class, list)
+    return ["| class | clips | precision | recall |", "|---|---|---|---|"] + [
+        f"| {row['label']} | {row['clips']} | {row['precision']:.3f} | {row['recall']:.3f} |" for row in per_class
+    ]

@@ -1,0 +1,266 @@
+"""One encoder and one head learn the films of a run: what is prepared for them, what they see, how they are judged."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidrnn.answers import probabilities
+from vidrnn.augment import Augment
+from vidrnn.cache import Array, Cache, Encoding, Grid
+from vidrnn.clips import HALVES
+from vidrnn.config import EncoderConfig, RunConfig
+from vidrnn.data import Clips, Draw, Minibatch
+from vidrnn.errors import DataError
+from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation, half_precision
+from vidrnn.material import Material
+from vidrnn.metrics import classify_scores
+from vidrnn.model import Encode, Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
+from vidrnn.predict import Features, score_clips
+from vidrnn.records import EpochDone, Progress, Record
+from vidrnn.splits import Split
+from vidrnn.tasks.classify import classify_loss
+from vidrnn.values import FilmFailure, FilmScan, Part, Sampling, Size
+from vidrnn.weights import give_weights
+
+_FROZEN = {"steps": 900, "minibatch": 32, "learning_rate": 1e-3}
+_TRAINED = {"steps": 1200, "minibatch": 16, "learning_rate": 2e-3}
+_FINE_TUNED_RATE = 3e-4
+_FEWEST_EPOCHS, _MOST_EPOCHS = 12, 150
+_SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An encoder and the size of the pictures that it sees."""
+
+    encoder: EncoderConfig
+    size: Size
+
+
+@dataclass
+class Clock:
+    """The time a run may take, if it was given any."""
+
+    minutes: float | None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self.started
+
+    def share_left(self, share: float) -> float | None:
+        """Seconds: a share of what is left; None where time is not bounded."""
+        if self.minutes is None:
+            return None
+        return max(0.0, share * (self.minutes * 60 - self.elapsed_seconds))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every training of a run shares."""
+
+    material: Material
+    split: Split
+    config: RunConfig
+    sampling: Sampling
+    cache: Cache
+    clock: Clock
+    stop: Event
+    device: torch.device
+
+    @property
+    def flip(self) -> bool:
+        """Whether a mirrored film is of the same class."""
+        if self.config.flip is not None:
+            return self.config.flip
+        return not any(has_side(name) for name in self.material.classes)
+
+    def places(self, part: Part) -> tuple[int, ...]:
+        """Where the clips of a part stand in the material."""
+        return self.split.indices(part)
+
+
+class Learner:
+    """A model in the making, and the clips of the run as it wants them: features where its encoder stays as it is,
+    frames where it learns.
+    """
+
+    def __init__(self, setting: Setting, choice: Choice) -> None:
+        config = setting.config
+        self.setting = setting
+        self.choice = choice
+        seed_everything(config.seed)
+        encoder = build_encoder(choice.encoder.name, choice.size)
+        give_weights(encoder, choice.encoder.name, choice.encoder.origin)
+        sequence = build_sequence(encoder.width, config.head, config.readout, len(setting.material.classes))
+        self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
+        self.frozen = choice.encoder.frozen
+        if self.frozen:
+            encoder.eval().requires_grad_(False)
+        self.arrays: dict[int, Array] = {}
+
+    def prepare(self, places: Sequence[int]) -> Iterator[Record]:
+        """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known."""
+        missing = [place for place in places if place not in self.arrays]
+        scans = [self.setting.material.scans[place] for place in missing]
+        grid = Grid(self.setting.sampling.spacing_seconds / HALVES, self.choice.size, rate=self.setting.config.rate)
+        stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
+        for done, (place, made) in enumerate(zip(missing, self._made(scans, grid), strict=True), 1):
+            if isinstance(made, FilmFailure):
+                raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
+            self.arrays[place] = made
+            frames += made.shape[1]
+            yield Progress(stage, done, len(missing), frames)
+            if self.setting.stop.is_set():
+                raise KeyboardInterrupt
+
+    def _made(self, scans: Sequence[FilmScan], grid: Grid) -> Iterator[Array | FilmFailure]:
+        cache = self.setting.cache
+        if not self.frozen:
+            return ((made if isinstance(made, FilmFailure) else made[None]) for made in cache.frames(scans, grid))
+        encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
+        return cache.features(scans, grid, encoding, mirrored=self.setting.flip)
+
+    def clips(self, places: Sequence[int]) -> Clips:
+        """The prepared clips at `places` on the fine grid."""
+        return Clips([self.arrays[place] for place in places], self.setting.material.labels[list(places)])
+
+    def features(self, places: Sequence[int]) -> list[Features]:
+        """Plain features (steps, width) on the model's own grid, as predict would make them."""
+        if self.frozen:
+            return [np.asarray(self.arrays[place][0, ::HALVES]) for place in places]
+        encode = encoding_of(self.network.encoder)
+        return [_in_chunks(encode, self.arrays[place][0, ::HALVES]) for place in places]
+
+    def feature_clips(self, places: Sequence[int]) -> Clips:
+        """The clips at `places` as features on the fine grid, whether or not the encoder has learnt."""
+        if self.frozen:
+            return self.clips(places)
+        encode = encoding_of(self.network.encoder)
+        arrays = [_in_chunks(encode, self.arrays[place][0])[None] for place in places]
+        return Clips(arrays, self.setting.material.labels[list(places)])
+
+    def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
+        """Scores (clips, classes) as predict would give them."""
+        return score_clips(self.network.sequence, self.features(places), self.setting.sampling.frames)
+
+    def fit(self, places: Sequence[int], seconds: float | None) -> Fit:
+        """A training on the clips at `places`, judged on the validation part."""
+        config, plan = self.setting.config, self._defaults()
+        clips, val = self.clips(places), self.setting.places(Part.VAL)
+        draw = Draw(self.setting.sampling.frames, config.minibatch or int(plan["minibatch"]), config.seed)
+        truth = self.setting.material.labels[list(val)]
+        ready = self.features(val) if self.frozen else None
+
+        def validate() -> Validation:
+            features = self.features(val) if ready is None else ready
+            return judged(score_clips(self.network.sequence, features, draw.frames), truth, self.setting)
+
+        lesson = Lesson(
+            network=self.network.sequence if self.frozen else self.network,
+            answer=self._answer(),
+            loss=loss_of(self.setting, clips),
+            minibatches=lambda epoch: draw.epoch(clips, epoch),
+            steps=draw.steps(clips),
+            validate=validate,
+        )
+        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
+
+    def _answer(self) -> _Answer:
+        return _Answer(self.network, self.frozen, Augment(self.setting.flip), self.setting.device)
+
+    def _defaults(self) -> dict[str, float]:
+        if self.frozen:
+            return _FROZEN
+        if self.choice.encoder.origin == "none":
+            return _TRAINED
+        return _TRAINED | {"learning_rate": _FINE_TUNED_RATE}
+
+    def _plan(self, steps: int, seconds: float | None) -> Plan:
+        config, defaults = self.setting.config, self._defaults()
+        epochs = config.epochs or epochs_for(int(defaults["steps"]), steps)
+        if seconds is not None and config.epochs is None:
+            epochs = 100_000
+        return Plan(
+            epochs=epochs,
+            learning_rate=config.learning_rate or defaults["learning_rate"],
+            weight_decay=config.weight_decay,
+            patience=config.patience or max(10, epochs // 3 if seconds is None else 30),
+            seed=config.seed,
+            seconds=seconds,
+        )
+
+
+@dataclass
+class _Answer:
+    """How a minibatch is answered in training: features straight to the head, frames changed a little and encoded."""
+
+    network: Model
+    frozen: bool
+    augment: Augment
+    device: torch.device
+
+    def __call__(self, minibatch: Minibatch) -> Tensor:
+        inputs, mask = minibatch.inputs.to(self.device), minibatch.mask.to(self.device)
+        if not self.frozen:
+            inputs = self.augment(inputs)
+            with half_precision(self.device):
+                inputs = self.network.encoder(inputs)
+        scores: Tensor = self.network.sequence(inputs.float(), mask=mask)[0]
+        return scores
+
+
+def epochs_for(steps: int, steps_per_epoch: int) -> int:
+    """How many epochs make about so many steps."""
+    return min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(steps / max(1, steps_per_epoch))))
+
+
+def loss_of(setting: Setting, clips: Clips) -> torch.nn.CrossEntropyLoss:
+    """The cost of mistakes on these clips."""
+    counts = np.bincount(clips.labels, minlength=len(setting.material.classes))
+    return classify_loss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
+
+
+def judged(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:
+    """What an epoch is judged by: macro-F1, and the loss where that is level."""
+    given = probabilities(scores, 1.0)
+    found = classify_scores(given, truth, setting.material.classes)
+    loss = float(-np.log(given[np.arange(len(truth)), truth].clip(1e-12)).mean())
+    return Validation(found.macro_f1, loss, {"accuracy": found.accuracy})
+
+
+def told(epoch: Epoch, training: str, timed: bool) -> EpochDone:
+    """An epoch as a record."""
+    found = epoch.validation
+    return EpochDone(
+        training=training,
+        number=epoch.number,
+        of=None if timed else epoch.of,
+        train_loss=epoch.train_loss,
+        loss=found.loss,
+        accuracy=found.shown["accuracy"],
+        macro_f1=found.score,
+        best=epoch.best,
+        seconds=epoch.seconds,
+    )
+
+
+def has_side(name: str) -> bool:
+    """Whether a class name has the word left or right in it: `turn-left`, `TurnLeft`, not `bright`."""
+    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
+    return _SIDES.search(words) is not None
+
+
+def _in_chunks(encode: Encode, pixels: Array) -> Features:
+    parts = [encode(np.asarray(pixels[start : start + 64])) for start in range(0, len(pixels), 64)]
+    return np.concatenate(parts)

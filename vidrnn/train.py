@@ -1,0 +1,308 @@
+"""The whole journey from DATA to a model folder: read, split, fit, calibrate, set controls beside it, score, keep.
+
+Yields records and prints nothing; the run folder holds what can be taken up again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import torch
+
+import vidrnn
+from vidrnn.answers import probabilities
+from vidrnn.cache import Cache
+from vidrnn.card import model_card
+from vidrnn.checkpoint import load_training, save_model, save_training, write_whole
+from vidrnn.clips import default_spacing
+from vidrnn.config import ModelHeader, ModelSpec, RunConfig
+from vidrnn.controls import Outcome, controls_of, controls_table
+from vidrnn.errors import RunError
+from vidrnn.fit import Fit
+from vidrnn.learn import Clock, Learner, Setting, told
+from vidrnn.material import Material, gather
+from vidrnn.metrics import ClassifyScores, classify_scores, fit_temperature
+from vidrnn.model import count_parameters
+from vidrnn.records import Controls, Done, LeftOut, Note, Progress, Record, as_json
+from vidrnn.splits import Split, fold_films, split_films
+from vidrnn.trial import chosen
+from vidrnn.values import Part, Sampling
+
+_FIT_SHARE = 0.75
+"""Of the time that is left; the rest is for controls and scores."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to train on, how, and where to keep it."""
+
+    data: Path
+    config: RunConfig
+    out: Path
+    cache: Path
+    jobs: int
+    command: str
+    device: str = "cpu"
+    overwrite: bool = False
+    resume: bool = False
+    terms: str | None = None
+    """A sentence for the model card on where the films came from and what binds them."""
+
+
+@dataclass
+class Run:
+    """The folder of a run."""
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """What a stopped training is taken up from."""
+        return self.folder / "checkpoint"
+
+    @property
+    def model(self) -> Path:
+        """Where the model comes to stand."""
+        return self.folder / "model"
+
+    def log(self, record: Record) -> None:
+        """Add a line to metrics.jsonl; progress is for eyes only."""
+        if not isinstance(record, Progress):
+            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(as_json(record)) + "\n")
+
+
+def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
+    """Train a model; the last record is `Done`.
+
+    Setting `stop` ends the running epoch cleanly: the best model so far is kept, and the run can be resumed.
+
+    Raises:
+        VidrnnError: with a sentence, before anything was written or with all that was finished kept.
+        KeyboardInterrupt: stopped before there was a model to keep.
+    """
+    journey = _Journey(request, stop or Event())
+    run = _open_run(request)
+    for record in journey.go(run):
+        run.log(record)
+        if isinstance(record, LeftOut):
+            _write_left_out(run.folder / "left_out.csv", record)
+        yield record
+
+
+def _open_run(request: Request) -> Run:
+    """Make the run folder, or open it again to resume.
+
+    Raises:
+        RunError: it exists and neither --overwrite nor --resume was said, or it cannot be written.
+    """
+    folder = request.out
+    if request.resume:
+        return Run(folder)
+    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
+        if not request.overwrite:
+            raise RunError(
+                f"{folder}: exists already. Choose another place with --out, go on with --resume {folder}, "
+                "or say --overwrite."
+            )
+        if not (folder / "config.toml").exists():
+            raise RunError(f"{folder}: is not a run of vidrnn's, so it is not overwritten. Choose another --out.")
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        request.config.model_copy(update={"data": str(request.data.resolve())}).write(folder / "config.toml")
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}). Choose another place with --out.") from None
+    return Run(folder)
+
+
+class _Journey:
+    """One request on its way."""
+
+    def __init__(self, request: Request, stop: Event) -> None:
+        self.request = request
+        self.config = request.config
+        self.stop = stop
+        self.clock = Clock(request.config.minutes)
+        torch.set_num_threads(request.jobs)
+
+    def go(self, run: Run) -> Generator[Record, None, None]:
+        """From DATA to the model folder."""
+        request, config = self.request, self.config
+        material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate)
+        outcome = None
+        if config.folds:
+            outcome = yield from self._folds(material, config.folds)
+        split = split_films(material.films, material.grouping, test=config.test and not outcome, seed=config.seed)
+        yield Note(str(split))
+        yield from (Note(text, warning=True) for text in split.notes)
+        setting = self._setting(material, split)
+        learner, fit, found = yield from self._learnt(setting, run)
+        yield from self._kept(learner, fit, found, outcome, run)
+
+    def _folds(self, material: Material, folds: int) -> Generator[Record, None, Outcome | None]:
+        """Train on each fold; every clip is in a test part once."""
+        pooled: Outcome | None = None
+        for number, split in enumerate(fold_films(material.films, material.grouping, folds, seed=self.config.seed), 1):
+            yield Note(f"fold {number} of {folds}: {split}")
+            learner, _, _ = yield from self._learnt(self._setting(material, split), None)
+            outcome = yield from controls_of(learner)
+            if outcome is None or self.stop.is_set():
+                raise KeyboardInterrupt
+            pooled = pooled.joined(outcome) if pooled else outcome
+        return pooled
+
+    def _setting(self, material: Material, split: Split) -> Setting:
+        train = split.indices(Part.TRAIN)
+        spacing = self.config.spacing_seconds
+        if spacing is None:
+            spacing = default_spacing(material.durations_seconds(train), self.config.frames)
+        return Setting(
+            material=material,
+            split=split,
+            config=self.config,
+            sampling=Sampling(self.config.frames, spacing),
+            cache=Cache(self.request.cache, self.request.jobs),
+            clock=self.clock,
+            stop=self.stop,
+            device=torch.device(self.request.device),
+        )
+
+    def _learnt(self, setting: Setting, run: Run | None) -> Generator[Record, None, tuple[Learner, Fit, str]]:
+        """Choose an encoder, prepare the clips and fit; a run's checkpoint is kept at the end of each epoch."""
+        learner, found = yield from chosen(setting)
+        yield Note(described(learner))
+        yield from learner.prepare(range(len(setting.material.films)))
+        fit = learner.fit(setting.places(Part.TRAIN), setting.clock.share_left(_FIT_SHARE))
+        if run and self.request.resume:
+            yield from _take_up(fit, run)
+        for epoch in fit.run():
+            if run:
+                save_training(run.checkpoint, fit.state())
+            yield told(epoch, "model", timed=setting.clock.minutes is not None)
+        return learner, fit, found
+
+    def _kept(
+        self, learner: Learner, fit: Fit, found: str, outcome: Outcome | None, run: Run
+    ) -> Generator[Record, None, None]:
+        """Calibrate, set the controls beside the model, score it, and write the model folder."""
+        stopped = self.stop.is_set()
+        temperature = _temperature(learner)
+        if outcome is None and not stopped:
+            outcome = yield from controls_of(learner)
+        table = controls_table(outcome) if outcome else None
+        part = Part.TEST if learner.setting.places(Part.TEST) else Part.VAL
+        scores = _scored(learner, part, temperature)
+        header = self._header(learner, fit, found, temperature, scores, part, table)
+        save_model(run.model, learner.network, header, model_card(header, run.folder.name, self.request.terms))
+        if table:
+            yield table
+        yield Done(
+            model=run.model,
+            accuracy=scores.accuracy,
+            macro_f1=scores.macro_f1,
+            ece=scores.ece,
+            part=part.value,
+            confused=most_confused(scores),
+            seconds=self.clock.elapsed_seconds,
+            stopped=self.stop.is_set(),
+        )
+
+    def _header(
+        self,
+        learner: Learner,
+        fit: Fit,
+        found: str,
+        temperature: float,
+        scores: ClassifyScores,
+        part: Part,
+        table: Controls | None,
+    ) -> ModelHeader:
+        setting, config = learner.setting, self.config
+        spec = ModelSpec(
+            task=config.task,
+            classes=setting.material.classes,
+            encoder=learner.choice.encoder,
+            head=config.head,
+            readout=config.readout,
+            height=learner.choice.size.height,
+            width=learner.choice.size.width,
+            frames=setting.sampling.frames,
+            spacing_seconds=setting.sampling.spacing_seconds,
+        )
+        hashes = [scan.content_hash for scan in setting.material.scans]
+        return ModelHeader(
+            vidrnn_version=vidrnn.__version__,
+            spec=spec,
+            temperature=temperature,
+            seed=config.seed,
+            seen=dict(zip(hashes, setting.split.parts, strict=True)),
+            scores={"part": part.value, **asdict(scores), "controls": asdict(table) if table else None},
+            facts={
+                "command": self.request.command,
+                "grouping": setting.material.grouping.source,
+                "parameters": count_parameters(learner.network),
+                "epochs": fit.epoch,
+                "best_epoch": fit.best_epoch,
+                "seconds": self.clock.elapsed_seconds,
+                "trial": found,
+            },
+        )
+
+
+def described(learner: Learner) -> str:
+    """The model in one line: `mobilenet_v2 (imagenet, frozen) > gru 128 > attention, windows of 16 frames, 0.4 s`."""
+    encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
+    how = "frozen" if encoder.frozen else "trained"
+    origin = f"{encoder.origin}, " if encoder.origin != "none" else ""
+    return (
+        f"{encoder.name} ({origin}{how}) > {config.head.name} {config.head.size} > {config.readout}, "
+        f"{learner.choice.size} pixels, windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
+    )
+
+
+def most_confused(scores: ClassifyScores) -> str:
+    """The pair of classes most often taken for one another; nothing if none was."""
+    table = np.asarray(scores.confusion)
+    np.fill_diagonal(table, 0)
+    if not table.any():
+        return ""
+    truth, answer = np.unravel_index(int(table.argmax()), table.shape)
+    names = [one.label for one in scores.per_class]
+    return f"{names[truth]} with {names[answer]}"
+
+
+def _take_up(fit: Fit, run: Run) -> Generator[Record, None, None]:
+    state = load_training(run.checkpoint)
+    if state is None:
+        yield Note("no epoch had been finished: training starts from the beginning")
+        return
+    fit.take_up(state)
+    yield Note(f"going on after epoch {fit.epoch}")
+
+
+def _temperature(learner: Learner) -> float:
+    val = learner.setting.places(Part.VAL)
+    return fit_temperature(learner.scores(val), learner.setting.material.labels[list(val)])
+
+
+def _scored(learner: Learner, part: Part, temperature: float) -> ClassifyScores:
+    places = learner.setting.places(part)
+    given = probabilities(learner.scores(places), temperature)
+    return classify_scores(given, learner.setting.material.labels[list(places)], learner.setting.material.classes)
+
+
+def _write_left_out(file: Path, record: LeftOut) -> None:
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["path", "reason"])
+    rows.writerows([str(failure.path), failure.reason] for failure in record.failures)
+    write_whole(file, text.getvalue())
