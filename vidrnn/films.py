@@ -64,7 +64,7 @@ def read_labelled(data: Path, *, fewest_classes: int = 2) -> LabelledData:
     found = _without_repeats(data, found)
     if len(found.classes) < fewest_classes:
         raise DataError(
-            f"{data}: all {len(found.films)} films are of one class, {found.classes[0]!r}; "
+            f"{data}: holds {counted(len(found.films), 'film')} of one class, {found.classes[0]!r}; "
             f"telling classes apart needs {fewest_classes} or more."
         )
     return found
@@ -109,6 +109,11 @@ def natural_key(path: Path) -> tuple[tuple[tuple[int, int | str], ...], ...]:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """1 film, 2 films, 1,200 films."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 def _blake() -> hashlib.blake2b:
     return hashlib.blake2b(digest_size=16)
 
@@ -127,7 +132,7 @@ def _films_of(source: str) -> list[Path]:
     matches = sorted((Path(match) for match in glob.glob(source, recursive=True)), key=natural_key)  # noqa: PTH207
     films = [film for match in matches for film in _films_of_match(match)]
     if not films:
-        raise UsageError(f"{source}: no film matches this pattern ({len(matches)} other files and folders do).")
+        raise UsageError(f"{source}: no film matches this pattern (what does is of other kinds: {len(matches)}).")
     return films
 
 
@@ -197,7 +202,9 @@ def _read_folder(data: Path) -> LabelledData:
         if len(parts) > depth
     )
     if not films:
-        raise DataError(f"{data}: wanted class folders with films in them, found {len(inside)} films {_hint(found)}")
+        raise DataError(
+            f"{data}: wanted class folders with films in them, found {counted(len(inside), 'film')} {_hint(found)}"
+        )
     return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=len(inside) - len(films))))
 
 
@@ -223,9 +230,9 @@ def _hint(found: _Walk) -> str:
 
 def _folder_notes(found: _Walk, unlabelled: int) -> Iterator[str]:
     if unlabelled:
-        yield f"{unlabelled} films stand beside the class folders, have no label and were ignored"
+        yield f"ignored, since beside the class folders and so without a label: {counted(unlabelled, 'film')}"
     if found.hidden or found.others:
-        yield f"{len(found.others)} files that are not films and {found.hidden} hidden ones were ignored"
+        yield f"ignored: {counted(len(found.others), 'file')} of other kinds, {counted(found.hidden, 'hidden file')}"
 
 
 # --- manifests -------------------------------------------------------------------------------------------------------
@@ -367,7 +374,7 @@ def _without_repeats(data: Path, found: LabelledData) -> LabelledData:
             raise DataError(f"{data}: {film.path} is listed for {before.part} and for {film.part}; keep one.")
     notes = list(found.notes)
     if repeats := len(found.films) - len(first):
-        notes.append(f"{repeats} repeated rows: each film was used once")
+        notes.append(f"{counted(repeats, 'repeated row')}: each film was used once")
     notes += _alike_notes(film.label for film in first.values())
     return LabelledData(tuple(first.values()), found.failures, tuple(notes))
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.errors import DataError
-from vidrnn.films import natural_key
+from vidrnn.films import counted, natural_key
 from vidrnn.values import FilmScan, LabelledFilm, Part
 
 WHO_WORDS = (
@@ -54,7 +54,9 @@ class Grouping:
         shared = {name: count for name, count in self.counts.items() if count > 1}
         shown = [f"{name} ({count})" for name, count in list(shared.items())[:30]]
         more = [f"and {len(shared) - 30} more"] if len(shared) > 30 else []
-        return f"{len(self.counts)} groups ({self.source})" + (": " + ", ".join(shown + more) if shown else "")
+        return f"{counted(len(self.counts), 'group')} ({self.source})" + (
+            ": " + ", ".join(shown + more) if shown else ""
+        )
 
 
 def group_films(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> Grouping:
@@ -95,16 +97,16 @@ def drop_duplicates(
 
 def _duplicate_notes(dropped: int, torn: int) -> Iterator[str]:
     if dropped:
-        yield f"{dropped} films are exact copies of others: each content was used once"
+        yield f"left out as exact copies of others: {counted(dropped, 'film')}"
     if torn:
-        yield f"{torn} films stood on two sides of the given split: they stayed on the later one only"
+        yield f"on two sides of the given split, so kept on the later one only: {counted(torn, 'film')}"
 
 
 def _from_column(films: Sequence[LabelledFilm]) -> Grouping:
     alone = sum(film.group is None for film in films)
     names = _film_names(films)
     groups = tuple(film.group or name for film, name in zip(films, names, strict=True))
-    notes = (f"{alone} films have no group and stand alone",) if alone else ()
+    notes = (f"without a group, so each by itself: {counted(alone, 'film')}",) if alone else ()
     return Grouping(groups, "from the group column", notes)
 
 
@@ -138,7 +140,7 @@ def _from_names(films: Sequence[LabelledFilm]) -> Grouping | None:
     names = _film_names(films)
     groups = tuple(value or name for value, name in zip(best.values, names, strict=True))
     without = best.values.count(None)
-    notes = (f"{without} names do not show {best.shown}: these films stand alone",) if without else ()
+    notes = (f"without {best.shown} in the name, so each by itself: {counted(without, 'film')}",) if without else ()
     return Grouping(groups, f"from names: {best.shown}", notes)
 
 
@@ -252,7 +254,9 @@ def _named_by_looks(films: Sequence[LabelledFilm], roots: NDArray[np.intp], rema
     joined = [count for count in Counter(groups).values() if count > 1]
     if not joined:
         return Grouping(groups, f"no group column and no pattern in names: each film by itself{remark}")
-    return Grouping(groups, f"near-duplicates kept together: {sum(joined)} films in {len(joined)} groups{remark}")
+    return Grouping(
+        groups, f"near-duplicates kept together: {sum(joined)} films in {counted(len(joined), 'group')}{remark}"
+    )
 
 
 def _series(path: Path) -> str:

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.errors import DataError, UsageError
-from vidrnn.groups import Grouping, drop_duplicates, group_films
+from vidrnn.films import counted
+from vidrnn.groups import Grouping
 from vidrnn.values import LabelledFilm, Part
-
-__all__ = ["Grouping", "Split", "drop_duplicates", "fold_films", "group_films", "split_films"]
 
 SHARES = {Part.TRAIN: 0.70, Part.VAL: 0.15, Part.TEST: 0.15}
 EVERY = 60_000
@@ -43,7 +42,7 @@ class Split:
     def __str__(self) -> str:
         counts = "  ".join(f"{part} {self.parts.count(part):,}" for part in Part if part in self.parts)
         torn = len(self.torn_groups)
-        sides = f"{torn} group{'s' * (torn > 1)} on two sides" if torn else "no group on two sides"
+        sides = f"{counted(torn, 'group')} on two sides" if torn else "no group on two sides"
         return f"{counts}, {sides}"
 
 
@@ -99,7 +98,7 @@ def _given(films: Sequence[LabelledFilm], grouping: Grouping, seed: int) -> Spli
     torn = _torn(grouping.groups, parts)
     if torn:
         notes.append(
-            f"{len(torn)} groups are on two sides of the given split ({_some(torn)}): "
+            f"{counted(len(torn), 'group')} on two sides of the given split ({_some(torn)}): "
             "it was obeyed, but scores will flatter the model"
         )
     return Split(tuple(parts), torn, tuple(notes))
@@ -240,7 +239,7 @@ def _refuse_few_groups(table: _Table, sides: Sequence[Part], given: bool) -> Non
     if len(groups) >= len(sides):
         return
     films = int(table.counts[:, table.labels.index(label)].sum())
-    has = f"{len(groups)} group{'s' * (len(groups) != 1)} ({films} film{'s' * (films != 1)}: {', '.join(groups)})"
+    has = f"{counted(len(groups), 'group')} ({counted(films, 'film')}: {', '.join(groups)})"
     remedy = "Add films of other groups, or leave the class out." if len(groups) < 2 else _remedy(sides, given)
     raise DataError(f"Class {label!r} has {has}, and {_sides(sides)} need {len(sides)}, one each. {remedy}")
 
