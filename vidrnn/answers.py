@@ -19,17 +19,25 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class FilmScores:
-    """What the network says of one film, and the film's own clock.
+class WindowScores:
+    """What the network says of windows, before softmax."""
 
-    `scores[w]` (windows, classes), before softmax, belongs to the window that begins at step `starts[w]`;
-    `seconds` (steps,) is each step's time.
-    """
+    clip: Floats
+    """(windows, classes) of each window as a whole."""
+    steps: Floats
+    """(windows, steps, classes) of each of its steps."""
+
+
+@dataclass(frozen=True)
+class FilmScores:
+    """What the network says of one film, and the film's own clock."""
 
     path: Path
-    scores: Floats
+    windows: WindowScores
     starts: tuple[int, ...]
+    """The first step of each window."""
     seconds: Floats
+    """(steps,) the time of each step."""
     end_seconds: float
     frames: int
     notes: tuple[str, ...] = ()
@@ -37,17 +45,16 @@ class FilmScores:
     @property
     def film_scores(self) -> Floats:
         """The mean over windows (classes,), before softmax: the film's overall answer."""
-        mean: Floats = self.scores.mean(0)
+        mean: Floats = self.windows.clip.mean(0)
         return mean
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How scores are read: the classes' names, the temperature, the steps of a window, and when to say unknown."""
+    """How scores are read: the classes' names, the temperature, and when to say unknown."""
 
     classes: tuple[str, ...]
     temperature: float
-    window_steps: int
     threshold: float = 0.0
 
 
@@ -60,19 +67,13 @@ def probabilities(scores: Floats, temperature: float) -> Floats:
 
 
 def timeline(film: FilmScores, reading: Reading) -> Floats:
-    """Probabilities at each step (steps, classes): the mean over the windows that hold it, nearest middle first.
-
-    A window counts for a step as much as the step stands near its middle, where it saw both what came before and after.
-    """
+    """Probabilities at each step (steps, classes): the mean over the windows that hold it."""
     steps = len(film.seconds)
-    total, weight = np.zeros((steps, len(reading.classes))), np.zeros((steps, 1))
-    for start, given in zip(film.starts, probabilities(film.scores, reading.temperature), strict=True):
-        length = min(reading.window_steps, steps - start)
-        places = np.arange(length)
-        near = (np.minimum(places, length - 1 - places) + 1.0)[:, None]
-        total[start : start + length] += near * given
-        weight[start : start + length] += near
-    return np.asarray(total / weight)
+    total, windows = np.zeros((steps, len(reading.classes))), np.zeros((steps, 1))
+    for start, given in zip(film.starts, probabilities(film.windows.steps, reading.temperature), strict=True):
+        total[start : start + len(given)] += given
+        windows[start : start + len(given)] += 1
+    return np.asarray(total / windows)
 
 
 def segments(film: FilmScores, reading: Reading) -> tuple[Segment, ...]:

@@ -29,7 +29,8 @@ def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
         f"| parameters | {facts['parameters']:,} |",
         f"| sees | {spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart |",
         f"| trained on | {counts} clips; groups {facts['grouping']} |",
-        f"| training | {facts['epochs']} epochs, best {facts['best_epoch']}, {facts['seconds']:.0f} s, seed {header.seed} |",
+        f"| training | {facts['epochs']} epochs, the best was {facts['best_epoch']}; {facts['seconds']:.0f} s in all, "
+        f"seed {header.seed} |",
         f"| temperature | {header.temperature:.3f} |",
         "",
         f"    {facts['command']}",

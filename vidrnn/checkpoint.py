@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -36,6 +36,10 @@ class LoadedModel:
     def spec(self) -> ModelSpec:
         """What the network is."""
         return self.header.spec
+
+    def on(self, device: str) -> LoadedModel:
+        """The same model, computing on `device`."""
+        return replace(self, network=self.network.to(device))
 
 
 def save_model(folder: Path, network: Model, header: ModelHeader, card: str) -> None:

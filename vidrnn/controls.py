@@ -157,8 +157,9 @@ def _train(
     draw = Draw(control.frames, _MINIBATCH, config.seed, control.shuffled)
 
     def answer(minibatch: Minibatch) -> Tensor:
-        scores: Tensor = network(minibatch.inputs.to(setting.device), mask=minibatch.mask.to(setting.device))[0]
-        return scores
+        scores, _ = network(minibatch.inputs.to(setting.device), mask=minibatch.mask.to(setting.device))
+        clip: Tensor = scores.clip
+        return clip
 
     lesson = Lesson(
         network=network,

@@ -69,6 +69,14 @@ def group_films(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> Gro
     return _from_names(films) or _from_looks(films, scans)
 
 
+def named_groups(films: Sequence[LabelledFilm]) -> tuple[str, ...]:
+    """Groups by the films' own `group`, else by a pattern in their names; a film that shows neither stands alone."""
+    if any(film.group for film in films):
+        return _from_column(films).groups
+    found = _from_names(films)
+    return found.groups if found else tuple(_film_names(films))
+
+
 def drop_duplicates(
     films: Sequence[LabelledFilm], scans: Sequence[FilmScan]
 ) -> tuple[tuple[LabelledFilm, ...], tuple[FilmScan, ...], tuple[str, ...]]:

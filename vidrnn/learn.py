@@ -216,8 +216,9 @@ class _Answer:
             inputs = self.augment(inputs)
             with half_precision(self.device):
                 inputs = self.network.encoder(inputs)
-        scores: Tensor = self.network.sequence(inputs.float(), mask=mask)[0]
-        return scores
+        scores, _ = self.network.sequence(inputs.float(), mask=mask)
+        clip: Tensor = scores.clip
+        return clip
 
 
 def epochs_for(steps: int, steps_per_epoch: int) -> int:

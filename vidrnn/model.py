@@ -21,7 +21,7 @@ from vidrnn.heads import HEADS
 from vidrnn.heads.base import Head
 from vidrnn.readouts import READOUTS
 from vidrnn.state import State, join, part_of
-from vidrnn.tasks.base import Task
+from vidrnn.tasks.base import Scores, Task
 from vidrnn.tasks.classify import Classify
 from vidrnn.values import Size
 
@@ -42,8 +42,8 @@ class SequenceModel(nn.Module):
         """Whether a film can be read in pieces with the state handed on."""
         return self.head.streams
 
-    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """Features (batch, time, width) -> scores (batch, classes) for all since the fresh start, and the state."""
+    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
+        """Features (batch, time, width) -> scores, and the state to read on from."""
         sequence, head_state = self.head(features, part_of(state, "head"), mask)
         scores, task_state = self.task(sequence, part_of(state, "task"), mask)
         return scores, join(head=head_state, task=task_state)
@@ -62,7 +62,7 @@ class Model(nn.Module):
         """Whether a film can be read in pieces with the state handed on."""
         return self.sequence.streams
 
-    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
         """Read on from `state`.
 
         Args:
@@ -71,10 +71,10 @@ class Model(nn.Module):
             mask: (batch, time) bool, True for real frames, which come before the padding; None if all are real.
 
         Returns:
-            scores (batch, classes) before softmax for all frames since the fresh start, and the state.
+            scores for the frames since the fresh start and for each frame given, and the state.
         """
-        scores: tuple[Tensor, State] = self.sequence(self.encoder(frames), state, mask)
-        return scores
+        read: tuple[Scores, State] = self.sequence(self.encoder(frames), state, mask)
+        return read
 
 
 def build_encoder(name: str, size: Size) -> Encoder:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.answers import FilmScores, Floats, Reading, prediction
+from vidrnn.answers import FilmScores, Floats, Reading, WindowScores, prediction
 from vidrnn.checkpoint import LoadedModel
 from vidrnn.clips import default_hop, window_starts
 from vidrnn.config import ModelSpec
@@ -31,7 +31,7 @@ Features = NDArray[np.float32]
 
 
 class Stream:
-    """Frames on the model's grid go in, in order; the scores of windows come out. Memory does not grow with the film.
+    """Frames on the model's grid go in, in order; scores come out. Memory does not grow with the film but for them.
 
     Windows begin every quarter of a window, and the state starts anew with each, as in training; the last one ends
     where the film ends, and a film shorter than a window is one window.
@@ -45,7 +45,7 @@ class Stream:
         self._kept: deque[Features] = deque(maxlen=spec.frames)
         self._steps = 0
         self._waiting: list[Features] = []
-        self._scores: list[Floats] = []
+        self._scored: list[WindowScores] = []
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Read on; `frames` stand on the model's grid and have its size."""
@@ -55,11 +55,13 @@ class Stream:
             self._kept.append(features)
             self._steps += 1
 
-    def finish(self) -> tuple[Floats, tuple[int, ...]]:
-        """The film has ended: scores (windows, classes) before softmax, and the first step of each window."""
+    def finish(self) -> tuple[WindowScores, tuple[int, ...]]:
+        """The film has ended: the scores of its windows, and the first step of each."""
         self._keep_window()
         self._score_waiting()
-        return np.concatenate(self._scores), window_starts(self._steps, self._frames, self._hop)
+        clip = np.concatenate([scored.clip for scored in self._scored])
+        steps = np.concatenate([scored.steps for scored in self._scored])
+        return WindowScores(clip, steps), window_starts(self._steps, self._frames, self._hop)
 
     def _keep_window(self) -> None:
         self._waiting.append(np.stack(self._kept))
@@ -68,16 +70,16 @@ class Stream:
 
     def _score_waiting(self) -> None:
         if self._waiting:
-            self._scores.append(score_windows(self._sequence, self._waiting))
+            self._scored.append(score_windows(self._sequence, self._waiting))
             self._waiting = []
 
 
-def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> Floats:
-    """Scores (windows, classes) of windows (steps, width) that all have the same number of steps."""
+def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> WindowScores:
+    """The scores of windows (steps, width) that all have the same number of steps."""
     device = next(sequence.parameters()).device
     with torch.inference_mode():
         scores, _ = sequence(torch.from_numpy(np.stack(windows)).to(device))
-    return np.asarray(scores.double().cpu())
+    return WindowScores(np.asarray(scores.clip.double().cpu()), np.asarray(scores.steps.double().cpu()))
 
 
 def score_clips(
@@ -100,7 +102,7 @@ def score_clips(
     scores: dict[int, Floats] = {}
     for places in by_length.values():
         for some in _portions(places, 4 * _WINDOWS_AT_ONCE):
-            scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]), strict=True))
+            scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]).clip, strict=True))
     table = np.stack([scores[place] for place in range(len(windows))])
     who = np.asarray(owners)
     return np.stack([table[who == owner].mean(0) for owner in range(owners[-1] + 1)])
@@ -156,10 +158,14 @@ class Predictor:
         """
         return prediction(self.score(path), self.reading(threshold))
 
+    def predict_all(self, paths: Iterable[Path], threshold: float = 0.0) -> Iterator[FilmPrediction | FilmFailure]:
+        """The answers for many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
+        for found in self.score_all(paths):
+            yield found if isinstance(found, FilmFailure) else prediction(found, self.reading(threshold))
+
     def reading(self, threshold: float = 0.0) -> Reading:
         """How this model's scores are to be read."""
-        spec = self.model.spec
-        return Reading(spec.classes, self.model.header.temperature, spec.frames, threshold)
+        return Reading(self.model.spec.classes, self.model.header.temperature, threshold)
 
     def _score_or_say_why(self, path: Path) -> FilmScores | FilmFailure:
         torch.set_num_threads(1)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vidrnn.readouts.base import Readout
 from vidrnn.state import State
-from vidrnn.tasks.base import Task
+from vidrnn.tasks.base import Scores, Task
 
 _UNEVEN = 3.0
 """Where the largest class has more than this many times the clips of the smallest, mistakes are weighted."""
@@ -23,10 +23,13 @@ class Classify(Task):
         self.readout = readout
         self.classifier = nn.Linear(size, classes)
 
-    def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """(batch, time, size) -> (batch, classes), and the readout's state."""
+    def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
+        """The scores of the readout's vector and of each step's, and the readout's state.
+
+        The classifier is linear and the readout a mean of steps, so a clip's scores are the same mean of its steps'.
+        """
         pooled, state = self.readout(sequence, state, mask)
-        return self.classifier(pooled), state
+        return Scores(self.classifier(pooled), self.classifier(sequence)), state
 
 
 def classify_loss(counts: Sequence[int], label_smoothing: float) -> nn.CrossEntropyLoss:

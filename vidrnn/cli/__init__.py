@@ -1,0 +1,58 @@
+"""The command line: flags in, one library call, result shown, exit code out. Importing it loads no network and no film.
+
+Exit codes: 0 all well; 1 some of the work failed; 2 wrong use; 130 stopped by Ctrl-C with all that was finished kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vidrnn import __version__
+from vidrnn.cli.evaluate import evaluate
+from vidrnn.cli.info import info
+from vidrnn.cli.predict import predict
+from vidrnn.cli.train import train
+from vidrnn.errors import UsageError, VidrnnError
+
+app = typer.Typer(
+    name="vidrnn",
+    help="A folder of films becomes a model that understands what happens in them over time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (train, predict, evaluate, info):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"vidrnn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A folder of films becomes a model that understands what happens in them over time."""
+
+
+def run() -> None:
+    """The entry point: errors become a panel and an exit code, never a traceback."""
+    try:
+        app()
+    except VidrnnError as error:
+        from vidrnn.console import show_error
+
+        show_error(error)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)

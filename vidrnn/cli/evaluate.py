@@ -1,0 +1,34 @@
+"""vidrnn evaluate MODEL DATA"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vidrnn.cli.options import Device, Jobs, Json, Rate, device_named, jobs_or_cores
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A run or a model folder.")],
+    data: Annotated[Path, typer.Argument(help="Labelled films, as for vidrnn train.")],
+    split: Annotated[
+        Literal["train", "val", "test", "all"] | None,
+        typer.Option(help="Which films [all but those the model learnt from or was chosen on]."),
+    ] = None,
+    rate: Rate = None,
+    device: Device = "auto",
+    jobs: Jobs = None,
+    json: Json = False,
+) -> None:
+    """Score a model on labelled films that it has not seen."""
+    from vidrnn.checkpoint import load_model
+    from vidrnn.console import EvaluationView
+    from vidrnn.evaluate import evaluate as score
+    from vidrnn.predict import Predictor
+
+    loaded = load_model(model).on(device_named(device))
+    predictor = Predictor(loaded, rate=rate, threads=jobs_or_cores(jobs))
+    with EvaluationView(str(model), as_json=json) as view:
+        view.follow(score(predictor, data, split))

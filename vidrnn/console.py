@@ -1,0 +1,343 @@
+"""Tables, progress and errors for people, JSON for machines: the only home of rich."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import asdict
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from vidrnn.errors import VidrnnError
+from vidrnn.records import Controls, ControlScore, Done, EpochDone, LeftOut, Note, Record
+from vidrnn.records import Progress as Step
+from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction
+
+if TYPE_CHECKING:
+    from vidrnn.config import ModelHeader
+    from vidrnn.evaluate import Evaluation
+
+_SHOWN_FAILURES = 5
+_MOST_CLASSES = 20
+Result = TypeVar("Result")
+
+
+def show_error(error: VidrnnError) -> None:
+    """What went wrong, as a panel on standard error."""
+    Console(stderr=True).print(Panel(escape(str(error)), title="vidrnn", title_align="left", border_style="red"))
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people write them: 1:23.4, 2:03:04.5."""
+    tenths = round(max(0.0, seconds) * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    shown = f"{minutes:02d}" if hours else f"{minutes}"
+    return (f"{hours}:" if hours else "") + f"{shown}:{rest // 10:02d}.{rest % 10}"
+
+
+class _View:
+    """A console with a bar that comes when there is something to wait for and goes when there is not."""
+
+    def __init__(self, *, to_stderr: bool = False) -> None:
+        self.console = Console(stderr=to_stderr, highlight=False)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[extra]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True) if not self.console.is_terminal else self.console,
+            transient=True,
+        )
+        self._bars.disable = not self._bars.console.is_terminal
+        self._bar: tuple[str, TaskID] | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def step(self, stage: str, done: int, total: int | None, extra: str = "") -> None:
+        """Move the bar of `stage`, which replaces that of the stage before."""
+        if self._bar is None or self._bar[0] != stage:
+            if self._bar is not None:
+                self._bars.remove_task(self._bar[1])
+            self._bar = (stage, self._bars.add_task(stage, total=total, extra=extra))
+        self._bars.update(self._bar[1], completed=done, total=total, extra=extra)
+
+    def note(self, note: Note) -> None:
+        """A sentence, yellow if it is a warning."""
+        self.console.print(escape(note.text), style="yellow" if note.warning else None)
+
+    def left_out(self, record: LeftOut, where: str = "") -> None:
+        """How many films were left out, and the first few reasons."""
+        count = len(record.failures)
+        self.console.print(f"{count} film{'s' * (count > 1)} left out{where}", style="yellow")
+        for failure in record.failures[:_SHOWN_FAILURES]:
+            self.console.print(f"  {escape(failure.path.name)}: {escape(failure.reason)}", style="yellow")
+
+
+class TrainingView(_View):
+    """Shows a training's records as they come."""
+
+    def show(self, record: Record) -> None:
+        """One record."""
+        if isinstance(record, Note):
+            self.note(record)
+        elif isinstance(record, Step):
+            self._progress(record)
+        elif isinstance(record, LeftOut):
+            self.left_out(record, ", see left_out.csv in the run")
+        elif isinstance(record, EpochDone):
+            self._epoch(record)
+        elif isinstance(record, Controls):
+            self._controls(record)
+        else:
+            self._done(record)
+
+    def _progress(self, record: Step) -> None:
+        self.step(record.stage, record.done, record.total, f"{record.frames:,} frames" if record.frames else "")
+
+    def _epoch(self, record: EpochDone) -> None:
+        of = f"/{record.of}" if record.of else ""
+        mark = " [green]best[/green]" if record.best == record.number else f" best {record.best}"
+        lead = "" if record.training == "model" else f"{record.training}  "
+        self.console.print(
+            f"{lead}epoch {record.number:>3}{of}  loss {record.train_loss:.3f}  val loss {record.loss:.3f}  "
+            f"accuracy {record.accuracy:.3f}  macro-F1 {record.macro_f1:.3f}  {record.seconds:.1f} s{mark}"
+        )
+        self.step(f"{lead}epochs", record.number, record.of)
+
+    def _controls(self, record: Controls) -> None:
+        self.console.print(controls_table(record.rows))
+        if record.remark:
+            self.console.print(record.remark, style="dim")
+        self.console.print(record.sentence, style="bold")
+
+    def _done(self, record: Done) -> None:
+        if record.confused:
+            self.console.print(f"Most confused: {escape(record.confused)}.")
+        stopped = "Stopped; the best model so far is kept. " if record.stopped else ""
+        self.console.print(
+            f"{stopped}{record.part}: accuracy {record.accuracy:.3f}, macro-F1 {record.macro_f1:.3f}, "
+            f"calibration error {record.ece:.3f}; {record.seconds:.0f} s in all"
+        )
+        self.console.print(f"model: {escape(str(record.model))}     next: vidrnn predict FILM", style="bold")
+
+
+def controls_table(rows: tuple[ControlScore, ...]) -> Table:
+    """The scores of the controls and the model."""
+    tested = any(row.test_accuracy is not None for row in rows)
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("accuracy", justify="left")
+    for name in ("val", "test", "95 % interval") if tested else ("val", "95 % interval"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        numbers = [row.val_accuracy, row.test_accuracy] if tested else [row.val_accuracy]
+        cells = ["" if number is None else f"{number:.3f}" for number in numbers]
+        style = "bold" if row is rows[-1] else None
+        table.add_row(row.name, *cells, f"{row.interval[0]:.2f} to {row.interval[1]:.2f}", style=style)
+    return table
+
+
+class PredictionView(_View):
+    """Shows predictions as they come, or prints them all as one JSON object at the end."""
+
+    def __init__(self, model: str, films: int, *, as_json: bool) -> None:
+        super().__init__(to_stderr=as_json)
+        self._model, self._films, self._as_json = model, films, as_json
+        self._rows: list[dict[str, Any]] = []
+        self.failed = 0
+        Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._as_json and kind is None:
+            print(json.dumps({"model": self._model, "films": self._rows}, ensure_ascii=False))
+
+    def show(self, found: FilmPrediction | FilmFailure) -> None:
+        """One film's answer, or why there is none."""
+        self._rows.append(prediction_json(found))
+        if isinstance(found, FilmFailure):
+            self.failed += 1
+            self.console.print(f"{escape(str(found.path))}  [red]{escape(found.reason)}[/red]")
+        elif not self._as_json:
+            self._answer(found)
+        if self._films > 1:
+            self.step("films", len(self._rows), self._films)
+
+    def _answer(self, found: FilmPrediction) -> None:
+        fps = found.frames / found.duration_seconds if found.duration_seconds else 0
+        self.console.print(
+            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {found.frames:,} frames, "
+            f"{fps:.4g} fps  [bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
+        )
+        for note in found.notes:
+            self.console.print(f"  {escape(note)}", style="yellow")
+        if len(found.segments) > 1:
+            self.console.print(_segments(found))
+
+
+def _segments(found: FilmPrediction) -> Table:
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(justify="right")
+    for segment in found.segments:
+        times = f"{clock(segment.start_seconds)} to", clock(segment.end_seconds)
+        table.add_row(*times, escape(segment.label), f"{segment.probability:.2f}")
+    return table
+
+
+def prediction_json(found: FilmPrediction | FilmFailure) -> dict[str, Any]:
+    """One film of `vidrnn predict --json`."""
+    if isinstance(found, FilmFailure):
+        return {"path": str(found.path), "error": found.reason}
+    return {**asdict(found), "path": str(found.path)}
+
+
+class EvaluationView(_View):
+    """Shows an evaluation, as tables or as one JSON object."""
+
+    def __init__(self, model: str, *, as_json: bool) -> None:
+        super().__init__(to_stderr=as_json)
+        self._as_json = as_json
+        Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim")
+
+    def follow(self, journey: Generator[Record, None, Evaluation]) -> None:
+        """Show the records on the way, then what was found."""
+        found = self._followed(journey)
+        self._bars.stop()
+        if self._as_json:
+            print(json.dumps(found.as_json(), ensure_ascii=False))
+        else:
+            self._tables(found)
+
+    def _followed(self, journey: Generator[Record, None, Evaluation]) -> Evaluation:
+        while True:
+            try:
+                record = next(journey)
+            except StopIteration as end:
+                found: Evaluation = end.value
+                return found
+            if isinstance(record, Note):
+                self.note(record)
+            elif isinstance(record, LeftOut):
+                self.left_out(record)
+            elif isinstance(record, Step):
+                self.step(record.stage, record.done, record.total)
+
+    def _tables(self, found: Evaluation) -> None:
+        scores = found.scores
+        classes = Table(box=None, padding=(0, 2))
+        for name, side in (("class", "left"), ("clips", "right"), ("precision", "right"), ("recall", "right")):
+            classes.add_column(name, justify="left" if side == "left" else "right")
+        for row in scores.per_class:
+            classes.add_row(escape(row.label), str(row.clips), f"{row.precision:.3f}", f"{row.recall:.3f}")
+        self.console.print(classes)
+        if len(scores.per_class) <= _MOST_CLASSES:
+            self.console.print(_confusion(found))
+        if found.worst:
+            worst = Table(box=None, padding=(0, 2), title="worst clips", title_justify="left")
+            for name in ("clip", "is", "answer", "probability", "of the truth"):
+                worst.add_column(name)
+            for clip in found.worst:
+                numbers = f"{clip.answer_probability:.2f}", f"{clip.truth_probability:.2f}"
+                worst.add_row(escape(clip.path.name), escape(clip.truth), escape(clip.answer), *numbers)
+            self.console.print(worst)
+        seen = f"; {found.seen} clips that the model learnt from left out" if found.seen else ""
+        self.console.print(
+            f"accuracy {scores.accuracy:.3f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})  "
+            f"macro-F1 {scores.macro_f1:.3f}  calibration error {scores.ece:.3f}  majority class {found.majority:.3f}",
+            style="bold",
+        )
+        self.console.print(f"{scores.clips} clips in {found.seconds:.1f} s{seen}")
+
+
+def _confusion(found: Evaluation) -> Table:
+    table = Table(box=None, padding=(0, 1), title="confusion: rows are the truth", title_justify="left")
+    labels = [row.label for row in found.scores.per_class]
+    table.add_column("")
+    for number in range(len(labels)):
+        table.add_column(str(number + 1), justify="right")
+    for number, (label, row) in enumerate(zip(labels, found.scores.confusion, strict=True)):
+        cells = [
+            f"[bold green]{count}[/]" if column == number else (f"[red]{count}[/]" if count else "[dim].[/]")
+            for column, count in enumerate(row)
+        ]
+        table.add_row(f"{number + 1} {escape(label)}", *cells)
+    return table
+
+
+def show_film(facts: FilmFacts, *, as_json: bool) -> None:
+    """What reading a film found."""
+    if as_json:
+        shown = {**asdict(facts), "path": str(facts.path), "fps": facts.fps}
+        print(json.dumps(shown, ensure_ascii=False))
+        return
+    rows = {
+        "picture": f"{facts.size}",
+        "codec": facts.codec,
+        "frames": f"{facts.frames:,} (measured; the file claims {facts.claimed_frames:,})",
+        "duration": f"{clock(facts.duration_seconds)} ({facts.duration_seconds:.3f} s)",
+        "frames per second": f"{facts.fps:.3f} (measured; the file claims {facts.claimed_fps:.3f})",
+        "first, last time": f"{facts.first_seconds:.3f} s, {facts.last_seconds:.3f} s",
+        "rotation": f"{facts.rotation_degrees} degrees" if facts.rotation_degrees else "none",
+    }
+    console = Console(highlight=False)
+    console.print(_facts(str(facts.path), rows))
+    for oddity in facts.oddities:
+        console.print(f"  odd: {escape(oddity)}", style="yellow")
+
+
+def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
+    """What a model is."""
+    if as_json:
+        print(header.to_json())
+        return
+    spec, scores = header.spec, header.scores
+    parts = list(header.seen.values())
+    counts = ", ".join(f"{part} {parts.count(part)}" for part in dict.fromkeys(sorted(parts)))
+    rows = {
+        "task": spec.task,
+        "classes": ", ".join(spec.classes),
+        "encoder": f"{spec.encoder.name} ({'frozen' if spec.encoder.frozen else 'trained'})",
+        "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.layers} layer(s), readout {spec.readout}",
+        "sees": f"{spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart",
+        "trained on": f"{counts} clips",
+        f"{scores['part']} scores": f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}",
+        "made by": f"vidrnn {header.vidrnn_version}, format {header.format_version}",
+    }
+    Console(highlight=False).print(_facts(name, rows))
+
+
+def _facts(title: str, rows: dict[str, str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2), title=escape(title), title_justify="left")
+    table.add_column(style="dim")
+    table.add_column()
+    for name, value in rows.items():
+        table.add_row(name, escape(value))
+    return table
