@@ -2,8 +2,8 @@
 
     python sample_videos/paint.py [--out DIR] [--seed 7]
 
-Eight figures, each with its own clothes, build, hair and three places, do every action three times:
-DIR/ACTION/figureNN_TT.webm. A ninth figure does all of them, one after another, in DIR/a_day.webm; what it
+Twelve figures, each with its own clothes, build, hair and two places, do every action twice:
+DIR/ACTION/figureNN_TT.webm. A thirteenth figure does all of them, one after another, in DIR/a_day.webm; what it
 does when is in DIR/a_day.csv.
 
 Films come in twins. One take is painted, frame by frame, for the first action of a pair, and the very same
@@ -32,8 +32,8 @@ Picture = NDArray[np.uint8]  # (height, width, 3), BGR as OpenCV writes it
 
 PAIRS = (("sit-down", "stand-up"), ("walk-right", "walk-left"), ("pick-up", "put-down"))
 ACTIONS = tuple(action for pair in PAIRS for action in pair)
-FIGURES = 8
-TAKES = 3
+FIGURES = 12
+TAKES = 2
 WIDTH, HEIGHT = 112, 84  # pixels of a film
 FINE = 4  # painted pixels per film pixel, each way
 MARGIN = 6  # film pixels painted beyond each edge, so that a shaking camera finds something there
@@ -48,7 +48,7 @@ DAY_ACTIONS = (
 UPPER_LEG = LOWER_LEG = 0.235
 TORSO = 0.30
 ARM = 0.165  # upper and lower alike
-SEAT = 0.30  # height of a chair's seat
+SEAT = 0.25  # height of a chair's seat
 BEND_DEGREES = 62.0  # how far the torso leans when a hand is at the floor
 
 
@@ -102,10 +102,10 @@ class Scene:
     place: Picture  # painted with its margin
     height: float  # of the figure, in picture heights
     floor: float  # where the feet stand, in picture heights from the top
-    thing: Thing | None
+    thing: Thing
     table: float  # height of what the thing lies on; 0 is the floor
     table_x: float  # picture widths
-    chair_x: float | None  # picture widths
+    chair_x: float  # picture widths
     chair: Colour
 
 
@@ -125,7 +125,7 @@ HAIRS: tuple[Colour, ...] = (
 )  # fmt: skip
 CLOTHES: tuple[Colour, ...] = (
     (48, 48, 214), (196, 84, 30), (44, 150, 40), (30, 170, 236), (150, 44, 140), (160, 150, 20), (236, 236, 240),
-    (60, 110, 240), (120, 60, 220),
+    (60, 110, 240), (120, 60, 220), (200, 170, 60), (40, 60, 150), (170, 110, 170), (150, 60, 230),
 )  # fmt: skip
 TROUSERS: tuple[Colour, ...] = ((96, 54, 30), (42, 42, 46), (60, 82, 116), (110, 110, 104), (40, 74, 52), (120, 84, 70))
 STYLES = ("short", "long", "bun", "bald", "cap", "curls", "bob", "tuft")
@@ -133,7 +133,7 @@ THINGS = ("ball", "box", "bag")
 
 
 def new_figure(number: int, rng: np.random.Generator) -> Figure:
-    """Figure `number`: no two of the first eight share hair style and shirt."""
+    """Figure `number`: no two have the same shirt."""
     return Figure(
         skin=SKINS[int(rng.integers(len(SKINS)))],
         hair=HAIRS[int(rng.integers(len(HAIRS)))],
@@ -189,7 +189,7 @@ def walk(start: Pose, moments: Iterable[float], end_x: float, step: float) -> li
 
 
 def pick_up(start: Pose, moments: Iterable[float], grasp: float = 0.5) -> list[Pose]:
-    """A figure bends to the thing, takes it at the moment `grasp`, and rises with it."""
+    """A figure bends to the thing, takes it at the moment `grasp`, and rises and holds it up."""
     poses = []
     for moment in moments:
         down, up = ease(moment / (grasp - 0.04)), ease((moment - grasp - 0.04) / (0.96 - grasp))
@@ -219,7 +219,7 @@ class Skeleton:
     lean: float  # radians
     legs: tuple[Limb, Limb]
     arms: tuple[Limb, Limb]
-    thing: Point | None
+    thing: Point
 
 
 def mix(one: Point, other: Point, part: float) -> Point:
@@ -260,13 +260,13 @@ def leg(pose: Pose, hip: Point, side: int) -> Limb:
 
 
 def arm(pose: Pose, shoulder: Point, side: int, spot: Point) -> Limb:
-    """An arm hangs and swings, lies on the knee, reaches for the thing or holds it before the chest."""
+    """An arm hangs and swings, lies on the knee, reaches for the thing or holds it up."""
     swing = 0.11 * pose.stride * math.sin(2.0 * math.pi * pose.phase) * side
     hanging = (shoulder[0] + 0.07 * side + swing, shoulder[1] - 0.30 + abs(swing) * 0.3)
     target = mix(hanging, (0.085 * side, SEAT + 0.02), ease(pose.sit))
     if side == pose.side:
-        chest = (shoulder[0] - 0.02 * side, shoulder[1] - 0.2)
-        target = mix(chest if pose.holds else target, spot, pose.reach)
+        raised = (shoulder[0] + 0.16 * side, shoulder[1] + 0.19)
+        target = mix(raised if pose.holds else target, spot, pose.reach)
     return bent(shoulder, target, ARM, side)
 
 
@@ -398,8 +398,8 @@ def draw_head(brush: Brush, bones: Skeleton, figure: Figure) -> None:
     brush.disc((x, y), (0.088, 0.093), shade(figure.skin, 0.5), tilt)
     brush.disc((x, y), (0.078, 0.083), figure.skin, tilt)
     if figure.hair_style != "bald":
-        top = figure.shirt if figure.hair_style == "cap" else figure.hair
-        brush.disc((x, y), (0.09, 0.095), top, tilt, (195, 345))
+        cover = figure.shirt if figure.hair_style == "cap" else figure.hair
+        brush.disc((x, y), (0.09, 0.095), cover, tilt, (195, 345))
     draw_face(brush, bones.head, math.radians(tilt))
 
 
@@ -445,32 +445,32 @@ def draw_thing(brush: Brush, thing: Thing, centre: Point) -> None:
 def draw_figure(brush: Brush, bones: Skeleton, scene: Scene, holds: bool) -> None:
     """The whole figure, and the thing in its hand or where it lies."""
     brush.disc((bones.hip[0] * 0.5, -0.015), (0.2, 0.03), (52, 56, 60))
-    if scene.thing and bones.thing and not holds:
+    if not holds:
         draw_thing(brush, scene.thing, bones.thing)
     draw_legs(brush, bones, scene.figure)
     draw_back_hair(brush, bones, scene.figure)
     draw_torso(brush, bones, scene.figure)
     draw_head(brush, bones, scene.figure)
-    if scene.thing and bones.thing and holds:
+    if holds:
         draw_thing(brush, scene.thing, bones.thing)
     for limb in bones.arms:
         draw_arm(brush, limb, scene.figure)
 
 
-def draw_chair(brush: Brush, x: float, colour: Colour) -> None:
+def draw_chair(brush: Brush, colour: Colour) -> None:
     """A chair seen from the front, a little behind the figure."""
     dark = shade(colour, 0.6)
     for side in (-0.13, 0.13):
-        brush.line(((x + side, 0.05), (x + side, 0.64)), 0.035, dark)
-        brush.line(((x + side * 1.1, 0.01), (x + side * 1.1, SEAT - 0.04)), 0.035, colour)
-    brush.box((x - 0.14, 0.42), (x + 0.14, 0.62), colour)
-    brush.box((x - 0.16, SEAT - 0.06), (x + 0.16, SEAT + 0.01), shade(colour, 1.2))
+        brush.line(((side, 0.05), (side, 0.64)), 0.035, dark)
+        brush.line(((side * 1.1, 0.01), (side * 1.1, SEAT - 0.04)), 0.035, colour)
+    brush.box((-0.14, 0.42), (0.14, 0.62), colour)
+    brush.box((-0.16, SEAT - 0.06), (0.16, SEAT + 0.01), shade(colour, 1.2))
 
 
-def draw_table(brush: Brush, x: float, height: float) -> None:
+def draw_table(brush: Brush, height: float) -> None:
     """A crate that the thing lies on."""
-    brush.box((x - 0.12, 0.0), (x + 0.12, height), (58, 88, 118))
-    brush.box((x - 0.105, 0.015), (x + 0.105, height - 0.03), (84, 122, 156))
+    brush.box((-0.12, 0.0), (0.12, height), (58, 88, 118))
+    brush.box((-0.105, 0.015), (0.105, height - 0.03), (84, 122, 156))
 
 
 # ---- places ----------------------------------------------------------------------------------------------------------
@@ -584,7 +584,14 @@ def draw_house(brush: Brush, corner: Point, width: float, height: float, colour:
             brush.box(low, (low[0] + width * 0.25, low[1] + 0.08), shade(colour, 0.68))
 
 
+def faded(place: Picture) -> Picture:
+    """A place as if in haze, so that the figure stands out."""
+    haze = np.full_like(place, HAZE)
+    return np.asarray(cv2.addWeighted(place, 0.42, haze, 0.58, 0.0), np.uint8)
+
+
 PLACES = (room, park, street)
+HAZE: Colour = (205, 205, 205)
 
 
 # ---- takes: the dice are thrown here ---------------------------------------------------------------------------------
@@ -594,21 +601,20 @@ def new_thing(rng: np.random.Generator) -> Thing:
     """Something bright to pick up."""
     colours: tuple[Colour, ...] = ((40, 40, 220), (40, 200, 245), (200, 90, 30), (190, 60, 190), (60, 140, 250))
     kind = THINGS[int(rng.integers(len(THINGS)))]
-    return Thing(kind, colours[int(rng.integers(len(colours)))], float(rng.uniform(0.06, 0.08)))
+    return Thing(kind, colours[int(rng.integers(len(colours)))], float(rng.uniform(0.085, 0.11)))
 
 
-def new_scene(pair: int, figure: Figure, place: Picture, rng: np.random.Generator) -> Scene:
-    """A scene for the actions of a pair. Chairs and things stand about in other scenes too."""
-    sits, picks = PAIRS[pair][0] == "sit-down", PAIRS[pair][0] == "pick-up"
+def new_scene(figure: Figure, place: Picture, rng: np.random.Generator) -> Scene:
+    """A scene for any action: a chair and a thing are always there, so neither tells what will happen."""
     return Scene(
         figure=figure,
         place=place,
-        height=float(rng.uniform(0.62, 0.8)),
+        height=float(rng.uniform(0.7, 0.8)),
         floor=float(rng.uniform(0.89, 0.95)),
-        thing=new_thing(rng) if picks or rng.random() < 0.4 else None,
-        table=float(rng.uniform(0.14, 0.2)) if picks and rng.random() < 0.35 else 0.0,
+        thing=new_thing(rng),
+        table=float(rng.uniform(0.14, 0.2)) if rng.random() < 0.2 else 0.0,
         table_x=0.0,
-        chair_x=float(rng.uniform(0.28, 0.72)) if sits or rng.random() < 0.35 else None,
+        chair_x=float(rng.uniform(0.36, 0.64)),
         chair=pale(rng, 60, 130),
     )
 
@@ -620,25 +626,25 @@ def figure_widths(scene: Scene) -> float:
 
 def lies_at(scene: Scene, x: float, side: int) -> Point:
     """Where the thing lies for a figure at `x` to reach it."""
-    radius = scene.thing.radius if scene.thing else 0.0
-    return x + side * 0.3 / figure_widths(scene), scene.table + radius
+    return x + side * 0.3 / figure_widths(scene), scene.table + scene.thing.radius
 
 
 def perform(pair: int, scene: Scene, count: int, rng: np.random.Generator) -> tuple[Scene, list[Pose]]:
     """`count` poses of the first action of a pair, and the scene with its furniture put where they need it."""
     side = 1 if rng.random() < 0.5 else -1
     moments = times(count, float(rng.uniform(0.03, 0.1)))
-    away = lies_at(scene, float(rng.uniform(0.1, 0.9)), side)
-    if PAIRS[pair][0] == "sit-down":
-        assert scene.chair_x is not None
-        return scene, sit_down(Pose(scene.chair_x, spot=away, side=side), moments)
     if PAIRS[pair][0] == "walk-right":
-        start, end = float(rng.uniform(0.1, 0.26)), float(rng.uniform(0.74, 0.9))
-        pose = Pose(start, holds=bool(scene.thing and rng.random() < 0.6), spot=away, side=side)
-        return scene, walk(pose, moments, end, 0.26 / figure_widths(scene) * float(rng.uniform(0.9, 1.3)))
-    x = float(rng.uniform(0.3, 0.7))
-    spot = lies_at(scene, x, side)
-    poses = pick_up(Pose(x, spot=spot, side=side), moments, float(rng.uniform(0.4, 0.6)))
+        spot = lies_at(scene, float(rng.uniform(0.3, 0.7)), side)
+        pose = Pose(float(rng.uniform(0.1, 0.26)), holds=bool(rng.random() < 0.3), spot=spot, side=side)
+        step = 0.26 / figure_widths(scene) * float(rng.uniform(0.9, 1.3))
+        poses = walk(pose, moments, float(rng.uniform(0.74, 0.9)), step)
+    elif PAIRS[pair][0] == "sit-down":
+        spot = lies_at(scene, scene.chair_x, side)
+        poses = sit_down(Pose(scene.chair_x, spot=spot, side=side), moments)
+    else:
+        x = float(rng.uniform(0.36, 0.64))
+        spot = lies_at(scene, x, side)
+        poses = pick_up(Pose(x, spot=spot, side=side), moments, float(rng.uniform(0.4, 0.6)))
     return replace(scene, table_x=spot[0]), poses
 
 
@@ -646,7 +652,7 @@ def figure_and_place(seed: int, number: int, take: int) -> tuple[Figure, Picture
     """Figure `number` and the place of its take: the same for all of its actions."""
     figure = new_figure(number, np.random.default_rng((seed, number)))
     rng = np.random.default_rng((seed, number, take))
-    return figure, PLACES[(number + take) % len(PLACES)](rng)
+    return figure, faded(PLACES[(number + take) % len(PLACES)](rng))
 
 
 def new_take(action: str, number: int, take: int, seed: int) -> Take:
@@ -654,7 +660,7 @@ def new_take(action: str, number: int, take: int, seed: int) -> Take:
     pair = next(index for index, names in enumerate(PAIRS) if action in names)
     key = (seed, number, take, pair)
     rng = np.random.default_rng(key)
-    scene = new_scene(pair, *figure_and_place(seed, number, take), rng)
+    scene = new_scene(*figure_and_place(seed, number, take), rng)
     fps = float(rng.choice((12, 12.5, 13, 14, 15), p=(0.3, 0.2, 0.2, 0.2, 0.1)))
     count = round(float(rng.uniform(1.6, 2.6)) * fps)
     scene, poses = perform(pair, scene, count, rng)
@@ -662,13 +668,13 @@ def new_take(action: str, number: int, take: int, seed: int) -> Take:
 
 
 def new_day(seed: int) -> Take:
-    """A ninth figure does all actions one after another, without a break between them."""
+    """A thirteenth figure does all actions one after another, without a break between them."""
     figure, place = figure_and_place(seed, FIGURES, 1)
-    chair_x, far_x = 0.3, 0.74
-    thing = Thing("ball", (40, 200, 245), 0.075)
+    chair_x, far_x = 0.34, 0.7
+    thing = Thing("ball", (40, 200, 245), 0.095)
     scene = Scene(figure, place, 0.72, 0.92, thing, 0.0, 0.0, chair_x, (70, 96, 124))
     moments = times(round(DAY_SECONDS * DAY_FPS), 0.05)
-    pose = Pose(0.16, spot=lies_at(scene, far_x, -1), side=-1)
+    pose = Pose(0.14, spot=lies_at(scene, far_x, -1), side=-1)
     poses: list[Pose] = []
     for action in DAY_ACTIONS:
         poses += act(action, pose, moments, (chair_x, far_x), scene)
@@ -700,8 +706,10 @@ def act(action: str, start: Pose, moments: list[float], ends: Point, scene: Scen
 def drift(count: int, rng: np.random.Generator, swing: float) -> NDArray[np.float64]:
     """A slow wander about zero, `swing` large: (count,)."""
     index = np.arange(count)
-    waves = [np.sin(2 * np.pi * (index / rng.uniform(14, 50) + rng.random())) for _ in range(3)]
-    return swing * np.sum(waves, axis=0) / 2.0
+    wander = np.zeros(count)
+    for _ in range(3):
+        wander += swing / 2.0 * np.sin(2 * np.pi * (index / rng.uniform(14, 50) + rng.random()))
+    return wander
 
 
 def paint_frame(scene: Scene, pose: Pose) -> Picture:
@@ -710,22 +718,22 @@ def paint_frame(scene: Scene, pose: Pose) -> Picture:
     unit = HEIGHT * FINE * scene.height
     floor = (MARGIN + HEIGHT * scene.floor) * FINE
     left = float(MARGIN * FINE)
-    if scene.chair_x is not None:
-        draw_chair(Brush(canvas, (left + scene.chair_x * WIDTH * FINE, floor - 0.04 * unit), unit), 0.0, scene.chair)
+    draw_chair(Brush(canvas, (left + scene.chair_x * WIDTH * FINE, floor - 0.04 * unit), unit), scene.chair)
     if scene.table > 0:
-        draw_table(Brush(canvas, (left + scene.table_x * WIDTH * FINE, floor), unit), 0.0, scene.table)
+        draw_table(Brush(canvas, (left + scene.table_x * WIDTH * FINE, floor), unit), scene.table)
     brush = Brush(canvas, (left + pose.x * WIDTH * FINE, floor), unit)
     draw_figure(brush, skeleton(pose, figure_widths(scene), scene.figure.build), scene, pose.holds)
     return canvas
 
 
-def photograph(canvas: Picture, shift: Point, light: NDArray[np.float32], noise: NDArray[np.float32]) -> Picture:
+def photograph(canvas: Picture, shift: Point, light: NDArray[np.float32], grain: NDArray[np.float32]) -> Picture:
     """What the camera makes of a painted moment: moved, made small, lit, grainy."""
     corner = MARGIN * FINE
     move = np.array([[1, 0, shift[0] * FINE - corner], [0, 1, shift[1] * FINE - corner]], np.float64)
     moved = cv2.warpAffine(canvas, move, (WIDTH * FINE, HEIGHT * FINE), flags=cv2.INTER_LINEAR)
     small = cv2.resize(moved, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.clip(small * light[..., None] + noise[..., None], 0, 255).astype(np.uint8)
+    lit: Picture = np.clip(small * light[..., None] + grain[..., None], 0, 255).astype(np.uint8)
+    return lit
 
 
 def film(take: Take) -> list[Picture]:
@@ -733,12 +741,13 @@ def film(take: Take) -> list[Picture]:
     rng = np.random.default_rng((*take.seed, 1))
     count = len(take.poses)
     shake = np.stack([drift(count, rng, 0.7), drift(count, rng, 0.5)], axis=1)
-    slope, gain = rng.uniform(-0.15, 0.15), rng.uniform(0.88, 1.1)
+    slope, gain = rng.uniform(-0.08, 0.08), rng.uniform(0.92, 1.06)
     side = np.linspace(-slope, slope, WIDTH, dtype=np.float32)[None, :]
     lights = gain * (1.0 + drift(count, rng, 0.02))
     frames = []
     for pose, shift, level in zip(take.poses, shake, lights, strict=True):
-        grain = cv2.GaussianBlur(rng.normal(0.0, 2.5, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 1.2)
+        noise = rng.normal(0.0, 2.5, (HEIGHT, WIDTH)).astype(np.float32)
+        grain = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.2), np.float32)
         light = np.repeat((1.0 + side) * np.float32(level), HEIGHT, axis=0)
         frames.append(photograph(paint_frame(take.scene, pose), (shift[0], shift[1]), light, grain))
     return frames
