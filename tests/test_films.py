@@ -145,7 +145,7 @@ class TestManifest:
 
     def test_a_row_without_a_film_costs_itself_only(self, tmp_path: Path) -> None:
         (tmp_path / "folder").mkdir()
-        text = "path,label\na.mp4,walk\ngone.mp4,walk\nb.mp4,run\nc.mp4,\n,run\nfolder,run\n"
+        text = f"path,label\na.mp4,walk\ngone.mp4,walk\nb.mp4,run\nc.mp4,\n,run\nfolder,run\n{'q' * 5000},run\n"
         found = read_labelled(manifest(tmp_path, text))
         assert len(found.films) == 2
         assert [(failure.path.name, failure.reason) for failure in found.failures] == [
@@ -153,6 +153,7 @@ class TestManifest:
             ("c.mp4", "line 5 of the manifest has no label"),
             (tmp_path.name, "line 6 of the manifest has no path"),
             ("folder", "line 7 of the manifest names a folder that is not a film of pictures"),
+            ("q" * 5000, "line 8 of the manifest names a file that is not there"),
         ]
 
     def test_a_film_listed_twice_is_used_once(self, tmp_path: Path) -> None:
@@ -174,10 +175,11 @@ class TestManifest:
             ("path|label\na.mp4|walk\n", r"has the columns path\|label"),
             ("path,frame,label\na.mp4,0,walk\n", "a label for each frame .* another task"),
             ("path,label,path\na.mp4,walk,b.mp4\n", "the column path is there more than once"),
-            ("path,label\n", "none of its 0 rows names a film that is there"),
-            ("path,label\nx.mp4,walk\ny.mp4,run\n", "none of its 2 rows .* line 2 .* relative to the CSV"),
+            ("path,label\n", "found no film that is there in 0 rows"),
+            ("path,label\nx.mp4,walk\ny.mp4,run\n", "no film that is there in 2 rows.* line 2 .* relative to the CSV"),
             ("path,label\na.mp4,walk\nb.mp4,walk\n", "holds 2 films of one class, 'walk'"),
             ("path,label\na.mp4,walk\na.mp4,run\n", "a.mp4 is listed as 'walk' and as 'run'"),
+            (f'path,label\n"{"x" * 200_000}\na.mp4,walk\n', "line 2 is not CSV: .* Is a quotation mark left open"),
             ("path,label\nsit, stand.mp4,walk\n", "line 2 has 3 cells where the header has 2; put quotes"),
             ("path,label,split\na.mp4,walk,train\nb.mp4,run,holdout\n", "line 3 has the split 'holdout'; write train"),
             ("path,label,split\na.mp4,walk,train\n\nb.mp4,run,\n", "line 4 has no split, though other rows have one"),
@@ -214,13 +216,23 @@ class TestFindFilms:
         [
             ("gone.mp4", "gone.mp4: there is no such film or folder"),
             ("empty", "empty: this folder holds no film"),
-            ("*.txt", r"no film matches this pattern \(what does is of other kinds: 1\)"),
+            ("q" * 5000, "there is no such film or folder"),
+            ("*.txt", r"this pattern matches no film, but 1 other file"),
         ],
     )
     def test_a_source_that_names_nothing(self, tmp_path: Path, source: str, sentence: str) -> None:
         lay(tmp_path, "notes.txt", "empty/notes.txt")
         with pytest.raises(UsageError, match=sentence):
             find_films([str(tmp_path / source)])
+
+    def test_an_empty_source_is_not_the_folder_one_stands_in(self) -> None:
+        with pytest.raises(UsageError, match="A source is empty"):
+            find_films([""])
+
+    def test_a_folder_that_links_to_itself_is_walked_once(self, tmp_path: Path) -> None:
+        lay(tmp_path, "a/1.mp4")
+        (tmp_path / "a" / "up").symlink_to(tmp_path)
+        assert len(find_films([str(tmp_path)])) == 1
 
 
 class TestContentHash:

@@ -120,20 +120,31 @@ def _blake() -> hashlib.blake2b:
 
 def _films_of(source: str) -> list[Path]:
     path = Path(source)
-    if path.is_dir():
+    if not source.strip():
+        raise UsageError("A source is empty; name a film, a folder or a pattern.")
+    if _exists(path) and path.is_dir():
         films = [path] if is_film(path) else list(_walk(path).films)
         if not films:
             raise UsageError(f"{source}: this folder holds no film.")
         return films
-    if path.exists():
+    if _exists(path):
         return [path]
     if not glob.has_magic(source):
         raise UsageError(f"{source}: there is no such film or folder.")
     matches = sorted((Path(match) for match in glob.glob(source, recursive=True)), key=natural_key)  # noqa: PTH207
     films = [film for match in matches for film in _films_of_match(match)]
     if not films:
-        raise UsageError(f"{source}: no film matches this pattern (what does is of other kinds: {len(matches)}).")
+        raise UsageError(f"{source}: this pattern matches no film, but {counted(len(matches), 'other file')}.")
     return films
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there; what no file can be called is not."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _films_of_match(match: Path) -> Sequence[Path]:
@@ -264,7 +275,7 @@ def _read_manifest(data: Path) -> LabelledData:
     if not films:
         first = f" First problem: {failures[0].reason}." if failures else ""
         raise DataError(
-            f"{data}: none of its {len(rows)} rows names a film that is there.{first} Paths are relative to the CSV."
+            f"{data}: found no film that is there in {counted(len(rows), 'row')}.{first} Paths are relative to the CSV."
         )
     return LabelledData(tuple(films), tuple(failures))
 
@@ -285,7 +296,7 @@ def _existing(folder: Path, text: str) -> Path | None:
     """The file that a manifest means, be it written on another system: accents apart, or with backslashes."""
     for spelling in (text, text.replace("\\", "/")):
         for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
-            if "\0" not in form and (folder / form).exists():
+            if _exists(folder / form):
                 return folder / form
     return None
 
@@ -308,7 +319,9 @@ def _rows(data: Path) -> list[_Row]:
     try:
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as problem:
-        raise DataError(f"{data}: line {reader.line_num} is not CSV: {problem}.") from problem
+        raise DataError(
+            f"{data}: line {reader.line_num} is not CSV: {problem}. Is a quotation mark left open?"
+        ) from problem
     lines = [(number, cells) for number, cells in lines if any(cells)]
     header = [name.casefold() for name in lines[0][1]]
     return [_row(data, header, number, cells) for number, cells in lines[1:]]
