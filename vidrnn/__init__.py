@@ -1,8 +1,8 @@
 """vidrnn: a folder of films and a laptop, and two commands later a model that understands what happens in them.
 
-    model = vidrnn.load("runs/clips-gru")
-    answer = model.predict("match.mp4")
-    print(answer.label, answer.segments)
+model = vidrnn.load("runs/clips-gru")
+answer = model.predict("match.mp4")
+print(answer.label, answer.segments)
 """
 
 from __future__ import annotations

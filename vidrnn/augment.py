@@ -1,26 +1,54 @@
-"""Small changes to whole clips that leave their meaning: torchvision v2, the same change for every frame of a clip."""
+"""Small changes to whole clips that leave their meaning, by torchvision v2: one change for all frames of a clip."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
-from torch import Tensor, nn
-from torchvision.transforms import v2
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.v2 import functional as change
+
+_SHIFT = 0.08
+"""Of the picture's height and width, at most."""
+_SCALE = 0.08
+_LIGHT = 0.25
 
 
-class Augment(nn.Module):
-    """Clips (batch, time, height, width, 3) uint8 -> the same, each shifted, scaled and lit a little differently."""
+@dataclass(frozen=True)
+class Changes:
+    """One change for each clip of a minibatch, drawn beforehand: applying them is the same in whatever thread."""
 
-    def __init__(self, flip: bool) -> None:
-        super().__init__()
-        changes: list[nn.Module] = [
-            v2.RandomAffine(degrees=0, translate=(0.08, 0.08), scale=(0.92, 1.08)),
-            v2.ColorJitter(brightness=0.25, contrast=0.25),
-        ]
-        if flip:
-            changes.append(v2.RandomHorizontalFlip())
-        self.changes = v2.Compose(changes)
+    drawn: NDArray[np.float64]
+    """(batch, 6): shift down and right, scale, brightness, contrast, each from -1 to 1, and a draw for mirroring."""
+    flip: bool
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """As above."""
-        changed = [self.changes(clip.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) for clip in clips]
-        return torch.stack(changed).contiguous()
+    def __call__(self, clips: Tensor, first: int) -> Tensor:
+        """Clips (count, time, height, width, 3) uint8, the first of them at `first` in the minibatch -> the same."""
+        rows = self.drawn[first : first + len(clips)]
+        changed = [self._changed(clip, *row) for clip, row in zip(clips, rows.tolist(), strict=True)]
+        return torch.stack(changed)
+
+    def _changed(
+        self, clip: Tensor, down: float, right: float, scale: float, brightness: float, contrast: float, mirror: float
+    ) -> Tensor:
+        pictures = clip.permute(0, 3, 1, 2)
+        height, width = pictures.shape[-2:]
+        moved = change.affine(
+            pictures,
+            angle=0.0,
+            translate=[_SHIFT * right * width, _SHIFT * down * height],
+            scale=1 + _SCALE * scale,
+            shear=[0.0, 0.0],
+        )
+        lit = change.adjust_contrast(change.adjust_brightness(moved, 1 + _LIGHT * brightness), 1 + _LIGHT * contrast)
+        if self.flip and mirror > 0:
+            lit = change.horizontal_flip(lit)
+        changed: Tensor = lit.permute(0, 2, 3, 1).contiguous()
+        return changed
+
+
+def draw_changes(count: int, flip: bool) -> Changes:
+    """Changes for `count` clips, from torch's random numbers."""
+    return Changes(2 * torch.rand(count, 6, dtype=torch.float64).numpy() - 1, flip)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vidrnn.config import ModelHeader
 from vidrnn.values import Part
 
@@ -75,7 +77,7 @@ def _controls(scores: dict[str, object]) -> list[str]:
 
 def _per_class(scores: dict[str, object]) -> list[str]:
     per_class = scores["per_class"]
-    assert isinstance(per_class, list)
+    assert isinstance(per_class, Sequence)
     return ["| class | clips | precision | recall |", "|---|---|---|---|"] + [
         f"| {row['label']} | {row['clips']} | {row['precision']:.3f} | {row['recall']:.3f} |" for row in per_class
     ]

@@ -34,8 +34,8 @@ class HeadConfig(_Frozen):
     size: int = Field(128, ge=1, le=4096)
     layers: int = Field(1, ge=1, le=8)
     bidirectional: bool = False
-    dropout: float = Field(0.3, ge=0, lt=1)
-    """On the features that go in and on the sequence that comes out."""
+    dropout: float | None = Field(None, ge=0, lt=1)
+    """On the features that go in and on the sequence that comes out; None: chosen by how the encoder is trained."""
     memory_frames: int | None = Field(None, ge=2)
     """Gate biases are drawn so that the head remembers up to this many frames before it has learnt anything;
     None: a forget bias of 1."""

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vidrnn.config import HeadConfig
 from vidrnn.data import Clips, Draw, Minibatch
 from vidrnn.fit import Fit, Lesson, Plan, Validation
-from vidrnn.learn import Learner, epochs_for, judged, loss_of
+from vidrnn.learn import FROZEN, Learner, epochs_for, judged, loss_of, minibatch_for
 from vidrnn.metrics import interval95, paired_p
 from vidrnn.model import SequenceModel, build_sequence, seed_everything
 from vidrnn.predict import Features, score_clips
 from vidrnn.records import Controls, ControlScore, Progress, Record
+from vidrnn.tasks.base import Scores
 from vidrnn.values import Part
 
-_STEPS, _MINIBATCH, _LEARNING_RATE = 900, 32, 1e-3
 _SURE = 0.05
 THIS_MODEL = "this model"
 _SHUFFLED = "frames shuffled"
@@ -67,12 +66,13 @@ def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
     None in the end if training was stopped meanwhile.
     """
     config, setting = learner.setting.config, learner.setting
-    none = config.head.model_copy(update={"name": "none"})
+    head = config.head.model_copy(update={"dropout": config.head.dropout or FROZEN.dropout})
+    none = head.model_copy(update={"name": "none"})
     frames = setting.sampling.frames
     controls = [
         Control("one frame", none, "mean", 1),
         Control("mean of frames", none, "mean", frames),
-        Control(_SHUFFLED, config.head, config.readout, frames, shuffled=True),
+        Control(_SHUFFLED, head, config.readout, frames, shuffled=True),
     ]
     parts = [part for part in (Part.VAL, Part.TEST) if setting.places(part)]
     material = _Material(
@@ -154,23 +154,24 @@ def _train(
     validate: Callable[[], Validation],
 ) -> None:
     setting, config = learner.setting, learner.setting.config
-    draw = Draw(control.frames, _MINIBATCH, config.seed, control.shuffled)
+    draw = Draw(control.frames, minibatch_for(FROZEN, clips), config.seed, control.shuffled)
 
-    def answer(minibatch: Minibatch) -> Tensor:
-        scores, _ = network(minibatch.inputs.to(setting.device), mask=minibatch.mask.to(setting.device))
-        clip: Tensor = scores.clip
-        return clip
+    def answer(minibatch: Minibatch) -> Scores:
+        scores, _ = network(minibatch.inputs, mask=minibatch.mask)
+        given: Scores = scores
+        return given
 
     lesson = Lesson(
         network=network,
         answer=answer,
         loss=loss_of(setting, clips),
-        minibatches=lambda epoch: draw.epoch(clips, epoch),
+        minibatches=lambda epoch: (some.on(setting.device) for some in draw.epoch(clips, epoch)),
         steps=draw.steps(clips),
         validate=validate,
     )
-    epochs = epochs_for(_STEPS, lesson.steps)
-    plan = Plan(epochs, _LEARNING_RATE, config.weight_decay, max(10, epochs // 3), config.seed, _seconds(learner))
+    epochs = config.epochs or epochs_for(FROZEN.steps, lesson.steps)
+    rate = FROZEN.learning_rate
+    plan = Plan(epochs, rate, config.weight_decay, max(10, epochs // 2), config.seed, _seconds(learner))
     for _ in Fit(lesson, plan, setting.stop).run():
         pass
 

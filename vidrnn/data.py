@@ -25,6 +25,10 @@ class Minibatch:
     target: Tensor
     """(batch,) class indices."""
 
+    def on(self, device: torch.device) -> Minibatch:
+        """The same on a device."""
+        return Minibatch(self.inputs.to(device), self.mask.to(device), self.target.to(device))
+
 
 @dataclass(frozen=True)
 class Clips:

@@ -66,8 +66,9 @@ class Lesson:
     """What is to be learnt: a network, how it answers a minibatch, what a wrong answer costs, how it is judged."""
 
     network: nn.Module
-    answer: Callable[[Minibatch], Tensor]
-    loss: Callable[[Tensor, Tensor], Tensor]
+    answer: Callable[[Minibatch], Any]
+    loss: Callable[[Any, Tensor, Tensor], Tensor]
+    """An answer, its target and its mask -> a scalar."""
     minibatches: Callable[[int], Iterable[Minibatch]]
     """Epoch number -> its minibatches, the same each time."""
     steps: int
@@ -173,8 +174,7 @@ class Fit:
     def _step(self, minibatch: Minibatch, progress: float) -> float:
         for group in self._optimiser.param_groups:
             group["lr"] = self.plan.learning_rate * _rate(progress)
-        scores = self.lesson.answer(minibatch)
-        loss = self.lesson.loss(scores, minibatch.target.to(scores.device))
+        loss = self.lesson.loss(self.lesson.answer(minibatch), minibatch.target, minibatch.mask)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.lesson.network.parameters(), _LARGEST_GRADIENT)

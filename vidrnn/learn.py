@@ -4,37 +4,53 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from vidrnn.answers import probabilities
-from vidrnn.augment import Augment
+from vidrnn.augment import draw_changes
 from vidrnn.cache import Array, Cache, Encoding, Grid
 from vidrnn.clips import HALVES
 from vidrnn.config import EncoderConfig, RunConfig
 from vidrnn.data import Clips, Draw, Minibatch
 from vidrnn.errors import DataError
-from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation, half_precision
+from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.material import Material
 from vidrnn.metrics import classify_scores
 from vidrnn.model import Encode, Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
 from vidrnn.predict import Features, score_clips
 from vidrnn.records import EpochDone, Progress, Record
+from vidrnn.shards import Shards
 from vidrnn.splits import Split
-from vidrnn.tasks.classify import classify_loss
+from vidrnn.tasks.base import Scores
+from vidrnn.tasks.classify import ClassifyLoss
 from vidrnn.values import FilmFailure, FilmScan, Part, Sampling, Size
 from vidrnn.weights import give_weights
 
-_FROZEN = {"steps": 900, "minibatch": 32, "learning_rate": 1e-3}
-_TRAINED = {"steps": 1200, "minibatch": 16, "learning_rate": 2e-3}
-_FINE_TUNED_RATE = 3e-4
-_FEWEST_EPOCHS, _MOST_EPOCHS = 12, 150
+
+@dataclass(frozen=True)
+class Habits:
+    """How a kind of training is done where the user says nothing; found on validation parts, see benchmarks/."""
+
+    steps: int
+    minibatch: int
+    """At most; an eighth of the clips where those are few."""
+    learning_rate: float
+    dropout: float
+
+
+FROZEN = Habits(steps=200, minibatch=64, learning_rate=2e-3, dropout=0.5)
+TRAINED = Habits(steps=400, minibatch=16, learning_rate=2e-3, dropout=0.2)
+FINE_TUNED = Habits(steps=400, minibatch=16, learning_rate=3e-4, dropout=0.3)
+_FEWEST_EPOCHS, _MOST_EPOCHS = 12, 60
+_UNBOUNDED = 1_000_000
+"""Epochs, where the clock decides."""
+_TIMED_PATIENCE = 40
 _SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
 
 
@@ -102,20 +118,35 @@ class Learner:
         seed_everything(config.seed)
         encoder = build_encoder(choice.encoder.name, choice.size)
         give_weights(encoder, choice.encoder.name, choice.encoder.origin)
-        sequence = build_sequence(encoder.width, config.head, config.readout, len(setting.material.classes))
+        self.head = config.head.model_copy(update={"dropout": config.head.dropout or self.habits.dropout})
+        sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.material.classes))
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
-        self.frozen = choice.encoder.frozen
         if self.frozen:
             encoder.eval().requires_grad_(False)
         self.arrays: dict[int, Array] = {}
 
-    def prepare(self, places: Sequence[int]) -> Iterator[Record]:
-        """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known."""
+    @property
+    def frozen(self) -> bool:
+        """Whether the encoder stays as it is."""
+        return self.choice.encoder.frozen
+
+    @property
+    def habits(self) -> Habits:
+        """How this kind of training is done."""
+        if self.frozen:
+            return FROZEN
+        return TRAINED if self.choice.encoder.origin == "none" else FINE_TUNED
+
+    def prepare(self, places: Sequence[int], mirrored: bool = False) -> Iterator[Record]:
+        """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known.
+
+        With `mirrored`, features are also made of each picture's mirror image, for training to draw from.
+        """
         missing = [place for place in places if place not in self.arrays]
         scans = [self.setting.material.scans[place] for place in missing]
         grid = Grid(self.setting.sampling.spacing_seconds / HALVES, self.choice.size, rate=self.setting.config.rate)
         stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
-        for done, (place, made) in enumerate(zip(missing, self._made(scans, grid), strict=True), 1):
+        for done, (place, made) in enumerate(zip(missing, self._made(scans, grid, mirrored), strict=True), 1):
             if isinstance(made, FilmFailure):
                 raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
             self.arrays[place] = made
@@ -124,12 +155,12 @@ class Learner:
             if self.setting.stop.is_set():
                 raise KeyboardInterrupt
 
-    def _made(self, scans: Sequence[FilmScan], grid: Grid) -> Iterator[Array | FilmFailure]:
+    def _made(self, scans: Sequence[FilmScan], grid: Grid, mirrored: bool) -> Iterator[Array | FilmFailure]:
         cache = self.setting.cache
         if not self.frozen:
             return ((made if isinstance(made, FilmFailure) else made[None]) for made in cache.frames(scans, grid))
         encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
-        return cache.features(scans, grid, encoding, mirrored=self.setting.flip)
+        return cache.features(scans, grid, encoding, mirrored)
 
     def clips(self, places: Sequence[int]) -> Clips:
         """The prepared clips at `places` on the fine grid."""
@@ -156,9 +187,9 @@ class Learner:
 
     def fit(self, places: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, judged on the validation part."""
-        config, plan = self.setting.config, self._defaults()
+        config = self.setting.config
         clips, val = self.clips(places), self.setting.places(Part.VAL)
-        draw = Draw(self.setting.sampling.frames, config.minibatch or int(plan["minibatch"]), config.seed)
+        draw = Draw(self.setting.sampling.frames, config.minibatch or minibatch_for(self.habits, clips), config.seed)
         truth = self.setting.material.labels[list(val)]
         ready = self.features(val) if self.frozen else None
 
@@ -170,55 +201,47 @@ class Learner:
             network=self.network.sequence if self.frozen else self.network,
             answer=self._answer(),
             loss=loss_of(self.setting, clips),
-            minibatches=lambda epoch: draw.epoch(clips, epoch),
+            minibatches=lambda epoch: (some.on(self.setting.device) for some in draw.epoch(clips, epoch)),
             steps=draw.steps(clips),
             validate=validate,
         )
         return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
 
-    def _answer(self) -> _Answer:
-        return _Answer(self.network, self.frozen, Augment(self.setting.flip), self.setting.device)
+    def _answer(self) -> Callable[[Minibatch], Scores]:
+        """How a minibatch is answered in training: features go straight to the head, frames are changed and encoded."""
+        device, sequence, flip = self.setting.device, self.network.sequence, self.setting.flip
+        shards = None
+        if not self.frozen:
+            shards = Shards(self.network.encoder, self.setting.cache.threads if device.type == "cpu" else 1)
 
-    def _defaults(self) -> dict[str, float]:
-        if self.frozen:
-            return _FROZEN
-        if self.choice.encoder.origin == "none":
-            return _TRAINED
-        return _TRAINED | {"learning_rate": _FINE_TUNED_RATE}
+        def answer(minibatch: Minibatch) -> Scores:
+            inputs = minibatch.inputs
+            if shards:
+                inputs = shards(inputs, draw_changes(len(inputs), flip))
+            scores, _ = sequence(inputs, mask=minibatch.mask)
+            given: Scores = scores
+            return given
+
+        return answer
 
     def _plan(self, steps: int, seconds: float | None) -> Plan:
-        config, defaults = self.setting.config, self._defaults()
-        epochs = config.epochs or epochs_for(int(defaults["steps"]), steps)
+        config, habits = self.setting.config, self.habits
+        epochs = config.epochs or epochs_for(habits.steps, steps)
         if seconds is not None and config.epochs is None:
-            epochs = 100_000
+            epochs = _UNBOUNDED
         return Plan(
             epochs=epochs,
-            learning_rate=config.learning_rate or defaults["learning_rate"],
+            learning_rate=config.learning_rate or habits.learning_rate,
             weight_decay=config.weight_decay,
-            patience=config.patience or max(10, epochs // 3 if seconds is None else 30),
+            patience=config.patience or (_TIMED_PATIENCE if epochs == _UNBOUNDED else max(10, epochs // 2)),
             seed=config.seed,
             seconds=seconds,
         )
 
 
-@dataclass
-class _Answer:
-    """How a minibatch is answered in training: features straight to the head, frames changed a little and encoded."""
-
-    network: Model
-    frozen: bool
-    augment: Augment
-    device: torch.device
-
-    def __call__(self, minibatch: Minibatch) -> Tensor:
-        inputs, mask = minibatch.inputs.to(self.device), minibatch.mask.to(self.device)
-        if not self.frozen:
-            inputs = self.augment(inputs)
-            with half_precision(self.device):
-                inputs = self.network.encoder(inputs)
-        scores, _ = self.network.sequence(inputs.float(), mask=mask)
-        clip: Tensor = scores.clip
-        return clip
+def minibatch_for(habits: Habits, clips: Clips) -> int:
+    """Clips in a minibatch: as many as is usual, fewer where there would be less than eight minibatches."""
+    return min(habits.minibatch, max(8, len(clips) // 8))
 
 
 def epochs_for(steps: int, steps_per_epoch: int) -> int:
@@ -226,10 +249,10 @@ def epochs_for(steps: int, steps_per_epoch: int) -> int:
     return min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(steps / max(1, steps_per_epoch))))
 
 
-def loss_of(setting: Setting, clips: Clips) -> torch.nn.CrossEntropyLoss:
+def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
     """The cost of mistakes on these clips."""
     counts = np.bincount(clips.labels, minlength=len(setting.material.classes))
-    return classify_loss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
+    return ClassifyLoss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
 
 
 def judged(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:

@@ -136,8 +136,9 @@ def encoding_of(encoder: Encoder) -> Encode:
     def encode(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         if threading.current_thread() is not threading.main_thread():
             torch.set_num_threads(1)  # of this thread: those beside it use the other cores
+        owned = np.require(pixels, requirements=["C", "W"])  # a read-only map of a file cannot become a tensor
         with torch.inference_mode():
-            features = reader(torch.from_numpy(np.ascontiguousarray(pixels)).to(reader.mean.device).unsqueeze(1))
+            features = reader(torch.from_numpy(owned).to(reader.mean.device).unsqueeze(1))
         return np.asarray(features[:, 0].float().cpu())
 
     return encode

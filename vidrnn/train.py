@@ -132,7 +132,7 @@ class _Journey:
         self.config = request.config
         self.stop = stop
         self.clock = Clock(request.config.minutes)
-        torch.set_num_threads(request.jobs)
+        torch.set_num_threads(1)  # cores are kept busy by shards and by films side by side
 
     def go(self, run: Run) -> Generator[Record, None, None]:
         """From DATA to the model folder."""
@@ -180,7 +180,8 @@ class _Journey:
         """Choose an encoder, prepare the clips and fit; a run's checkpoint is kept at the end of each epoch."""
         learner, found = yield from chosen(setting)
         yield Note(described(learner))
-        yield from learner.prepare(range(len(setting.material.films)))
+        yield from learner.prepare(setting.places(Part.TRAIN), mirrored=setting.flip)
+        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)])
         fit = learner.fit(setting.places(Part.TRAIN), setting.clock.share_left(_FIT_SHARE))
         if run and self.request.resume:
             yield from _take_up(fit, run)
@@ -231,7 +232,7 @@ class _Journey:
             task=config.task,
             classes=setting.material.classes,
             encoder=learner.choice.encoder,
-            head=config.head,
+            head=learner.head,
             readout=config.readout,
             height=learner.choice.size.height,
             width=learner.choice.size.width,

@@ -39,17 +39,26 @@ class Head(nn.Module):
 
 
 class Inlet(nn.Module):
-    """Features made fit for a head: each frame's normalised to mean 0 and deviation 1, and thinned in training."""
+    """Features made fit for a head: each frame's normalised, projected to the head's size and rectified.
 
-    def __init__(self, width: int, dropout: float) -> None:
+    In training the same features are dropped at every step of a clip, so that a head cannot find in one frame what it
+    was denied in another: Gal and Ghahramani, "A theoretically grounded application of dropout in recurrent neural
+    networks", NeurIPS 2016.
+    """
+
+    def __init__(self, width: int, size: int, dropout: float) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.projection = nn.Sequential(nn.Linear(width, size), nn.ReLU())
+        self.dropout = dropout
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, time, width) -> (batch, time, width)."""
-        thinned: Tensor = self.dropout(self.norm(features.float()))
-        return thinned
+        """(batch, time, width) -> (batch, time, size)."""
+        normal = self.norm(features.float())
+        if self.training:
+            normal = normal * nn.functional.dropout(torch.ones_like(normal[:, :1]), self.dropout)
+        projected: Tensor = self.projection(normal)
+        return projected
 
 
 class CellHead(Head):
@@ -64,16 +73,17 @@ class CellHead(Head):
         directions = 2 if config.bidirectional else 1
         self.size = config.size * directions
         self.streams = not config.bidirectional
-        self.inlet = Inlet(width, config.dropout)
+        dropout = config.dropout or 0.0
+        self.inlet = Inlet(width, config.size, dropout)
         self.layer = self.cell(
-            width,
+            config.size,
             config.size,
             num_layers=config.layers,
             batch_first=True,
             bidirectional=config.bidirectional,
-            dropout=config.dropout if config.layers > 1 else 0.0,
+            dropout=dropout if config.layers > 1 else 0.0,
         )
-        self.outlet = nn.Dropout(config.dropout)
+        self.outlet = nn.Dropout(dropout)
         self._initialise(config)
 
     def _initialise(self, config: HeadConfig) -> None:

@@ -10,13 +10,14 @@ from vidrnn.state import State
 
 
 class NoHead(Head):
-    """Each step by itself through one layer of `size` units; the state is empty."""
+    """Each step by itself through two layers of `size` units; the state is empty."""
 
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
         self.size = config.size
-        self.inlet = Inlet(width, config.dropout)
-        self.layer = nn.Sequential(nn.Linear(width, config.size), nn.ReLU(), nn.Dropout(config.dropout))
+        dropout = config.dropout or 0.0
+        self.inlet = Inlet(width, config.size, dropout)
+        self.layer = nn.Sequential(nn.Linear(config.size, config.size), nn.ReLU(), nn.Dropout(dropout))
 
     def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """As the contract says."""

@@ -21,8 +21,6 @@ class Scores(NamedTuple):
 class Task(nn.Module):
     """Sequence (batch, time, size) -> scores. What being wrong costs is the member's own, since targets differ."""
 
-    def forward(
-        self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None
-    ) -> tuple[Scores, State]:
+    def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
         """Scores, and the state to read on from."""
         raise TypeError(f"{type(self).__name__} must say how it makes scores")

@@ -13,6 +13,7 @@ from vidrnn.tasks.base import Scores, Task
 
 _UNEVEN = 3.0
 """Where the largest class has more than this many times the clips of the smallest, mistakes are weighted."""
+_STEPS_SHARE = 0.5
 
 
 class Classify(Task):
@@ -32,15 +33,24 @@ class Classify(Task):
         return Scores(self.classifier(pooled), self.classifier(sequence)), state
 
 
-def classify_loss(counts: Sequence[int], label_smoothing: float) -> nn.CrossEntropyLoss:
-    """Cross-entropy of scores (batch, classes) with targets (batch,).
+class ClassifyLoss(nn.Module):
+    """Cross-entropy of a clip's scores with its class, and half as much of each real step's.
 
-    Args:
-        counts: training clips of each class; where they are uneven, a class weighs in inverse proportion.
-        label_smoothing: the share of belief spread over all classes.
+    The steps' share teaches every moment to speak for itself, which timelines need.
     """
-    known = torch.tensor(counts, dtype=torch.float)
-    weights = None
-    if known.min() > 0 and known.max() > _UNEVEN * known.min():
-        weights = known.mean() / known
-    return nn.CrossEntropyLoss(weight=weights, label_smoothing=label_smoothing)
+
+    def __init__(self, counts: Sequence[int], label_smoothing: float) -> None:
+        """`counts`: training clips of each class; where they are uneven, a class weighs in inverse proportion.
+
+        `label_smoothing`: the share of belief that is spread over all classes.
+        """
+        super().__init__()
+        known = torch.tensor(counts, dtype=torch.float)
+        uneven = bool(known.min() > 0 and known.max() > _UNEVEN * known.min())
+        self.entropy = nn.CrossEntropyLoss(known.mean() / known if uneven else None, label_smoothing=label_smoothing)
+
+    def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
+        """Scores of a minibatch, its classes (batch,) and its mask (batch, time) -> a scalar."""
+        steps, classes = scores.steps[mask], target.unsqueeze(1).expand_as(mask)[mask]
+        loss: Tensor = self.entropy(scores.clip, target) + _STEPS_SHARE * self.entropy(steps, classes)
+        return loss
