@@ -169,7 +169,7 @@ def _train(
         steps=draw.steps(clips),
         validate=validate,
     )
-    epochs = config.epochs or epochs_for(FROZEN.steps, lesson.steps)
+    epochs = config.epochs or epochs_for(FROZEN, lesson.steps)
     rate = FROZEN.learning_rate
     plan = Plan(epochs, rate, config.weight_decay, max(10, epochs // 2), config.seed, _seconds(learner))
     for _ in Fit(lesson, plan, setting.stop).run():

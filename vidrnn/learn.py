@@ -38,16 +38,18 @@ class Habits:
     """How a kind of training is done where the user says nothing; found on validation parts, see benchmarks/."""
 
     steps: int
+    fewest_epochs: int
+    """Training takes `steps` minibatches, but never less passes over the clips than this."""
     minibatch: int
     """At most; an eighth of the clips where those are few."""
     learning_rate: float
     dropout: float
 
 
-FROZEN = Habits(steps=200, minibatch=64, learning_rate=2e-3, dropout=0.5)
-TRAINED = Habits(steps=400, minibatch=16, learning_rate=2e-3, dropout=0.2)
-FINE_TUNED = Habits(steps=400, minibatch=16, learning_rate=3e-4, dropout=0.3)
-_FEWEST_EPOCHS, _MOST_EPOCHS = 12, 60
+FROZEN = Habits(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
+TRAINED = Habits(steps=300, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.2)
+FINE_TUNED = Habits(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
+_MOST_EPOCHS = 60
 _UNBOUNDED = 1_000_000
 """Epochs, where the clock decides."""
 _TIMED_PATIENCE = 40
@@ -226,7 +228,7 @@ class Learner:
 
     def _plan(self, steps: int, seconds: float | None) -> Plan:
         config, habits = self.setting.config, self.habits
-        epochs = config.epochs or epochs_for(habits.steps, steps)
+        epochs = config.epochs or epochs_for(habits, steps)
         if seconds is not None and config.epochs is None:
             epochs = _UNBOUNDED
         return Plan(
@@ -244,9 +246,9 @@ def minibatch_for(habits: Habits, clips: Clips) -> int:
     return min(habits.minibatch, max(8, len(clips) // 8))
 
 
-def epochs_for(steps: int, steps_per_epoch: int) -> int:
-    """How many epochs make about so many steps."""
-    return min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, round(steps / max(1, steps_per_epoch))))
+def epochs_for(habits: Habits, steps_per_epoch: int) -> int:
+    """How many epochs make about as many steps as is usual."""
+    return min(_MOST_EPOCHS, max(habits.fewest_epochs, round(habits.steps / max(1, steps_per_epoch))))
 
 
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
