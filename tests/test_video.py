@@ -29,8 +29,9 @@ from conftest import (
 )
 
 from vidrnn.errors import FilmError, UsageError
+from vidrnn.timing import Clock, Grid
 from vidrnn.values import FilmFacts, Pixels, Size
-from vidrnn.video import Grid, is_film, open_film, resized
+from vidrnn.video import is_film, open_film, resized
 
 NTSC = 30000 / 1001
 Ffmpeg = Callable[..., None]
@@ -120,10 +121,8 @@ def test_time_only_goes_forward_and_missing_stamps_are_filled(clock_of: Callable
 
 @pytest.fixture
 def clock_of() -> Callable[..., list[float]]:
-    from vidrnn.video import _Clock
-
     def times(*raw: float, fps: float = 25.0) -> list[float]:
-        clock = _Clock(fps)
+        clock = Clock(fps)
         return [clock.tick(stamp) for stamp in raw]
 
     return times

@@ -21,6 +21,8 @@ import cv2
 import numpy as np
 
 from vidrnn.errors import FilmError, UsageError
+from vidrnn.timing import Clock, Grid
+from vidrnn.unreadable import TEXT, why_no_frames, why_not_a_file, why_not_opened
 from vidrnn.values import FilmFacts, Frame, Pixels, Size
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
@@ -37,11 +39,6 @@ FILM_SUFFIXES = frozenset([
 PICTURE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"])
 """What counts as a picture in a folder of numbered pictures, in lower case."""
 
-_JUMP_SECONDS = 10.0  # a longer gap between two frames is a jump of the clock, not a still picture
-_TOLERANCE_SECONDS = 0.002  # containers round to 1 ms
-_REWIND_SECONDS = 0.5  # frames in the wrong order go back less than this, joined films more
-_HOLD_SECONDS = 0.001
-_USUAL_FPS = 25.0
 _ENDING_SECONDS = 0.3
 _MANY_PIXELS = 1280 * 720  # from here on decoding with several threads pays
 _PATIENCE = 3  # how often a decoder that says no is asked again
@@ -99,7 +96,7 @@ class Film:
     def __init__(self, path: Path, source: _Source) -> None:
         self.path = path
         self._source = source
-        self._clock = _Clock(source.claimed_fps)
+        self._clock = Clock(source.claimed_fps)
         self._frames = 0
         self._broken_at: list[int] = []
         self._sizes_differ = False
@@ -209,7 +206,7 @@ class Film:
                 return pixels
             self._broken_at.append(0)
         self.close()
-        raise FilmError(f"{self.path}: {_why_no_frames(self.path, self._source)}")
+        raise FilmError(f"{self.path}: {why_no_frames(self.path, self._source.codec, self._source.claimed_frames)}")
 
     @property
     def _claimed_seconds(self) -> float:
@@ -236,111 +233,6 @@ class Film:
         if self._source.rotation_degrees:
             yield f"Shown turned by {self._source.rotation_degrees} degrees clockwise, as its rotation flag asks."
         yield from self._clock.oddities()
-
-
-class Grid:
-    """Which of the times t0, t0 + spacing, t0 + 2 spacing, ... a frame stands for; t0 is the time of the first frame.
-
-    A time is served by the first frame at or after it (2 ms of tolerance), so a frame after a gap serves several times.
-    After a jump of more than 10 s the grid starts anew. No answer depends on a later frame: a live stream can use it.
-    """
-
-    def __init__(self, spacing_seconds: float) -> None:
-        if not 0.001 <= spacing_seconds < float("inf"):
-            raise ValueError(f"grid times are 1 ms or more apart, not {spacing_seconds} seconds")
-        self.spacing_seconds = spacing_seconds
-        self._start = float("-inf")
-        self._served = 0
-        self._last = float("-inf")
-
-    def times_served(self, seconds: float) -> list[float]:
-        """The grid times, in seconds, that the frame at `seconds` stands for; mostly none or one."""
-        if seconds - self._last > _JUMP_SECONDS:
-            self._start, self._served = seconds, 0
-        self._last = seconds
-        times = []
-        while (time := self._start + self._served * self.spacing_seconds) <= seconds + _TOLERANCE_SECONDS:
-            times.append(time)
-            self._served += 1
-        return times
-
-
-class _Clock:
-    """Raw time stamps in, times that only go forward out.
-
-    A missing stamp reads as 0. One that goes back a little holds the clock still; one that goes back far begins a new
-    count, as in films that were joined.
-    """
-
-    def __init__(self, claimed_fps: float) -> None:
-        self._guess = 1 / claimed_fps if 1 <= claimed_fps <= 240 else 1 / _USUAL_FPS
-        self.first_seconds = self.seconds = self._offset = 0.0
-        self._ticks = self._missing = self._back = self._steps = 0
-        self._steps_sum = self._widest = 0.0
-        self._narrowest = float("inf")
-        self._jumps: list[tuple[int, float]] = []
-
-    @property
-    def step_seconds(self) -> float:
-        """How long a frame stands: the mean of what was measured, else what the container claims."""
-        return self._steps_sum / self._steps if self._steps else self._guess
-
-    @property
-    def duration_seconds(self) -> float:
-        """From the first frame to the end of the last."""
-        return self.seconds - self.first_seconds + self.step_seconds
-
-    def tick(self, raw: float) -> float:
-        """The time of the next frame in seconds, later than all before."""
-        if self._ticks == 0:
-            self.first_seconds = self.seconds = max(raw, 0.0)
-        elif raw == 0:
-            self._missing += 1
-            self.seconds += self.step_seconds
-        elif raw + self._offset <= self.seconds:
-            self._go_back(raw)
-        else:
-            self._go_on(raw + self._offset)
-        self._ticks += 1
-        return self.seconds
-
-    def _go_back(self, raw: float) -> None:
-        self._back += 1
-        if self.seconds - raw - self._offset < _REWIND_SECONDS:
-            self.seconds += _HOLD_SECONDS
-            self._steps += 1
-            self._steps_sum += _HOLD_SECONDS
-        else:
-            self.seconds += self.step_seconds
-            self._offset = self.seconds - raw
-
-    def _go_on(self, seconds: float) -> None:
-        step = seconds - self.seconds
-        self.seconds = seconds
-        if step > _JUMP_SECONDS:
-            self._jumps.append((self._ticks, step))
-            return
-        self._steps += 1
-        self._steps_sum += step
-        self._widest, self._narrowest = max(self._widest, step), min(self._narrowest, step)
-
-    def notes(self) -> Iterator[str]:
-        if self._missing and self._missing == self._ticks - 1:
-            yield f"There are no time stamps: {1 / self._guess:.5g} frames per second were taken."
-        elif self._missing > 1:
-            yield f"{self._missing} frames have no time stamp: their times are estimated."
-        if self._back:
-            yield f"The time stamps go back {self._back} times: the times there are estimated."
-        for index, step in self._jumps[:3]:
-            yield f"The time jumps forward by {step:.0f} seconds at frame {index}."
-
-    def oddities(self) -> Iterator[str]:
-        if self.first_seconds > _TOLERANCE_SECONDS:
-            yield f"The first frame is at {self.first_seconds:.3f} seconds."
-        spread = self._widest - self._narrowest
-        if self._steps > 1 and spread > max(0.25 * self.step_seconds, _TOLERANCE_SECONDS):
-            narrowest, widest = 1000 * self._narrowest, 1000 * self._widest
-            yield f"The frame rate varies: frames are {narrowest:.0f} to {widest:.0f} ms apart."
 
 
 class _Source(Protocol):
@@ -407,7 +299,7 @@ class _Pictures:
 
 
 def _open_file(path: Path, rate: float | None) -> _Source:
-    if reason := _why_not_a_file(path):
+    if reason := why_not_a_file(path):
         raise FilmError(f"{path}: {reason}")
     if rate is not None:
         raise UsageError(f"{path}: is a film with a clock of its own; --rate is for folders of pictures. Leave it out.")
@@ -415,12 +307,12 @@ def _open_file(path: Path, rate: float | None) -> _Source:
         return _open_animation(path)
     capture = _capture(path, threads=1)
     if not capture.isOpened():
-        raise FilmError(f"{path}: {_why_not_opened(path)}")
+        raise FilmError(f"{path}: {why_not_opened(path)}")
     if capture.get(cv2.CAP_PROP_FRAME_WIDTH) * capture.get(cv2.CAP_PROP_FRAME_HEIGHT) >= _MANY_PIXELS:
         capture = _capture(path)
     source = _Capture(capture)
     if source.codec == "ansi":  # FFmpeg paints the letters of a text file as a film
-        raise FilmError(f"{path}: {_TEXT}")
+        raise FilmError(f"{path}: {TEXT}")
     return source
 
 
@@ -490,78 +382,3 @@ def _codec(fourcc: int) -> str:
 def _believable(count: float) -> int:
     """The container's count, or 0 where it is nonsense."""
     return int(count) if 0 < count < 1e9 else 0
-
-
-_TEXT = "holds text; it is not a film."
-
-# Why a file is no film: looked into only after it was found wanting.
-
-
-def _why_not_a_file(path: Path) -> str | None:
-    if not path.exists():
-        return "no such file."
-    if not path.is_file():
-        return "is not a file."
-    return "is empty (0 bytes)." if path.stat().st_size == 0 else None
-
-
-def _why_not_opened(path: Path) -> str:
-    ends = _both_ends(path)
-    if not re.search(rb"[\x00-\x08\x0e-\x1f]", ends):
-        return _TEXT
-    if ends[4:8] == b"ftyp" and b"moov" not in _boxes(path):
-        return (
-            "is cut short or damaged: its index (moov) is missing, so no frame can be found. Copy or record it again."
-        )
-    if _is_sound(ends):
-        return "holds only sound, no pictures."
-    return "no pictures were found in it: it may hold only sound, be damaged at its start, or not be a film at all."
-
-
-def _why_no_frames(path: Path, source: _Source) -> str:
-    ends = _both_ends(path) if path.is_file() else b""
-    if b"encv" in ends or b"\x47\xe1\x81" in ends:  # an encrypted sample entry of MP4; ContentEncAlgo of Matroska
-        return "is encrypted; only a copy without encryption can be read."
-    if source.codec == "av1":
-        return f"holds AV1, which this OpenCV cannot decode. Convert it: ffmpeg -i {path.name} -c:v libx264 out.mp4"
-    if source.claimed_frames == 0:
-        return "there are no frames in it."
-    return f"none of its {source.claimed_frames} claimed frames ({source.codec}) could be decoded: it is damaged."
-
-
-def _both_ends(path: Path, most: int = 1 << 20) -> bytes:
-    """The first and the last MiB of a file."""
-    with path.open("rb") as file:
-        start = file.read(most)
-        file.seek(max(most, path.stat().st_size - most))
-        return start + file.read(most)
-
-
-def _boxes(path: Path) -> set[bytes]:
-    """The names of the boxes at the top level of an MP4 file."""
-    names = set()
-    with path.open("rb") as file:
-        while len(head := file.read(8)) == 8:
-            names.add(head[4:])
-            length = int.from_bytes(head[:4]) - 8
-            if length == 1 - 8:
-                length = int.from_bytes(file.read(8)) - 16
-            if length < 0:
-                break
-            file.seek(length, os.SEEK_CUR)
-    return names
-
-
-def _is_sound(ends: bytes) -> bool:
-    if ends[4:8] == b"ftyp":
-        return b"soun" in ends and b"vide" not in ends
-    if ends[:4] == b"\x1aE\xdf\xa3":
-        return b"A_" in ends and b"V_" not in ends
-    if ends[:4] == b"OggS":
-        return b"theora" not in ends
-    return (
-        ends[:4] in (b"fLaC", b"#!AM")
-        or ends[:3] == b"ID3"
-        or ends[:2] in (b"\xff\xfb", b"\xff\xf1")
-        or ends[8:12] == b"WAVE"
-    )
