@@ -187,10 +187,15 @@ class Learner:
         """Scores (clips, classes) as predict would give them."""
         return score_clips(self.network.sequence, self.features(places), self.setting.sampling.frames)
 
-    def fit(self, places: Sequence[int], seconds: float | None) -> Fit:
-        """A training on the clips at `places`, judged on the validation part."""
-        config = self.setting.config
-        clips, val = self.clips(places), self.setting.places(Part.VAL)
+    def anew(self) -> Learner:
+        """The same choice with fresh weights, and the clips that are ready."""
+        fresh = Learner(self.setting, self.choice)
+        fresh.arrays = self.arrays
+        return fresh
+
+    def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
+        """A training on the clips at `places`, judged on those at `val`."""
+        config, clips = self.setting.config, self.clips(places)
         draw = Draw(self.setting.sampling.frames, config.minibatch or minibatch_for(self.habits, clips), config.seed)
         truth = self.setting.material.labels[list(val)]
         ready = self.features(val) if self.frozen else None

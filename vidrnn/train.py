@@ -33,7 +33,7 @@ from vidrnn.metrics import ClassifyScores, classify_scores, fit_temperature
 from vidrnn.model import count_parameters
 from vidrnn.records import Controls, Done, LeftOut, Note, Progress, Record, as_json
 from vidrnn.splits import Split, fold_films, split_films
-from vidrnn.trial import chosen
+from vidrnn.trial import Chosen, choice_of, chosen
 from vidrnn.values import Part, Sampling
 
 _FIT_SHARE = 0.75
@@ -178,18 +178,35 @@ class _Journey:
 
     def _learnt(self, setting: Setting, run: Run | None) -> Generator[Record, None, tuple[Learner, Fit, str]]:
         """Choose an encoder, prepare the clips and fit; a run's checkpoint is kept at the end of each epoch."""
-        learner, found = yield from chosen(setting)
+        choice = yield from self._chosen(setting, run)
+        learner = choice.learner
         yield Note(described(learner))
         yield from learner.prepare(setting.places(Part.TRAIN), mirrored=setting.flip)
         yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)])
-        fit = learner.fit(setting.places(Part.TRAIN), setting.clock.share_left(_FIT_SHARE))
+        if choice.fit:
+            return learner, choice.fit, choice.found
+        fit = learner.fit(setting.places(Part.TRAIN), setting.places(Part.VAL), setting.clock.share_left(_FIT_SHARE))
         if run and self.request.resume:
             yield from _take_up(fit, run)
         for epoch in fit.run():
             if run:
                 save_training(run.checkpoint, fit.state())
             yield told(epoch, "model", timed=setting.clock.minutes is not None)
-        return learner, fit, found
+        return learner, fit, choice.found
+
+    def _chosen(self, setting: Setting, run: Run | None) -> Generator[Record, None, Chosen]:
+        """The encoder to go on with; a trial that was held before a run was stopped is not held again."""
+        memory = run.checkpoint / "choice.json" if run else None
+        if memory and self.request.resume and memory.exists():
+            told_before = json.loads(memory.read_text(encoding="utf-8"))
+            named = self.config.model_copy(update={"encoder": told_before["encoder"]})
+            return Chosen(Learner(setting, choice_of(named, setting.material.usual_size)), None, told_before["found"])
+        choice = yield from chosen(setting)
+        if memory and not self.stop.is_set():
+            memory.parent.mkdir(exist_ok=True)
+            name = choice.learner.choice.encoder.name
+            write_whole(memory, json.dumps({"encoder": name, "found": choice.found}))
+        return choice
 
     def _kept(
         self, learner: Learner, fit: Fit, found: str, outcome: Outcome | None, run: Run
