@@ -9,9 +9,7 @@ import base64
 import json
 import os
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 
 from vidrnn.errors import FilmError
 from vidrnn.films import content_hash
+from vidrnn.parallel import in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
 from vidrnn.video import open_film
 
@@ -49,19 +48,11 @@ def scan_films(
     `rate` is in frames per second, for folders of pictures only. `cache` is a folder, made when needed; None keeps
     nothing. `jobs` films are read at once: in threads, since the decoder lets go of the interpreter.
     """
-    pool = ThreadPoolExecutor(max(jobs, 1), thread_name_prefix="scan")
-    waiting: deque[tuple[Path, Future[FilmScan | FilmFailure]]] = deque()
-    try:
-        for path in paths:
-            waiting.append((path, pool.submit(_scan_or_failure, path, rate, cache)))
-            if len(waiting) > 4 * max(jobs, 1):
-                done, future = waiting.popleft()
-                yield done, future.result()
-        while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+
+    def scanned(path: Path) -> tuple[Path, FilmScan | FilmFailure]:
+        return path, _scan_or_failure(path, rate, cache)
+
+    return in_order(scanned, paths, max(jobs, 1))
 
 
 def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = None) -> FilmScan:
