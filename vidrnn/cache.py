@@ -69,7 +69,7 @@ class Cache:
             try:
                 return make(scan)
             except FilmError as error:
-                return FilmFailure(scan.facts.path, str(error))
+                return FilmFailure.of(scan.facts.path, error)
 
         return in_order(made_or_why_not, scans, self.threads)
 

@@ -172,7 +172,7 @@ class Predictor:
         try:
             return self.score(path)
         except FilmError as error:
-            return FilmFailure(path, str(error))
+            return FilmFailure.of(path, error)
 
 
 def _portions(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:

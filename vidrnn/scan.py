@@ -72,8 +72,8 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
 def _scan_or_failure(path: Path, rate: float | None, cache: Path | None) -> FilmScan | FilmFailure:
     try:
         return scan_film(path, rate=rate, cache=cache)
-    except FilmError as problem:
-        return FilmFailure(path, str(problem).removeprefix(f"{path}: "))
+    except FilmError as error:
+        return FilmFailure.of(path, error)
 
 
 def _read(path: Path, content: str, rate: float | None) -> FilmScan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +109,12 @@ class FilmFailure:
 
     path: Path
     reason: str
+    """A sentence that goes on after the path, and does not name it again."""
+
+    @classmethod
+    def of(cls, path: Path, error: Exception) -> Self:
+        """The row for an error whose sentence may begin with the path."""
+        return cls(path, str(error).removeprefix(f"{path}: "))
 
 
 @dataclass(frozen=True, slots=True)
