@@ -1,0 +1,79 @@
+"""What the other scripts share: a training run from its request to its numbers."""
+
+from __future__ import annotations
+
+import csv
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.records import Controls, Done, EpochDone, Note, Progress
+from vidrnn.scan import cache_folder
+from vidrnn.train import Request, train
+
+FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@dataclass
+class Numbers:
+    """What a training came to."""
+
+    accuracy: float
+    macro_f1: float
+    seconds: float
+    """From the first line to the model folder."""
+    training_seconds: float
+    """Of the epochs of the model itself."""
+    epochs: int
+    val_accuracy: float
+    encoder: str
+    controls: Controls | None
+    model: Path
+
+
+def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **settings: object) -> Numbers:
+    """Train as `vidrnn train` would; `head` is a name, every other setting as in RunConfig."""
+    head = HeadConfig(name=str(settings.pop("head", "gru")))
+    config = RunConfig.of({**settings, "head": head.model_dump()}, source="benchmark")
+    request = Request(data, config, out, cache or cache_folder(), jobs, "benchmark", overwrite=True)
+    started = time.monotonic()
+    epochs: list[EpochDone] = []
+    controls: Controls | None = None
+    for record in train(request):
+        if isinstance(record, EpochDone):
+            epochs.append(record)
+        elif isinstance(record, Controls):
+            controls = record
+        elif isinstance(record, Done):
+            done = record
+        elif isinstance(record, Note):
+            print("  ", record.text, flush=True)
+        elif isinstance(record, Progress) and record.done == record.total and record.frames:
+            print(f"   {record.stage}: {record.frames:,} frames, {time.monotonic() - started:.0f} s in", flush=True)
+    mine = [epoch for epoch in epochs if epoch.training == "model"] or epochs
+    encoder = next(record for record in reversed(mine)).training
+    return Numbers(
+        accuracy=done.accuracy,
+        macro_f1=done.macro_f1,
+        seconds=time.monotonic() - started,
+        training_seconds=sum(epoch.seconds for epoch in mine),
+        epochs=len(mine),
+        val_accuracy=mine[mine[-1].best - 1].accuracy if mine[-1].best <= len(mine) else mine[-1].accuracy,
+        encoder=encoder,
+        controls=controls,
+        model=done.model,
+    )
+
+
+def ucf9_split(out: Path, val_from: int = 18, test_from: int = 21) -> Path:
+    """A manifest of ucf9 with the groups before `val_from` in train, those from `test_from` in test."""
+    source = FOOTAGE / "ucf9" / "clips.csv"
+    with source.open(encoding="utf-8", newline="") as rows, out.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["path", "label", "group", "split"])
+        for row in csv.DictReader(rows):
+            number = int(row["group"][1:])
+            part = "test" if number >= test_from else "val" if number >= val_from else "train"
+            writer.writerow([source.parent / row["path"], row["label"], row["group"], part])
+    return out
