@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -126,7 +128,7 @@ def _read(file: Path) -> Array | None:
 def _write(file: Path, array: Array) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(".part")
+        beside = file.with_suffix(f".{os.getpid()}-{get_ident()}.part")  # another run may be making the same
         with beside.open("wb") as out:
             np.save(out, array, allow_pickle=False)
         beside.replace(file)
