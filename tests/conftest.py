@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import cv2
 import numpy as np
@@ -140,3 +144,61 @@ def _moving_bar(direction: int, seed: int) -> Paint:
         return pixels
 
     return paint
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A training on `data` that has ended: its folder, the records on its way, and the cache it filled."""
+
+    data: Path
+    folder: Path
+    cache: Path
+    records: tuple[Any, ...]
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def weights(self) -> bytes:
+        """The tensors of the model, without the header, which holds times."""
+        from safetensors.numpy import load_file, save
+
+        return save(dict(sorted(load_file(self.model / "model.safetensors").items())))
+
+
+def train_tiny(
+    data: Path, folder: Path, *, stop_after: int | None = None, request: dict[str, Any] | None = None, **settings: Any
+) -> TinyRun:
+    """Train for two epochs on 32 x 24 pixels, in seconds; Ctrl-C comes after the epoch `stop_after`.
+
+    `settings` are those of a `RunConfig`, `request` those of a `Request`, where they are to differ.
+    """
+    from vidrnn.config import RunConfig
+    from vidrnn.records import EpochDone
+    from vidrnn.train import Request, train
+
+    tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
+    cache = folder.parent / "cache"
+    asked = {"cache": cache, "jobs": 2, "command": f"vidrnn train {data.name}", **(request or {})}
+    stop, records = Event(), []
+    for record in train(
+        Request(data=data, config=RunConfig.of(tiny | settings, source="test"), out=folder, **asked), stop
+    ):
+        records.append(record)
+        if stop_after and isinstance(record, EpochDone) and record.number >= stop_after:
+            stop.set()
+    return TinyRun(data, folder, cache, tuple(records))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(class_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """A tiny model trained on `class_folders`, for tests that only look at it."""
+    return train_tiny(class_folders, tmp_path_factory.mktemp("tiny") / "run")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tests share the machine: torch computes on one core where a module has loaded it."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

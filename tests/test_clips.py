@@ -1,0 +1,72 @@
+"""Windows cover films to the last step, and training may draw any window that predict could read."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from vidrnn.clips import HALVES, default_hop, default_spacing, even_windows, random_window, window_starts
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4, 16])
+@pytest.mark.parametrize("steps", [1, 3, 4, 5, 16, 17, 31, 32, 33, 100])
+def test_windows_cover_every_step_and_the_last_ends_with_the_film(steps: int, frames: int) -> None:
+    for hop in {1, default_hop(frames), frames}:
+        starts = window_starts(steps, frames, hop)
+        covered = {step for start in starts for step in range(start, min(start + frames, steps))}
+        assert covered == set(range(steps))
+        assert starts[0] == 0
+        assert starts[-1] == max(0, steps - frames)
+        assert all(0 < later - earlier <= hop for earlier, later in pairwise(starts))
+
+
+def test_a_film_no_longer_than_a_window_has_one() -> None:
+    assert window_starts(3, 4, 1) == (0,)
+    assert window_starts(4, 4, 1) == (0,)
+    assert window_starts(5, 4, 1) == (0, 1)
+
+
+def test_windows_one_step_apart_begin_at_every_step() -> None:
+    assert window_starts(7, 4, 1) == (0, 1, 2, 3)
+
+
+def test_the_last_window_stands_closer_where_the_hop_does_not_divide_the_film() -> None:
+    assert window_starts(11, 4, 3) == (0, 3, 6, 7)
+
+
+def test_windows_stand_a_quarter_of_a_window_apart_and_at_least_a_step() -> None:
+    assert [default_hop(frames) for frames in (1, 3, 4, 16)] == [1, 1, 1, 4]
+
+
+def test_random_windows_reach_both_ends_and_both_phases_and_stay_inside() -> None:
+    rng = np.random.default_rng(0)
+    drawn = {tuple(random_window(20, 4, rng)) for _ in range(500)}
+    assert drawn == {tuple(range(first, first + 4 * HALVES, HALVES)) for first in range(20 - 3 * HALVES)}
+
+
+def test_a_clip_shorter_than_a_window_is_drawn_whole_in_either_phase() -> None:
+    rng = np.random.default_rng(0)
+    assert {tuple(random_window(5, 4, rng)) for _ in range(50)} == {(0, 2, 4), (1, 3)}
+
+
+def test_a_clip_of_one_step_is_its_own_window() -> None:
+    assert random_window(1, 4, np.random.default_rng(0)).tolist() == [0]
+
+
+@pytest.mark.parametrize("fine_steps", [1, 2, 7, 8, 9, 40, 41])
+def test_even_windows_are_those_of_the_films_own_grid(fine_steps: int) -> None:
+    coarse = np.arange(fine_steps)[::HALVES]
+    starts = window_starts(len(coarse), 4, 2)
+    windows = even_windows(fine_steps, 4, 2)
+    assert [one.tolist() for one in windows] == [coarse[start : start + 4].tolist() for start in starts]
+
+
+def test_the_default_spacing_lets_a_window_cover_the_median_clip() -> None:
+    assert default_spacing([1.0, 3.2, 60.0], 16) == 0.2
+    assert default_spacing([2.0, 4.0], 16) == 0.188
+
+
+def test_the_default_spacing_is_at_least_what_a_film_can_tell_apart() -> None:
+    assert default_spacing([0.001], 16) == 0.001
