@@ -110,9 +110,9 @@ class CellHead(Head):
         inputs, hidden = self.inlet(features), self._unpack(state)
         if mask is None or bool(mask.all()):
             sequence, hidden = self.layer(inputs, hidden)
-        else:
-            sequence, hidden = self._masked(inputs, hidden, mask)
-        return self.outlet(sequence), self._pack(hidden)
+            return self.outlet(sequence), self._pack(hidden)
+        sequence, hidden = self._masked(inputs, hidden, mask)
+        return self.outlet(sequence), _where_read(mask, self._pack(hidden), state)
 
     def _masked(self, inputs: Tensor, hidden: object, mask: Tensor) -> tuple[Tensor, object]:
         lengths = mask.sum(1).clamp(min=1).cpu()
@@ -133,6 +133,15 @@ class CellHead(Head):
             return {}
         parts = hidden if isinstance(hidden, tuple) else (hidden,)
         return {name: part.transpose(0, 1) for name, part in zip(self.state_names, parts, strict=True)}
+
+
+def _where_read(mask: Tensor, after: State, before: State | None) -> State:
+    """The state after a chunk, but the one before it for clips of which the chunk holds only padding."""
+    read = mask[:, :1, None]
+    return {
+        name: torch.where(read, tensor, before[name] if before else torch.zeros_like(tensor))
+        for name, tensor in after.items()
+    }
 
 
 def chrono_bias(bias: Tensor, memory_frames: int) -> None:
