@@ -43,7 +43,9 @@ class SequenceModel(nn.Module):
         return self.head.streams
 
     def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
-        """Features (batch, time, width) -> scores, and the state to read on from."""
+        """Features (batch, time, width) -> scores, and the state to read on from, if the head streams."""
+        if state and not self.streams:
+            raise ValueError("a head that sees whole clips only takes no state")
         sequence, head_state = self.head(features, part_of(state, "head"), mask)
         scores, task_state = self.task(sequence, part_of(state, "task"), mask)
         return scores, join(head=head_state, task=task_state)
