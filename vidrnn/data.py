@@ -93,4 +93,5 @@ def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames
 
 def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     """Portions of about `size`, none of a single clip, which would leave batch normalisation without a deviation."""
-    return [portion for portion in np.array_split(places, max(1, round(len(places) / size))) if len(portion)]
+    count = max(1, min(round(len(places) / size), len(places) // 2))
+    return [portion for portion in np.array_split(places, count) if len(portion)]
