@@ -1,0 +1,45 @@
+# make demo       train on sample_videos/ and read a film with what was learnt
+# make test       style, types and the fast tests
+# make test-all   the slow tests too
+# make clean      remove what can be made again, .venv and runs/demo included
+#
+# PYTHON names the interpreter that .venv is made with, 3.11 or newer: make test PYTHON=python3.13
+
+PYTHON ?= python3
+BIN := .venv/bin
+OLD := "vidrnn needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12"
+
+.PHONY: demo test test-all clean
+
+demo: .venv/installed
+	$(BIN)/vidrnn train sample_videos --encoder small --out runs/demo --overwrite
+	$(BIN)/vidrnn predict sample_videos/a_day.webm --model runs/demo
+
+test: .venv/installed-for-tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+test-all: .venv/installed-for-tests
+	$(BIN)/python -m pytest -m ""
+
+clean:
+	rm -rf .venv runs/demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find vidrnn tests benchmarks sample_videos -name __pycache__ -exec rm -rf {} +
+
+# Stamps: nothing is installed a second time until pyproject.toml changes.
+
+.venv/installed: pyproject.toml | $(BIN)/pip
+	@echo "Installing into .venv, which takes a few minutes the first time."
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-for-tests: pyproject.toml | $(BIN)/pip
+	@echo "Installing into .venv, which takes a few minutes the first time."
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch .venv/installed $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit($(OLD) if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,103 @@
+"""What the repository promises to whoever clones or installs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidrnn.checkpoint import find_weights, read_header
+from vidrnn.weights import shipped_models
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "vidrnn"
+LARGEST_MODEL_BYTES = 30_000_000
+MODELS = sorted(folder for folder in (ROOT / "models").iterdir() if folder.is_dir())
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def readme() -> str:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    if len(text) < 500:
+        pytest.skip("the README is not written yet")
+    return text
+
+
+# The commands
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "test-all", "clean"])
+def test_make_has_the_target(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_ci_can_be_run() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").rstrip().endswith("make test")
+
+
+# What is installed
+
+
+def test_no_dependency_has_an_upper_cap(pyproject: dict[str, Any]) -> None:
+    extras = pyproject["project"]["optional-dependencies"].values()
+    needed = [*pyproject["project"]["dependencies"], *(need for extra in extras for need in extra)]
+    needed += pyproject["build-system"]["requires"]
+    assert not [need for need in needed if re.search(r"<|==|~=|@", need)]
+    assert not re.search(r"<|==|~=", pyproject["project"]["requires-python"])
+
+
+def test_every_package_is_installed(pyproject: dict[str, Any]) -> None:
+    here = {".".join(file.parent.relative_to(ROOT).parts) for file in PACKAGE.rglob("__init__.py")}
+    assert set(pyproject["tool"]["setuptools"]["packages"]) == here | {"vidrnn.shipped"}
+
+
+def test_the_models_and_the_types_are_installed(pyproject: dict[str, Any]) -> None:
+    setuptools = pyproject["tool"]["setuptools"]
+    assert setuptools["package-dir"] == {"vidrnn.shipped": "models"}
+    assert setuptools["package-data"] == {"vidrnn": ["py.typed"], "vidrnn.shipped": ["*/*"]}
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_models_are_found() -> None:
+    shipped = shipped_models()
+    assert shipped.is_dir()
+    assert {folder.name for folder in MODELS} <= {path.name for path in shipped.iterdir()}
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_a_shipped_model_can_be_read_is_small_and_has_a_card(folder: Path) -> None:
+    assert read_header(find_weights(folder)).spec.classes
+    assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) <= LARGEST_MODEL_BYTES
+    assert (folder / "README.md").read_text(encoding="utf-8").strip()
+
+
+def test_the_licence_is_mit(pyproject: dict[str, Any]) -> None:
+    assert pyproject["project"]["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+
+
+# The README
+
+
+@pytest.mark.parametrize("command", ["make demo", "make test", "vidrnn train", "vidrnn predict"])
+def test_the_readme_shows_the_command(readme: str, command: str) -> None:
+    assert command in readme
+
+
+def test_the_readme_draws_the_rooms_that_there_are(readme: str) -> None:
+    tree = re.search(r"^vidrnn/.*\n((?:[ │├└].*\n)+)", readme, re.MULTILINE)
+    assert tree, "there is no tree that begins with a line vidrnn/"
+    drawn = set(re.findall(r"^\W*([\w-]+(?:\.py|/))(?:\s|$)", tree[1], re.MULTILINE))
+    families = {f"{file.parent.name}/" for file in PACKAGE.glob("*/__init__.py")}
+    assert drawn == families | {file.name for file in PACKAGE.glob("*.py")}
