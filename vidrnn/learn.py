@@ -107,6 +107,16 @@ class Setting:
         """Where the clips of a part stand in the material."""
         return self.split.indices(part)
 
+    def evenly(self, places: Sequence[int]) -> list[int]:
+        """The clips at `places` in random order, but so that its beginning always has every class by its share."""
+        labels = self.material.labels[list(places)]
+        order = np.random.default_rng(self.config.seed).permutation(len(places))
+        rank = np.empty(len(places), dtype=np.int64)
+        for label in np.unique(labels):
+            members = order[labels[order] == label]
+            rank[members] = np.arange(len(members)) * len(places) // len(members)
+        return [places[i] for i in np.argsort(rank, kind="stable").tolist()]
+
 
 class Learner:
     """A model in the making, and the clips of the run as it wants them: features where its encoder stays as it is,
@@ -139,11 +149,13 @@ class Learner:
             return FROZEN
         return TRAINED if self.choice.encoder.origin == "none" else FINE_TUNED
 
-    def prepare(self, places: Sequence[int], mirrored: bool = False) -> Iterator[Record]:
+    def prepare(self, places: Sequence[int], mirrored: bool = False, seconds: float | None = None) -> Iterator[Record]:
         """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known.
 
-        With `mirrored`, features are also made of each picture's mirror image, for training to draw from.
+        With `mirrored`, features are also made of each picture's mirror image, for training to draw from. After
+        `seconds` the rest is left as it is.
         """
+        started = time.monotonic()
         missing = [place for place in places if place not in self.arrays]
         scans = [self.setting.material.scans[place] for place in missing]
         grid = Grid(self.setting.sampling.spacing_seconds / HALVES, self.choice.size, rate=self.setting.config.rate)
@@ -156,6 +168,8 @@ class Learner:
             yield Progress(stage, done, len(missing), frames)
             if self.setting.stop.is_set():
                 raise KeyboardInterrupt
+            if seconds is not None and time.monotonic() - started > seconds:
+                break
 
     def _made(self, scans: Sequence[FilmScan], grid: Grid, mirrored: bool) -> Iterator[Array | FilmFailure]:
         cache = self.setting.cache

@@ -36,8 +36,8 @@ from vidrnn.splits import Split, fold_films, split_films
 from vidrnn.trial import Chosen, choice_of, chosen
 from vidrnn.values import Part, Sampling
 
-_FIT_SHARE = 0.75
-"""Of the time that is left; the rest is for controls and scores."""
+_PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
+"""Of the time that is left, where it is bounded; the rest is for controls and scores."""
 
 
 @dataclass(frozen=True)
@@ -181,11 +181,15 @@ class _Journey:
         choice = yield from self._chosen(setting, run)
         learner = choice.learner
         yield Note(described(learner))
-        yield from learner.prepare(setting.places(Part.TRAIN), mirrored=setting.flip)
         yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)])
+        train = setting.evenly(setting.places(Part.TRAIN))
+        yield from learner.prepare(train, setting.flip, setting.clock.share_left(_PREPARE_SHARE))
+        ready = [place for place in setting.places(Part.TRAIN) if place in learner.arrays]
+        if len(ready) < len(train):
+            yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
         if choice.fit:
             return learner, choice.fit, choice.found
-        fit = learner.fit(setting.places(Part.TRAIN), setting.places(Part.VAL), setting.clock.share_left(_FIT_SHARE))
+        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(_FIT_SHARE))
         if run and self.request.resume:
             yield from _take_up(fit, run)
         for epoch in fit.run():

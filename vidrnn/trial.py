@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from vidrnn.config import EncoderConfig, RunConfig
 from vidrnn.errors import UsageError, WeightsError
 from vidrnn.fit import Fit
@@ -99,16 +97,7 @@ class _Trial:
 
 def even_part(setting: Setting, places: Sequence[int], most: int) -> Sequence[int]:
     """At most `most` of the clips at `places`, every class by its share and none left out; in their order."""
-    if len(places) <= most:
-        return places
-    labels = setting.material.labels[list(places)]
-    order = np.random.default_rng(setting.config.seed).permutation(len(places))
-    rank = np.empty(len(places), dtype=np.int64)
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
-        rank[members] = np.arange(len(members)) * len(places) // len(members)
-    kept = np.argsort(rank, kind="stable")[:most]
-    return [places[i] for i in sorted(kept.tolist())]
+    return places if len(places) <= most else sorted(setting.evenly(places)[:most])
 
 
 def choice_of(config: RunConfig, usual: Size) -> Choice:
