@@ -202,3 +202,52 @@ def _one_thread() -> None:
     """Tests share the machine: torch computes on one core where a module has loaded it."""
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
+
+
+def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str, Any] | None = None) -> Any:
+    """A model that reads the numbers that `paint_number` painted: its classes are 0, 10, ... 50, for 0 to 9 and so on.
+
+    A window's answer is the class that most of its frames are of.
+    """
+    import torch
+    from torch import Tensor, nn
+
+    from vidrnn.checkpoint import LoadedModel
+    from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
+    from vidrnn.tasks.base import Scores
+
+    class Numbers(nn.Module):
+        mean = torch.zeros(1)
+
+        def folded(self) -> Numbers:
+            return self
+
+        def forward(self, pictures: Tensor) -> Tensor:
+            numbers = [frame_number(one) for one in pictures[:, 0].numpy()]
+            return torch.tensor(numbers, dtype=torch.float32)[:, None, None]
+
+    class Tens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.place = nn.Parameter(torch.zeros(1))
+
+        def forward(self, features: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+            tens = (features[..., 0].long() // 10).clamp(max=5)
+            steps = 8.0 * nn.functional.one_hot(tens, 6).float()
+            return Scores(steps.mean(1), steps), {}
+
+    network = nn.Module()
+    network.encoder, network.sequence = Numbers(), Tens()
+    spec = ModelSpec(
+        task="classify",
+        classes=("0", "10", "20", "30", "40", "50"),
+        encoder=EncoderConfig(name="small", frozen=True, origin="none"),
+        head=HeadConfig(),
+        readout="mean",
+        height=24,
+        width=32,
+        frames=frames,
+        spacing_seconds=spacing_seconds,
+    )
+    header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen=seen or {}, scores={}, facts={})
+    return LoadedModel(network, header, Path("tens"))  # type: ignore[arg-type]
