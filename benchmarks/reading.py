@@ -49,7 +49,8 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
             torch.device("cpu"),
         )
         learner = _last(chosen(setting)).learner
-        _last(learner.prepare([*train, *val]))
+        _last(learner.prepare(train, to_train=True))
+        _last(learner.prepare(val, to_train=False))
         fit = learner.fit(train, val, None)
         whole, reading = [], []
         for epoch in fit.run():

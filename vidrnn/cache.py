@@ -83,14 +83,12 @@ class Cache:
         return kept
 
     def _features(self, scan: FilmScan, grid: Grid, encoding: Encoding, mirrored: bool) -> Array:
-        names = ("plain", "mirrored") if mirrored else ("plain",)
-        files = [self._file(scan, grid, f"{encoding.fingerprint}-{name}") for name in names]
-        kept = [_read(file) for file in files]
-        if any(one is None for one in kept):
-            for file, made in zip(files, _encoded(scan, grid, encoding.encode, len(files)), strict=True):
-                _write(file, made)
-            kept = [_read(file) for file in files]
-        return np.stack([one for one in kept if one is not None])
+        copies = 2 if mirrored else 1
+        file = self._file(scan, grid, f"{encoding.fingerprint}-{copies}")
+        if (kept := _read(file)) is None:
+            _write(file, _encoded(scan, grid, encoding.encode, copies))
+            kept = np.load(file, mmap_mode="r", allow_pickle=False)
+        return kept
 
     def _file(self, scan: FilmScan, grid: Grid, what: str) -> Path:
         made_of = [_FORMAT, scan.content_hash, grid.spacing_seconds, str(grid.size), grid.rate, what]
@@ -104,7 +102,7 @@ def _sampled(scan: FilmScan, grid: Grid) -> Iterator[Frame]:
         yield from film.sampled(grid.spacing_seconds, size=grid.size)
 
 
-def _encoded(scan: FilmScan, grid: Grid, encode: Encode, copies: int) -> list[Array]:
+def _encoded(scan: FilmScan, grid: Grid, encode: Encode, copies: int) -> Array:
     """The plain features, and the mirrored ones if there are two copies, a chunk of frames at a time."""
     parts: list[list[Array]] = [[] for _ in range(copies)]
     frames = _sampled(scan, grid)
@@ -113,7 +111,7 @@ def _encoded(scan: FilmScan, grid: Grid, encode: Encode, copies: int) -> list[Ar
         both = pixels if copies == 1 else np.concatenate([pixels, pixels[:, :, ::-1]])
         for part, made in zip(parts, np.split(encode(both), copies), strict=True):
             part.append(made)
-    return [np.concatenate(part) for part in parts]
+    return np.stack([np.concatenate(part) for part in parts])
 
 
 def _read(file: Path) -> Array | None:

@@ -76,7 +76,7 @@ def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
     ]
     parts = [part for part in (Part.VAL, Part.TEST) if setting.places(part)]
     material = _Material(
-        learner.feature_clips([place for place in setting.places(Part.TRAIN) if place in learner.arrays]),
+        learner.feature_clips([place for place in setting.places(Part.TRAIN) if place in learner.fine]),
         {part: learner.features(setting.places(part)) for part in parts},
     )
     hits = {"majority class": _majority(learner, parts)}

@@ -22,14 +22,15 @@ from vidrnn.errors import DataError
 from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.material import Material
 from vidrnn.metrics import classify_scores
-from vidrnn.model import Encode, Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
+from vidrnn.model import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
+from vidrnn.parallel import in_order
 from vidrnn.predict import Features, score_clips
 from vidrnn.records import EpochDone, Progress, Record
 from vidrnn.shards import Shards
 from vidrnn.splits import Split
 from vidrnn.tasks.base import Scores
 from vidrnn.tasks.classify import ClassifyLoss
-from vidrnn.values import FilmFailure, FilmScan, Part, Sampling, Size
+from vidrnn.values import FilmFailure, Part, Sampling, Size
 from vidrnn.weights import give_weights
 
 
@@ -135,7 +136,10 @@ class Learner:
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
             encoder.eval().requires_grad_(False)
-        self.arrays: dict[int, Array] = {}
+        self.fine: dict[int, Array] = {}
+        """By place in the material, (copies, steps, ...) on a grid `HALVES` times finer than the model's."""
+        self.plain: dict[int, Array] = {}
+        """By place in the material, (1, steps, ...) on the model's own grid."""
 
     @property
     def frozen(self) -> bool:
@@ -149,21 +153,20 @@ class Learner:
             return FROZEN
         return TRAINED if self.choice.encoder.origin == "none" else FINE_TUNED
 
-    def prepare(self, places: Sequence[int], mirrored: bool = False, seconds: float | None = None) -> Iterator[Record]:
+    def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[Record]:
         """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known.
 
-        With `mirrored`, features are also made of each picture's mirror image, for training to draw from. After
-        `seconds` the rest is left as it is.
+        Clips to train on stand on a finer grid, and features are also made of each picture's mirror image where that
+        is of the same class. After `seconds` the rest is left as it is.
         """
         started = time.monotonic()
-        missing = [place for place in places if place not in self.arrays]
-        scans = [self.setting.material.scans[place] for place in missing]
-        grid = Grid(self.setting.sampling.spacing_seconds / HALVES, self.choice.size, rate=self.setting.config.rate)
+        ready = self.fine if to_train else self.plain
+        missing = [place for place in places if place not in ready]
         stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
-        for done, (place, made) in enumerate(zip(missing, self._made(scans, grid, mirrored), strict=True), 1):
+        for done, (place, made) in enumerate(zip(missing, self._made(missing, to_train), strict=False), 1):
             if isinstance(made, FilmFailure):
                 raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
-            self.arrays[place] = made
+            ready[place] = made
             frames += made.shape[1]
             yield Progress(stage, done, len(missing), frames)
             if self.setting.stop.is_set():
@@ -171,31 +174,37 @@ class Learner:
             if seconds is not None and time.monotonic() - started > seconds:
                 break
 
-    def _made(self, scans: Sequence[FilmScan], grid: Grid, mirrored: bool) -> Iterator[Array | FilmFailure]:
-        cache = self.setting.cache
+    def _made(self, places: Sequence[int], to_train: bool) -> Iterator[Array | FilmFailure]:
+        setting, cache = self.setting, self.setting.cache
+        scans = [setting.material.scans[place] for place in places]
+        spacing = setting.sampling.spacing_seconds / (HALVES if to_train else 1)
+        grid = Grid(spacing, self.choice.size, rate=setting.config.rate)
         if not self.frozen:
             return ((made if isinstance(made, FilmFailure) else made[None]) for made in cache.frames(scans, grid))
         encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
-        return cache.features(scans, grid, encoding, mirrored)
+        return cache.features(scans, grid, encoding, mirrored=to_train and setting.flip)
 
     def clips(self, places: Sequence[int]) -> Clips:
-        """The prepared clips at `places` on the fine grid."""
-        return Clips([self.arrays[place] for place in places], self.setting.material.labels[list(places)])
+        """The clips at `places`, prepared to train on."""
+        return Clips([self.fine[place] for place in places], self.setting.material.labels[list(places)])
 
     def features(self, places: Sequence[int]) -> list[Features]:
-        """Plain features (steps, width) on the model's own grid, as predict would make them."""
-        if self.frozen:
-            return [np.asarray(self.arrays[place][0, ::HALVES]) for place in places]
-        encode = encoding_of(self.network.encoder)
-        return [_in_chunks(encode, self.arrays[place][0, ::HALVES]) for place in places]
+        """The features (steps, width) of the clips at `places`, as predict would make them."""
+        return self._encoded([self.plain[place][0] for place in places])
 
     def feature_clips(self, places: Sequence[int]) -> Clips:
-        """The clips at `places` as features on the fine grid, whether or not the encoder has learnt."""
+        """The clips at `places`, prepared to train on, as features whether or not the encoder has learnt."""
+        clips = self.clips(places)
         if self.frozen:
-            return self.clips(places)
+            return clips
+        return Clips([made[None] for made in self._encoded([array[0] for array in clips.arrays])], clips.labels)
+
+    def _encoded(self, arrays: Sequence[Array]) -> list[Features]:
+        """Features as they are; frames through the encoder as it is now, a clip at a time on each core."""
+        if self.frozen:
+            return list(arrays)
         encode = encoding_of(self.network.encoder)
-        arrays = [_in_chunks(encode, self.arrays[place][0])[None] for place in places]
-        return Clips(arrays, self.setting.material.labels[list(places)])
+        return list(in_order(encode, arrays, self.setting.cache.threads))
 
     def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Scores (clips, classes) as predict would give them."""
@@ -204,7 +213,7 @@ class Learner:
     def anew(self) -> Learner:
         """The same choice with fresh weights, and the clips that are ready."""
         fresh = Learner(self.setting, self.choice)
-        fresh.arrays = self.arrays
+        fresh.fine, fresh.plain = self.fine, self.plain
         return fresh
 
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
@@ -304,8 +313,3 @@ def has_side(name: str) -> bool:
     """Whether a class name has the word left or right in it: `turn-left`, `TurnLeft`, not `bright`."""
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
     return _SIDES.search(words) is not None
-
-
-def _in_chunks(encode: Encode, pixels: Array) -> Features:
-    parts = [encode(np.asarray(pixels[start : start + 64])) for start in range(0, len(pixels), 64)]
-    return np.concatenate(parts)

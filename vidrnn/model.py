@@ -25,6 +25,9 @@ from vidrnn.tasks.base import Scores, Task
 from vidrnn.tasks.classify import Classify
 from vidrnn.values import Size
 
+_PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
+"""On a processor few enough to stay in its caches: with 32 a picture takes a third longer."""
+
 Encode = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Pictures (count, height, width, 3) RGB -> features (count, width)."""
 
@@ -134,13 +137,18 @@ def encoding_of(encoder: Encoder) -> Encode:
     It keeps the encoder's weights as they are now, and may be called from several threads.
     """
     reader = encoder.folded()
+    device = reader.mean.device
+    at_once = _PICTURES_AT_ONCE if device.type == "cpu" else _GPU_PICTURES_AT_ONCE
 
     def encode(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         if threading.current_thread() is not threading.main_thread():
             torch.set_num_threads(1)  # of this thread: those beside it use the other cores
+        return np.concatenate([some(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once)])
+
+    def some(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         owned = np.require(pixels, requirements=["C", "W"])  # a read-only map of a file cannot become a tensor
         with torch.inference_mode():
-            features = reader(torch.from_numpy(owned).to(reader.mean.device).unsqueeze(1))
+            features = reader(torch.from_numpy(owned).to(device).unsqueeze(1))
         return np.asarray(features[:, 0].float().cpu())
 
     return encode

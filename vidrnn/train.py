@@ -181,10 +181,10 @@ class _Journey:
         choice = yield from self._chosen(setting, run)
         learner = choice.learner
         yield Note(described(learner))
-        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)])
+        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
         train = setting.evenly(setting.places(Part.TRAIN))
-        yield from learner.prepare(train, setting.flip, setting.clock.share_left(_PREPARE_SHARE))
-        ready = [place for place in setting.places(Part.TRAIN) if place in learner.arrays]
+        yield from learner.prepare(train, to_train=True, seconds=setting.clock.share_left(_PREPARE_SHARE))
+        ready = [place for place in setting.places(Part.TRAIN) if place in learner.fine]
         if len(ready) < len(train):
             yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
         if choice.fit:

@@ -76,8 +76,8 @@ class _Trial:
     def of_learner(self, learner: Learner) -> Generator[Record, None, None]:
         """Train one candidate on the trial's clips."""
         name, setting = learner.choice.encoder.name, self.setting
-        yield from learner.prepare(self.train, mirrored=setting.flip)
-        yield from learner.prepare(self.val)
+        yield from learner.prepare(self.train, to_train=True)
+        yield from learner.prepare(self.val, to_train=False)
         fit = learner.fit(self.train, self.val, setting.clock.share_left(_SHARE / 2))
         for epoch in fit.run():
             yield told(epoch, f"trial of {name}", timed=setting.clock.minutes is not None)
