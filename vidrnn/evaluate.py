@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vidrnn.answers import FilmScores, probabilities
-from vidrnn.errors import DataError
+from vidrnn.errors import DataError, FilmError
 from vidrnn.films import content_hash, read_labelled
 from vidrnn.groups import named_groups
 from vidrnn.metrics import ClassifyScores, classify_scores, interval95
@@ -87,7 +87,7 @@ def evaluate(predictor: Predictor, data: Path, split: SplitName | None = None) -
     films, seen = _of_split(films, predictor.model.header.seen, split, data)
     read: list[tuple[LabelledFilm, FilmScores]] = []
     failures = list(labelled.failures)
-    for done, (film, found) in enumerate(zip(films, predictor.score_all(f.path for f in films), strict=True), 1):
+    for done, (film, found) in enumerate(zip(films, predictor.score_all([f.path for f in films]), strict=True), 1):
         if isinstance(found, FilmFailure):
             failures.append(found)
         else:
@@ -96,7 +96,9 @@ def evaluate(predictor: Predictor, data: Path, split: SplitName | None = None) -
     if failures:
         yield LeftOut(tuple(failures))
     if not read:
-        raise DataError(f"{data}: none of its {len(films)} films can be read; the first: {failures[0].reason}")
+        raise DataError(
+            f"{data}: none of its {len(films)} films can be read; the first: {failures[0].path}: {failures[0].reason}"
+        )
     return _evaluation(predictor, read, seen, failures, started)
 
 
@@ -117,7 +119,7 @@ def _of_split(
     """The films that `split` names, and how many were left out because the model had seen them."""
     if split == "all":
         return list(films), 0
-    parts = [seen.get(content_hash(film.path)) for film in films]
+    parts = [_part_seen(film, seen) for film in films]
     if split is None:
         kept = [film for film, part in zip(films, parts, strict=True) if part in (None, Part.TEST)]
         if not kept:
@@ -130,6 +132,13 @@ def _of_split(
     if not kept:
         raise DataError(f"{data}: none of its {len(films)} films is in the model's {split} part. Leave out --split.")
     return kept, 0
+
+
+def _part_seen(film: LabelledFilm, seen: dict[str, Part]) -> Part | None:
+    try:
+        return seen.get(content_hash(film.path))
+    except FilmError:
+        return None  # reading it will say why, in a row of its own
 
 
 def _evaluation(
