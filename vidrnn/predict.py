@@ -49,7 +49,11 @@ class Stream:
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Read on; `frames` stand on the model's grid and have its size."""
-        for features in self._encode(np.stack([frame.pixels for frame in frames])):
+        self.take(self._encode(np.stack([frame.pixels for frame in frames])))
+
+    def take(self, encoded: Features) -> None:
+        """Read on from the features (steps, width) of frames that were encoded elsewhere."""
+        for features in encoded:
             if self._steps >= self._frames and (self._steps - self._frames) % self._hop == 0:
                 self._keep_window()
             self._kept.append(features)
@@ -116,7 +120,7 @@ class Predictor:
     rate: float | None = None
     """Frames per second of films that are folders of pictures."""
     threads: int = 1
-    """Films read at once, or one film and its network side by side."""
+    """How many cores to keep busy: with films side by side, or with the frames of one."""
 
     @cached_property
     def _encode(self) -> Encode:
@@ -126,19 +130,22 @@ class Predictor:
         """A fresh stream."""
         return Stream(self._encode, self.model.network.sequence, self.model.spec)
 
-    def score(self, path: Path) -> FilmScores:
-        """Read a whole film.
+    def score(self, path: Path | str) -> FilmScores:
+        """Read a whole film; while it is decoded here, its frames are encoded in threads.
 
         Raises:
             FilmError: it cannot be read, or holds no frames.
         """
+        return self._score(Path(path), self.threads)
+
+    def _score(self, path: Path, threads: int) -> FilmScores:
         spec = self.model.spec
-        stream, seconds = self.stream(), []
+        stream, seconds = self.stream(), list[float]()
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
             frames = film.sampled(spec.spacing_seconds, size=spec.size)
-            while chunk := list(islice(frames, _CHUNK_FRAMES)):
-                stream.push(chunk)
-                seconds += [frame.seconds for frame in chunk]
+            for encoded, times in in_order(self._encoded, _chunks(frames), threads):
+                stream.take(encoded)
+                seconds += times
             facts, notes = film.facts(), tuple(film.notes)
         if not seconds:
             raise FilmError(f"{path}: no frames in it. Is it a film?")
@@ -146,11 +153,24 @@ class Predictor:
         end = facts.first_seconds + facts.duration_seconds
         return FilmScores(path, scores, starts, np.asarray(seconds), end, facts.frames, notes)
 
-    def score_all(self, paths: Iterable[Path]) -> Iterator[FilmScores | FilmFailure]:
-        """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
-        return in_order(self._score_or_say_why, paths, self.threads)
+    def _encoded(self, frames: Sequence[Frame]) -> tuple[Features, list[float]]:
+        return self._encode(np.stack([frame.pixels for frame in frames])), [frame.seconds for frame in frames]
 
-    def predict(self, path: Path, threshold: float = 0.0) -> FilmPrediction:
+    def score_all(self, paths: Sequence[Path]) -> Iterator[FilmScores | FilmFailure]:
+        """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
+        side_by_side = min(self.threads, len(paths))
+        each = max(1, self.threads // max(1, side_by_side))
+
+        def score_or_say_why(path: Path) -> FilmScores | FilmFailure:
+            torch.set_num_threads(1)
+            try:
+                return self._score(path, each)
+            except FilmError as error:
+                return FilmFailure.of(path, error)
+
+        return in_order(score_or_say_why, paths, max(1, side_by_side))
+
+    def predict(self, path: Path | str, threshold: float = 0.0) -> FilmPrediction:
         """The answer for one film.
 
         Raises:
@@ -158,7 +178,7 @@ class Predictor:
         """
         return prediction(self.score(path), self.reading(threshold))
 
-    def predict_all(self, paths: Iterable[Path], threshold: float = 0.0) -> Iterator[FilmPrediction | FilmFailure]:
+    def predict_all(self, paths: Sequence[Path], threshold: float = 0.0) -> Iterator[FilmPrediction | FilmFailure]:
         """The answers for many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
         for found in self.score_all(paths):
             yield found if isinstance(found, FilmFailure) else prediction(found, self.reading(threshold))
@@ -167,12 +187,10 @@ class Predictor:
         """How this model's scores are to be read."""
         return Reading(self.model.spec.classes, self.model.header.temperature, threshold)
 
-    def _score_or_say_why(self, path: Path) -> FilmScores | FilmFailure:
-        torch.set_num_threads(1)
-        try:
-            return self.score(path)
-        except FilmError as error:
-            return FilmFailure.of(path, error)
+
+def _chunks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    while chunk := list(islice(frames, _CHUNK_FRAMES)):
+        yield chunk
 
 
 def _portions(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:

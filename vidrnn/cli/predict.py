@@ -34,7 +34,7 @@ def predict(
     from vidrnn.predict import Predictor
 
     loaded = load_model(name).on(device_named(device))
-    predictor = Predictor(loaded, rate=rate, threads=min(jobs_or_cores(jobs), len(films)))
+    predictor = Predictor(loaded, rate=rate, threads=jobs_or_cores(jobs))
     with PredictionView(str(name), len(films), as_json=json) as view:
         for found in predictor.predict_all(films, threshold):
             view.show(found)
