@@ -17,8 +17,8 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(path: str | Path, device: str = "cpu") -> Predictor:
-    """A model from a run folder, a model folder or its weights file, ready to read films.
+def load(path: str | Path, device: str = "cpu", threads: int = 1) -> Predictor:
+    """A model from a run folder, a model folder or its weights file, ready to read films on `threads` cores.
 
     Raises:
         vidrnn.errors.ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
@@ -26,4 +26,4 @@ def load(path: str | Path, device: str = "cpu") -> Predictor:
     from vidrnn.checkpoint import load_model
     from vidrnn.predict import Predictor
 
-    return Predictor(load_model(Path(path)).on(device))
+    return Predictor(load_model(Path(path)).on(device), threads=threads)

@@ -10,7 +10,7 @@ import io
 import json
 import shutil
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -158,7 +158,7 @@ class _Journey:
             if outcome is None or self.stop.is_set():
                 raise KeyboardInterrupt
             pooled = pooled.joined(outcome) if pooled else outcome
-        return pooled
+        return pooled and replace(pooled, remark=f"{folds} folds: each clip by a model that saw nothing of its group.")
 
     def _setting(self, material: Material, split: Split) -> Setting:
         train = split.indices(Part.TRAIN)
