@@ -1,0 +1,121 @@
+"""What training is shown: every clip once an epoch, a random window of each, padding under a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from vidrnn.clips import HALVES
+from vidrnn.data import Clips, Draw, Minibatch, minibatch
+
+
+def make_clips(*lengths: int, copies: int = 1) -> Clips:
+    """Clips whose fine steps say what they are: 10000 x clip + 1000 x copy + step."""
+    arrays = [
+        np.stack([10_000 * clip + 1000 * copy + np.arange(length) for copy in range(copies)])[..., None].astype(float)
+        for clip, length in enumerate(lengths)
+    ]
+    return Clips(arrays, np.arange(len(lengths), dtype=np.int64) % 3)
+
+
+def windows(batch: Minibatch) -> list[NDArray[np.int64]]:
+    """The steps of each clip that the mask shows."""
+    return [one[mask, 0].numpy().astype(np.int64) for one, mask in zip(batch.inputs, batch.mask, strict=True)]
+
+
+def drawn(clips: Clips, draw: Draw, epochs: int = 1) -> list[NDArray[np.int64]]:
+    return [window for epoch in range(epochs) for batch in draw.epoch(clips, epoch) for window in windows(batch)]
+
+
+@pytest.mark.parametrize("size", [2, 3, 16])
+def test_every_clip_is_seen_once_an_epoch_with_its_own_class(size: int) -> None:
+    clips = make_clips(*[20] * 11)
+    batches = list(Draw(4, size, seed=0).epoch(clips, 0))
+    seen = [int(window[0]) // 10_000 for batch in batches for window in windows(batch)]
+    assert sorted(seen) == list(range(11)) and seen != sorted(seen)
+    assert torch.cat([batch.target for batch in batches]).tolist() == [clips.labels[clip] for clip in seen]
+    assert len(batches) == Draw(4, size, seed=0).steps(clips)
+
+
+def test_a_window_is_every_other_fine_step_of_one_copy_of_one_clip() -> None:
+    for window in drawn(make_clips(*[30] * 8, copies=2), Draw(6, 4, seed=1), epochs=5):
+        assert len(window) == 6
+        assert (np.diff(window) == HALVES).all()
+        assert window[-1] % 1000 < 30
+
+
+def test_windows_begin_at_every_step_and_show_every_copy_in_time() -> None:
+    found = drawn(make_clips(12, 12, copies=2), Draw(4, 2, seed=0), epochs=150)
+    assert {int(window[0]) % 1000 for window in found} == set(range(6))
+    assert {int(window[0]) // 1000 for window in found} == {0, 1, 10, 11}
+
+
+def test_a_short_clip_is_padded_with_zeros_under_a_mask() -> None:
+    [batch] = Draw(8, 4, seed=0).epoch(make_clips(5, 30, 1), 0)
+    assert batch.inputs.shape == (3, 8, 1) and batch.mask.shape == (3, 8)
+    lengths = batch.mask.sum(1)
+    assert torch.equal(batch.mask, torch.arange(8) < lengths[:, None]), "real steps come first"
+    assert not batch.inputs[~batch.mask].any()
+    by_clip = {int(window[0]) // 10_000: len(window) for window in windows(batch)}
+    assert by_clip[0] in {2, 3} and by_clip[1] == 8 and by_clip[2] == 1
+
+
+def test_the_same_seed_and_epoch_draw_the_same_and_others_draw_others() -> None:
+    clips = make_clips(*[40] * 6, copies=2)
+
+    def all_of(seed: int, epoch: int) -> bytes:
+        return b"".join(batch.inputs.numpy().tobytes() for batch in Draw(4, 3, seed=seed).epoch(clips, epoch))
+
+    assert all_of(0, 3) == all_of(0, 3)
+    assert len({all_of(0, 3), all_of(0, 4), all_of(1, 3)}) == 3
+
+
+def test_a_shuffled_window_holds_the_frames_of_an_ordered_one_in_another_order() -> None:
+    found = drawn(make_clips(*[40] * 6), Draw(8, 3, seed=0, shuffled=True), epochs=4)
+    assert all((np.diff(np.sort(window)) == HALVES).all() and len(window) == 8 for window in found)
+    assert sum((np.diff(window) == HALVES).all() for window in found) <= 1
+    assert len({tuple(np.argsort(window)) for window in found}) > len(found) // 2, "a new order each time"
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 8])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 9, 17])
+def test_no_clip_is_alone_in_a_minibatch_unless_it_is_alone_in_the_set(count: int, size: int) -> None:
+    draw, clips = Draw(2, size, seed=0), make_clips(*[4] * count)
+    sizes = [len(batch.target) for batch in draw.epoch(clips, 0)]
+    assert sum(sizes) == count and len(sizes) == draw.steps(clips)
+    assert min(sizes) >= min(2, count)
+    assert max(sizes) < 2 * size
+
+
+def test_frames_stay_bytes() -> None:
+    frames = [np.full((3, 4, 5, 3), 200, dtype=np.uint8), np.full((2, 4, 5, 3), 7, dtype=np.uint8)]
+    batch = minibatch(frames, np.array([1, 0]), 3)
+    assert batch.inputs.dtype == torch.uint8 and batch.inputs.shape == (2, 3, 4, 5, 3)
+    assert batch.target.tolist() == [1, 0] and batch.target.dtype == torch.int64
+    assert (batch.inputs[0] == 200).all() and not batch.inputs[1, 2].any()
+
+
+def test_a_minibatch_keeps_nothing_of_the_arrays_it_was_made_of() -> None:
+    clips = make_clips(4, 4)
+    [batch] = Draw(2, 2, seed=0).epoch(clips, 0)
+    batch.inputs.zero_()
+    batch.target.zero_()
+    assert clips.arrays[1].min() == 10_000 and clips.labels.tolist() == [0, 1]
+
+
+def test_some_of_the_clips_can_be_taken() -> None:
+    some = make_clips(4, 5, 6, 7).only([3, 1])
+    assert len(some) == 2 and some.labels.tolist() == [0, 1]
+    assert [int(array[0, 0, 0]) for array in some.arrays] == [30_000, 10_000]
+
+
+def test_clips_without_labels_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 clips with 1 labels"):
+        Clips([np.zeros((1, 2, 3))] * 2, np.zeros(1, dtype=np.int64))
+
+
+def test_a_minibatch_goes_to_a_device_whole() -> None:
+    batch = minibatch([np.zeros((2, 3))], np.array([0]), 2).on(torch.device("meta"))
+    assert {tensor.device.type for tensor in (batch.inputs, batch.mask, batch.target)} == {"meta"}
