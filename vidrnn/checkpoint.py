@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from vidrnn.config import ModelHeader, ModelSpec
-from vidrnn.errors import ModelError, RunError
+from vidrnn.errors import ModelError, RunError, UsageError
 from vidrnn.model import Model, build_model
 
 WEIGHTS_NAME = "model.safetensors"
@@ -62,7 +62,10 @@ def load_model(path: Path) -> LoadedModel:
     """
     file = find_weights(path)
     header = read_header(file)
-    network = build_model(header.spec)
+    try:
+        network = build_model(header.spec)
+    except UsageError as error:
+        raise ModelError(f"{path}: made of parts that this vidrnn lacks. {error} Update vidrnn.") from None
     try:
         with safe_open(file, framework="pt") as tensors:
             stored = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a dict
@@ -122,8 +125,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         yield made
         made.chmod(0o755)
         _swap(made, folder)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}). Free some space and try again.") from None
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{folder}: cannot be written ({_reason(error)}). Free some space and try again.") from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
@@ -146,13 +149,20 @@ class TrainingState:
 
 
 def save_training(folder: Path, state: TrainingState) -> None:
-    """Write a checkpoint, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        RunError: the disk refuses.
+    """
     file = folder / "training.safetensors"
     beside = file.with_name(f".{file.name}.part")
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.tensors.items()}
-    save_file(tensors, beside, metadata={_HEADER_KEY: json.dumps(state.facts)})
-    beside.replace(file)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, beside, metadata={_HEADER_KEY: json.dumps(state.facts)})
+        beside.replace(file)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{file}: cannot be written ({_reason(error)}). Free some space, then --resume.") from None
 
 
 def load_training(folder: Path) -> TrainingState | None:
@@ -185,6 +195,11 @@ def _swap(made: Path, folder: Path) -> None:
             old.replace(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _reason(error: Exception) -> str:
+    """Why the disk refused; safetensors has its own words for it."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:
