@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vidrnn.checkpoint import find_weights, load_model, read_header
 from vidrnn.encoders.base import Encoder
-from vidrnn.encoders.pretrained import TorchvisionEncoder, imagenet_file, imagenet_weights
+from vidrnn.encoders.pretrained import UNREADABLE, TorchvisionEncoder, imagenet_file, imagenet_weights
 from vidrnn.errors import ModelError, WeightsError
 
 Weights = dict[str, Tensor]
@@ -57,18 +57,28 @@ def _shipped_imagenet(name: str) -> Weights | None:
 def _from_path(path: Path) -> Weights:
     """Weights of an encoder, named as ours are, from a model of ours, a .safetensors or a torch file."""
     if path.is_dir():
-        path = find_weights(path)
+        try:
+            path = find_weights(path)
+        except ModelError as error:
+            raise WeightsError(f"--weights {error}") from None
     if not path.is_file():
         raise WeightsError(f"--weights {path}: no such file. Say imagenet, none, or name a file of weights or a model.")
     try:
         stored = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path)
-    except (SafetensorError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except (*UNREADABLE, SafetensorError, OSError) as error:
         raise WeightsError(
-            f"--weights {path}: not a file of weights that can be read safely ({str(error).splitlines()[0]}). "
+            f"--weights {path}: not a file of weights that can be read safely ({_found(error)}). "
             "Bring a .safetensors file, or a .pth of tensors only."
         ) from None
     ours = {key.removeprefix("encoder."): tensor for key, tensor in stored.items() if key.startswith("encoder.")}
     return ours or {f"network.{key}": tensor for key, tensor in stored.items()}
+
+
+def _found(error: Exception) -> str:
+    """What an error found; torch's own words on pickles are for programmers."""
+    if isinstance(error, pickle.UnpicklingError) or not str(error):
+        return "it is damaged, or holds more than tensors"
+    return str(error).splitlines()[0]
 
 
 def _safetensors(path: Path) -> Weights:

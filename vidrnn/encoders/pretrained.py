@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from urllib.error import URLError
 
@@ -13,6 +14,9 @@ from vidrnn.encoders.base import Encoder
 from vidrnn.errors import WeightsError
 
 Weights = dict[str, Tensor]
+
+UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError)
+"""What torch raises on a file that is not one of weights."""
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -43,12 +47,14 @@ def imagenet_weights(name: str) -> Weights:
     From torch's own cache of downloads, else from the network.
 
     Raises:
-        WeightsError: they are not on this machine and cannot be downloaded.
+        WeightsError: they are not on this machine and cannot be downloaded, or what is there is damaged.
     """
     file = imagenet_file(name)
     try:
         loaded: Weights = _entry(name).get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
+    except (*UNREADABLE, URLError, OSError) as error:
+        if file.exists():
+            raise WeightsError(f"{file}: damaged. Delete it, and it is downloaded again.") from None
         raise WeightsError(
             f"{name}: its ImageNet weights are not on this machine and could not be downloaded ({error}). "
             f"Go online once, or bring {file.name} to {file.parent}, or train without them: --weights none."
