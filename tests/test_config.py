@@ -1,0 +1,111 @@
+"""What a run is told: it reads back as it was written, and a wrong setting is a sentence that names it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vidrnn.config import HeadConfig, ModelHeader, RunConfig
+from vidrnn.errors import ModelError, UsageError
+from vidrnn.values import Size
+
+TOLD = RunConfig(
+    data="filme/größe.csv",
+    encoder="small",
+    weights="none",
+    head=HeadConfig(name="lstm", size=64, layers=2, dropout=0.25, memory_frames=30),
+    readout="last",
+    spacing_seconds=0.04,
+    height=64,
+    width=96,
+    flip=False,
+    minutes=2.5,
+    test=False,
+    folds=3,
+)
+
+
+def refused(path: Path, text: str) -> str:
+    """The sentence with which a configuration of this text is refused."""
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        RunConfig.read(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "run.toml"
+
+
+@pytest.mark.parametrize("config", [RunConfig(), TOLD], ids=["defaults", "told"])
+def test_a_configuration_reads_back_as_it_was_written(file: Path, config: RunConfig) -> None:
+    config.write(file)
+    assert RunConfig.read(file) == config
+
+
+def test_a_person_may_write_only_what_differs(file: Path) -> None:
+    file.write_text('encoder = "small"\n[head]\nname = "rnn"\n')
+    config = RunConfig.read(file)
+    assert config == RunConfig(encoder="small", head=HeadConfig(name="rnn"))
+
+
+def test_the_size_is_known_once_both_sides_are() -> None:
+    assert TOLD.size == Size(64, 96) and RunConfig().size is None
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("epoch = 3", "epoch"),
+        ("[head]\nwidth = 3", "head.width"),
+        ("epochs = 0", "epochs"),
+        ('epochs = "many"', "epochs"),
+        ("minutes = -1", "minutes"),
+        ("spacing_seconds = 0", "spacing_seconds"),
+        ("minibatch = 1", "minibatch"),
+        ('readout = "max"', "readout"),
+        ('task = "dance"', "task"),
+        ("label_smoothing = 1.0", "label_smoothing"),
+        ("seed = -1", "seed"),
+        ("folds = 1", "folds"),
+        ("[head]\nlayers = 0", "head.layers"),
+        ("[head]\ndropout = 1.0", "head.dropout"),
+        ("[head]\nmemory_frames = 1", "head.memory_frames"),
+        ("height = 64", "give both height and width"),
+    ],
+)
+def test_a_wrong_setting_is_a_sentence_that_names_it(file: Path, text: str, setting: str) -> None:
+    assert setting in refused(file, text)
+
+
+def test_many_wrong_settings_are_counted(file: Path) -> None:
+    text = refused(file, "epochs = 0\nseed = -1\nfolds = 1\nframes = 0\nminibatch = 1")
+    assert "epochs" in text and text.endswith("and 2 more")
+
+
+def test_what_is_not_toml_is_a_sentence(file: Path) -> None:
+    assert "wanted a TOML file" in refused(file, "encoder: small\n")
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="wanted a TOML file"):
+        RunConfig.read(file)
+
+
+def test_a_configuration_that_is_not_there_is_a_sentence(file: Path) -> None:
+    with pytest.raises(UsageError, match="no such configuration file"):
+        RunConfig.read(file)
+    with pytest.raises(UsageError, match="wanted a TOML file"):
+        RunConfig.read(file.parent)
+
+
+def test_a_configuration_is_not_changed_once_it_stands() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        TOLD.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format_version": 1}', "größe"])
+def test_a_header_that_is_none_is_a_sentence(text: str) -> None:
+    with pytest.raises(ModelError, match=r"^m: its header is damaged \(.+\)\. Copy the model again\.$"):
+        ModelHeader.from_json(text, source="m")
