@@ -75,8 +75,8 @@ def _from_path(path: Path) -> Weights:
 
 
 def _found(error: Exception) -> str:
-    """What an error found; torch's own words on pickles are for programmers."""
-    if isinstance(error, pickle.UnpicklingError) or not str(error):
+    """What an error found; torch's own words are long, and for programmers."""
+    if isinstance(error, RuntimeError | pickle.UnpicklingError | EOFError | LookupError):
         return "it is damaged, or holds more than tensors"
     return str(error).splitlines()[0]
 
