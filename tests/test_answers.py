@@ -17,14 +17,19 @@ TWO = Reading(("a", "b"), temperature=1.0)
 def film(
     windows: Sequence[Sequence[float]], starts: Sequence[int] = (0,), *, first: float = 0.0, spacing: float = 1.0
 ) -> FilmScores:
-    """A film of two classes; `windows` hold the probability of the first class at each step of each window."""
+    """A film of two classes; `windows` hold the probability of the first class at each step of each window.
+
+    It is what a window as a whole and its step say together; the window as a whole says the mean over its steps.
+    """
     shares = np.asarray(windows, dtype=np.float64)
-    steps = np.log(np.stack([shares, 1 - shares], axis=-1))
+    together = np.log(np.stack([shares, 1 - shares], axis=-1))
+    whole = together.mean(1)
+    steps = 2 * together - whole[:, None]
     count = starts[-1] + steps.shape[1]
     seconds = first + spacing * np.arange(count)
     return FilmScores(
         Path("film.mp4"),
-        WindowScores(steps.mean(1), steps),
+        WindowScores(whole, steps),
         tuple(starts),
         seconds,
         end_seconds=first + spacing * count,
@@ -43,15 +48,32 @@ def test_large_scores_do_not_overflow() -> None:
     assert probabilities(np.array([1e5, 0.0, -1e5]), 0.2) == pytest.approx([1.0, 0.0, 0.0])
 
 
-def test_a_moment_in_several_windows_gets_their_mean_probability() -> None:
-    along = timeline(film([[0.9, 0.8], [0.2, 0.4], [0.6, 0.1]], starts=(0, 1, 2)), TWO)
-    assert along[:, 0] == pytest.approx([0.9, (0.8 + 0.2) / 2, (0.4 + 0.6) / 2, 0.1])
-    assert along.sum(1) == pytest.approx(np.ones(4))
+def scores_of(clip: Sequence[float], steps: Sequence[Sequence[float]], starts: Sequence[int]) -> FilmScores:
+    """A film of two classes from the first class's scores; the second's are 0."""
+    windows = WindowScores(np.stack([clip, np.zeros_like(clip)], -1), np.stack([steps, np.zeros_like(steps)], -1))
+    count = starts[-1] + len(steps[0])
+    return FilmScores(Path("film.mp4"), windows, tuple(starts), np.arange(count) * 1.0, float(count), count)
+
+
+def odds(score: float) -> float:
+    return float(1 / (1 + np.exp(-score)))
+
+
+def test_a_moment_hears_its_own_score_as_much_as_that_of_the_window_it_is_part_of() -> None:
+    along = timeline(scores_of([2.0], [[4.0, 0.0, -6.0]], [0]), TWO)
+    assert along[:, 0] == pytest.approx([odds(3.0), odds(1.0), odds(-2.0)])
+    assert along.sum(1) == pytest.approx(np.ones(3))
+
+
+def test_a_moment_in_several_windows_hears_most_the_one_whose_middle_is_nearest() -> None:
+    along = timeline(scores_of([3.0, -3.0], [[0.0] * 3, [0.0] * 3], [0, 1]), TWO)
+    shared = [3.0, (2 * 3.0 + 1 * -3.0) / 3, (1 * 3.0 + 2 * -3.0) / 3, -3.0]
+    assert along[:, 0] == pytest.approx([odds(score / 2) for score in shared])
 
 
 def test_windows_far_apart_and_a_last_one_that_overlaps_cover_the_film() -> None:
-    along = timeline(film([[0.9, 0.8, 0.7], [0.1, 0.2, 0.3]], starts=(0, 2)), TWO)
-    assert along[:, 0] == pytest.approx([0.9, 0.8, (0.7 + 0.1) / 2, 0.2, 0.3])
+    along = timeline(scores_of([0.0, 0.0], [[4.0, 2.0, 6.0], [-2.0, 8.0, -4.0]], [0, 2]), TWO)
+    assert along[:, 0] == pytest.approx([odds(2), odds(1), odds((6 - 2) / 2 / 2), odds(4), odds(-2)])
 
 
 def test_segments_tile_the_film_from_its_first_frame_to_its_end() -> None:
@@ -88,9 +110,9 @@ def test_unknown_stretches_of_two_classes_become_one_whose_probability_is_weighe
 def test_the_answer_for_a_film_is_the_mean_of_its_windows_scores() -> None:
     told = film([[0.9, 0.9], [0.4, 0.4], [0.6, 0.6]], starts=(0, 1, 2))
     given = prediction(told, TWO)
-    odds = np.exp(np.log([0.9 / 0.1, 0.4 / 0.6, 0.6 / 0.4]).mean())
+    score = np.log([0.9 / 0.1, 0.4 / 0.6, 0.6 / 0.4]).mean()
     assert given.label == "a"
-    assert given.probability == pytest.approx(odds / (1 + odds))
+    assert given.probability == pytest.approx(odds(score))
 
 
 def test_a_film_below_the_threshold_is_unknown_and_still_tells_its_candidates() -> None:

@@ -42,13 +42,25 @@ def test_windows_stand_a_quarter_of_a_window_apart_and_at_least_a_step() -> None
 
 def test_random_windows_reach_both_ends_and_both_phases_and_stay_inside() -> None:
     rng = np.random.default_rng(0)
-    drawn = {tuple(random_window(20, 4, rng)) for _ in range(500)}
-    assert drawn == {tuple(range(first, first + 4 * HALVES, HALVES)) for first in range(20 - 3 * HALVES)}
+    drawn = {tuple(random_window(20, 4, rng).tolist()) for _ in range(2000)}
+    whole = {tuple(range(first, first + 4 * HALVES, HALVES)) for first in range(20 - 3 * HALVES)}
+    assert {window for window in drawn if len(window) == 4} == whole
+    assert all(np.diff(window).tolist() == [HALVES] * (len(window) - 1) for window in drawn)
+    assert {step for window in drawn for step in window} == set(range(20))
 
 
-def test_a_clip_shorter_than_a_window_is_drawn_whole_in_either_phase() -> None:
+def test_half_of_the_random_windows_are_cut_to_no_less_than_half() -> None:
     rng = np.random.default_rng(0)
-    assert {tuple(random_window(5, 4, rng)) for _ in range(50)} == {(0, 2, 4), (1, 3)}
+    lengths = [len(random_window(40, 8, rng)) for _ in range(2000)]
+    assert set(lengths) == {4, 5, 6, 7, 8}
+    assert 0.5 < np.mean(np.equal(lengths, 8)) < 0.7
+
+
+def test_a_clip_shorter_than_a_window_is_drawn_in_either_phase() -> None:
+    rng = np.random.default_rng(0)
+    drawn = {tuple(random_window(5, 4, rng).tolist()) for _ in range(200)}
+    assert {(0, 2, 4), (1, 3)} <= drawn
+    assert all(len(window) >= 1 for window in drawn)
 
 
 def test_a_clip_of_one_step_is_its_own_window() -> None:

@@ -67,13 +67,21 @@ def probabilities(scores: Floats, temperature: float) -> Floats:
 
 
 def timeline(film: FilmScores, reading: Reading) -> Floats:
-    """Probabilities at each step (steps, classes): the mean over the windows that hold it."""
-    steps = len(film.seconds)
-    total, windows = np.zeros((steps, len(reading.classes))), np.zeros((steps, 1))
-    for start, given in zip(film.starts, probabilities(film.windows.steps, reading.temperature), strict=True):
-        total[start : start + len(given)] += given
-        windows[start : start + len(given)] += 1
-    return np.asarray(total / windows)
+    """Probabilities at each step (steps, classes).
+
+    A step's own scores tell what is to be seen then, and keep boundaries sharp; the scores of the windows that hold it
+    tell what it is part of, and know of order. Both count the same; a window counts the more, the nearer its middle.
+    """
+    steps, length = len(film.seconds), film.windows.steps.shape[1]
+    near = (np.minimum(np.arange(length), np.arange(length)[::-1]) + 1.0)[:, None]
+    own, shared, weight, count = (np.zeros((steps, width)) for width in (len(reading.classes),) * 2 + (1, 1))
+    for start, clip, each in zip(film.starts, film.windows.clip, film.windows.steps, strict=True):
+        place = slice(start, start + length)
+        own[place] += each
+        count[place] += 1
+        shared[place] += near * clip
+        weight[place] += near
+    return probabilities((own / count + shared / weight) / 2, reading.temperature)
 
 
 def segments(film: FilmScores, reading: Reading) -> tuple[Segment, ...]:

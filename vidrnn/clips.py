@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 HALVES = 2
 """Training draws from a grid this many times finer than the windows' own, so that windows start anywhere."""
 
+_CUT_SHARE = 0.5
+
 
 def default_spacing(durations_seconds: Sequence[float], frames: int) -> float:
     """Seconds between frames with which a window of `frames` covers the median clip; at least a millisecond."""
@@ -34,11 +36,18 @@ def default_hop(frames: int) -> int:
 
 
 def random_window(fine_steps: int, frames: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Indices into a grid of `fine_steps` (`HALVES` per step) of one training window; fewer than `frames` if short."""
+    """Indices into a grid of `fine_steps` (`HALVES` per step) of one training window; fewer than `frames` if short.
+
+    Half of the windows are cut shorter, down to half their length: in a long film windows begin and end anywhere, and
+    a model that has only seen whole clips does not know the middle of one.
+    """
     phase = int(rng.integers(min(HALVES, fine_steps)))
     grid = np.arange(phase, fine_steps, HALVES)
-    start = int(rng.integers(max(1, len(grid) - frames + 1)))
-    return grid[start : start + frames]
+    length = min(frames, len(grid))
+    if rng.random() < _CUT_SHARE:
+        length = int(rng.integers((length + 1) // 2, length + 1))
+    start = int(rng.integers(len(grid) - length + 1))
+    return grid[start : start + length]
 
 
 def even_windows(fine_steps: int, frames: int, hop: int) -> list[NDArray[np.int64]]:
