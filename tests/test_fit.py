@@ -108,11 +108,11 @@ def with_weights(fit: Fit) -> Iterator[tuple[Epoch, dict[str, Tensor]]]:
 
 
 def test_it_learns_to_tell_rising_from_falling() -> None:
-    fit = Fit(make_lesson(), PLAN)
+    fit = Fit(make_lesson(), replace(PLAN, epochs=12, patience=PATIENT))
     epochs = list(fit.run())
-    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4, 5, 6] and {epoch.of for epoch in epochs} == {6}
-    assert epochs[-1].train_loss < 0.5 * epochs[0].train_loss
-    assert fit.best is not None and fit.best.score == 1.0
+    assert [epoch.number for epoch in epochs] == list(range(1, 13)) and {epoch.of for epoch in epochs} == {12}
+    assert epochs[-1].train_loss < 0.6 * epochs[0].train_loss
+    assert fit.best is not None and fit.best.score >= 0.95
 
 
 def test_the_weights_of_the_best_epoch_stand_at_the_end() -> None:
@@ -178,7 +178,7 @@ def test_stopped_and_taken_up_it_ends_as_if_it_had_not_been_stopped(tmp_path: Pa
     saved = load_training(tmp_path)
     assert saved is not None
     second.take_up(saved)
-    assert second.epoch == stopped_after
+    assert second.epoch == stopped_after and second.spent_seconds == first.spent_seconds > 0
     assert numbers([*before, *second.run()]) == numbers(expected)
     assert same(weights(second.lesson.network), weights(unbroken.lesson.network))
     assert second.best == unbroken.best and same(second.state().tensors, unbroken.state().tensors)

@@ -119,9 +119,10 @@ def test_a_frozen_weight_gets_no_gradient() -> None:
 
 
 def test_in_evaluation_the_statistics_stay() -> None:
-    encoder, frames = make_encoder().eval(), films(4)
-    before = copy.deepcopy(statistics(encoder))
-    features = Shards(encoder, 2)(frames, as_they_are)
+    encoder, frames = make_encoder(), films(4)
+    shards, before = Shards(encoder, 2), copy.deepcopy(statistics(encoder))
+    encoder.eval()
+    features = shards(frames, as_they_are)
     assert all(torch.equal(tensor, before[name]) for name, tensor in statistics(encoder).items())
     torch.testing.assert_close(features, encoder(frames), **CLOSE)
 
