@@ -135,12 +135,6 @@ def test_mirrored_features_are_those_of_the_mirrored_pictures(desk: Desk) -> Non
     assert not np.array_equal(both[0], both[1])
 
 
-def test_plain_features_serve_whoever_wants_no_mirrored_ones(desk: Desk) -> None:
-    both = desk.features(mirrored=True)
-    assert desk.newly_encoded(desk.features) == 0
-    assert np.array_equal(desk.features(), both[:1])
-
-
 def test_mirrored_features_are_made_where_only_plain_ones_are_kept(desk: Desk) -> None:
     plain = desk.features()
     both = desk.features(mirrored=True)
@@ -159,7 +153,7 @@ def test_long_films_are_encoded_piece_by_piece_with_the_same_result(
 
 @pytest.mark.parametrize("damage", [b"", b"not numpy at all", None], ids=["empty", "foreign", "cut"])
 def test_a_damaged_entry_is_made_again(desk: Desk, damage: bytes | None) -> None:
-    whole = desk.features()
+    whole = np.array(desk.features())  # a copy: what is read from a file that is cut ends the process
     (entry,) = entries(desk.cache)
     entry.write_bytes(entry.read_bytes()[:-20] if damage is None else damage)
     assert np.array_equal(desk.features(), whole)
