@@ -112,7 +112,7 @@ class Fit:
     def finished(self) -> bool:
         """Whether no further epoch is to come."""
         out_of_patience = self.epoch - self.best_epoch >= self.plan.patience and self.epoch > 0
-        out_of_time = self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds
+        out_of_time = self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.epoch > 0
         return self.stop.is_set() or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
 
     def restore_best(self) -> None:

@@ -54,7 +54,7 @@ class Inlet(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, time, width) -> (batch, time, size)."""
-        normal = self.norm(features.float())
+        normal = self.norm(features.to(self.norm.weight.dtype))
         if self.training:
             normal = normal * nn.functional.dropout(torch.ones_like(normal[:, :1]), self.dropout)
         projected: Tensor = self.projection(normal)
