@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from conftest import frame_number, make_film, make_pictures
 
-from vidrnn.cache import Array, Cache, Encoding, Grid
+from vidrnn.cache import Array, Cache, Encoding, Rendering
 from vidrnn.errors import RunError
 from vidrnn.scan import scan_film
 from vidrnn.values import FilmFailure, FilmScan, Pixels, Size
 
-GRID = Grid(spacing_seconds=0.08, size=Size(24, 32))
+GRID = Rendering(spacing_seconds=0.08, size=Size(24, 32))
 
 
 class Counting:
@@ -40,12 +40,14 @@ class Desk:
     cache: Cache
     encode: Counting
 
-    def features(self, scan: FilmScan | None = None, grid: Grid = GRID, name: str = "a", mirrored: bool = False) -> Any:
+    def features(
+        self, scan: FilmScan | None = None, grid: Rendering = GRID, name: str = "a", mirrored: bool = False
+    ) -> Any:
         encoding = Encoding(self.encode, name)
         (made,) = self.cache.features([scan or scan_film(self.film)], grid, encoding, mirrored)
         return made
 
-    def frames(self, scan: FilmScan | None = None, grid: Grid = GRID) -> Any:
+    def frames(self, scan: FilmScan | None = None, grid: Rendering = GRID) -> Any:
         (made,) = self.cache.frames([scan or scan_film(self.film)], grid)
         return made
 

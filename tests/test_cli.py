@@ -151,7 +151,6 @@ def test_the_settings_of_a_run_can_be_used_again_and_flags_go_before_them(
     assert "frames = 4" in text
 
 
-@pytest.mark.xfail(strict=True, reason="cli.train keeps the command with the paths as they were typed")
 def test_the_models_card_names_no_place_on_this_machine(vidrnn: Command, class_folders: Path) -> None:
     assert vidrnn("train", class_folders, "--out", Path.cwd() / "run", *TINY).code == 0
     for file in Path("run/model").iterdir():
@@ -396,7 +395,6 @@ def test_evaluation_prints_tables_for_people(vidrnn: Command, tiny_run: TinyRun)
         assert piece in ended.out
 
 
-@pytest.mark.xfail(strict=True, reason="rich folds a table's title to the table's width")
 def test_the_title_of_a_narrow_table_is_not_folded(vidrnn: Command, tiny_run: TinyRun) -> None:
     assert "confusion: rows are the truth" in vidrnn("evaluate", tiny_run.folder, tiny_run.data).out
 
@@ -421,7 +419,6 @@ def test_evaluation_as_json_is_one_object(vidrnn: Command, tiny_run: TinyRun) ->
     assert given["clips"] == sum(map(sum, given["confusion"])) == 12
 
 
-@pytest.mark.xfail(strict=True, reason="cli.evaluate does not look at the failures")
 def test_films_that_could_not_be_scored_make_the_exit_code_one(
     vidrnn: Command, tiny_run: TinyRun, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ from conftest import TinyRun, frame_number, make_film, make_pictures, make_uneve
 
 import vidrnn
 from vidrnn.answers import UNKNOWN
-from vidrnn.cache import Cache, Encoding, Grid
+from vidrnn.cache import Cache, Encoding, Rendering
 from vidrnn.checkpoint import load_model
 from vidrnn.clips import HALVES, default_hop, window_starts
 from vidrnn.errors import FilmError
@@ -137,7 +137,7 @@ def test_a_stream_keeps_no_more_features_than_a_window_and_those_to_be_scored(
 
 def test_predict_sees_the_pixels_that_training_saw(tiny_run: TinyRun, tiny: Predictor) -> None:
     spec = tiny.model.spec
-    grid = Grid(spec.spacing_seconds / HALVES, spec.size)
+    grid = Rendering(spec.spacing_seconds / HALVES, spec.size)
     for film in sorted(tiny_run.data.rglob("*.avi")):
         (trained,) = Cache(tiny_run.cache).frames([scan_film(film)], grid)
         with open_film(film) as opened:
@@ -150,7 +150,7 @@ def test_scores_from_cached_features_are_those_of_predict(tiny_run: TinyRun, tin
     films = sorted(tiny_run.data.rglob("*.avi"))
     cached = Cache(tmp_path).features(
         [scan_film(film) for film in films],
-        Grid(spec.spacing_seconds / HALVES, spec.size),
+        Rendering(spec.spacing_seconds / HALVES, spec.size),
         Encoding(encoding_of(network.encoder), "tiny"),
         mirrored=True,
     )

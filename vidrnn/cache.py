@@ -32,7 +32,7 @@ _CHUNK_FRAMES = 64
 
 
 @dataclass(frozen=True)
-class Grid:
+class Rendering:
     """How films are read for training: a frame every `spacing_seconds`, the whole picture resized to `size`."""
 
     spacing_seconds: float
@@ -56,15 +56,15 @@ class Cache:
     folder: Path
     threads: int = 1
 
-    def frames(self, scans: Sequence[FilmScan], grid: Grid) -> Iterator[Array | FilmFailure]:
+    def frames(self, scans: Sequence[FilmScan], rendering: Rendering) -> Iterator[Array | FilmFailure]:
         """Each film's frames on the grid, (steps, height, width, 3) uint8, in the films' order."""
-        return self._each(scans, lambda scan: self._frames(scan, grid))
+        return self._each(scans, lambda scan: self._frames(scan, rendering))
 
     def features(
-        self, scans: Sequence[FilmScan], grid: Grid, encoding: Encoding, mirrored: bool
+        self, scans: Sequence[FilmScan], rendering: Rendering, encoding: Encoding, mirrored: bool
     ) -> Iterator[Array | FilmFailure]:
         """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked for."""
-        return self._each(scans, lambda scan: self._features(scan, grid, encoding, mirrored))
+        return self._each(scans, lambda scan: self._features(scan, rendering, encoding, mirrored))
 
     def _each(self, scans: Sequence[FilmScan], make: Callable[[FilmScan], Array]) -> Iterator[Array | FilmFailure]:
         def made_or_why_not(scan: FilmScan) -> Array | FilmFailure:
@@ -75,37 +75,37 @@ class Cache:
 
         return in_order(made_or_why_not, scans, self.threads)
 
-    def _frames(self, scan: FilmScan, grid: Grid) -> Array:
-        file = self._file(scan, grid, "frames")
+    def _frames(self, scan: FilmScan, rendering: Rendering) -> Array:
+        file = self._file(scan, rendering, "frames")
         if (kept := _read(file)) is None:
-            _write(file, np.stack([frame.pixels for frame in _sampled(scan, grid)]))
+            _write(file, np.stack([frame.pixels for frame in _sampled(scan, rendering)]))
             kept = np.load(file, mmap_mode="r", allow_pickle=False)
         return kept
 
-    def _features(self, scan: FilmScan, grid: Grid, encoding: Encoding, mirrored: bool) -> Array:
+    def _features(self, scan: FilmScan, rendering: Rendering, encoding: Encoding, mirrored: bool) -> Array:
         copies = 2 if mirrored else 1
-        file = self._file(scan, grid, f"{encoding.fingerprint}-{copies}")
+        file = self._file(scan, rendering, f"{encoding.fingerprint}-{copies}")
         if (kept := _read(file)) is None:
-            _write(file, _encoded(scan, grid, encoding.encode, copies))
+            _write(file, _encoded(scan, rendering, encoding.encode, copies))
             kept = np.load(file, mmap_mode="r", allow_pickle=False)
         return kept
 
-    def _file(self, scan: FilmScan, grid: Grid, what: str) -> Path:
-        made_of = [_FORMAT, scan.content_hash, grid.spacing_seconds, str(grid.size), grid.rate, what]
+    def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
+        made_of = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
         key = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
 
-def _sampled(scan: FilmScan, grid: Grid) -> Iterator[Frame]:
+def _sampled(scan: FilmScan, rendering: Rendering) -> Iterator[Frame]:
     path = scan.facts.path
-    with open_film(path, rate=grid.rate if path.is_dir() else None) as film:
-        yield from film.sampled(grid.spacing_seconds, size=grid.size)
+    with open_film(path, rate=rendering.rate if path.is_dir() else None) as film:
+        yield from film.sampled(rendering.spacing_seconds, size=rendering.size)
 
 
-def _encoded(scan: FilmScan, grid: Grid, encode: Encode, copies: int) -> Array:
+def _encoded(scan: FilmScan, rendering: Rendering, encode: Encode, copies: int) -> Array:
     """The plain features, and the mirrored ones if there are two copies, a chunk of frames at a time."""
     parts: list[list[Array]] = [[] for _ in range(copies)]
-    frames = _sampled(scan, grid)
+    frames = _sampled(scan, rendering)
     while chunk := list(islice(frames, _CHUNK_FRAMES // copies)):
         pixels = np.stack([frame.pixels for frame in chunk])
         both = pixels if copies == 1 else np.concatenate([pixels, pixels[:, :, ::-1]])

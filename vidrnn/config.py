@@ -75,6 +75,8 @@ class RunConfig(_Frozen):
     patience: int | None = Field(None, ge=1)
     """Epochs without a better validation macro-F1 before training stops."""
     seed: int = Field(0, ge=0)
+    jobs: int | None = Field(None, ge=1)
+    """Films, and shares of a minibatch, worked on at once. Part of what decides the weights; None: one per core."""
 
     test: bool = True
     folds: int | None = Field(None, ge=2, le=50)

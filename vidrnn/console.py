@@ -227,7 +227,7 @@ class EvaluationView(_View):
         self._as_json = as_json
         Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim")
 
-    def follow(self, journey: Generator[Record, None, Evaluation]) -> None:
+    def follow(self, journey: Generator[Record, None, Evaluation]) -> Evaluation:
         """Show the records on the way, then what was found."""
         found = self._followed(journey)
         self._bars.stop()
@@ -235,6 +235,7 @@ class EvaluationView(_View):
             print(json.dumps(found.as_json(), ensure_ascii=False))
         else:
             self._tables(found)
+        return found
 
     def _followed(self, journey: Generator[Record, None, Evaluation]) -> Evaluation:
         while True:
@@ -259,9 +260,11 @@ class EvaluationView(_View):
             classes.add_row(escape(row.label), str(row.clips), f"{row.precision:.3f}", f"{row.recall:.3f}")
         self.console.print(classes)
         if len(scores.per_class) <= _MOST_CLASSES:
+            self.console.print("\nconfusion: rows are the truth")
             self.console.print(_confusion(found))
         if found.worst:
-            worst = Table(box=None, padding=(0, 2), title="worst clips", title_justify="left")
+            self.console.print("\nworst clips")
+            worst = Table(box=None, padding=(0, 2))
             for name in ("clip", "is", "answer", "probability", "of the truth"):
                 worst.add_column(name)
             for clip in found.worst:
@@ -278,7 +281,7 @@ class EvaluationView(_View):
 
 
 def _confusion(found: Evaluation) -> Table:
-    table = Table(box=None, padding=(0, 1), title="confusion: rows are the truth", title_justify="left")
+    table = Table(box=None, padding=(0, 1))
     labels = [row.label for row in found.scores.per_class]
     table.add_column("")
     for number in range(len(labels)):
@@ -308,7 +311,8 @@ def show_film(facts: FilmFacts, *, as_json: bool) -> None:
         "rotation": f"{facts.rotation_degrees} degrees" if facts.rotation_degrees else "none",
     }
     console = Console(highlight=False)
-    console.print(_facts(str(facts.path), rows))
+    console.print(escape(str(facts.path)), style="bold")
+    console.print(_facts(rows))
     for oddity in facts.oddities:
         console.print(f"  odd: {escape(oddity)}", style="yellow")
 
@@ -331,11 +335,13 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
         f"{scores['part']} scores": f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}",
         "made by": f"vidrnn {header.vidrnn_version}, format {header.format_version}",
     }
-    Console(highlight=False).print(_facts(name, rows))
+    console = Console(highlight=False)
+    console.print(escape(name), style="bold")
+    console.print(_facts(rows))
 
 
-def _facts(title: str, rows: dict[str, str]) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 2), title=escape(title), title_justify="left")
+def _facts(rows: dict[str, str]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
     for name, value in rows.items():

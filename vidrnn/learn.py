@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vidrnn.answers import probabilities
 from vidrnn.augment import draw_changes
-from vidrnn.cache import Array, Cache, Encoding, Grid
+from vidrnn.cache import Array, Cache, Encoding, Rendering
 from vidrnn.clips import HALVES
 from vidrnn.config import EncoderConfig, RunConfig
 from vidrnn.data import Clips, Draw, Minibatch
@@ -63,6 +63,8 @@ class Choice:
 
     encoder: EncoderConfig
     size: Size
+    weights: str
+    """Where its first weights are: `imagenet`, `none` or a path, which stays on this machine."""
 
 
 @dataclass
@@ -130,7 +132,7 @@ class Learner:
         self.choice = choice
         seed_everything(config.seed)
         encoder = build_encoder(choice.encoder.name, choice.size)
-        give_weights(encoder, choice.encoder.name, choice.encoder.origin)
+        give_weights(encoder, choice.encoder.name, choice.weights)
         self.head = config.head.model_copy(update={"dropout": config.head.dropout or self.habits.dropout})
         sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.material.classes))
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
@@ -178,7 +180,7 @@ class Learner:
         setting, cache = self.setting, self.setting.cache
         scans = [setting.material.scans[place] for place in places]
         spacing = setting.sampling.spacing_seconds / (HALVES if to_train else 1)
-        grid = Grid(spacing, self.choice.size, rate=setting.config.rate)
+        grid = Rendering(spacing, self.choice.size, rate=setting.config.rate)
         if not self.frozen:
             return ((made if isinstance(made, FilmFailure) else made[None]) for made in cache.frames(scans, grid))
         encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))

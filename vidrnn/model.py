@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vidrnn.config import HeadConfig, ModelSpec
+from vidrnn.config import HeadConfig, ModelSpec, RunConfig
 from vidrnn.encoders import ENCODERS
 from vidrnn.encoders.base import Encoder
 from vidrnn.errors import UsageError
@@ -121,6 +121,17 @@ def seed_everything(*parts: int) -> None:
     for part in parts:
         mixed = (mixed * 1_000_003 + part + 1) % (2**63)
     torch.manual_seed(mixed)
+
+
+def refuse_unknown(config: RunConfig) -> None:
+    """Say it early if a part that a run asks for does not exist.
+
+    Raises:
+        UsageError: there is no encoder, head or readout of that name.
+    """
+    if config.encoder != "auto":
+        _member(ENCODERS, "--encoder", config.encoder)
+    _member(HEADS, "--head", config.head.name)
 
 
 def _member(family: dict[str, str], flag: str, name: str) -> Any:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
@@ -30,7 +31,7 @@ from vidrnn.fit import Fit
 from vidrnn.learn import Clock, Learner, Setting, told
 from vidrnn.material import Material, gather
 from vidrnn.metrics import ClassifyScores, classify_scores, fit_temperature
-from vidrnn.model import count_parameters
+from vidrnn.model import count_parameters, refuse_unknown
 from vidrnn.records import Controls, Done, LeftOut, Note, Progress, Record, as_json
 from vidrnn.splits import Split, fold_films, split_films
 from vidrnn.trial import Chosen, choice_of, chosen
@@ -59,9 +60,11 @@ class Request:
 
 @dataclass
 class Run:
-    """The folder of a run."""
+    """The folder of a run, which comes to be when there is something to keep."""
 
     folder: Path
+    waiting: list[Record] | None = field(default_factory=list)
+    """Records that came before the folder did; None once it is there."""
 
     @property
     def checkpoint(self) -> Path:
@@ -73,11 +76,55 @@ class Run:
         """Where the model comes to stand."""
         return self.folder / "model"
 
+    def refuse_taken(self, request: Request) -> None:
+        """Say it early if the folder could not be made later.
+
+        Raises:
+            RunError: it is there already and nothing was said about that, or nothing can be written where it should be.
+        """
+        parent = next(parent for parent in self.folder.absolute().parents if parent.exists())
+        if not os.access(parent, os.W_OK) or not parent.is_dir():
+            raise RunError(f"{self.folder}: nothing can be written in {parent}. Choose another place with --out.")
+        taken = self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir()))
+        if request.resume or not taken:
+            return
+        if not request.overwrite:
+            raise RunError(
+                f"{self.folder}: exists already. Choose another place with --out, go on with --resume {self.folder}, "
+                "or say --overwrite."
+            )
+        if not (self.folder / "config.toml").exists():
+            raise RunError(f"{self.folder}: is not a run of vidrnn's, so it is not overwritten. Choose another --out.")
+
+    def open(self, request: Request) -> None:
+        """Make the folder, in place of an older one where that was said, and write what waited.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        config = request.config.model_copy(update={"data": str(request.data.resolve())})
+        try:
+            if request.overwrite and not request.resume:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            config.write(self.folder / "config.toml")
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: cannot be written ({error.strerror}). Choose another place with --out."
+            ) from None
+        waiting, self.waiting = self.waiting or [], None
+        for record in waiting:
+            self.log(record)
+
     def log(self, record: Record) -> None:
         """Add a line to metrics.jsonl; progress is for eyes only."""
-        if not isinstance(record, Progress):
+        if self.waiting is not None:
+            self.waiting.append(record)
+        elif not isinstance(record, Progress):
             with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(as_json(record)) + "\n")
+            if isinstance(record, LeftOut):
+                _write_left_out(self.folder / "left_out.csv", record)
 
 
 def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
@@ -89,39 +136,11 @@ def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
         VidrnnError: with a sentence, before anything was written or with all that was finished kept.
         KeyboardInterrupt: stopped before there was a model to keep.
     """
-    journey = _Journey(request, stop or Event())
-    run = _open_run(request)
-    for record in journey.go(run):
+    run = Run(request.out)
+    run.refuse_taken(request)
+    for record in _Journey(request, stop or Event()).go(run):
         run.log(record)
-        if isinstance(record, LeftOut):
-            _write_left_out(run.folder / "left_out.csv", record)
         yield record
-
-
-def _open_run(request: Request) -> Run:
-    """Make the run folder, or open it again to resume.
-
-    Raises:
-        RunError: it exists and neither --overwrite nor --resume was said, or it cannot be written.
-    """
-    folder = request.out
-    if request.resume:
-        return Run(folder)
-    if folder.exists() and any(folder.iterdir() if folder.is_dir() else [folder]):
-        if not request.overwrite:
-            raise RunError(
-                f"{folder}: exists already. Choose another place with --out, go on with --resume {folder}, "
-                "or say --overwrite."
-            )
-        if not (folder / "config.toml").exists():
-            raise RunError(f"{folder}: is not a run of vidrnn's, so it is not overwritten. Choose another --out.")
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        request.config.model_copy(update={"data": str(request.data.resolve())}).write(folder / "config.toml")
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}). Choose another place with --out.") from None
-    return Run(folder)
 
 
 class _Journey:
@@ -137,6 +156,7 @@ class _Journey:
     def go(self, run: Run) -> Generator[Record, None, None]:
         """From DATA to the model folder."""
         request, config = self.request, self.config
+        refuse_unknown(config)
         material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate)
         outcome = None
         if config.folds:
@@ -201,11 +221,14 @@ class _Journey:
     def _chosen(self, setting: Setting, run: Run | None) -> Generator[Record, None, Chosen]:
         """The encoder to go on with; a trial that was held before a run was stopped is not held again."""
         memory = run.checkpoint / "choice.json" if run else None
-        if memory and self.request.resume and memory.exists():
+        if run and memory and self.request.resume and memory.exists():
+            run.open(self.request)
             told_before = json.loads(memory.read_text(encoding="utf-8"))
             named = self.config.model_copy(update={"encoder": told_before["encoder"]})
             return Chosen(Learner(setting, choice_of(named, setting.material.usual_size)), None, told_before["found"])
         choice = yield from chosen(setting)
+        if run:
+            run.open(self.request)
         if memory and not self.stop.is_set():
             memory.parent.mkdir(exist_ok=True)
             name = choice.learner.choice.encoder.name

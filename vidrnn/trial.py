@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from vidrnn.config import EncoderConfig, RunConfig
 from vidrnn.errors import UsageError, WeightsError
@@ -101,19 +102,20 @@ def even_part(setting: Setting, places: Sequence[int], most: int) -> Sequence[in
 
 
 def choice_of(config: RunConfig, usual: Size) -> Choice:
-    """The encoder that was named, and the size of its pictures for films of the `usual` size."""
+    """The encoder that was named, and the size of its pictures for films of the `usual` size.
+
+    Raises:
+        UsageError: it would be frozen without ever having learnt anything.
+    """
     name = config.encoder
-    if name == "small":
-        origin = config.weights or "none"
-        encoder = EncoderConfig(name=name, frozen=False, origin=origin)
-        return Choice(encoder, config.size or picture_size(name, usual))
-    origin = config.weights or "imagenet"
-    if origin == "none" and not config.fine_tune:
+    weights = config.weights or ("none" if name == "small" else "imagenet")
+    frozen = name != "small" and not config.fine_tune
+    if frozen and weights == "none":
         raise UsageError(
             f"--encoder {name} --weights none: a frozen encoder without weights sees nothing. Add --fine-tune."
         )
-    encoder = EncoderConfig(name=name, frozen=not config.fine_tune, origin=origin)
-    return Choice(encoder, config.size or picture_size(name, usual))
+    encoder = EncoderConfig(name=name, frozen=frozen, origin=Path(weights).name)
+    return Choice(encoder, config.size or picture_size(name, usual), weights)
 
 
 def picture_size(encoder: str, usual: Size) -> Size:

@@ -17,6 +17,8 @@ from vidrnn.cli.predict import predict
 from vidrnn.cli.train import train
 from vidrnn.errors import UsageError, VidrnnError
 
+_LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
+
 app = typer.Typer(
     name="vidrnn",
     help="A folder of films becomes a model that understands what happens in them over time.",
@@ -46,12 +48,19 @@ def main(
 def run() -> None:
     """The entry point: errors become a panel and an exit code, never a traceback."""
     try:
-        app()
+        app(prog_name="vidrnn")
     except VidrnnError as error:
         from vidrnn.console import show_error
 
         show_error(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except ImportError as error:
+        if "cannot open shared object" not in str(error):
+            raise
+        from vidrnn.console import show_error
+
+        show_error(VidrnnError(f"A library of this system is missing ({error}). {_LIBRARIES}"))
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

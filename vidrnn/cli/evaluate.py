@@ -31,4 +31,6 @@ def evaluate(
     loaded = load_model(model).on(device_named(device))
     predictor = Predictor(loaded, rate=rate, threads=jobs_or_cores(jobs))
     with EvaluationView(str(model), as_json=json) as view:
-        view.follow(score(predictor, data, split))
+        found = view.follow(score(predictor, data, split))
+    if found.failures:
+        raise typer.Exit(1)

@@ -19,7 +19,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 
 def jobs_or_cores(jobs: int | None) -> int:
     """The number asked for, else one per core that this process may use."""
-    return jobs or len(os.sched_getaffinity(0))
+    return jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def device_named(name: DeviceName) -> str:

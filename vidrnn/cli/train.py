@@ -123,6 +123,7 @@ def train(
         "patience": patience,
         "seed": seed,
         "folds": folds,
+        "jobs": jobs,
         "test": False if no_test else None,
         **_size(size),
     }
@@ -148,6 +149,7 @@ def train(
     settings: dict[str, Any] = RunConfig.read(base).model_dump() if base else {}
     heads = settings.get("head", {}) | said_head
     chosen = RunConfig.of(settings | said | ({"head": heads} if heads else {}), source="vidrnn train")
+    chosen = chosen.model_copy(update={"jobs": jobs_or_cores(chosen.jobs)})
     films = data or (Path(chosen.data) if chosen.data else None)
     if films is None:
         raise UsageError("vidrnn train: name a folder of class folders or a CSV manifest: vidrnn train DATA.")
@@ -156,8 +158,8 @@ def train(
         config=chosen,
         out=resume or out or _free(Path("runs") / f"{films.resolve().stem}-{chosen.head.name}"),
         cache=cache_folder(),
-        jobs=jobs_or_cores(jobs),
-        command=shlex.join(["vidrnn", *sys.argv[1:]]),
+        jobs=jobs_or_cores(chosen.jobs),
+        command=shlex.join(["vidrnn", *(_portable(argument) for argument in sys.argv[1:])]),
         device=device_named(device),
         overwrite=overwrite,
         resume=resume is not None,
@@ -178,6 +180,14 @@ def _size(text: str | None) -> dict[str, int]:
     if not (width.isdigit() and height.isdigit()):
         raise UsageError(f"--size {text}: wanted WIDTHxHEIGHT in pixels, such as 160x120.")
     return {"width": int(width), "height": int(height)}
+
+
+def _portable(argument: str) -> str:
+    """A word of the command as it may stand in a model card: of a path on this machine, what others can know."""
+    path = Path(argument)
+    if path.is_absolute():
+        return path.name
+    return str(Path(*(part for part in path.parts if part != ".."))) if ".." in path.parts else argument
 
 
 def _free(folder: Path) -> Path:
