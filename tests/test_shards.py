@@ -38,6 +38,10 @@ def as_they_are(clips: Tensor, _: int) -> Tensor:
     return clips
 
 
+def all_real(frames: Tensor) -> Tensor:
+    return torch.ones(frames.shape[:2], dtype=torch.bool)
+
+
 def weighing(features: Tensor) -> Tensor:
     """Something to go back from that treats each number differently."""
     return (features * torch.linspace(-1, 1, features.numel()).view_as(features)).sum()
@@ -54,7 +58,7 @@ def statistics(encoder: Encoder) -> dict[str, Tensor]:
 def learn(shares: int, frames: Tensor) -> tuple[Encoder, Tensor]:
     """One step there and back through so many shares: the encoder, with its gradients, and the features."""
     encoder = make_encoder()
-    features = Shards(encoder, shares)(frames, as_they_are)
+    features = Shards(encoder, shares)(frames, all_real(frames), as_they_are)
     weighing(features).backward()
     return encoder, features
 
@@ -122,7 +126,7 @@ def test_in_evaluation_the_statistics_stay() -> None:
     encoder, frames = make_encoder(), films(4)
     shards, before = Shards(encoder, 2), copy.deepcopy(statistics(encoder))
     encoder.eval()
-    features = shards(frames, as_they_are)
+    features = shards(frames, all_real(frames), as_they_are)
     assert all(torch.equal(tensor, before[name]) for name, tensor in statistics(encoder).items())
     torch.testing.assert_close(features, encoder(frames), **CLOSE)
 
@@ -142,9 +146,25 @@ def test_a_classifier_learns_through_shares() -> None:
     optimiser = torch.optim.AdamW([*encoder.parameters(), *classifier.parameters()], lr=3e-3)
     losses = []
     for _ in range(12):
-        loss = nn.functional.cross_entropy(classifier(shards(frames, as_they_are).mean(1)), truth)
+        loss = nn.functional.cross_entropy(classifier(shards(frames, all_real(frames), as_they_are).mean(1)), truth)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
+
+
+def test_padding_is_not_encoded_and_changes_nothing_that_batch_normalisation_learns() -> None:
+    frames = films(2)
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    told = []
+    for garbage in (0, 255):
+        encoder, padded = make_encoder(), frames.clone()
+        padded[~mask] = garbage
+        features = Shards(encoder, 1)(padded, mask, as_they_are)
+        weighing(features).backward()
+        told.append((features.detach(), gradients(encoder), statistics(encoder)))
+    torch.testing.assert_close(told[0], told[1], rtol=0, atol=0)
+    assert not told[0][0][~mask].any()
+    alone = make_encoder()
+    torch.testing.assert_close(told[0][0][mask], alone(frames[mask].unsqueeze(1))[:, 0], **CLOSE)

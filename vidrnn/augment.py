@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional as change
 
-_SHIFT = 0.08
-"""Of the picture's height and width, at most."""
+_SHIFT_ACROSS, _SHIFT_DOWN = 0.1, 0.06
+"""Of the picture's width and height, at most."""
 _SCALE = 0.08
 _LIGHT = 0.25
+"""For each of red, green and blue by itself, so that clothes and lamps change colour."""
 
 
 @dataclass(frozen=True)
@@ -21,28 +22,31 @@ class Changes:
     """One change for each clip of a minibatch, drawn beforehand: applying them is the same in whatever thread."""
 
     drawn: NDArray[np.float64]
-    """(batch, 6): shift down and right, scale, brightness, contrast, each from -1 to 1, and a draw for mirroring."""
+    """(batch, 8) from -1 to 1: shift across and down, scale, contrast, light of each colour, mirroring."""
     flip: bool
 
     def __call__(self, clips: Tensor, first: int) -> Tensor:
         """Clips (count, time, height, width, 3) uint8, the first of them at `first` in the minibatch -> the same."""
         rows = self.drawn[first : first + len(clips)]
-        changed = [self._changed(clip, *row) for clip, row in zip(clips, rows.tolist(), strict=True)]
+        changed = [self._changed(clip, row.tolist()) for clip, row in zip(clips, rows, strict=True)]
         return torch.stack(changed)
 
-    def _changed(
-        self, clip: Tensor, down: float, right: float, scale: float, brightness: float, contrast: float, mirror: float
-    ) -> Tensor:
+    def _changed(self, clip: Tensor, drawn: list[float]) -> Tensor:
+        across, down, scale, contrast, *light, mirror = drawn
         pictures = clip.permute(0, 3, 1, 2)
         height, width = pictures.shape[-2:]
         moved = change.affine(
             pictures,
             angle=0.0,
-            translate=[_SHIFT * right * width, _SHIFT * down * height],
+            translate=[_SHIFT_ACROSS * across * width, _SHIFT_DOWN * down * height],
             scale=1 + _SCALE * scale,
             shear=[0.0, 0.0],
         )
-        lit = change.adjust_contrast(change.adjust_brightness(moved, 1 + _LIGHT * brightness), 1 + _LIGHT * contrast)
+        colours = [
+            change.adjust_brightness(moved[:, place : place + 1], 1 + _LIGHT * amount)
+            for place, amount in enumerate(light)
+        ]
+        lit = change.adjust_contrast(torch.cat(colours, 1), 1 + _LIGHT * contrast)
         if self.flip and mirror > 0:
             lit = change.horizontal_flip(lit)
         changed: Tensor = lit.permute(0, 2, 3, 1).contiguous()
@@ -51,4 +55,4 @@ class Changes:
 
 def draw_changes(count: int, flip: bool) -> Changes:
     """Changes for `count` clips, from torch's random numbers."""
-    return Changes(2 * torch.rand(count, 6, dtype=torch.float64).numpy() - 1, flip)
+    return Changes(2 * torch.rand(count, 8, dtype=torch.float64).numpy() - 1, flip)

@@ -86,9 +86,9 @@ class Cache:
         copies = 2 if mirrored else 1
         file = self._file(scan, rendering, f"{encoding.fingerprint}-{copies}")
         if (kept := _read(file)) is None:
-            _write(file, _encoded(scan, rendering, encoding.encode, copies))
-            kept = np.load(file, mmap_mode="r", allow_pickle=False)
-        return kept
+            kept = _encoded(scan, rendering, encoding.encode, copies)
+            _write(file, kept)
+        return np.array(kept)  # in memory: features are small, and an open file for each clip is not
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
         made_of = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]

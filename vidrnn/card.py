@@ -11,9 +11,8 @@ from vidrnn.values import Part
 def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
     """Markdown for the README.md of a model folder; `terms` tells where the films came from and what binds them."""
     spec, facts, scores = header.spec, header.facts, header.scores
-    counts = ", ".join(
-        f"{part} {list(header.seen.values()).count(part)}" for part in Part if part in header.seen.values()
-    )
+    parts = list(header.seen.values())
+    counts = f"{parts.count(Part.TRAIN)} clips, chosen on {parts.count(Part.VAL)}, tested on {parts.count(Part.TEST)}"
     frozen = "frozen" if spec.encoder.frozen else "trained on these clips"
     lines = [
         f"# {name}",
@@ -30,7 +29,7 @@ def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
         f"{', both directions' if spec.head.bidirectional else ''}; readout {spec.readout} |",
         f"| parameters | {facts['parameters']:,} |",
         f"| sees | {spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart |",
-        f"| trained on | {counts} clips; groups {facts['grouping']} |",
+        f"| trained on | {counts}; groups {facts['grouping']} |",
         f"| training | {facts['epochs']} epochs, the best was {facts['best_epoch']}; {facts['seconds']:.0f} s in all, "
         f"seed {header.seed} |",
         f"| temperature | {header.temperature:.3f} |",

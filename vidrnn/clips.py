@@ -15,8 +15,8 @@ _CUT_SHARE = 0.5
 
 
 def default_spacing(durations_seconds: Sequence[float], frames: int) -> float:
-    """Seconds between frames with which a window of `frames` covers the median clip; at least a millisecond."""
-    return max(round(median(durations_seconds) / frames, 3), 0.001)
+    """Seconds between frames with which a window of `frames` covers the median clip; at least 2 milliseconds."""
+    return max(round(median(durations_seconds) / frames, 3), 0.002)
 
 
 def window_starts(steps: int, frames: int, hop: int) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ class RunConfig(_Frozen):
     readout: ReadoutName = "attention"
 
     frames: int = Field(16, ge=1, le=4096)
-    spacing_seconds: float | None = Field(None, gt=0)
+    spacing_seconds: float | None = Field(None, ge=0.002, allow_inf_nan=False)
     """None: a window covers the median training clip."""
     height: int | None = Field(None, ge=8, le=4096)
     width: int | None = Field(None, ge=8, le=4096)
@@ -94,7 +94,9 @@ class RunConfig(_Frozen):
 
     def write(self, path: Path) -> None:
         """Write as TOML; what is None is left out, which reads back as None."""
-        path.write_text(tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        beside = path.with_name(f".{path.name}.part")
+        beside.write_text(tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        beside.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:

@@ -174,7 +174,7 @@ class PredictionView(_View):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        if self._as_json and kind is None:
+        if self._as_json and (kind is None or issubclass(kind, KeyboardInterrupt)):
             print(json.dumps({"model": self._model, "films": self._rows}, ensure_ascii=False))
 
     def show(self, found: FilmPrediction | FilmFailure) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.config import HeadConfig
+from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data import Clips, Draw, Minibatch
 from vidrnn.fit import Fit, Lesson, Plan, Validation
-from vidrnn.learn import FROZEN, Learner, epochs_for, judged, loss_of, minibatch_for
+from vidrnn.learn import FROZEN, Learner, epochs_for, head_for, judged, loss_of, minibatch_for
 from vidrnn.metrics import interval95, paired_p
 from vidrnn.model import SequenceModel, build_sequence, seed_everything
 from vidrnn.predict import Features, score_clips
@@ -66,7 +66,7 @@ def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
     None in the end if training was stopped meanwhile.
     """
     config, setting = learner.setting.config, learner.setting
-    head = config.head.model_copy(update={"dropout": config.head.dropout or FROZEN.dropout})
+    head = head_for(config, FROZEN)
     none = head.model_copy(update={"name": "none"})
     frames = setting.sampling.frames
     controls = [
@@ -154,7 +154,8 @@ def _train(
     validate: Callable[[], Validation],
 ) -> None:
     setting, config = learner.setting, learner.setting.config
-    draw = Draw(control.frames, minibatch_for(FROZEN, clips), config.seed, control.shuffled)
+    told = config if learner.frozen else RunConfig()  # what was said of training an encoder says nothing of features
+    draw = Draw(control.frames, told.minibatch or minibatch_for(FROZEN, clips), config.seed, control.shuffled)
 
     def answer(minibatch: Minibatch) -> Scores:
         scores, _ = network(minibatch.inputs, mask=minibatch.mask)
@@ -169,9 +170,9 @@ def _train(
         steps=draw.steps(clips),
         validate=validate,
     )
-    epochs = config.epochs or epochs_for(FROZEN, lesson.steps)
-    rate = FROZEN.learning_rate
-    plan = Plan(epochs, rate, config.weight_decay, max(10, epochs // 2), config.seed, _seconds(learner))
+    epochs = told.epochs or epochs_for(FROZEN, lesson.steps)
+    rate, patience = told.learning_rate or FROZEN.learning_rate, told.patience or max(10, epochs // 2)
+    plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, _seconds(learner))
     for _ in Fit(lesson, plan, setting.stop).run():
         pass
 

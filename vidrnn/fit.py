@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vidrnn.checkpoint import TrainingState
 from vidrnn.data import Minibatch
@@ -20,6 +21,8 @@ from vidrnn.model import seed_everything
 _WARM_UP = 0.1
 """The share of training in which the learning rate rises from nothing."""
 _LARGEST_GRADIENT = 1.0
+_MEAN_DECAY = 0.97
+"""Of the running mean over the steps' weights, which is what is judged and kept: it is calmer than any one of them."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Fit:
             ],
             lr=self.plan.learning_rate,
         )
+        self._mean = AveragedModel(self.lesson.network, multi_avg_fn=_ema(), use_buffers=True)
         self._best_weights = _copy(self.lesson.network)
 
     def run(self) -> Iterator[Epoch]:
@@ -116,7 +120,7 @@ class Fit:
         return self.stop.is_set() or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
 
     def restore_best(self) -> None:
-        """Give the network the weights of its best epoch."""
+        """Give the network its best weights: those at an epoch's end, averaged over the steps before it."""
         self.lesson.network.load_state_dict(self._best_weights)
         self.lesson.network.eval()
 
@@ -124,6 +128,7 @@ class Fit:
         """All that is needed to go on from the end of this epoch."""
         tensors = {f"now.{name}": tensor for name, tensor in self.lesson.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best_weights.items()}
+        tensors |= {f"mean.{name}": tensor for name, tensor in self._mean.state_dict().items()}
         for index, moments in self._optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
         facts: dict[str, Any] = {
@@ -137,8 +142,9 @@ class Fit:
 
     def take_up(self, state: TrainingState) -> None:
         """Go on from where `state` was taken."""
-        named = {room: _room(state.tensors, room) for room in ("now", "best", "optimiser")}
+        named = {room: _room(state.tensors, room) for room in ("now", "best", "mean", "optimiser")}
         self.lesson.network.load_state_dict(named["now"])
+        self._mean.load_state_dict(named["mean"])
         self._best_weights = named["best"]
         moments: dict[int, dict[str, Tensor]] = {}
         for name, tensor in named["optimiser"].items():
@@ -161,15 +167,23 @@ class Fit:
             self.spent_seconds = before + time.monotonic() - started
             if self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.best:
                 break
-        self.lesson.network.eval()
-        with torch.inference_mode():
-            validation = self.lesson.validate()
         self.epoch += 1
-        if validation.better_than(self.best):
-            self.best, self.best_epoch, self._best_weights = validation, self.epoch, _copy(self.lesson.network)
+        validation = self._judge()
         elapsed = time.monotonic() - started
         self.spent_seconds = before + elapsed
         return Epoch(self.epoch, self.plan.epochs, total / max(1, steps), validation, self.best_epoch, elapsed)
+
+    def _judge(self) -> Validation:
+        """Validate the mean weights, and keep them if they are the best so far."""
+        network, now = self.lesson.network, _copy(self.lesson.network)
+        network.load_state_dict(self._mean.module.state_dict())
+        network.eval()
+        with torch.inference_mode():
+            validation = self.lesson.validate()
+        if validation.better_than(self.best):
+            self.best, self.best_epoch, self._best_weights = validation, self.epoch, _copy(network)
+        network.load_state_dict(now)
+        return validation
 
     def _step(self, minibatch: Minibatch, progress: float) -> float:
         for group in self._optimiser.param_groups:
@@ -179,6 +193,7 @@ class Fit:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.lesson.network.parameters(), _LARGEST_GRADIENT)
         self._optimiser.step()
+        self._mean.update_parameters(self.lesson.network)
         return loss.item()
 
     def _progress(self, steps: int) -> float:
@@ -186,7 +201,7 @@ class Fit:
         by_steps = (self.epoch + steps / max(1, self.lesson.steps)) / self.plan.epochs
         if self.plan.seconds is None:
             return by_steps
-        return max(by_steps, self.spent_seconds / self.plan.seconds)
+        return max(by_steps, self.spent_seconds / max(self.plan.seconds, 1e-9))
 
 
 def half_precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -207,6 +222,10 @@ def _rate(progress: float) -> float:
         return max(progress / _WARM_UP, 0.01)
     turn = min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * turn))
+
+
+def _ema() -> Any:
+    return get_ema_multi_avg_fn(_MEAN_DECAY)  # type: ignore[no-untyped-call]
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from vidrnn.answers import probabilities
 from vidrnn.augment import draw_changes
 from vidrnn.cache import Array, Cache, Encoding, Rendering
 from vidrnn.clips import HALVES
-from vidrnn.config import EncoderConfig, RunConfig
+from vidrnn.config import EncoderConfig, HeadConfig, RunConfig
 from vidrnn.data import Clips, Draw, Minibatch
 from vidrnn.errors import DataError
 from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation
@@ -42,13 +42,13 @@ class Habits:
     fewest_epochs: int
     """Training takes `steps` minibatches, but never less passes over the clips than this."""
     minibatch: int
-    """At most; an eighth of the clips where those are few."""
+    """At most; a twelfth of the clips where those are few."""
     learning_rate: float
     dropout: float
 
 
 FROZEN = Habits(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
-TRAINED = Habits(steps=300, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.2)
+TRAINED = Habits(steps=350, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
 FINE_TUNED = Habits(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
 _MOST_EPOCHS = 60
 _UNBOUNDED = 1_000_000
@@ -133,7 +133,7 @@ class Learner:
         seed_everything(config.seed)
         encoder = build_encoder(choice.encoder.name, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
-        self.head = config.head.model_copy(update={"dropout": config.head.dropout or self.habits.dropout})
+        self.head = head_for(config, self.habits)
         sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.material.classes))
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
@@ -249,7 +249,7 @@ class Learner:
         def answer(minibatch: Minibatch) -> Scores:
             inputs = minibatch.inputs
             if shards:
-                inputs = shards(inputs, draw_changes(len(inputs), flip))
+                inputs = shards(inputs, minibatch.mask, draw_changes(len(inputs), flip))
             scores, _ = sequence(inputs, mask=minibatch.mask)
             given: Scores = scores
             return given
@@ -271,9 +271,15 @@ class Learner:
         )
 
 
+def head_for(config: RunConfig, habits: Habits) -> HeadConfig:
+    """The head that was asked for, with the usual dropout where none was named."""
+    asked = config.head
+    return asked if asked.dropout is not None else asked.model_copy(update={"dropout": habits.dropout})
+
+
 def minibatch_for(habits: Habits, clips: Clips) -> int:
-    """Clips in a minibatch: as many as is usual, fewer where there would be less than eight minibatches."""
-    return min(habits.minibatch, max(8, len(clips) // 8))
+    """Clips in a minibatch: as many as is usual, fewer where there would be less than twelve minibatches."""
+    return min(habits.minibatch, max(8, len(clips) // 12))
 
 
 def epochs_for(habits: Habits, steps_per_epoch: int) -> int:

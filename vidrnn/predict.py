@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import torch
@@ -121,6 +122,8 @@ class Predictor:
     """Frames per second of films that are folders of pictures."""
     threads: int = 1
     """How many cores to keep busy: with films side by side, or with the frames of one."""
+    stop: Event = field(default_factory=Event)
+    """Set to have running films given up."""
 
     @cached_property
     def _encode(self) -> Encode:
@@ -144,6 +147,8 @@ class Predictor:
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
             frames = film.sampled(spec.spacing_seconds, size=spec.size)
             for encoded, times in in_order(self._encoded, _chunks(frames), threads):
+                if self.stop.is_set():
+                    raise FilmError(f"{path}: given up, since reading was stopped.")
                 stream.take(encoded)
                 seconds += times
             facts, notes = film.facts(), tuple(film.notes)
@@ -168,7 +173,11 @@ class Predictor:
             except FilmError as error:
                 return FilmFailure.of(path, error)
 
-        return in_order(score_or_say_why, paths, max(1, side_by_side))
+        try:
+            yield from in_order(score_or_say_why, paths, max(1, side_by_side))
+        except (KeyboardInterrupt, GeneratorExit):
+            self.stop.set()
+            raise
 
     def predict(self, path: Path | str, threshold: float = 0.0) -> FilmPrediction:
         """The answer for one film.

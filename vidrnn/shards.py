@@ -30,12 +30,16 @@ class Shards:
         self.copies = [copy.deepcopy(encoder, dict(shared)) for _ in range(count)]
         self.pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
 
-    def __call__(self, frames: Tensor, prepare: Prepare) -> Tensor:
-        """Frames (batch, time, height, width, 3) uint8 -> features (batch, time, width), ready for backward."""
-        features: Tensor = _Encode.apply(self, frames, prepare, *self.encoder.parameters())
+    def __call__(self, frames: Tensor, mask: Tensor, prepare: Prepare) -> Tensor:
+        """Frames (batch, time, height, width, 3) uint8 -> features (batch, time, width), ready for backward.
+
+        Only frames that the mask (batch, time) calls real are encoded, since padding would change what batch
+        normalisation learns; the others' features are 0.
+        """
+        features: Tensor = _Encode.apply(self, frames, mask, prepare, *self.encoder.parameters())
         return features
 
-    def forward(self, frames: Tensor, prepare: Prepare) -> list[Tensor]:
+    def forward(self, frames: Tensor, mask: Tensor, prepare: Prepare) -> list[Tensor]:
         """The features of each share, with their history."""
         parts = [part for part in frames.tensor_split(len(self.copies)) if len(part)]
         firsts = [0, *torch.tensor([len(part) for part in parts]).cumsum(0).tolist()]
@@ -45,13 +49,15 @@ class Shards:
             for name, buffer in one.named_buffers():
                 buffer.copy_(before[name])
 
-        def encode(job: tuple[Encoder, Tensor, int]) -> Tensor:
-            one, part, first = job
+        def encode(job: tuple[Encoder, Tensor, Tensor, int]) -> Tensor:
+            one, part, real, first = job
             with torch.enable_grad(), half_precision(part.device):
-                features: Tensor = one(prepare(part, first)).float()
-            return features
+                made = one(prepare(part, first)[real].unsqueeze(1)).float()
+                whole: Tensor = made.new_zeros(*real.shape, made.shape[-1]).masked_scatter(real.unsqueeze(-1), made)
+                return whole
 
-        shares = list(self.pool.map(encode, zip(self.copies, parts, firsts, strict=False)))
+        reals = torch.split(mask, [len(part) for part in parts])
+        shares = list(self.pool.map(encode, zip(self.copies, parts, reals, firsts, strict=False)))
         self._average(before, len(parts))
         return shares
 
@@ -77,10 +83,10 @@ class _Encode(torch.autograd.Function):
     """The shards as one step of a computation, so that what follows need not know of them."""
 
     @staticmethod
-    def forward(ctx: Any, shards: Shards, frames: Tensor, prepare: Prepare, *weights: Tensor) -> Tensor:
-        ctx.shards, ctx.shares = shards, shards.forward(frames, prepare)
+    def forward(ctx: Any, shards: Shards, frames: Tensor, mask: Tensor, prepare: Prepare, *weights: Tensor) -> Tensor:
+        ctx.shards, ctx.shares = shards, shards.forward(frames, mask, prepare)
         return torch.cat([share.detach() for share in ctx.shares])
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, None, None, *ctx.shards.backward(ctx.shares, gradients[0]))
+        return (None, None, None, None, *ctx.shards.backward(ctx.shares, gradients[0]))

@@ -41,6 +41,8 @@ def chosen(setting: Setting) -> Generator[Record, None, Chosen]:
     config, usual = setting.config, setting.material.usual_size
     if config.encoder != "auto":
         return Chosen(Learner(setting, choice_of(config, usual)))
+    if config.weights:
+        raise UsageError(f"--weights {config.weights}: whose? With --encoder auto it is not known. Name the encoder.")
     named = [config.model_copy(update={"encoder": name}) for name in (_WORLD, _OURS)]
     try:
         world = Learner(setting, choice_of(named[0], usual))
@@ -49,7 +51,7 @@ def chosen(setting: Setting) -> Generator[Record, None, Chosen]:
         return Chosen(Learner(setting, choice_of(named[1], usual)))
     trial = _Trial.of(setting)
     yield from trial.of_learner(world)
-    if trial.scores[_WORLD] >= _GOOD_ENOUGH:
+    if trial.scores[_WORLD] >= _GOOD_ENOUGH or setting.stop.is_set():
         return (yield from trial.decided(world))
     ours = Learner(setting, choice_of(named[1], usual))
     yield from trial.of_learner(ours)
@@ -90,8 +92,11 @@ class _Trial:
         name, setting = winner.choice.encoder.name, self.setting
         found = ", ".join(f"{one} {score:.3f}" for one, score in self.scores.items())
         sentence = f"{name} was chosen by macro-F1 on validation in a trial on {len(self.train)} clips: {found}."
+        if len(self.scores) == 1:
+            sentence = f"{name} scored {found} in a trial on {len(self.train)} clips; the other encoder was not tried."
         yield Note(sentence)
-        if len(self.train) == len(setting.places(Part.TRAIN)) and setting.clock.minutes is None:
+        whole = len(self.train) == len(setting.places(Part.TRAIN)) and setting.clock.minutes is None
+        if whole or setting.stop.is_set():
             return Chosen(winner, self.fits[name], sentence)
         return Chosen(winner.anew(), None, sentence)
 

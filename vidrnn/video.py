@@ -298,9 +298,20 @@ class _Pictures:
         self._seconds = ()
 
 
+def _is_utf8(path: Path) -> bool:
+    """Whether OpenCV can be given this name: one that is not UTF-8 would end the whole process."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _open_file(path: Path, rate: float | None) -> _Source:
     if reason := why_not_a_file(path):
         raise FilmError(f"{path}: {reason}")
+    if not _is_utf8(path):
+        raise FilmError(f"{str(path).encode(errors='replace').decode()}: its name is not UTF-8. Rename it.")
     if rate is not None:
         raise UsageError(f"{path}: is a film with a clock of its own; --rate is for folders of pictures. Leave it out.")
     if path.suffix.lower() == ".webp":

@@ -184,6 +184,9 @@ def _size(text: str | None) -> dict[str, int]:
 
 def _portable(argument: str) -> str:
     """A word of the command as it may stand in a model card: of a path on this machine, what others can know."""
+    flag, equals, value = argument.partition("=")
+    if equals and flag.startswith("--"):
+        return f"{flag}={_portable(value)}"
     path = Path(argument)
     if path.is_absolute():
         return path.name
