@@ -20,7 +20,7 @@ def still_films(clips: int, time: int = 3) -> Tensor:
 
 
 def change(*, down: float = 0, right: float = 0, scale: float = 0, light: float = 0, mirror: float = -1) -> Changes:
-    return Changes(np.array([[down, right, scale, light, 0.0, mirror]]), flip=True)
+    return Changes(np.array([[right, down, scale, 0.0, light, light, light, mirror]]), flip=True)
 
 
 def block(films: Tensor) -> tuple[float, float]:
@@ -73,15 +73,15 @@ def test_mirroring_is_done_to_half_of_the_clips_where_it_is_allowed_and_to_none_
     assert torch.equal(change(mirror=-0.5)(films, 0), films)
     forbidden = Changes(change(mirror=0.5).drawn, flip=False)
     assert torch.equal(forbidden(films, 0), films)
-    assert 60 <= (draw_changes(128, flip=True).drawn[:, 5] > 0).sum() <= 90
+    assert 60 <= (draw_changes(128, flip=True).drawn[:, -1] > 0).sum() <= 90
 
 
 def test_shifts_go_the_way_and_as_far_as_drawn() -> None:
     row, column = block(still_films(1))
     down = block(change(down=1.0)(still_films(1), 0))
     right = block(change(right=1.0)(still_films(1), 0))
-    assert down == pytest.approx((row + 0.08 * HEIGHT, column), abs=0.6) and down[0] > row
-    assert right == pytest.approx((row, column + 0.08 * WIDTH), abs=0.6) and right[1] > column
+    assert down == pytest.approx((row + 0.06 * HEIGHT, column), abs=0.6) and down[0] > row
+    assert right == pytest.approx((row, column + 0.1 * WIDTH), abs=0.6) and right[1] > column
 
 
 def test_scale_and_light_follow_their_draws() -> None:
@@ -96,3 +96,10 @@ def test_scale_and_light_follow_their_draws() -> None:
     for sign, share in ((1.0, 1.25), (-1.0, 0.75)):
         lit = float(change(light=sign)(films, 0).float().mean())
         assert lit == pytest.approx(share * plain, rel=0.02)
+
+
+def test_each_colour_has_a_light_of_its_own() -> None:
+    films = still_films(1)
+    red = Changes(np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -1.0]]), flip=False)(films, 0)
+    assert float(red[..., 0].float().mean()) == pytest.approx(1.25 * float(films[..., 0].float().mean()), rel=0.02)
+    assert torch.equal(red[..., 1:], films[..., 1:])

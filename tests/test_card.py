@@ -68,7 +68,7 @@ def header(*, scores: dict[str, Any] | None = None, **spec: Any) -> ModelHeader:
         "lstm, 64 units, 2 layer(s), both directions; readout attention",
         "1,234,567",
         "112x84 pixels, windows of 16 frames, 0.125 s apart",
-        "train 2, val 1, test 1 clips; groups from names: _gNN_",
+        "2 clips, chosen on 1, tested on 1; groups from names: _gNN_",
         "30 epochs, the best was 12; 61 s in all, seed 7",
         "1.250",
         "vidrnn train films --seed 7",

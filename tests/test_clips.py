@@ -81,4 +81,4 @@ def test_the_default_spacing_lets_a_window_cover_the_median_clip() -> None:
 
 
 def test_the_default_spacing_is_at_least_what_a_film_can_tell_apart() -> None:
-    assert default_spacing([0.001], 16) == 0.001
+    assert default_spacing([0.001], 16) == 0.002

@@ -102,10 +102,17 @@ def test_the_json_of_a_film_is_plain_values() -> None:
     }
 
 
-def test_nothing_is_printed_as_json_when_the_work_was_broken_off(capsys: Captured) -> None:
+def test_films_that_were_finished_are_printed_as_json_when_the_work_was_stopped(capsys: Captured) -> None:
     with pytest.raises(KeyboardInterrupt), PredictionView("m", 2, as_json=True) as view:
         view.show(film())
         raise KeyboardInterrupt
+    assert len(json.loads(capsys.readouterr().out)["films"]) == 1
+
+
+def test_nothing_is_printed_as_json_when_the_work_failed(capsys: Captured) -> None:
+    with pytest.raises(OSError), PredictionView("m", 2, as_json=True) as view:
+        view.show(film())
+        raise OSError
     assert capsys.readouterr().out == ""
 
 

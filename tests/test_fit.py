@@ -102,9 +102,16 @@ def numbers(epochs: list[Epoch]) -> list[tuple[int, float, float, int]]:
 
 
 def with_weights(fit: Fit) -> Iterator[tuple[Epoch, dict[str, Tensor]]]:
-    """Each epoch with the weights at its end."""
+    """Each epoch with the weights that were judged at its end."""
+    validate, judged = fit.lesson.validate, list[dict[str, Tensor]]()
+
+    def validate_and_look() -> Validation:
+        judged.append(weights(fit.lesson.network))
+        return validate()
+
+    fit.lesson.validate = validate_and_look
     for epoch in fit.run():
-        yield epoch, weights(fit.lesson.network)
+        yield epoch, judged[-1]
 
 
 def test_it_learns_to_tell_rising_from_falling() -> None:

@@ -84,7 +84,7 @@ def test_a_share_of_the_time_is_of_what_is_left() -> None:
     assert clock.share_left(0.5) == 0.0
 
 
-@pytest.mark.parametrize(("clips", "wanted"), [(4, 8), (100, 12), (400, 50), (5000, 64)])
+@pytest.mark.parametrize(("clips", "wanted"), [(4, 8), (120, 10), (600, 50), (5000, 64)])
 def test_a_minibatch_is_smaller_where_clips_are_few(clips: int, wanted: int) -> None:
     some = Clips([np.zeros((1, 2, 3))] * clips, np.zeros(clips, dtype=np.int64))
     assert minibatch_for(FROZEN, some) == wanted

@@ -108,16 +108,18 @@ def test_each_share_is_told_where_its_first_clip_stands() -> None:
         found[first] = clips
         return 255 - clips
 
-    features = Shards(make_encoder(), 2)(frames, prepare)
+    features = Shards(make_encoder(), 2)(frames, all_real(frames), prepare)
     assert {first: len(part) for first, part in found.items()} == {0: 3, 3: 2}
     assert all(torch.equal(part, frames[first : first + len(part)]) for first, part in found.items())
-    torch.testing.assert_close(features, Shards(make_encoder(), 2)(255 - frames, as_they_are), **CLOSE)
+    torch.testing.assert_close(
+        features, Shards(make_encoder(), 2)(255 - frames, all_real(frames), as_they_are), **CLOSE
+    )
 
 
 def test_a_frozen_weight_gets_no_gradient() -> None:
     encoder = make_encoder()
     first = next(encoder.parameters()).requires_grad_(False)
-    weighing(Shards(encoder, 2)(films(4), as_they_are)).backward()
+    weighing(Shards(encoder, 2)(films(4), all_real(films(4)), as_they_are)).backward()
     assert first.grad is None
     assert len(gradients(encoder)) == len(list(encoder.parameters())) - 1
 
@@ -136,7 +138,7 @@ def test_what_goes_wrong_in_a_share_is_raised() -> None:
         raise RuntimeError(f"share at {first}")
 
     with pytest.raises(RuntimeError, match="share at"):
-        Shards(make_encoder(), 2)(films(4), prepare)
+        Shards(make_encoder(), 2)(films(4), all_real(films(4)), prepare)
 
 
 def test_a_classifier_learns_through_shares() -> None:

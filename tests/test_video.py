@@ -479,3 +479,11 @@ def test_real_clips_have_no_oddities(footage: Path) -> None:
         found = facts(clip)
         assert found.oddities == (), clip.name
         assert found.frames == found.claimed_frames
+
+
+def test_a_name_that_is_not_utf8_is_a_sentence_and_not_the_end_of_the_process(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"f\xfclm.avi")
+    make_film(tmp_path / "film.avi")
+    (tmp_path / "film.avi").rename(path)
+    with pytest.raises(FilmError, match=r"not UTF-8"):
+        open_film(path)

@@ -186,6 +186,10 @@ class Learner:
         encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
         return cache.features(scans, grid, encoding, mirrored=to_train and setting.flip)
 
+    def ready(self, part: Part) -> list[int]:
+        """The clips of a part that are prepared to be judged on."""
+        return [place for place in self.setting.places(part) if place in self.plain]
+
     def clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places`, prepared to train on."""
         return Clips([self.fine[place] for place in places], self.setting.material.labels[list(places)])

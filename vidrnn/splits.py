@@ -74,6 +74,11 @@ def fold_films(films: Sequence[LabelledFilm], grouping: Grouping, folds: int, *,
         raise UsageError(
             f"--folds {folds}: there are only {len(table.groups)} groups; use --folds {len(table.groups)}."
         )
+    if len(table.groups) < 3:
+        raise UsageError(
+            f"--folds {folds}: there are {len(table.groups)} groups; a fold needs one to learn from, one to choose by "
+            "and one to test. Use --no-test."
+        )
     _refuse_lone_groups(table)
     sides = table.per_film(_search(table.counts, [1 / folds] * folds, seed))
     return tuple(_fold(films, grouping, sides == fold, seed) for fold in range(folds))

@@ -6,6 +6,7 @@ Yields records and prints nothing; the run folder holds what can be taken up aga
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -22,11 +23,11 @@ import vidrnn
 from vidrnn.answers import probabilities
 from vidrnn.cache import Cache
 from vidrnn.card import model_card
-from vidrnn.checkpoint import load_training, save_model, save_training, write_whole
+from vidrnn.checkpoint import TrainingState, load_training, save_model, save_training, write_whole
 from vidrnn.clips import default_spacing
 from vidrnn.config import ModelHeader, ModelSpec, RunConfig
 from vidrnn.controls import Outcome, controls_of, controls_table
-from vidrnn.errors import RunError
+from vidrnn.errors import RunError, UsageError
 from vidrnn.fit import Fit
 from vidrnn.learn import Clock, Learner, Setting, told
 from vidrnn.material import Material, gather
@@ -93,8 +94,12 @@ class Run:
                 f"{self.folder}: exists already. Choose another place with --out, go on with --resume {self.folder}, "
                 "or say --overwrite."
             )
-        if not (self.folder / "config.toml").exists():
-            raise RunError(f"{self.folder}: is not a run of vidrnn's, so it is not overwritten. Choose another --out.")
+        try:
+            RunConfig.read(self.folder / "config.toml")
+        except UsageError:
+            raise RunError(
+                f"{self.folder}: is not a run of vidrnn's, so it is not overwritten. Choose another --out."
+            ) from None
 
     def open(self, request: Request) -> None:
         """Make the folder, in place of an older one where that was said, and write what waited.
@@ -107,7 +112,8 @@ class Run:
             if request.overwrite and not request.resume:
                 shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True, exist_ok=True)
-            config.write(self.folder / "config.toml")
+            if not request.resume:
+                config.write(self.folder / "config.toml")
         except OSError as error:
             raise RunError(
                 f"{self.folder}: cannot be written ({error.strerror}). Choose another place with --out."
@@ -173,7 +179,9 @@ class _Journey:
         pooled: Outcome | None = None
         for number, split in enumerate(fold_films(material.films, material.grouping, folds, seed=self.config.seed), 1):
             yield Note(f"fold {number} of {folds}: {split}")
-            learner, _, _ = yield from self._learnt(self._setting(material, split), None)
+            yield from (Note(text, warning=True) for text in split.notes)
+            to_come = folds - number + 2  # this fold, those after it, and the model itself
+            learner, _, _ = yield from self._learnt(self._setting(material, split), None, 1 / to_come)
             outcome = yield from controls_of(learner)
             if outcome is None or self.stop.is_set():
                 raise KeyboardInterrupt
@@ -196,25 +204,34 @@ class _Journey:
             device=torch.device(self.request.device),
         )
 
-    def _learnt(self, setting: Setting, run: Run | None) -> Generator[Record, None, tuple[Learner, Fit, str]]:
-        """Choose an encoder, prepare the clips and fit; a run's checkpoint is kept at the end of each epoch."""
+    def _learnt(
+        self, setting: Setting, run: Run | None, share: float = 1.0
+    ) -> Generator[Record, None, tuple[Learner, Fit, str]]:
+        """Choose an encoder, prepare the clips and fit; a run's checkpoint is kept at the end of each epoch.
+
+        `share` is of the time that is left, where it is bounded.
+        """
         choice = yield from self._chosen(setting, run)
         learner = choice.learner
         yield Note(described(learner))
+        if choice.fit and self.stop.is_set():
+            return learner, choice.fit, choice.found
         yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
         train = setting.evenly(setting.places(Part.TRAIN))
-        yield from learner.prepare(train, to_train=True, seconds=setting.clock.share_left(_PREPARE_SHARE))
+        yield from learner.prepare(train, to_train=True, seconds=setting.clock.share_left(share * _PREPARE_SHARE))
         ready = [place for place in setting.places(Part.TRAIN) if place in learner.fine]
         if len(ready) < len(train):
             yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
         if choice.fit:
+            if run:
+                save_training(run.checkpoint, self._state(choice.fit, setting))
             return learner, choice.fit, choice.found
-        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(_FIT_SHARE))
+        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
         if run and self.request.resume:
-            yield from _take_up(fit, run)
+            yield from self._take_up(fit, setting, run)
         for epoch in fit.run():
             if run:
-                save_training(run.checkpoint, fit.state())
+                save_training(run.checkpoint, self._state(fit, setting))
             yield told(epoch, "model", timed=setting.clock.minutes is not None)
         return learner, fit, choice.found
 
@@ -235,6 +252,29 @@ class _Journey:
             write_whole(memory, json.dumps({"encoder": name, "found": choice.found}))
         return choice
 
+    def _state(self, fit: Fit, setting: Setting) -> TrainingState:
+        """A checkpoint, and what films it is of."""
+        state = fit.state()
+        return replace(state, facts={**state.facts, "films": _films_of(setting)})
+
+    def _take_up(self, fit: Fit, setting: Setting, run: Run) -> Generator[Record, None, None]:
+        """Go on from a run's checkpoint.
+
+        Raises:
+            RunError: the films or their split are not those of the run.
+        """
+        state = load_training(run.checkpoint)
+        if state is None:
+            yield Note("no epoch had been finished: training starts from the beginning")
+            return
+        if state.facts.get("films") != _films_of(setting):
+            raise RunError(
+                f"{run.folder}: {self.request.data} is not as it was when this run began: films came, went, changed "
+                "or changed sides. Going on would mix what is learnt with what is tested. Train anew."
+            )
+        fit.take_up(state)
+        yield Note(f"going on after epoch {fit.epoch}")
+
     def _kept(
         self, learner: Learner, fit: Fit, found: str, outcome: Outcome | None, run: Run
     ) -> Generator[Record, None, None]:
@@ -244,7 +284,7 @@ class _Journey:
         if outcome is None and not stopped:
             outcome = yield from controls_of(learner)
         table = controls_table(outcome) if outcome else None
-        part = Part.TEST if learner.setting.places(Part.TEST) else Part.VAL
+        part = Part.TEST if learner.ready(Part.TEST) else Part.VAL
         scores = _scored(learner, part, temperature)
         header = self._header(learner, fit, found, temperature, scores, part, table)
         save_model(run.model, learner.network, header, model_card(header, run.folder.name, self.request.terms))
@@ -325,24 +365,25 @@ def most_confused(scores: ClassifyScores) -> str:
     return f"{names[truth]} with {names[answer]}"
 
 
-def _take_up(fit: Fit, run: Run) -> Generator[Record, None, None]:
-    state = load_training(run.checkpoint)
-    if state is None:
-        yield Note("no epoch had been finished: training starts from the beginning")
-        return
-    fit.take_up(state)
-    yield Note(f"going on after epoch {fit.epoch}")
+def _films_of(setting: Setting) -> str:
+    """A name for the films of a run, their classes and their parts: the same films, the same name."""
+    material = setting.material
+    rows = sorted(
+        (scan.content_hash, film.label, part.value)
+        for scan, film, part in zip(material.scans, material.films, setting.split.parts, strict=True)
+    )
+    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
 
 
 def _temperature(learner: Learner) -> float:
-    val = learner.setting.places(Part.VAL)
-    return fit_temperature(learner.scores(val), learner.setting.material.labels[list(val)])
+    val = learner.ready(Part.VAL)
+    return fit_temperature(learner.scores(val), learner.setting.material.labels[val])
 
 
 def _scored(learner: Learner, part: Part, temperature: float) -> ClassifyScores:
-    places = learner.setting.places(part)
+    places = learner.ready(part)
     given = probabilities(learner.scores(places), temperature)
-    return classify_scores(given, learner.setting.material.labels[list(places)], learner.setting.material.classes)
+    return classify_scores(given, learner.setting.material.labels[places], learner.setting.material.classes)
 
 
 def _write_left_out(file: Path, record: LeftOut) -> None:

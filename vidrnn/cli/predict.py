@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidrnn.cli.options import Device, Jobs, Json, Rate, device_named, jobs_or_cores, model_named
+from vidrnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidrnn.values import FilmFailure
 
 
 def predict(
@@ -24,9 +28,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Say what happens in films, and when. Each film is read to its end."""
-    from vidrnn.films import find_films
-
-    films = find_films(sources)
+    films, missing = _films_of(sources)
     name = model_named(model)
 
     from vidrnn.checkpoint import load_model
@@ -35,8 +37,33 @@ def predict(
 
     loaded = load_model(name).on(device_named(device))
     predictor = Predictor(loaded, rate=rate, threads=jobs_or_cores(jobs))
-    with PredictionView(str(name), len(films), as_json=json) as view:
+    with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
+        for failure in missing:
+            view.show(failure)
         for found in predictor.predict_all(films, threshold):
             view.show(found)
     if view.failed:
         raise typer.Exit(1)
+
+
+def _films_of(sources: list[str]) -> tuple[list[Path], list[FilmFailure]]:
+    """The films that the sources name, each once; a source that names none is a failure, unless it is the only one.
+
+    Raises:
+        UsageError: no source names a film.
+    """
+    from vidrnn.films import find_films
+    from vidrnn.values import FilmFailure
+
+    films: dict[Path, Path] = {}
+    missing: list[FilmFailure] = []
+    for source in sources:
+        try:
+            films |= {film.resolve(): film for film in find_films([source]) if film.resolve() not in films}
+        except UsageError as error:
+            if len(sources) == 1:
+                raise
+            missing.append(FilmFailure.of(Path(source), error))
+    if not films:
+        raise UsageError(" ".join(f"{failure.path}: {failure.reason}" for failure in missing))
+    return list(films.values()), missing
