@@ -51,6 +51,7 @@ def save_model(folder: Path, network: Model, header: ModelHeader, card: str) -> 
     with whole_folder(folder) as made:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
         save_file(tensors, made / WEIGHTS_NAME, metadata={_HEADER_KEY: header.to_json()})
+        (made / WEIGHTS_NAME).chmod(0o644)
         (made / CARD_NAME).write_text(card, encoding="utf-8")
 
 

@@ -100,6 +100,8 @@ class _View:
 class TrainingView(_View):
     """Shows a training's records as they come."""
 
+    _training = ""
+
     def show(self, record: Record) -> None:
         """One record."""
         if isinstance(record, Note):
@@ -120,13 +122,15 @@ class TrainingView(_View):
 
     def _epoch(self, record: EpochDone) -> None:
         of = f"/{record.of}" if record.of else ""
-        mark = " [green]best[/green]" if record.best == record.number else f" best {record.best}"
-        lead = "" if record.training == "model" else f"{record.training}  "
+        mark = "[green]best[/green]" if record.best == record.number else f"best {record.best}"
+        if record.training not in ("model", self._training):
+            self.console.print(record.training, style="dim")
+        self._training = record.training
         self.console.print(
-            f"{lead}epoch {record.number:>3}{of}  loss {record.train_loss:.3f}  val loss {record.loss:.3f}  "
-            f"accuracy {record.accuracy:.3f}  macro-F1 {record.macro_f1:.3f}  {record.seconds:.1f} s{mark}"
+            f"epoch {record.number:>2}{of}  loss {record.train_loss:.3f}  val loss {record.loss:.3f} "
+            f"acc {record.accuracy:.3f} F1 {record.macro_f1:.3f}  {record.seconds:.1f} s  {mark}"
         )
-        self.step(f"{lead}epochs", record.number, record.of)
+        self.step("epochs", record.number, record.of)
 
     def _controls(self, record: Controls) -> None:
         self.console.print(controls_table(record.rows))

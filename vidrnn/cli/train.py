@@ -159,7 +159,7 @@ def train(
         out=resume or out or _free(Path("runs") / f"{films.resolve().stem}-{chosen.head.name}"),
         cache=cache_folder(),
         jobs=jobs_or_cores(chosen.jobs),
-        command=shlex.join(["vidrnn", *(_portable(argument) for argument in sys.argv[1:])]),
+        command=_command(sys.argv[1:]),
         device=device_named(device),
         overwrite=overwrite,
         resume=resume is not None,
@@ -180,6 +180,15 @@ def _size(text: str | None) -> dict[str, int]:
     if not (width.isdigit() and height.isdigit()):
         raise UsageError(f"--size {text}: wanted WIDTHxHEIGHT in pixels, such as 160x120.")
     return {"width": int(width), "height": int(height)}
+
+
+def _command(arguments: list[str]) -> str:
+    """The command as the model card shows it: what made the model, and nothing of this machine."""
+    kept = [word for word in arguments if word != "--overwrite" and not word.startswith("--terms=")]
+    if "--terms" in kept:
+        place = kept.index("--terms")
+        del kept[place : place + 2]
+    return shlex.join(["vidrnn", *(_portable(word) for word in kept)])
 
 
 def _portable(argument: str) -> str:
