@@ -87,14 +87,15 @@ class _View:
 
     def note(self, note: Note) -> None:
         """A sentence, yellow if it is a warning."""
-        self.console.print(escape(note.text), style="yellow" if note.warning else None)
+        self.console.print(escape(note.text), style="yellow" if note.warning else None, soft_wrap=True)
 
     def left_out(self, record: LeftOut, where: str = "") -> None:
         """How many films were left out, and the first few reasons."""
         count = len(record.failures)
         self.console.print(f"{count} film{'s' * (count > 1)} left out{where}", style="yellow")
         for failure in record.failures[:_SHOWN_FAILURES]:
-            self.console.print(f"  {escape(failure.path.name)}: {escape(failure.reason)}", style="yellow")
+            line = f"  {escape(failure.path.name)}: {escape(failure.reason)}"
+            self.console.print(line, style="yellow", soft_wrap=True)
 
 
 class TrainingView(_View):
@@ -146,7 +147,8 @@ class TrainingView(_View):
             f"{stopped}{record.part}: accuracy {record.accuracy:.3f}, macro-F1 {record.macro_f1:.3f}, "
             f"calibration error {record.ece:.3f}; {record.seconds:.0f} s in all"
         )
-        self.console.print(f"model: {escape(str(record.model))}     next: vidrnn predict FILM", style="bold")
+        last = f"model: {escape(str(record.model))}     next: vidrnn predict FILM"
+        self.console.print(last, style="bold", soft_wrap=True)
 
 
 def controls_table(rows: tuple[ControlScore, ...]) -> Table:
