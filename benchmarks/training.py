@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidrnn.checkpoint import load_model
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.records import Controls, Done, EpochDone, Note, Progress
 from vidrnn.scan import cache_folder
@@ -51,15 +52,16 @@ def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **se
             print("  ", record.text, flush=True)
         elif isinstance(record, Progress) and record.done == record.total and record.frames:
             print(f"   {record.stage}: {record.frames:,} frames, {time.monotonic() - started:.0f} s in", flush=True)
-    mine = [epoch for epoch in epochs if epoch.training == "model"] or epochs
-    encoder = next(record for record in reversed(mine)).training
+    encoder = load_model(done.model).spec.encoder.name
+    mine = [epoch for epoch in epochs if epoch.training in ("model", f"trial of {encoder}")]
+    mine = [epoch for epoch in mine if epoch.training == mine[-1].training]
     return Numbers(
         accuracy=done.accuracy,
         macro_f1=done.macro_f1,
         seconds=time.monotonic() - started,
         training_seconds=sum(epoch.seconds for epoch in mine),
         epochs=len(mine),
-        val_accuracy=mine[mine[-1].best - 1].accuracy if mine[-1].best <= len(mine) else mine[-1].accuracy,
+        val_accuracy=mine[mine[-1].best - 1].accuracy,
         encoder=encoder,
         controls=controls,
         model=done.model,
