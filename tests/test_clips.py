@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vidrnn.clips import HALVES, default_hop, default_spacing, even_windows, random_window, window_starts
+from vidrnn.clips import HALVES, default_hop, default_spacing, random_window, window_starts
 
 
 @pytest.mark.parametrize("frames", [1, 2, 4, 16])
@@ -65,14 +65,6 @@ def test_a_clip_shorter_than_a_window_is_drawn_in_either_phase() -> None:
 
 def test_a_clip_of_one_step_is_its_own_window() -> None:
     assert random_window(1, 4, np.random.default_rng(0)).tolist() == [0]
-
-
-@pytest.mark.parametrize("fine_steps", [1, 2, 7, 8, 9, 40, 41])
-def test_even_windows_are_those_of_the_films_own_grid(fine_steps: int) -> None:
-    coarse = np.arange(fine_steps)[::HALVES]
-    starts = window_starts(len(coarse), 4, 2)
-    windows = even_windows(fine_steps, 4, 2)
-    assert [one.tolist() for one in windows] == [coarse[start : start + 4].tolist() for start in starts]
 
 
 def test_the_default_spacing_lets_a_window_cover_the_median_clip() -> None:

@@ -105,12 +105,6 @@ def test_a_minibatch_keeps_nothing_of_the_arrays_it_was_made_of() -> None:
     assert clips.arrays[1].min() == 10_000 and clips.labels.tolist() == [0, 1]
 
 
-def test_some_of_the_clips_can_be_taken() -> None:
-    some = make_clips(4, 5, 6, 7).only([3, 1])
-    assert len(some) == 2 and some.labels.tolist() == [0, 1]
-    assert [int(array[0, 0, 0]) for array in some.arrays] == [30_000, 10_000]
-
-
 def test_clips_without_labels_are_refused() -> None:
     with pytest.raises(ValueError, match="2 clips with 1 labels"):
         Clips([np.zeros((1, 2, 3))] * 2, np.zeros(1, dtype=np.int64))

@@ -48,9 +48,3 @@ def random_window(fine_steps: int, frames: int, rng: np.random.Generator) -> NDA
         length = int(rng.integers((length + 1) // 2, length + 1))
     start = int(rng.integers(len(grid) - length + 1))
     return grid[start : start + length]
-
-
-def even_windows(fine_steps: int, frames: int, hop: int) -> list[NDArray[np.int64]]:
-    """Indices into a grid of `fine_steps` of the windows that predict would read."""
-    grid = np.arange(0, fine_steps, HALVES)
-    return [grid[start : start + frames] for start in window_starts(len(grid), frames, hop)]

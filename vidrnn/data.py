@@ -47,10 +47,6 @@ class Clips:
     def __len__(self) -> int:
         return len(self.arrays)
 
-    def only(self, places: Sequence[int]) -> Clips:
-        """The clips at `places`."""
-        return Clips([self.arrays[i] for i in places], self.labels[list(places)])
-
 
 @dataclass(frozen=True)
 class Draw:

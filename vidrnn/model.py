@@ -21,8 +21,8 @@ from vidrnn.heads import HEADS
 from vidrnn.heads.base import Head
 from vidrnn.readouts import READOUTS
 from vidrnn.state import State, join, part_of
+from vidrnn.tasks import TASKS
 from vidrnn.tasks.base import Scores, Task
-from vidrnn.tasks.classify import Classify
 from vidrnn.values import Size
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
@@ -101,7 +101,7 @@ def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> 
     """
     built: Head = _member(HEADS, "--head", head.name)(width, head)
     pooling = _member(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, Classify(pooling, built.size, classes))
+    return SequenceModel(built, _member(TASKS, "--task", "classify")(pooling, built.size, classes))
 
 
 def build_model(spec: ModelSpec) -> Model:

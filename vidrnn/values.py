@@ -50,11 +50,6 @@ class Sampling:
         if not self.spacing_seconds > 0:
             raise ValueError(f"frames are more than 0 seconds apart, not {self.spacing_seconds}")
 
-    @property
-    def window_seconds(self) -> float:
-        """The time a whole window covers, from its first frame to the end of its last."""
-        return self.frames * self.spacing_seconds
-
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -27,7 +27,7 @@ class Classify(Task):
     def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
         """The scores of the readout's vector and of each step's, and the readout's state.
 
-        The classifier is linear and the readout a mean of steps, so a clip's scores are the same mean of its steps'.
+        The classifier is linear and a readout some mean of steps, so a clip's scores are the same mean of its steps'.
         """
         pooled, state = self.readout(sequence, state, mask)
         return Scores(self.classifier(pooled), self.classifier(sequence)), state
