@@ -197,7 +197,7 @@ class PredictionView(_View):
     def _answer(self, found: FilmPrediction) -> None:
         fps = found.frames / found.duration_seconds if found.duration_seconds else 0
         self.console.print(
-            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {found.frames:,} frames, "
+            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {found.frames:,} frame{'s' * (found.frames != 1)}, "
             f"{fps:.4g} fps  [bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
         )
         for note in found.notes:
@@ -329,15 +329,15 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
         print(header.to_json())
         return
     spec, scores = header.spec, header.scores
-    parts = list(header.seen.values())
-    counts = ", ".join(f"{part} {parts.count(part)}" for part in dict.fromkeys(sorted(parts)))
+    parts = [str(part) for part in header.seen.values()]
+    counts = f"{parts.count('train')} clips, chosen on {parts.count('val')}, tested on {parts.count('test')}"
     rows = {
         "task": spec.task,
         "classes": ", ".join(spec.classes),
         "encoder": f"{spec.encoder.name} ({'frozen' if spec.encoder.frozen else 'trained'})",
         "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.layers} layer(s), readout {spec.readout}",
         "sees": f"{spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart",
-        "trained on": f"{counts} clips",
+        "trained on": counts,
         f"{scores['part']} scores": f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}",
         "made by": f"vidrnn {header.vidrnn_version}, format {header.format_version}",
     }
