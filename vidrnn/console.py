@@ -196,9 +196,10 @@ class PredictionView(_View):
 
     def _answer(self, found: FilmPrediction) -> None:
         fps = found.frames / found.duration_seconds if found.duration_seconds else 0
+        frames = f"{found.frames:,} frame{'s' * (found.frames != 1)}, {fps:.4g} fps"
         self.console.print(
-            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {found.frames:,} frame{'s' * (found.frames != 1)}, "
-            f"{fps:.4g} fps  [bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
+            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {frames}  "
+            f"[bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
         )
         for note in found.notes:
             self.console.print(f"  {escape(note)}", style="yellow")
