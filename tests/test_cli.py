@@ -121,7 +121,7 @@ def test_training_shows_its_way_and_ends_with_a_model(vidrnn: Command, class_fol
     for line in (
         "12 clips, 2 classes",
         "no group on two sides",
-        "epoch   1/1",
+        "epoch  1/1",
         "this model",
         "next: vidrnn predict FILM",
     ):
