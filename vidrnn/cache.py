@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ Array = NDArray[Any]
 Encode = Callable[[Pixels], Array]
 """(count, height, width, 3) uint8 -> (count, width) float32; called from several threads."""
 
+_HEADERS = Lock()
+"""Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
 _FORMAT = 1
 _CHUNK_FRAMES = 64
 
@@ -78,9 +80,10 @@ class Cache:
     def _frames(self, scan: FilmScan, rendering: Rendering) -> Array:
         file = self._file(scan, rendering, "frames")
         if (kept := _read(file)) is None:
-            _write(file, np.stack([frame.pixels for frame in _sampled(scan, rendering)]))
-            kept = np.load(file, mmap_mode="r", allow_pickle=False)
-        return kept
+            made = np.stack([frame.pixels for frame in _sampled(scan, rendering)])
+            _write(file, made)
+            kept = _read(file)
+        return made if kept is None else kept
 
     def _features(self, scan: FilmScan, rendering: Rendering, encoding: Encoding, mirrored: bool) -> Array:
         copies = 2 if mirrored else 1
@@ -117,7 +120,8 @@ def _encoded(scan: FilmScan, rendering: Rendering, encode: Encode, copies: int) 
 def _read(file: Path) -> Array | None:
     """An entry, or None if there is none or it cannot be read, in which case it is made again."""
     try:
-        kept: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+        with _HEADERS:
+            kept: Array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return kept
