@@ -127,10 +127,15 @@ class Run:
         if self.waiting is not None:
             self.waiting.append(record)
         elif not isinstance(record, Progress):
-            with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(as_json(record)) + "\n")
-            if isinstance(record, LeftOut):
-                _write_left_out(self.folder / "left_out.csv", record)
+            try:
+                with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(as_json(record)) + "\n")
+                if isinstance(record, LeftOut):
+                    _write_left_out(self.folder / "left_out.csv", record)
+            except OSError as error:
+                raise RunError(
+                    f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
+                ) from None
 
 
 def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
