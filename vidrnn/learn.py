@@ -48,7 +48,7 @@ class Habits:
 
 
 FROZEN = Habits(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
-TRAINED = Habits(steps=350, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
+TRAINED = Habits(steps=405, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
 FINE_TUNED = Habits(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
 _MOST_EPOCHS = 60
 _UNBOUNDED = 1_000_000
@@ -269,7 +269,7 @@ class Learner:
             epochs=epochs,
             learning_rate=config.learning_rate or habits.learning_rate,
             weight_decay=config.weight_decay,
-            patience=config.patience or (_TIMED_PATIENCE if epochs == _UNBOUNDED else max(10, epochs // 2)),
+            patience=config.patience or (_TIMED_PATIENCE if epochs == _UNBOUNDED else max(10, 2 * epochs // 3)),
             seed=config.seed,
             seconds=seconds,
         )
