@@ -222,9 +222,9 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
         def folded(self) -> Numbers:
             return self
 
-        def forward(self, pictures: Tensor) -> Tensor:
-            numbers = [frame_number(one) for one in pictures[:, 0].numpy()]
-            return torch.tensor(numbers, dtype=torch.float32)[:, None, None]
+        def forward(self, pictures: Tensor, _: Tensor | None = None) -> Tensor:
+            numbers = [frame_number(one) for one in pictures[0].numpy()]
+            return torch.tensor(numbers, dtype=torch.float32)[None, :, None]
 
     class Tens(nn.Module):
         def __init__(self) -> None:

@@ -173,6 +173,7 @@ BAD_FLAGS = {
     "--spacing 0": "spacing",
     "--seed -1": "seed",
     "--units 0": "size",
+    "--label-holds never": "--label-holds",
     "--minibatch 1": "minibatch",
     "--learning-rate 0": "learning_rate",
     "--jobs 0": "--jobs",

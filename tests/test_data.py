@@ -113,3 +113,20 @@ def test_clips_without_labels_are_refused() -> None:
 def test_a_minibatch_goes_to_a_device_whole() -> None:
     batch = minibatch([np.zeros((2, 3))], np.array([0]), 2).on(torch.device("meta"))
     assert {tensor.device.type for tensor in (batch.inputs, batch.mask, batch.target)} == {"meta"}
+
+
+def test_a_window_may_bring_the_frame_before_it_along() -> None:
+    clips = make_clips(*[12] * 6)
+    batches = [batch for epoch in range(30) for batch in Draw(4, 3, seed=0, lead=True).epoch(clips, epoch)]
+    firsts = set()
+    for batch in batches:
+        assert batch.inputs.shape[1] == 5 and batch.mask.shape[1] == 4
+        for row, mask in zip(batch.inputs[..., 0] % 1000, batch.mask, strict=True):
+            lead, window = int(row[0]), row[1:][mask]
+            firsts.add(int(window[0]))
+            assert lead == (window[0] - HALVES if window[0] >= HALVES else window[0])
+    assert firsts >= {0, 1, 2, 3}
+
+
+def test_windows_need_not_be_cut() -> None:
+    assert {len(window) for window in drawn(make_clips(*[30] * 8), Draw(6, 4, seed=1, cut=False), epochs=5)} == {6}

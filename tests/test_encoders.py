@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidrnn.encoders import ENCODERS
+from vidrnn.config import EncoderConfig
+from vidrnn.encoders import ENCODERS, LEARNT_HERE
 from vidrnn.encoders.base import Encoder
 from vidrnn.encoders.pretrained import TorchvisionEncoder
 from vidrnn.encoders.small import SmallEncoder
@@ -35,7 +37,7 @@ def films(batch: int = 2, time: int = 3, size: Size = SIZE) -> Tensor:
 def make_encoder(name: str, size: Size = SIZE) -> Encoder:
     """One whose batch normalisation has seen something, as after training, so that what differs is not lost in it."""
     torch.manual_seed(0)
-    encoder = build_encoder(name, size)
+    encoder = build_encoder(EncoderConfig(name=name, frozen=False, origin="none"), size)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0
@@ -134,8 +136,8 @@ def test_pretrained_networks_see_what_imagenet_networks_were_shown() -> None:
 
 
 def test_an_encoder_that_does_not_exist_is_a_sentence_with_those_that_do() -> None:
-    with pytest.raises(UsageError, match=r"--encoder vgg99.*small, mobilenet_v2"):
-        build_encoder("vgg99", SIZE)
+    with pytest.raises(UsageError, match=r"--encoder vgg99.*small, tiny, mobilenet_v2"):
+        build_encoder(EncoderConfig(name="vgg99", frozen=False, origin="none"), SIZE)
 
 
 def test_pictures_are_encoded_as_the_network_would() -> None:
@@ -158,3 +160,39 @@ def test_the_same_weights_have_the_same_fingerprint_and_others_another() -> None
 def test_an_encoder_without_a_way_to_read_says_so() -> None:
     with pytest.raises(TypeError, match="Encoder must say"):
         Encoder((0.5,) * 3, (0.25,) * 3)(films())
+
+
+LEARNT = [
+    EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=differences)
+    for name in LEARNT_HERE
+    for grey in (False, True)
+    for differences in (False, True)
+]
+
+
+@pytest.mark.parametrize("config", LEARNT, ids=lambda config: f"{config.name}-{config.grey}-{config.differences}")
+@torch.no_grad()
+def test_an_encoder_sees_colours_and_changes_only_where_it_is_to(config: EncoderConfig) -> None:
+    torch.manual_seed(0)
+    encoder, frames = build_encoder(config, SIZE).eval(), films()
+    features = encoder(frames)
+    grey = (frames.float() @ torch.tensor([0.299, 0.587, 0.114])).round().to(torch.uint8)
+    assert torch.allclose(encoder(grey[..., None].expand_as(frames)), features, atol=0.1) == config.grey
+    backwards = encoder(frames.flip(1)).flip(1)
+    assert torch.allclose(backwards, features, atol=1e-4) == (not config.differences)
+    parts = [encoder(frames[:, :1]), encoder(frames[:, 1:], frames[:, 0])]
+    torch.testing.assert_close(torch.cat(parts, 1), features, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(encoder(frames[:, :1], frames[:, 0]), features[:, :1], rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_pictures_are_encoded_in_any_portions_with_the_picture_before_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    encoder = build_encoder(EncoderConfig(name="tiny", frozen=False, origin="none", differences=True), SIZE).eval()
+    pixels = films(1, 11)[0].numpy()
+    whole = encoder(torch.from_numpy(pixels)[None])[0].numpy()
+    for at_once in (1, 3, 8):
+        monkeypatch.setattr("vidrnn.model._PICTURES_AT_ONCE", at_once)
+        encode = encoding_of(encoder)
+        assert np.allclose(encode(pixels), whole, atol=1e-4)
+        assert np.allclose(encode(pixels[5:], pixels[4]), whole[5:], atol=1e-4)

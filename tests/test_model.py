@@ -23,6 +23,9 @@ LENGTHS = [9, TIME, 1]
 every_head = pytest.mark.parametrize("head", STREAMING, ids=label)
 every_head_both_ways = pytest.mark.parametrize("head", [*STREAMING, *BIDIRECTIONAL], ids=label)
 every_readout = pytest.mark.parametrize("readout", READOUTS)
+every_sight = pytest.mark.parametrize(
+    ("motion", "differences"), [(False, False), (True, False), (False, True)], ids=["still", "features", "frames"]
+)
 
 
 def make_sequence_model(head: HeadConfig, readout: str) -> SequenceModel:
@@ -30,12 +33,12 @@ def make_sequence_model(head: HeadConfig, readout: str) -> SequenceModel:
     return build_sequence(WIDTH, head, readout, CLASSES).eval()
 
 
-def make_model(head: HeadConfig, readout: str = "attention") -> Model:
+def make_model(head: HeadConfig, readout: str = "attention", *, differences: bool = False) -> Model:
     torch.manual_seed(0)
     spec = ModelSpec(
         task="classify",
         classes=("a", "b", "c"),
-        encoder=EncoderConfig(name="small", frozen=False, origin="none"),
+        encoder=EncoderConfig(name="small", frozen=False, origin="none", differences=differences),
         head=head,
         readout=readout,
         height=SIDE,
@@ -104,19 +107,38 @@ def test_clips_of_different_lengths_can_be_cut_together(head: HeadConfig, readou
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
+@every_sight
 @every_head
-def test_a_whole_model_may_be_fed_frames_in_any_pieces(head: HeadConfig, chunk: int) -> None:
-    model = make_model(head)
+def test_a_whole_model_may_be_fed_frames_in_any_pieces(
+    head: HeadConfig, motion: bool, differences: bool, chunk: int
+) -> None:
+    model = make_model(head.model_copy(update={"motion": motion}), differences=differences)
     assert_same(read_in_pieces(model, films(), chunk), model(films()))
 
 
+@every_sight
 @every_head_both_ways
-def test_padding_frames_change_nothing_for_a_whole_model(head: HeadConfig) -> None:
-    model, mask = make_model(head), mask_of(LENGTHS, TIME)
+def test_padding_frames_change_nothing_for_a_whole_model(head: HeadConfig, motion: bool, differences: bool) -> None:
+    model = make_model(head.model_copy(update={"motion": motion}), differences=differences)
+    mask = mask_of(LENGTHS, TIME)
     dirty = torch.where(mask[..., None, None, None], films(), torch.tensor(255, dtype=torch.uint8))
     together = model(dirty, None, mask)
     for i, length in enumerate(LENGTHS):
         assert_same(of_clip(together, i, length), model(films()[i : i + 1, :length]))
+
+
+@pytest.mark.parametrize("name", ["none", "gru"])
+def test_motion_in_features_is_what_changed_since_the_step_before(name: str) -> None:
+    network = make_sequence_model(HeadConfig(name=name, size=5, motion=True), "mean")
+    inputs, seen = features(), []
+    network.head.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    _, state = network(inputs[:, :4])
+    network(inputs[:, 4:], state)
+    network(inputs[:, 4:])
+    first, second, anew = seen
+    assert torch.equal(torch.cat([first, second], 1)[..., :WIDTH], inputs)
+    assert torch.equal(torch.cat([first, second], 1)[:, 1:, WIDTH:], inputs.diff(dim=1))
+    assert not first[:, 0, WIDTH:].any() and not anew[:, 0, WIDTH:].any(), "a fresh start has nothing before it"
 
 
 @every_head
@@ -196,6 +218,13 @@ def test_classes_are_weighted_where_one_has_over_three_times_the_clips_of_anothe
     plain = ClassifyLoss([1, 1], 0.0)(scores, truth, mask)
     loss = ClassifyLoss(counts, 0.0)(scores, truth, mask)
     assert (loss > plain + 1e-3) == weighted, "a mistake in the rare class costs more"
+
+
+def test_a_class_that_shows_only_somewhere_is_asked_of_the_clip_alone() -> None:
+    scores = scores_of([2.0, 0.0], [[1.0, 0.0], [0.0, 1.0]])
+    truth, mask = torch.tensor([1]), torch.ones(1, 2, dtype=torch.bool)
+    loss = ClassifyLoss([5, 5], 0.0, at_each_step=False)(scores, truth, mask)
+    torch.testing.assert_close(loss, nn.functional.cross_entropy(scores.clip, truth))
 
 
 def test_smoothing_makes_certainty_cost_something() -> None:

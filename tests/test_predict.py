@@ -200,7 +200,7 @@ def test_pictures_are_shown_whole_at_the_models_size(
 ) -> None:
     seen: list[tuple[int, ...]] = []
 
-    def noticing(pixels: Pixels) -> np.ndarray:
+    def noticing(pixels: Pixels, _: Pixels | None) -> np.ndarray:
         seen.append(pixels.shape[1:])
         return np.float32([[frame_number(one)] for one in pixels])
 

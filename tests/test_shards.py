@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from vidrnn.config import EncoderConfig
 from vidrnn.encoders.base import Encoder
 from vidrnn.model import build_encoder
 from vidrnn.shards import Shards
@@ -31,7 +32,7 @@ def films(clips: int) -> Tensor:
 
 def make_encoder() -> Encoder:
     torch.manual_seed(0)
-    return build_encoder("small", Size(SIDE, SIDE)).train()
+    return build_encoder(EncoderConfig(name="small", frozen=False, origin="none"), Size(SIDE, SIDE)).train()
 
 
 def as_they_are(clips: Tensor, _: int) -> Tensor:
@@ -170,3 +171,16 @@ def test_padding_is_not_encoded_and_changes_nothing_that_batch_normalisation_lea
     assert not told[0][0][~mask].any()
     alone = make_encoder()
     torch.testing.assert_close(told[0][0][mask], alone(frames[mask].unsqueeze(1))[:, 0], **CLOSE)
+
+
+@pytest.mark.parametrize("shares", [1, 2])
+def test_an_encoder_of_differences_is_given_the_frame_before_each(shares: int) -> None:
+    torch.manual_seed(0)
+    config = EncoderConfig(name="small", frozen=False, origin="none", differences=True)
+    encoder = build_encoder(config, Size(SIDE, SIDE)).eval()
+    led = torch.cat([films(4).flip(1)[:, :1], films(4)], 1)
+    mask = torch.tensor([[True] * 3, [True, True, False], [True, False, False], [True] * 3])
+    features = Shards(encoder, shares)(led, mask, as_they_are)
+    expected = encoder(led[:, 1:], led[:, 0])
+    torch.testing.assert_close(features[mask], expected[mask], **CLOSE)
+    assert (encoder(led[:, 1:])[:, 0] - expected[:, 0]).abs().max() > 1e-2, "the frame before the first is seen"

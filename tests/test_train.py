@@ -16,9 +16,11 @@ import torch
 from conftest import TinyRun, make_film, train_tiny
 from safetensors.torch import save_file
 
+import vidrnn
 from vidrnn.checkpoint import find_weights, load_model, load_training, read_header
 from vidrnn.config import RunConfig
 from vidrnn.errors import DataError, RunError, UsageError
+from vidrnn.evaluate import evaluate
 from vidrnn.films import content_hash
 from vidrnn.records import Controls, Done, EpochDone, LeftOut, Note, Progress
 from vidrnn.scan import scan_film
@@ -395,3 +397,23 @@ def test_very_short_films_beside_long_ones_are_learnt(tmp_path: Path) -> None:
                 )
     run = train_tiny(tmp_path / "films", tmp_path / "run", epochs=1)
     assert isinstance(run.records[-1], Done)
+
+
+@pytest.mark.parametrize("encoder", ["tiny", "resnet18"])
+def test_a_model_that_sees_motion_scores_in_evaluate_what_it_scored_in_training(
+    class_folders: Path, resnet: Path, tmp_path: Path, encoder: str
+) -> None:
+    how = {"grey": True} if encoder == "tiny" else {"weights": str(resnet)}
+    run = train_tiny(class_folders, tmp_path / "run", encoder=encoder, motion=True, label_holds="somewhere", **how)
+    predictor = vidrnn.load(run.folder)
+    spec = predictor.model.spec
+    assert (spec.encoder.differences, spec.head.motion) == ((True, False) if encoder == "tiny" else (False, True))
+    assert spec.encoder.grey == (encoder == "tiny")
+    journey = evaluate(predictor, class_folders, "test")
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(journey)
+    found = end.value.value
+    trained = predictor.model.header.scores
+    assert found.scores.accuracy == pytest.approx(trained["accuracy"])
+    assert found.scores.ece == pytest.approx(trained["ece"], abs=1e-4)

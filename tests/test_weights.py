@@ -47,7 +47,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def make_encoder(name: str = NAME, seed: int = 1) -> Encoder:
     torch.manual_seed(seed)
-    return build_encoder(name, SIZE)
+    return build_encoder(EncoderConfig(name=name, frozen=True, origin="imagenet"), SIZE)
 
 
 def torchvision_weights(seed: int = 2) -> dict[str, Tensor]:

@@ -35,16 +35,21 @@ def default_hop(frames: int) -> int:
     return max(1, frames // 4)
 
 
-def random_window(fine_steps: int, frames: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def random_window(fine_steps: int, frames: int, rng: np.random.Generator, *, cut: bool = True) -> NDArray[np.int64]:
     """Indices into a grid of `fine_steps` (`HALVES` per step) of one training window; fewer than `frames` if short.
 
-    Half of the windows are cut shorter, down to half their length: in a long film windows begin and end anywhere, and
-    a model that has only seen whole clips does not know the middle of one.
+    If `cut`, half of the windows are cut shorter, down to half their length: in a long film windows begin and end
+    anywhere, and a model that has only seen whole clips does not know the middle of one.
     """
     phase = int(rng.integers(min(HALVES, fine_steps)))
     grid = np.arange(phase, fine_steps, HALVES)
     length = min(frames, len(grid))
-    if rng.random() < _CUT_SHARE:
+    if cut and rng.random() < _CUT_SHARE:
         length = int(rng.integers((length + 1) // 2, length + 1))
     start = int(rng.integers(len(grid) - length + 1))
     return grid[start : start + length]
+
+
+def step_before(fine_place: int) -> int:
+    """Where on a fine grid the frame stands that comes before the one at `fine_place`; itself if there is none."""
+    return fine_place - HALVES if fine_place >= HALVES else fine_place

@@ -21,6 +21,7 @@ FORMAT_VERSION = 1
 
 TaskName = Literal["classify"]
 ReadoutName = Literal["attention", "mean", "last"]
+LabelHolds = Literal["always", "somewhere"]
 
 
 class _Frozen(BaseModel):
@@ -36,6 +37,8 @@ class HeadConfig(_Frozen):
     bidirectional: bool = False
     dropout: float | None = Field(None, ge=0, lt=1)
     """On the features that go in and on the sequence that comes out; None: chosen by how the encoder is trained."""
+    motion: bool = False
+    """Whether the head sees beside each frame's features how they changed since the frame before."""
     memory_frames: int | None = Field(None, ge=2)
     """Gate biases are drawn so that the head remembers up to this many frames before it has learnt anything;
     None: a forget bias of 1."""
@@ -51,8 +54,16 @@ class RunConfig(_Frozen):
     weights: str | None = None
     """`imagenet`, `none` or a file; None: imagenet where the encoder has such weights."""
     fine_tune: bool = False
+    grey: bool = False
+    """Let the encoder see brightness only."""
+    motion: bool = False
+    """Show what changed since the frame before: an encoder in training sees it in the pixels, a head behind a known
+    encoder in the features."""
     head: HeadConfig = HeadConfig()
     readout: ReadoutName = "attention"
+    label_holds: LabelHolds = "always"
+    """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does.
+    Then windows in training are not cut shorter, and a moment is not blamed for what it does not show."""
 
     frames: int = Field(16, ge=1, le=4096)
     spacing_seconds: float | None = Field(None, ge=0.002, allow_inf_nan=False)
@@ -133,6 +144,9 @@ class EncoderConfig(_Frozen):
     frozen: bool
     origin: str
     """Where its first weights came from: `imagenet`, `none` or the name of a file."""
+    grey: bool = False
+    differences: bool = False
+    """Whether it sees beside each frame how its pixels changed since the frame before."""
 
 
 class ModelSpec(_Frozen):

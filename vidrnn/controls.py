@@ -66,8 +66,8 @@ def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
     None in the end if training was stopped meanwhile.
     """
     config, setting = learner.setting.config, learner.setting
-    head = head_for(config, FROZEN)
-    none = head.model_copy(update={"name": "none"})
+    head = head_for(config, FROZEN, motion=learner.head.motion)
+    none = head.model_copy(update={"name": "none", "motion": False})
     frames = setting.sampling.frames
     controls = [
         Control("one frame", none, "mean", 1),
@@ -155,7 +155,13 @@ def _train(
 ) -> None:
     setting, config = learner.setting, learner.setting.config
     told = config if learner.frozen else RunConfig()  # what was said of training an encoder says nothing of features
-    draw = Draw(control.frames, told.minibatch or minibatch_for(FROZEN, clips), config.seed, control.shuffled)
+    draw = Draw(
+        frames=control.frames,
+        minibatch=told.minibatch or minibatch_for(FROZEN, clips),
+        seed=config.seed,
+        shuffled=control.shuffled,
+        cut=config.label_holds == "always",
+    )
 
     def answer(minibatch: Minibatch) -> Scores:
         scores, _ = network(minibatch.inputs, mask=minibatch.mask)

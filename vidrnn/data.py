@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidrnn.clips import random_window
+from vidrnn.clips import random_window, step_before
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Minibatch:
     """What training stacks: windows of several clips, padded to one length."""
 
     inputs: Tensor
-    """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames."""
+    """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames; with a lead, so much longer."""
     mask: Tensor
     """(batch, time) bool, True for real steps, which come before the padding."""
     target: Tensor
@@ -57,12 +57,17 @@ class Draw:
     seed: int
     shuffled: bool = False
     """Whether the frames of each window are put into random order: the control that shows what order is worth."""
+    cut: bool = True
+    """Whether some windows are cut shorter."""
+    lead: bool = False
+    """Whether the frame before a window comes along at its head, where differences are to be seen."""
 
     def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
         """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
         rng = np.random.default_rng((self.seed, epoch))
         for places in _portions(rng.permutation(len(clips)), self.minibatch):
-            yield minibatch([self._window(clips.arrays[i], rng) for i in places], clips.labels[places], self.frames)
+            windows = [self._window(clips.arrays[i], rng) for i in places]
+            yield minibatch(windows, clips.labels[places], self.frames, lead=int(self.lead))
 
     def steps(self, clips: Clips) -> int:
         """Minibatches in an epoch."""
@@ -70,20 +75,22 @@ class Draw:
 
     def _window(self, array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
         copy = int(rng.integers(len(array)))
-        places = random_window(array.shape[1], self.frames, rng)
+        places = random_window(array.shape[1], self.frames, rng, cut=self.cut)
         if self.shuffled:
             places = rng.permutation(places)
+        if self.lead:
+            places = np.concatenate([[step_before(int(places[0]))], places])
         window: NDArray[Any] = array[copy][places]
         return window
 
 
-def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames: int) -> Minibatch:
-    """Stack windows (steps, ...) of at most `frames` steps, padded with zeros under a mask."""
-    stacked = np.zeros((len(windows), frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
+def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames: int, *, lead: int = 0) -> Minibatch:
+    """Stack windows (lead + steps, ...) of at most `frames` steps, padded with zeros under a mask (batch, frames)."""
+    stacked = np.zeros((len(windows), lead + frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
     mask = np.zeros((len(windows), frames), dtype=bool)
     for row, window in enumerate(windows):
         stacked[row, : len(window)] = window
-        mask[row, : len(window)] = True
+        mask[row, : len(window) - lead] = True
     return Minibatch(torch.from_numpy(stacked), torch.from_numpy(mask), torch.from_numpy(labels.copy()))
 
 

@@ -131,9 +131,9 @@ class Learner:
         self.setting = setting
         self.choice = choice
         seed_everything(config.seed)
-        encoder = build_encoder(choice.encoder.name, choice.size)
+        encoder = build_encoder(choice.encoder, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
-        self.head = head_for(config, self.habits)
+        self.head = head_for(config, self.habits, motion=config.motion and not choice.encoder.differences)
         sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.material.classes))
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
@@ -203,7 +203,8 @@ class Learner:
         clips = self.clips(places)
         if self.frozen:
             return clips
-        return Clips([made[None] for made in self._encoded([array[0] for array in clips.arrays])], clips.labels)
+        by_phase = [self._encoded([array[0][phase::HALVES] for array in clips.arrays]) for phase in range(HALVES)]
+        return Clips([interleaved(phases)[None] for phases in zip(*by_phase, strict=True)], clips.labels)
 
     def _encoded(self, arrays: Sequence[Array]) -> list[Features]:
         """Features as they are; frames through the encoder as it is now, a clip at a time on each core."""
@@ -225,7 +226,13 @@ class Learner:
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, judged on those at `val`."""
         config, clips = self.setting.config, self.clips(places)
-        draw = Draw(self.setting.sampling.frames, config.minibatch or minibatch_for(self.habits, clips), config.seed)
+        draw = Draw(
+            frames=self.setting.sampling.frames,
+            minibatch=config.minibatch or minibatch_for(self.habits, clips),
+            seed=config.seed,
+            cut=config.label_holds == "always",
+            lead=self.choice.encoder.differences,
+        )
         truth = self.setting.material.labels[list(val)]
         ready = self.features(val) if self.frozen else None
 
@@ -275,10 +282,18 @@ class Learner:
         )
 
 
-def head_for(config: RunConfig, habits: Habits) -> HeadConfig:
-    """The head that was asked for, with the usual dropout where none was named."""
-    asked = config.head
-    return asked if asked.dropout is not None else asked.model_copy(update={"dropout": habits.dropout})
+def head_for(config: RunConfig, habits: Habits, *, motion: bool = False) -> HeadConfig:
+    """The head that was asked for, with the usual dropout where none was named, and motion in features or not."""
+    dropout = habits.dropout if config.head.dropout is None else config.head.dropout
+    return config.head.model_copy(update={"dropout": dropout, "motion": motion})
+
+
+def interleaved(phases: Sequence[Features]) -> Features:
+    """Every `HALVES`th step from each, as they stood on the fine grid."""
+    whole = np.empty((sum(map(len, phases)), *phases[0].shape[1:]), dtype=phases[0].dtype)
+    for phase, steps in enumerate(phases):
+        whole[phase::HALVES] = steps
+    return whole
 
 
 def minibatch_for(habits: Habits, clips: Clips) -> int:
@@ -294,7 +309,8 @@ def epochs_for(habits: Habits, steps_per_epoch: int) -> int:
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
     """The cost of mistakes on these clips."""
     counts = np.bincount(clips.labels, minlength=len(setting.material.classes))
-    return ClassifyLoss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
+    at_each_step = setting.config.label_holds == "always"
+    return ClassifyLoss(counts.tolist(), setting.config.label_smoothing, at_each_step=at_each_step).to(setting.device)
 
 
 def judged(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:

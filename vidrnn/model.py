@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vidrnn.config import HeadConfig, ModelSpec, RunConfig
-from vidrnn.encoders import ENCODERS
+from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec, RunConfig
+from vidrnn.encoders import ENCODERS, LEARNT_HERE
 from vidrnn.encoders.base import Encoder
 from vidrnn.errors import UsageError
 from vidrnn.heads import HEADS
 from vidrnn.heads.base import Head
 from vidrnn.readouts import READOUTS
-from vidrnn.state import State, join, part_of
+from vidrnn.state import State, before_first, changes, join, last_of, part_of
 from vidrnn.tasks import TASKS
 from vidrnn.tasks.base import Scores, Task
 from vidrnn.values import Size
@@ -28,17 +27,25 @@ from vidrnn.values import Size
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
 """On a processor few enough to stay in its caches: with 32 a picture takes a third longer."""
 
-Encode = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Pictures (count, height, width, 3) RGB -> features (count, width)."""
+
+class Encode(Protocol):
+    """Successive pictures (count, height, width, 3) RGB -> features (count, width)."""
+
+    def __call__(self, pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
+        """`before`: the picture before the first, None if there is none; only encoders of differences look at it."""
 
 
 class SequenceModel(nn.Module):
-    """Features -> scores: a head and a task. What is trained when the encoder is frozen."""
+    """Features -> scores: a head and a task. What is trained when the encoder is frozen.
 
-    def __init__(self, head: Head, task: Task) -> None:
+    With `motion` the head sees each step's features and, after them, how they changed since the step before.
+    """
+
+    def __init__(self, head: Head, task: Task, motion: bool = False) -> None:
         super().__init__()
         self.head = head
         self.task = task
+        self.motion = motion
 
     @property
     def streams(self) -> bool:
@@ -49,9 +56,13 @@ class SequenceModel(nn.Module):
         """Features (batch, time, width) -> scores, and the state to read on from, if the head streams."""
         if state and not self.streams:
             raise ValueError("a head that sees whole clips only takes no state")
+        before, motion_state = part_of(state, "motion"), State()
+        if self.motion:
+            motion_state = last_of(features, before, mask) if self.streams else {}
+            features = torch.cat([features, changes(features, before)], -1)
         sequence, head_state = self.head(features, part_of(state, "head"), mask)
         scores, task_state = self.task(sequence, part_of(state, "task"), mask)
-        return scores, join(head=head_state, task=task_state)
+        return scores, join(motion=motion_state, head=head_state, task=task_state)
 
 
 class Model(nn.Module):
@@ -78,19 +89,26 @@ class Model(nn.Module):
         Returns:
             scores for the frames since the fresh start and for each frame given, and the state.
         """
-        read: tuple[Scores, State] = self.sequence(self.encoder(frames), state, mask)
-        return read
+        before, encoder_state = part_of(state, "encoder"), State()
+        if self.encoder.differences:
+            encoder_state = last_of(frames, before, mask) if self.streams else {}
+        features = self.encoder(frames, before_first(frames, before))
+        scores, sequence_state = self.sequence(features, state, mask)
+        return scores, join(encoder=encoder_state) | sequence_state
 
 
-def build_encoder(name: str, size: Size) -> Encoder:
+def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     """An encoder with fresh weights.
 
     Raises:
         UsageError: there is none of that name.
     """
-    member = _member(ENCODERS, "--encoder", name)
-    encoder: Encoder = member(size) if name == "small" else member(name)
-    return encoder
+    member = _member(ENCODERS, "--encoder", config.name)
+    if config.name not in LEARNT_HERE:
+        known: Encoder = member(config.name)
+        return known
+    learnt: Encoder = member(size, grey=config.grey, differences=config.differences)
+    return learnt
 
 
 def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> SequenceModel:
@@ -99,14 +117,14 @@ def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> 
     Raises:
         UsageError: there is no head or readout of that name.
     """
-    built: Head = _member(HEADS, "--head", head.name)(width, head)
+    built: Head = _member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
     pooling = _member(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, _member(TASKS, "--task", "classify")(pooling, built.size, classes))
+    return SequenceModel(built, _member(TASKS, "--task", "classify")(pooling, built.size, classes), head.motion)
 
 
 def build_model(spec: ModelSpec) -> Model:
     """The network that `spec` describes, with fresh weights."""
-    encoder = build_encoder(spec.encoder.name, spec.size)
+    encoder = build_encoder(spec.encoder, spec.size)
     return Model(encoder, build_sequence(encoder.width, spec.head, spec.readout, len(spec.classes)))
 
 
@@ -151,16 +169,22 @@ def encoding_of(encoder: Encoder) -> Encode:
     device = reader.mean.device
     at_once = _PICTURES_AT_ONCE if device.type == "cpu" else _GPU_PICTURES_AT_ONCE
 
-    def encode(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
         if threading.current_thread() is not threading.main_thread():
             torch.set_num_threads(1)  # of this thread: those beside it use the other cores
-        return np.concatenate([some(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once)])
+        starts = range(0, len(pixels), at_once)
+        return np.concatenate(
+            [some(pixels[start : start + at_once], pixels[start - 1] if start else before) for start in starts]
+        )
 
-    def some(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        owned = np.require(pixels, requirements=["C", "W"])  # a read-only map of a file cannot become a tensor
+    def some(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None) -> NDArray[np.float32]:
         with torch.inference_mode():
-            features = reader(torch.from_numpy(owned).to(device).unsqueeze(1))
-        return np.asarray(features[:, 0].float().cpu())
+            features = reader(tensor_of(pixels), None if before is None else tensor_of(before))
+        return np.asarray(features[0].float().cpu())
+
+    def tensor_of(pixels: NDArray[np.uint8]) -> Tensor:
+        owned = np.require(pixels, requirements=["C", "W"])  # a read-only map of a file cannot become a tensor
+        return torch.from_numpy(owned).to(device).unsqueeze(0)
 
     return encode
 

@@ -21,7 +21,7 @@ from vidrnn.config import ModelSpec
 from vidrnn.errors import FilmError
 from vidrnn.model import Encode, SequenceModel, encoding_of
 from vidrnn.parallel import in_order
-from vidrnn.values import FilmFailure, FilmPrediction, Frame
+from vidrnn.values import FilmFailure, FilmPrediction, Frame, Pixels
 from vidrnn.video import open_film
 
 _CHUNK_FRAMES = 32
@@ -43,6 +43,7 @@ class Stream:
         self._sequence = sequence
         self._frames = spec.frames
         self._hop = default_hop(spec.frames)
+        self._before: Pixels | None = None
         self._kept: deque[Features] = deque(maxlen=spec.frames)
         self._steps = 0
         self._waiting: list[Features] = []
@@ -50,7 +51,9 @@ class Stream:
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Read on; `frames` stand on the model's grid and have its size."""
-        self.take(self._encode(np.stack([frame.pixels for frame in frames])))
+        pixels = np.stack([frame.pixels for frame in frames])
+        self.take(self._encode(pixels, self._before))
+        self._before = pixels[-1]
 
     def take(self, encoded: Features) -> None:
         """Read on from the features (steps, width) of frames that were encoded elsewhere."""
@@ -158,8 +161,9 @@ class Predictor:
         end = facts.first_seconds + facts.duration_seconds
         return FilmScores(path, scores, starts, np.asarray(seconds), end, facts.frames, notes)
 
-    def _encoded(self, frames: Sequence[Frame]) -> tuple[Features, list[float]]:
-        return self._encode(np.stack([frame.pixels for frame in frames])), [frame.seconds for frame in frames]
+    def _encoded(self, chunk: _Chunk) -> tuple[Features, list[float]]:
+        pixels = np.stack([frame.pixels for frame in chunk.frames])
+        return self._encode(pixels, chunk.before), [frame.seconds for frame in chunk.frames]
 
     def score_all(self, paths: Sequence[Path]) -> Iterator[FilmScores | FilmFailure]:
         """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
@@ -197,9 +201,19 @@ class Predictor:
         return Reading(self.model.spec.classes, self.model.header.temperature, threshold)
 
 
-def _chunks(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
-    while chunk := list(islice(frames, _CHUNK_FRAMES)):
-        yield chunk
+@dataclass(frozen=True)
+class _Chunk:
+    """Successive frames of a film, and the picture before them."""
+
+    frames: Sequence[Frame]
+    before: Pixels | None
+
+
+def _chunks(frames: Iterator[Frame]) -> Iterator[_Chunk]:
+    before = None
+    while some := list(islice(frames, _CHUNK_FRAMES)):
+        yield _Chunk(some, before)
+        before = some[-1].pixels
 
 
 def _portions(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:

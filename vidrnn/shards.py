@@ -33,8 +33,9 @@ class Shards:
     def __call__(self, frames: Tensor, mask: Tensor, prepare: Prepare) -> Tensor:
         """Frames (batch, time, height, width, 3) uint8 -> features (batch, time, width), ready for backward.
 
-        Only frames that the mask (batch, time) calls real are encoded, since padding would change what batch
-        normalisation learns; the others' features are 0.
+        An encoder of differences is given one frame more, the one before the first. Only frames that the mask
+        (batch, time) calls real are encoded, since padding would change what batch normalisation learns; the others'
+        features are 0.
         """
         features: Tensor = _Encode.apply(self, frames, mask, prepare, *self.encoder.parameters())
         return features
@@ -52,7 +53,11 @@ class Shards:
         def encode(job: tuple[Encoder, Tensor, Tensor, int]) -> Tensor:
             one, part, real, first = job
             with torch.enable_grad(), half_precision(part.device):
-                made = one(prepare(part, first)[real].unsqueeze(1)).float()
+                changed = prepare(part, first)
+                if one.differences:
+                    made = one(changed[:, 1:][real].unsqueeze(1), changed[:, :-1][real]).float()
+                else:
+                    made = one(changed[real].unsqueeze(1)).float()
                 whole: Tensor = made.new_zeros(*real.shape, made.shape[-1]).masked_scatter(real.unsqueeze(-1), made)
                 return whole
 

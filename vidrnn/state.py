@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 State = dict[str, Tensor]
@@ -19,3 +20,31 @@ def part_of(state: State | None, room: str) -> State | None:
         return None
     lead = f"{room}."
     return {name.removeprefix(lead): tensor for name, tensor in state.items() if name.startswith(lead)}
+
+
+def before_first(steps: Tensor, state: State | None) -> Tensor:
+    """What stood before the first of these steps (batch, time, ...): (batch, ...); after a fresh start, that first."""
+    first = steps[:, 0]
+    if not state:
+        return first
+    seen = state["seen"].view(-1, *[1] * (first.ndim - 1)) > 0
+    return torch.where(seen, state["last"], first)
+
+
+def changes(steps: Tensor, state: State | None) -> Tensor:
+    """How each step (batch, time, ...) differs from the one before; the first after a fresh start differs from none."""
+    return steps - torch.cat([before_first(steps, state).unsqueeze(1), steps[:, :-1]], 1)
+
+
+def last_of(steps: Tensor, state: State | None, mask: Tensor | None) -> State:
+    """The state to go on from after these steps: the last real one, and whether there was any (0 or 1)."""
+    if mask is None:
+        return {"last": steps[:, -1], "seen": torch.ones(len(steps), device=steps.device)}
+    count = mask.sum(1)
+    last = steps[torch.arange(len(steps), device=steps.device), (count - 1).clamp(min=0)]
+    before = state or {"last": torch.zeros_like(last), "seen": torch.zeros(len(steps), device=steps.device)}
+    read = (count > 0).view(-1, *[1] * (last.ndim - 1))
+    return {
+        "last": torch.where(read, last, before["last"]),
+        "seen": torch.maximum((count > 0).to(before["seen"].dtype), before["seen"]),
+    }

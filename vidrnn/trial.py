@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidrnn.config import EncoderConfig, RunConfig
+from vidrnn.encoders import LEARNT_HERE
 from vidrnn.errors import UsageError, WeightsError
 from vidrnn.fit import Fit
 from vidrnn.learn import Choice, Learner, Setting, told
@@ -41,6 +42,8 @@ def chosen(setting: Setting) -> Generator[Record, None, Chosen]:
     config, usual = setting.config, setting.material.usual_size
     if config.encoder != "auto":
         return Chosen(Learner(setting, choice_of(config, usual)))
+    if config.grey:
+        raise UsageError("--grey: only the encoder small can do without colours. Add --encoder small.")
     if config.weights:
         raise UsageError(f"--weights {config.weights}: whose? With --encoder auto it is not known. Name the encoder.")
     named = [config.model_copy(update={"encoder": name}) for name in (_WORLD, _OURS)]
@@ -113,13 +116,21 @@ def choice_of(config: RunConfig, usual: Size) -> Choice:
         UsageError: it would be frozen without ever having learnt anything.
     """
     name = config.encoder
-    weights = config.weights or ("none" if name == "small" else "imagenet")
-    frozen = name != "small" and not config.fine_tune
+    weights = config.weights or ("none" if name in LEARNT_HERE else "imagenet")
+    frozen = name not in LEARNT_HERE and not config.fine_tune
     if frozen and weights == "none":
         raise UsageError(
             f"--encoder {name} --weights none: a frozen encoder without weights sees nothing. Add --fine-tune."
         )
-    encoder = EncoderConfig(name=name, frozen=frozen, origin=Path(weights).name)
+    if config.grey and name not in LEARNT_HERE:
+        raise UsageError(f"--grey: {name} knows coloured pictures only. Add --encoder small, or leave --grey out.")
+    encoder = EncoderConfig(
+        name=name,
+        frozen=frozen,
+        origin=Path(weights).name,
+        grey=config.grey,
+        differences=config.motion and name in LEARNT_HERE,
+    )
     return Choice(encoder, config.size or picture_size(name, usual), weights)
 
 
@@ -127,8 +138,9 @@ def picture_size(encoder: str, usual: Size) -> Size:
     """What the encoder is shown of films of the `usual` size: their own shape, at an area that suits the encoder.
 
     A pretrained encoder knows things at the size that they have in photographs, so small films are enlarged for it;
-    `small` learns whatever size it is given, so they are not.
+    one that learns here takes whatever size it is given, so they are not.
     """
     area = usual.height * usual.width
-    scale = (_WORLD_AREA / area) ** 0.5 if encoder != "small" else min(1.0, (_SMALL_AREA / area) ** 0.5)
+    ours = encoder in LEARNT_HERE
+    scale = min(1.0, (_SMALL_AREA / area) ** 0.5) if ours else (_WORLD_AREA / area) ** 0.5
     return Size(max(8, round(usual.height * scale)), max(8, round(usual.width * scale)))

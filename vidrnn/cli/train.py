@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -48,6 +48,13 @@ def train(
             rich_help_panel=_DATA,
         ),
     ] = None,
+    label_holds: Annotated[
+        Literal["always", "somewhere"] | None,
+        typer.Option(
+            help="Whether a clip's class shows at every moment of it or only somewhere in it [always].",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(help="auto, small, or a torchvision network such as mobilenet_v2 [auto].", rich_help_panel=_MODEL),
@@ -58,6 +65,17 @@ def train(
     fine_tune: Annotated[
         bool | None,
         typer.Option("--fine-tune", help="Train a pretrained encoder too.", rich_help_panel=_MODEL),
+    ] = None,
+    grey: Annotated[
+        bool | None, typer.Option("--grey", help="Show the encoder brightness only.", rich_help_panel=_MODEL)
+    ] = None,
+    motion: Annotated[
+        bool | None,
+        typer.Option(
+            "--motion/--no-motion",
+            help="Show what changed since the frame before, too [no].",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     head: Annotated[
         str | None, typer.Option(help="gru, lstm, rnn, or none as a control [gru].", rich_help_panel=_MODEL)
@@ -111,6 +129,9 @@ def train(
         "encoder": encoder,
         "weights": weights,
         "fine_tune": fine_tune,
+        "grey": grey,
+        "motion": motion,
+        "label_holds": label_holds,
         "readout": readout,
         "frames": frames,
         "spacing_seconds": spacing,

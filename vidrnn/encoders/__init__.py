@@ -4,6 +4,7 @@ _TORCHVISION = "vidrnn.encoders.pretrained:TorchvisionEncoder"
 
 ENCODERS = {
     "small": "vidrnn.encoders.small:SmallEncoder",
+    "tiny": "vidrnn.encoders.small:TinyEncoder",
     "mobilenet_v2": _TORCHVISION,
     "mobilenet_v3_small": _TORCHVISION,
     "mobilenet_v3_large": _TORCHVISION,
@@ -15,3 +16,6 @@ ENCODERS = {
     "regnet_y_400mf": _TORCHVISION,
     "convnext_tiny": _TORCHVISION,
 }
+
+LEARNT_HERE = ("small", "tiny")
+"""Those that know nothing of the world, and are trained on the films at hand."""

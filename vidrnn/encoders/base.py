@@ -10,16 +10,26 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
+_CHANGE_DEVIATION = 0.1
+"""Between neighbouring frames pixels in [0, 1] change by about this much where something moves."""
+_LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in what an eye calls bright: ITU-R BT.601."""
+
 
 class Encoder(nn.Module):
     """Frames (batch, time, height, width, 3) uint8 RGB -> features (batch, time, width) float.
 
-    Each frame by itself. Normalisation of pixels is done here, so that training, streaming and an exported file cannot
-    differ in it. A member gives `pictures`; the rest is the same for all.
+    Each frame by itself, or beside it what changed since the frame before, if `differences`. Normalisation of pixels is
+    done here, so that training, streaming and an exported file cannot differ in it. A member gives `pictures`; the rest
+    is the same for all.
     """
 
     width: int
     """Numbers per frame."""
+    grey: bool = False
+    """Whether it sees brightness only."""
+    differences: bool = False
+    """Whether it sees the change since the frame before as further channels."""
     network: nn.Module
     """Convolutions and their normalisation: the costly part."""
 
@@ -27,15 +37,42 @@ class Encoder(nn.Module):
         super().__init__()
         self.mean: Tensor
         self.deviation: Tensor
-        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation).view(3, 1, 1), persistent=False)
+        self.luma: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1), persistent=False)
+        self.register_buffer("luma", torch.tensor(_LUMA), persistent=False)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """(batch, time, height, width, 3) uint8 -> (batch, time, width)."""
+    @property
+    def channels(self) -> int:
+        """Of the pictures that the network sees."""
+        return (1 if self.grey else 3) * (2 if self.differences else 1)
+
+    def forward(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
+        """Read frames.
+
+        Args:
+            frames: (batch, time, height, width, 3) uint8.
+            before: (batch, height, width, 3) uint8, the frame before the first, where `differences` are seen; None if
+                there is none, and then nothing changed at the first.
+
+        Returns:
+            features (batch, time, width).
+        """
         batch, time = frames.shape[:2]
-        pixels = frames.flatten(0, 1).permute(0, 3, 1, 2)  # a view whose memory is already channels_last
-        features = self.pictures((pixels.float() / 255 - self.mean) / self.deviation)
+        pixels = self._pixels(frames)
+        pictures = (pixels - self.mean) / self.deviation
+        if self.differences:
+            first = pixels[:, :1] if before is None else self._pixels(before.unsqueeze(1))
+            change = pixels - torch.cat([first, pixels[:, :-1]], 1)
+            pictures = torch.cat([pictures, change / _CHANGE_DEVIATION], 2)
+        features = self.pictures(pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         return features.reshape(batch, time, self.width)
+
+    def _pixels(self, frames: Tensor) -> Tensor:
+        """(batch, time, height, width, 3) uint8 -> (batch, time, 3 or 1, height, width) in [0, 1]."""
+        if self.grey:
+            return (frames * self.luma).sum(-1).unsqueeze(2) / 255
+        return frames.permute(0, 1, 4, 2, 3).float() / 255  # in memory still channels_last
 
     def folded(self) -> Self:
         """A copy for reading only, twice as fast: batch normalisation is folded into the convolutions."""
@@ -44,5 +81,5 @@ class Encoder(nn.Module):
         return reader
 
     def pictures(self, pictures: Tensor) -> Tensor:
-        """Normalised pictures (count, 3, height, width) -> (count, width)."""
+        """Normalised pictures (count, channels, height, width) -> (count, width)."""
         raise TypeError(f"{type(self).__name__} must say how it reads pictures")

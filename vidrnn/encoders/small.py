@@ -1,4 +1,4 @@
-"""A small network to be trained on the films at hand: mouths, microscopes, drawings, conveyor belts."""
+"""Small networks to be trained on the films at hand: mouths, microscopes, drawings, conveyor belts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from vidrnn.encoders.base import Encoder
 from vidrnn.values import Size
 
-_CHANNELS = (32, 64, 96, 128)
 _GRID = 4
 _WIDTH = 128
 
@@ -20,12 +19,16 @@ class SmallEncoder(Encoder):
     """
 
     width = _WIDTH
+    convolutions: tuple[int, ...] = (32, 64, 96, 128)
+    """Channels of each."""
 
-    def __init__(self, size: Size) -> None:
-        super().__init__(mean=(0.5, 0.5, 0.5), deviation=(0.25, 0.25, 0.25))
+    def __init__(self, size: Size, *, grey: bool = False, differences: bool = False) -> None:
+        colours = 1 if grey else 3
+        super().__init__(mean=(0.5,) * colours, deviation=(0.25,) * colours)
+        self.grey, self.differences = grey, differences
         blocks: list[nn.Module] = []
-        height, width, incoming = size.height, size.width, 3
-        for channels in _CHANNELS:
+        height, width, incoming = size.height, size.width, self.channels
+        for channels in self.convolutions:
             convolution = nn.Conv2d(incoming, channels, 3, stride=2, padding=1, bias=False)
             blocks += [convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
             height, width, incoming = (height + 1) // 2, (width + 1) // 2, channels
@@ -34,7 +37,7 @@ class SmallEncoder(Encoder):
         self.columns: Tensor
         self.register_buffer("rows", _shares(height, _GRID), persistent=False)
         self.register_buffer("columns", _shares(width, _GRID), persistent=False)
-        self.projection = nn.Sequential(nn.Linear(_CHANNELS[-1] * _GRID * _GRID, _WIDTH), nn.LayerNorm(_WIDTH))
+        self.projection = nn.Sequential(nn.Linear(incoming * _GRID * _GRID, _WIDTH), nn.LayerNorm(_WIDTH))
 
     def pictures(self, pictures: Tensor) -> Tensor:
         """As the contract says."""
@@ -42,6 +45,12 @@ class SmallEncoder(Encoder):
         grid = torch.einsum("nchw,gh,kw->ncgk", maps, self.rows.to(maps.dtype), self.columns.to(maps.dtype))
         features: Tensor = self.projection(grid.flatten(1))
         return features
+
+
+class TinyEncoder(SmallEncoder):
+    """Half the channels: learns three times as fast, for pictures in which little is to be seen, such as a mouth."""
+
+    convolutions = (16, 32, 48, 64)
 
 
 def _shares(length: int, cells: int) -> Tensor:
