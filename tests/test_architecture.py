@@ -31,6 +31,7 @@ ROOMS = (
     "fit",
     "evaluate",
     "predict",
+    "gradients",
     "material",
     "weights",
     "card",
