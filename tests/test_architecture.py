@@ -41,6 +41,8 @@ ROOMS = (
     "heads",
     "tasks",
     "readouts",
+    "blocks",
+    "recurrence",
     "state",
     "data",
     "augment",
