@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from vidrnn.answers import probabilities
 from vidrnn.augment import draw_changes
 from vidrnn.cache import Array, Cache, Encoding, Rendering
-from vidrnn.clips import HALVES
+from vidrnn.clips import HALVES, default_spacing
 from vidrnn.config import EncoderConfig, HeadConfig, RunConfig
 from vidrnn.data import Clips, Draw, Minibatch
 from vidrnn.errors import DataError
@@ -280,6 +282,24 @@ class Learner:
             seed=config.seed,
             seconds=seconds,
         )
+
+
+def sampling_of(material: Material, split: Split, config: RunConfig) -> Sampling:
+    """Which frames a window holds: as was asked, else so that it covers the median training clip."""
+    spacing = config.spacing_seconds
+    if spacing is None:
+        spacing = default_spacing(material.durations_seconds(split.indices(Part.TRAIN)), config.frames)
+    return Sampling(config.frames, spacing)
+
+
+def films_of(setting: Setting) -> str:
+    """A name for the films of a run, their classes and their parts: the same films, the same name."""
+    material = setting.material
+    rows = sorted(
+        (scan.content_hash, film.label, part.value)
+        for scan, film, part in zip(material.scans, material.films, setting.split.parts, strict=True)
+    )
+    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
 
 
 def head_for(config: RunConfig, habits: Habits, *, motion: bool = False) -> HeadConfig:

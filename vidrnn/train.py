@@ -6,7 +6,6 @@ Yields records and prints nothing; the run folder holds what can be taken up aga
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -24,19 +23,18 @@ from vidrnn.answers import probabilities
 from vidrnn.cache import Cache
 from vidrnn.card import model_card
 from vidrnn.checkpoint import TrainingState, load_training, save_model, save_training, write_whole
-from vidrnn.clips import default_spacing
 from vidrnn.config import ModelHeader, ModelSpec, RunConfig
 from vidrnn.controls import Outcome, controls_of, controls_table
 from vidrnn.errors import RunError, UsageError
 from vidrnn.fit import Fit
-from vidrnn.learn import Clock, Learner, Setting, told
+from vidrnn.learn import Clock, Learner, Setting, films_of, sampling_of, told
 from vidrnn.material import Material, gather
 from vidrnn.metrics import ClassifyScores, classify_scores, fit_temperature
 from vidrnn.model import count_parameters, refuse_unknown
 from vidrnn.records import Controls, Done, LeftOut, Note, Progress, Record, as_json
 from vidrnn.splits import Split, fold_films, split_films
 from vidrnn.trial import Chosen, choice_of, chosen
-from vidrnn.values import Part, Sampling
+from vidrnn.values import Part
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, where it is bounded; the rest is for controls and scores."""
@@ -194,15 +192,11 @@ class _Journey:
         return pooled and replace(pooled, remark=f"{folds} folds: each clip by a model that saw nothing of its group.")
 
     def _setting(self, material: Material, split: Split) -> Setting:
-        train = split.indices(Part.TRAIN)
-        spacing = self.config.spacing_seconds
-        if spacing is None:
-            spacing = default_spacing(material.durations_seconds(train), self.config.frames)
         return Setting(
             material=material,
             split=split,
             config=self.config,
-            sampling=Sampling(self.config.frames, spacing),
+            sampling=sampling_of(material, split, self.config),
             cache=Cache(self.request.cache, self.request.jobs),
             clock=self.clock,
             stop=self.stop,
@@ -260,7 +254,7 @@ class _Journey:
     def _state(self, fit: Fit, setting: Setting) -> TrainingState:
         """A checkpoint, and what films it is of."""
         state = fit.state()
-        return replace(state, facts={**state.facts, "films": _films_of(setting)})
+        return replace(state, facts={**state.facts, "films": films_of(setting)})
 
     def _take_up(self, fit: Fit, setting: Setting, run: Run) -> Generator[Record, None, None]:
         """Go on from a run's checkpoint.
@@ -272,7 +266,7 @@ class _Journey:
         if state is None:
             yield Note("no epoch had been finished: training starts from the beginning")
             return
-        if state.facts.get("films") != _films_of(setting):
+        if state.facts.get("films") != films_of(setting):
             raise RunError(
                 f"{run.folder}: {self.request.data} is not as it was when this run began: films came, went, changed "
                 "or changed sides. Going on would mix what is learnt with what is tested. Train anew."
@@ -368,16 +362,6 @@ def most_confused(scores: ClassifyScores) -> str:
     truth, answer = np.unravel_index(int(table.argmax()), table.shape)
     names = [one.label for one in scores.per_class]
     return f"{names[truth]} with {names[answer]}"
-
-
-def _films_of(setting: Setting) -> str:
-    """A name for the films of a run, their classes and their parts: the same films, the same name."""
-    material = setting.material
-    rows = sorted(
-        (scan.content_hash, film.label, part.value)
-        for scan, film, part in zip(material.scans, material.films, setting.split.parts, strict=True)
-    )
-    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
 
 
 def _temperature(learner: Learner) -> float:

@@ -3,18 +3,103 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from threading import Event
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from vidrnn.errors import UsageError
+
+if TYPE_CHECKING:
+    from vidrnn.config import RunConfig
 
 Jobs = Annotated[int | None, typer.Option(min=1, help="Films worked on at once. Default: one per processor core.")]
 Rate = Annotated[float | None, typer.Option(help="Frames per second of films that are folders of numbered pictures.")]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Device = Annotated[DeviceName, typer.Option(help="Where to compute.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
+
+_SETTINGS = {"spacing": "spacing_seconds"}
+_HEAD = {
+    "head": "name",
+    "units": "size",
+    "layers": "layers",
+    "bidirectional": "bidirectional",
+    "memory": "memory_frames",
+}
+"""Flags that `RunConfig` and its head know under other names."""
+
+DATA, MODEL, TIME, RUN = "Films", "Model", "Training", "Run"
+"""The panels of `--help`."""
+Data = Annotated[
+    Path | None,
+    typer.Argument(help="A folder of class folders, or a CSV manifest: path,label[,group][,split]."),
+]
+NoTest = Annotated[bool, typer.Option("--no-test", help="Split into train and val only.", rich_help_panel=DATA)]
+Frames = Annotated[int | None, typer.Option(help="Frames in a window [16].", rich_help_panel=DATA)]
+Spacing = Annotated[
+    float | None,
+    typer.Option(help="Seconds between frames [a window covers the median clip].", rich_help_panel=DATA),
+]
+PictureSize = Annotated[
+    str | None, typer.Option(help="Pictures as WIDTHxHEIGHT [by encoder and films].", rich_help_panel=DATA)
+]
+Flip = Annotated[
+    bool | None,
+    typer.Option(
+        "--flip/--no-flip",
+        help="Mirrored films are of the same class [unless a class name says left or right].",
+        rich_help_panel=DATA,
+    ),
+]
+LabelHolds = Annotated[
+    Literal["always", "somewhere"] | None,
+    typer.Option(
+        help="Whether a clip's class shows at every moment of it or only somewhere in it [always].",
+        rich_help_panel=DATA,
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(help="auto, small, or a torchvision network such as mobilenet_v2 [auto].", rich_help_panel=MODEL),
+]
+Weights = Annotated[
+    str | None, typer.Option(help="imagenet, none, or a file or model to start from.", rich_help_panel=MODEL)
+]
+FineTune = Annotated[
+    bool | None,
+    typer.Option("--fine-tune", help="Train a pretrained encoder too.", rich_help_panel=MODEL),
+]
+Grey = Annotated[bool | None, typer.Option("--grey", help="Show the encoder brightness only.", rich_help_panel=MODEL)]
+Motion = Annotated[
+    bool | None,
+    typer.Option(
+        "--motion/--no-motion",
+        help="Show what changed since the frame before, too [no].",
+        rich_help_panel=MODEL,
+    ),
+]
+Units = Annotated[int | None, typer.Option(help="Size of the head [128].", rich_help_panel=MODEL)]
+Layers = Annotated[int | None, typer.Option(help="Layers of the head [1].", rich_help_panel=MODEL)]
+Bidirectional = Annotated[
+    bool | None,
+    typer.Option("--bidirectional", help="Read in both directions; cannot stream.", rich_help_panel=MODEL),
+]
+Memory = Annotated[
+    int | None,
+    typer.Option(help="Frames that the head's gates remember before they learn.", rich_help_panel=MODEL),
+]
+Readout = Annotated[str | None, typer.Option(help="attention, mean or last [attention].", rich_help_panel=MODEL)]
+Epochs = Annotated[int | None, typer.Option(help="At most so many [by the number of clips].", rich_help_panel=TIME)]
+Minibatch = Annotated[int | None, typer.Option(help="Clips in a minibatch.", rich_help_panel=TIME)]
+LearningRate = Annotated[float | None, typer.Option(help="Of AdamW.", rich_help_panel=TIME)]
+Seed = Annotated[int | None, typer.Option(help="The same seed gives the same weights [0].", rich_help_panel=TIME)]
+Config = Annotated[Path | None, typer.Option(help="Settings as TOML; flags go before it.", rich_help_panel=RUN)]
 
 
 def jobs_or_cores(jobs: int | None) -> int:
@@ -53,3 +138,76 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     if not shipped.is_dir():
         raise UsageError("no model: there is no run in runs/ and no shipped model. Train one: vidrnn train DATA.")
     return shipped
+
+
+def settings_said(**flags: Any) -> dict[str, Any]:
+    """What was said of a run by flags, under the names of `RunConfig`; what was not said is left out.
+
+    Raises:
+        UsageError: a size is not one.
+    """
+    said = {_SETTINGS.get(flag, flag): value for flag, value in flags.items() if value is not None}
+    said |= _size(said.pop("size", None))
+    if said.pop("no_test", False):
+        said["test"] = False
+    head = {name: said.pop(flag) for flag, name in _HEAD.items() if flag in said}
+    return said | ({"head": head} if head else {})
+
+
+def settings_of(file: Path | None, said: dict[str, Any], command: str) -> RunConfig:
+    """The settings of `file`, those that were `said` before them, and the default of what neither names.
+
+    Raises:
+        UsageError: there is no such file, or a setting has a value it cannot have.
+    """
+    from vidrnn.config import RunConfig
+
+    written: dict[str, Any] = RunConfig.read(file).model_dump() if file else {}
+    head = written.get("head", {}) | said.get("head", {})
+    chosen = RunConfig.of(written | said | ({"head": head} if head else {}), source=command)
+    return chosen.model_copy(update={"jobs": jobs_or_cores(chosen.jobs)})
+
+
+def films_named(data: Path | None, before: str | None, command: str) -> Path:
+    """DATA as it was named now, or before in a run's settings.
+
+    Raises:
+        UsageError: it was not.
+    """
+    if data or before:
+        return data or Path(str(before))
+    raise UsageError(f"{command}: name a folder of class folders or a CSV manifest: {command} DATA.")
+
+
+def free_folder(folder: Path) -> Path:
+    """`folder`, or the first of its name with a number that does not exist yet."""
+    free, number = folder, 2
+    while free.exists():
+        free, number = folder.with_name(f"{folder.name}-{number}"), number + 1
+    return free
+
+
+@contextmanager
+def stopping(stop: Event, what: str = "epoch") -> Iterator[None]:
+    """The first Ctrl-C sets `stop`, so that what is running ends cleanly; the second one stops at once."""
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        typer.echo(f"\nStopping after this {what}; Ctrl-C again stops at once.", err=True)
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _size(text: str | None) -> dict[str, int]:
+    if text is None:
+        return {}
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise UsageError(f"--size {text}: wanted WIDTHxHEIGHT in pixels, such as 160x120.")
+    return {"width": int(width), "height": int(height)}

@@ -3,120 +3,96 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from types import FrameType
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
-from vidrnn.cli.options import Device, Jobs, Rate, device_named, jobs_or_cores
+from vidrnn.cli.options import (
+    DATA,
+    MODEL,
+    RUN,
+    TIME,
+    Bidirectional,
+    Config,
+    Data,
+    Device,
+    Encoder,
+    Epochs,
+    FineTune,
+    Flip,
+    Frames,
+    Grey,
+    Jobs,
+    LabelHolds,
+    Layers,
+    LearningRate,
+    Memory,
+    Minibatch,
+    Motion,
+    NoTest,
+    PictureSize,
+    Rate,
+    Readout,
+    Seed,
+    Spacing,
+    Units,
+    Weights,
+    device_named,
+    films_named,
+    free_folder,
+    settings_of,
+    settings_said,
+    stopping,
+)
 from vidrnn.errors import UsageError
-
-_DATA, _MODEL, _TIME, _RUN = "Films", "Model", "Training", "Run"
 
 
 def train(
-    data: Annotated[
-        Path | None,
-        typer.Argument(help="A folder of class folders, or a CSV manifest: path,label[,group][,split]."),
-    ] = None,
-    no_test: Annotated[
-        bool, typer.Option("--no-test", help="Split into train and val only.", rich_help_panel=_DATA)
-    ] = False,
+    data: Data = None,
+    no_test: NoTest = False,
     folds: Annotated[
-        int | None, typer.Option(help="Score by K folds, then train on all.", rich_help_panel=_DATA)
+        int | None, typer.Option(help="Score by K folds, then train on all.", rich_help_panel=DATA)
     ] = None,
-    frames: Annotated[int | None, typer.Option(help="Frames in a window [16].", rich_help_panel=_DATA)] = None,
-    spacing: Annotated[
-        float | None,
-        typer.Option(help="Seconds between frames [a window covers the median clip].", rich_help_panel=_DATA),
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(help="Pictures as WIDTHxHEIGHT [by encoder and films].", rich_help_panel=_DATA)
-    ] = None,
+    frames: Frames = None,
+    spacing: Spacing = None,
+    size: PictureSize = None,
     rate: Rate = None,
-    flip: Annotated[
-        bool | None,
-        typer.Option(
-            "--flip/--no-flip",
-            help="Mirrored films are of the same class [unless a class name says left or right].",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    label_holds: Annotated[
-        Literal["always", "somewhere"] | None,
-        typer.Option(
-            help="Whether a clip's class shows at every moment of it or only somewhere in it [always].",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option(help="auto, small, or a torchvision network such as mobilenet_v2 [auto].", rich_help_panel=_MODEL),
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(help="imagenet, none, or a file or model to start from.", rich_help_panel=_MODEL)
-    ] = None,
-    fine_tune: Annotated[
-        bool | None,
-        typer.Option("--fine-tune", help="Train a pretrained encoder too.", rich_help_panel=_MODEL),
-    ] = None,
-    grey: Annotated[
-        bool | None, typer.Option("--grey", help="Show the encoder brightness only.", rich_help_panel=_MODEL)
-    ] = None,
-    motion: Annotated[
-        bool | None,
-        typer.Option(
-            "--motion/--no-motion",
-            help="Show what changed since the frame before, too [no].",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
+    flip: Flip = None,
+    label_holds: LabelHolds = None,
+    encoder: Encoder = None,
+    weights: Weights = None,
+    fine_tune: FineTune = None,
+    grey: Grey = None,
+    motion: Motion = None,
     head: Annotated[
-        str | None, typer.Option(help="gru, lstm, rnn, or none as a control [gru].", rich_help_panel=_MODEL)
+        str | None, typer.Option(help="gru, lstm, rnn, or none as a control [gru].", rich_help_panel=MODEL)
     ] = None,
-    units: Annotated[int | None, typer.Option(help="Size of the head [128].", rich_help_panel=_MODEL)] = None,
-    layers: Annotated[int | None, typer.Option(help="Layers of the head [1].", rich_help_panel=_MODEL)] = None,
-    bidirectional: Annotated[
-        bool | None,
-        typer.Option("--bidirectional", help="Read in both directions; cannot stream.", rich_help_panel=_MODEL),
-    ] = None,
-    memory: Annotated[
-        int | None,
-        typer.Option(help="Frames that the head's gates remember before they learn.", rich_help_panel=_MODEL),
-    ] = None,
-    readout: Annotated[
-        str | None, typer.Option(help="attention, mean or last [attention].", rich_help_panel=_MODEL)
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="At most so many [by the number of clips].", rich_help_panel=_TIME)
-    ] = None,
-    minutes: Annotated[float | None, typer.Option(help="At most so long in all.", rich_help_panel=_TIME)] = None,
-    minibatch: Annotated[int | None, typer.Option(help="Clips in a minibatch.", rich_help_panel=_TIME)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of AdamW.", rich_help_panel=_TIME)] = None,
+    units: Units = None,
+    layers: Layers = None,
+    bidirectional: Bidirectional = None,
+    memory: Memory = None,
+    readout: Readout = None,
+    epochs: Epochs = None,
+    minutes: Annotated[float | None, typer.Option(help="At most so long in all.", rich_help_panel=TIME)] = None,
+    minibatch: Minibatch = None,
+    learning_rate: LearningRate = None,
     patience: Annotated[
-        int | None, typer.Option(help="Epochs without a better model before it stops.", rich_help_panel=_TIME)
+        int | None, typer.Option(help="Epochs without a better model before it stops.", rich_help_panel=TIME)
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="The same seed gives the same weights [0].", rich_help_panel=_TIME)
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder [runs/DATA-HEAD].", rich_help_panel=_RUN)] = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder [runs/DATA-HEAD].", rich_help_panel=RUN)] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run that stands there.", rich_help_panel=_RUN)
+        bool, typer.Option("--overwrite", help="Replace the run that stands there.", rich_help_panel=RUN)
     ] = False,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run where it stopped.", rich_help_panel=_RUN)
+        Path | None, typer.Option(help="Go on with this run where it stopped.", rich_help_panel=RUN)
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings as TOML; flags go before it.", rich_help_panel=_RUN)
-    ] = None,
+    config: Config = None,
     terms: Annotated[
-        str | None, typer.Option(help="A sentence for the model card on the films' source.", rich_help_panel=_RUN)
+        str | None, typer.Option(help="A sentence for the model card on the films' source.", rich_help_panel=RUN)
     ] = None,
     device: Device = "auto",
     jobs: Jobs = None,
@@ -125,61 +101,50 @@ def train(
 
     Every film is read whole; no group of clips stands on two sides of the split; controls stand beside every score.
     """
-    told = {
-        "encoder": encoder,
-        "weights": weights,
-        "fine_tune": fine_tune,
-        "grey": grey,
-        "motion": motion,
-        "label_holds": label_holds,
-        "readout": readout,
-        "frames": frames,
-        "spacing_seconds": spacing,
-        "rate": rate,
-        "flip": flip,
-        "epochs": epochs,
-        "minutes": minutes,
-        "minibatch": minibatch,
-        "learning_rate": learning_rate,
-        "patience": patience,
-        "seed": seed,
-        "folds": folds,
-        "jobs": jobs,
-        "test": False if no_test else None,
-        **_size(size),
-    }
-    told_head = {
-        "name": head,
-        "size": units,
-        "layers": layers,
-        "bidirectional": bidirectional,
-        "memory_frames": memory,
-    }
-    said = {key: value for key, value in told.items() if value is not None}
-    said_head = {key: value for key, value in told_head.items() if value is not None}
-    if resume and (said or said_head or config or out or data):
+    said = settings_said(
+        encoder=encoder,
+        weights=weights,
+        fine_tune=fine_tune,
+        grey=grey,
+        motion=motion,
+        label_holds=label_holds,
+        head=head,
+        units=units,
+        layers=layers,
+        bidirectional=bidirectional,
+        memory=memory,
+        readout=readout,
+        frames=frames,
+        spacing=spacing,
+        size=size,
+        rate=rate,
+        flip=flip,
+        epochs=epochs,
+        minutes=minutes,
+        minibatch=minibatch,
+        learning_rate=learning_rate,
+        patience=patience,
+        seed=seed,
+        folds=folds,
+        jobs=jobs,
+        no_test=no_test or None,
+    )
+    if resume and (said or config or out or data):
         raise UsageError(f"--resume {resume}: goes on with the run as it was begun. Leave the other settings out.")
 
-    from vidrnn.config import RunConfig
     from vidrnn.console import TrainingView
     from vidrnn.scan import cache_folder
     from vidrnn.train import Request
     from vidrnn.train import train as run_training
 
-    base = resume / "config.toml" if resume else config
-    settings: dict[str, Any] = RunConfig.read(base).model_dump() if base else {}
-    heads = settings.get("head", {}) | said_head
-    chosen = RunConfig.of(settings | said | ({"head": heads} if heads else {}), source="vidrnn train")
-    chosen = chosen.model_copy(update={"jobs": jobs_or_cores(chosen.jobs)})
-    films = data or (Path(chosen.data) if chosen.data else None)
-    if films is None:
-        raise UsageError("vidrnn train: name a folder of class folders or a CSV manifest: vidrnn train DATA.")
+    chosen = settings_of(resume / "config.toml" if resume else config, said, "vidrnn train")
+    films = films_named(data, chosen.data, "vidrnn train")
     request = Request(
         data=films,
         config=chosen,
-        out=resume or out or _free(Path("runs") / f"{films.resolve().stem}-{chosen.head.name}"),
+        out=resume or out or free_folder(Path("runs") / f"{films.resolve().stem}-{chosen.head.name}"),
         cache=cache_folder(),
-        jobs=jobs_or_cores(chosen.jobs),
+        jobs=chosen.jobs or 1,
         command=_command(sys.argv[1:]),
         device=device_named(device),
         overwrite=overwrite,
@@ -187,20 +152,11 @@ def train(
         terms=terms,
     )
     stop = Event()
-    with _stopping(stop), TrainingView() as view:
+    with stopping(stop), TrainingView() as view:
         for record in run_training(request, stop):
             view.show(record)
     if stop.is_set():
         raise typer.Exit(130)
-
-
-def _size(text: str | None) -> dict[str, int]:
-    if text is None:
-        return {}
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise UsageError(f"--size {text}: wanted WIDTHxHEIGHT in pixels, such as 160x120.")
-    return {"width": int(width), "height": int(height)}
 
 
 def _command(arguments: list[str]) -> str:
@@ -221,28 +177,3 @@ def _portable(argument: str) -> str:
     if path.is_absolute():
         return path.name
     return str(Path(*(part for part in path.parts if part != ".."))) if ".." in path.parts else argument
-
-
-def _free(folder: Path) -> Path:
-    """`folder`, or the first of its name with a number that does not exist yet."""
-    free, number = folder, 2
-    while free.exists():
-        free, number = folder.with_name(f"{folder.name}-{number}"), number + 1
-    return free
-
-
-@contextmanager
-def _stopping(stop: Event) -> Iterator[None]:
-    """The first Ctrl-C sets `stop`, so that the epoch ends cleanly; the second one stops at once."""
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        typer.echo("\nStopping after this epoch; Ctrl-C again stops at once.", err=True)
-
-    before = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
