@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from vidrnn.blocks import Cell
 from vidrnn.config import HeadConfig
+from vidrnn.gradients import classifier_flow
 from vidrnn.heads import HEADS
-from vidrnn.heads.base import CellHead, Head
+from vidrnn.heads.base import USUAL_MEMORY_FRAMES, CellHead, Head
 from vidrnn.model import build_sequence
 from vidrnn.state import State
 
@@ -23,6 +25,9 @@ GARBAGE = (0.0, -7.0, 1e6)
 
 STREAMING = [HeadConfig(name=name, size=SIZE, layers=layers) for name in HEADS for layers in (1, 2)]
 RECURRENT = [config for config in STREAMING if config.name != "none"]
+GATED = [name for name in HEADS if name not in ("none", "rnn")]
+CELLS = [config for config in RECURRENT if config.name in ("rnn", "lstm", "gru")]
+BOTH_CELLS = [config.model_copy(update={"bidirectional": True}) for config in CELLS]
 BIDIRECTIONAL = [config.model_copy(update={"bidirectional": True}) for config in RECURRENT]
 
 
@@ -168,11 +173,11 @@ def test_the_features_that_are_dropped_are_the_same_at_every_step_of_a_clip(conf
     torch.testing.assert_close(projected, projected[:, :1].expand_as(projected), **CLOSE)
 
 
-@pytest.mark.parametrize("config", [*RECURRENT, *BIDIRECTIONAL], ids=label)
+@pytest.mark.parametrize("config", [*CELLS, *BOTH_CELLS], ids=label)
 def test_recurrent_matrices_begin_orthogonal_gate_by_gate(config: HeadConfig) -> None:
     head = cells_of(config)
     matrices = [weight for name, weight in head.layer.named_parameters() if name.startswith("weight_hh")]
-    assert len(matrices) == config.layers * (2 if config.bidirectional else 1)
+    assert len(matrices) == config.depth * (2 if config.bidirectional else 1)
     for matrix in matrices:
         for gate in matrix.chunk(head.gates):
             torch.testing.assert_close(gate @ gate.T, torch.eye(SIZE), **CLOSE)
@@ -180,10 +185,13 @@ def test_recurrent_matrices_begin_orthogonal_gate_by_gate(config: HeadConfig) ->
 
 @pytest.mark.parametrize(("name", "gate"), [("lstm", 1), ("gru", 1)])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_the_gate_that_keeps_begins_half_open_and_the_others_at_0(name: str, gate: int, layers: int) -> None:
+def test_the_gate_that_keeps_begins_as_open_as_the_usual_memory_wants_and_the_others_at_0(
+    name: str, gate: int, layers: int
+) -> None:
     for gates in biases(HeadConfig(name=name, size=SIZE, layers=layers, bidirectional=True)):
         for index, bias in enumerate(gates):
-            torch.testing.assert_close(bias, torch.full((SIZE,), 1.0 if index == gate else 0.0))
+            wanted = torch.full((SIZE,), 1 - 1 / USUAL_MEMORY_FRAMES if index == gate else 0.5)
+            torch.testing.assert_close(bias.sigmoid(), wanted)
 
 
 @pytest.mark.parametrize("memory_frames", [2, 3, 100])
@@ -197,6 +205,46 @@ def test_a_stated_memory_sets_the_biases_of_the_gates(memory_frames: int) -> Non
         assert keep.max() > 0.9 * longest or memory_frames == 2
     torch.testing.assert_close(enter, -forget)
     assert not any(bias.any() for bias in (cell, output, reset, new))
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["", "both"])
+@pytest.mark.parametrize("memory_frames", [None, 2, 3, 100])
+@pytest.mark.parametrize("name", ["mingru", "rglru"])
+def test_what_blocks_keep_of_a_frame_without_features_is_what_the_memory_says(
+    name: str, memory_frames: int | None, both: bool
+) -> None:
+    head = make_head(HeadConfig(name=name, size=64, memory_frames=memory_frames, bidirectional=both))
+    cells = [module for module in head.modules() if isinstance(module, Cell)]
+    assert len(cells) == (4 if both else 2)
+    for cell in cells:
+        keep, entering = cell.gates(torch.zeros(1, 1, 64))
+        memory = 1 / (1 - keep)
+        assert not entering.any()
+        if memory_frames is None:
+            torch.testing.assert_close(memory, torch.full_like(memory, USUAL_MEMORY_FRAMES), rtol=1e-3, atol=0)
+        else:
+            assert memory.min() >= 1.999 and memory.max() <= memory_frames * 1.001
+            assert memory.max() > 0.9 * memory_frames
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", GATED)
+def test_the_last_of_100_steps_is_felt_at_the_first_before_anything_is_learnt(name: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    network = build_sequence(128, HeadConfig(name=name), "attention", 6)
+    flow = classifier_flow(network, torch.randn(4, 100, 128), torch.randint(6, (4,)))
+    assert 0.93 < flow.factor < 1.05
+    assert 0.93 < flow.end_to_end_factor < 1.05
+
+
+def test_the_usual_number_of_layers_is_the_heads_own_and_a_stated_one_is_obeyed() -> None:
+    assert {name: HeadConfig(name=name).depth for name in HEADS} == {
+        **dict.fromkeys(HEADS, 1),
+        **dict.fromkeys(("mingru", "rglru"), 2),
+    }
+    for name in ("mingru", "rglru"):
+        one, usual = (make_head(HeadConfig(name=name, size=SIZE, layers=layers)) for layers in (1, None))
+        assert len(one(clips())[1]) == 2 and len(usual(clips())[1]) == 4
 
 
 def test_a_head_without_a_way_to_read_says_so() -> None:

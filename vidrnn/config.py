@@ -19,6 +19,9 @@ from vidrnn.values import Part, Sampling, Size
 FORMAT_VERSION = 1
 """Of the model folder. A reader refuses a higher one, and says so."""
 
+USUAL_LAYERS = {"mingru": 2, "rglru": 2}
+"""Of heads that are made of blocks; every other head has one."""
+
 TaskName = Literal["classify"]
 ReadoutName = Literal["attention", "mean", "last"]
 
@@ -32,13 +35,19 @@ class HeadConfig(_Frozen):
 
     name: str = "gru"
     size: int = Field(128, ge=1, le=4096)
-    layers: int = Field(1, ge=1, le=8)
+    layers: int | None = Field(None, ge=1, le=8)
+    """Cells above each other, or residual blocks; None: as many as is usual for the head, see `depth`."""
     bidirectional: bool = False
     dropout: float | None = Field(None, ge=0, lt=1)
     """On the features that go in and on the sequence that comes out; None: chosen by how the encoder is trained."""
     memory_frames: int | None = Field(None, ge=2)
-    """Gate biases are drawn so that the head remembers up to this many frames before it has learnt anything;
-    None: a forget bias of 1."""
+    """Gate biases are drawn so that units remember from 2 up to this many frames before they have learnt anything;
+    None: as many frames as is usual, the same for all."""
+
+    @property
+    def depth(self) -> int:
+        """How many layers the head has."""
+        return self.layers or USUAL_LAYERS.get(self.name, 1)
 
 
 class RunConfig(_Frozen):

@@ -336,7 +336,7 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
         "task": spec.task,
         "classes": ", ".join(spec.classes),
         "encoder": f"{spec.encoder.name} ({'frozen' if spec.encoder.frozen else 'trained'})",
-        "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.layers} layer(s), readout {spec.readout}",
+        "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.depth} layer(s), readout {spec.readout}",
         "sees": f"{spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart",
         "trained on": counts,
         f"{scores['part']} scores": f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}",

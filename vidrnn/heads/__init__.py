@@ -5,4 +5,6 @@ HEADS = {
     "rnn": "vidrnn.heads.rnn:RnnHead",
     "lstm": "vidrnn.heads.lstm:LstmHead",
     "gru": "vidrnn.heads.gru:GruHead",
+    "mingru": "vidrnn.heads.mingru:MinGruHead",
+    "rglru": "vidrnn.heads.rglru:RgLruHead",
 }

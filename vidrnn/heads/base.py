@@ -1,16 +1,23 @@
-"""The contract of a head, and what the three classical cells of torch.nn share."""
+"""The contract of a head, what the classical cells of torch.nn share, and what the heads made of blocks share."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from vidrnn.blocks import Block, Cell
 from vidrnn.config import HeadConfig
-from vidrnn.state import State
+from vidrnn.state import State, join, part_of
+
+USUAL_MEMORY_FRAMES = 30
+"""How far back gates remember at the start if nothing is said: they keep 29/30 of the state at each frame.
+
+Found so that in every gated head the gradient of the last of 100 steps is still felt at the first: by factors of 0.934
+to 1.03 from step to step, where a memory of 20 leaves 0.92 and the usual forget bias of 1, a memory of 4, 0.7.
+"""
 
 
 class Head(nn.Module):
@@ -78,10 +85,10 @@ class CellHead(Head):
         self.layer = self.cell(
             config.size,
             config.size,
-            num_layers=config.layers,
+            num_layers=config.depth,
             batch_first=True,
             bidirectional=config.bidirectional,
-            dropout=dropout if config.layers > 1 else 0.0,
+            dropout=dropout if config.depth > 1 else 0.0,
         )
         self.outlet = nn.Dropout(dropout)
         self._initialise(config)
@@ -144,11 +151,50 @@ def _where_read(mask: Tensor, after: State, before: State | None) -> State:
     }
 
 
-def chrono_bias(bias: Tensor, memory_frames: int) -> None:
-    """Draw a keep gate's bias so that units remember between 2 and `memory_frames` steps at the start.
+class BlockHead(Head):
+    """A head made of residual blocks around a gated linear recurrence; members say which.
 
-    The chrono initialisation of Tallec and Ollivier, "Can recurrent neural networks warp time?", ICLR 2018:
-    bias ~ log U(1, memory - 1).
+    Dropout acts on what enters the first block and on what leaves the last one, as in the other heads.
     """
-    with torch.no_grad():
-        bias.uniform_(1.0, max(1.0 + math.ulp(1.0), memory_frames - 1.0)).log_()
+
+    cell: Callable[[int], Cell]
+
+    def __init__(self, width: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.size = config.size
+        self.streams = not config.bidirectional
+        dropout = config.dropout or 0.0
+        self.inlet = Inlet(width, config.size, dropout)
+        directions = 2 if config.bidirectional else 1
+        self.blocks = nn.ModuleList(Block(config.size, self.cell, directions) for _ in range(config.depth))
+        self.outlet = nn.Sequential(nn.LayerNorm(config.size), nn.Dropout(dropout))
+        for module in self.blocks.modules():
+            if isinstance(module, Cell):
+                self.set_memory(module, config.memory_frames)
+
+    def set_memory(self, cell: Cell, memory_frames: int | None) -> None:
+        """Set the biases of a cell's gates."""
+        raise TypeError(f"{type(self).__name__} must say how its gates begin")
+
+    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """As the contract says. A bidirectional head takes no state, since it must see the whole clip."""
+        if state and not self.streams:
+            raise ValueError("a bidirectional head sees whole clips only, it takes no state")
+        lengths = None if mask is None else mask.sum(1)
+        steps = self.inlet(features).transpose(0, 1).contiguous()
+        states = {}
+        for number, block in enumerate(self.blocks):
+            steps, states[f"block{number}"] = block(steps, part_of(state, f"block{number}"), lengths)
+        return self.outlet(steps.transpose(0, 1)), join(**states) if self.streams else {}
+
+
+def units_memory(count: int, memory_frames: int | None) -> Tensor:
+    """(count,) how many frames each unit should remember at the start.
+
+    Without a stated memory the same for all. With one, between 2 and that many: the chrono initialisation of Tallec and
+    Ollivier, "Can recurrent neural networks warp time?", ICLR 2018. A gate that keeps 1 - 1/memory at each frame has
+    the bias log(memory - 1).
+    """
+    if memory_frames is None:
+        return torch.full((count,), float(USUAL_MEMORY_FRAMES))
+    return torch.empty(count).uniform_(2.0, memory_frames)

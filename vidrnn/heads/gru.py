@@ -2,11 +2,11 @@
 
 from torch import Tensor, nn
 
-from vidrnn.heads.base import CellHead, chrono_bias
+from vidrnn.heads.base import CellHead, units_memory
 
 
 class GruHead(CellHead):
-    """torch.nn.GRU, whose update gate keeps the old state when it is open: its bias 1 plays the forget bias's part."""
+    """torch.nn.GRU, whose update gate keeps the old state when it is open: its bias plays the forget bias's part."""
 
     cell = nn.GRU
     gates = 3
@@ -14,7 +14,4 @@ class GruHead(CellHead):
     def set_memory(self, biases: tuple[Tensor, ...], memory_frames: int | None) -> None:
         """The gates stand in torch's order: reset, update, new."""
         _, update, _ = biases
-        if memory_frames is None:
-            update.data.fill_(1.0)
-        else:
-            chrono_bias(update, memory_frames)
+        update.data.copy_((units_memory(len(update), memory_frames) - 1).log())

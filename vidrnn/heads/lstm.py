@@ -2,11 +2,11 @@
 
 from torch import Tensor, nn
 
-from vidrnn.heads.base import CellHead, chrono_bias
+from vidrnn.heads.base import CellHead, units_memory
 
 
 class LstmHead(CellHead):
-    """torch.nn.LSTM. Forget bias 1 (Jozefowicz et al., ICML 2015), or the biases of a stated memory."""
+    """torch.nn.LSTM, whose forget gate begins open (Jozefowicz et al., ICML 2015), as wide as its memory is to be."""
 
     cell = nn.LSTM
     gates = 4
@@ -15,8 +15,6 @@ class LstmHead(CellHead):
     def set_memory(self, biases: tuple[Tensor, ...], memory_frames: int | None) -> None:
         """The gates stand in torch's order: input, forget, cell, output."""
         enter, forget, _, _ = biases
-        if memory_frames is None:
-            forget.data.fill_(1.0)
-            return
-        chrono_bias(forget, memory_frames)
-        enter.data.copy_(-forget.data)
+        forget.data.copy_((units_memory(len(forget), memory_frames) - 1).log())
+        if memory_frames is not None:
+            enter.data.copy_(-forget.data)
