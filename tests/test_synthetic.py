@@ -38,7 +38,7 @@ def which_came_first(count: int, random: torch.Generator, time: int = 48) -> Cli
 
 
 def what_was_first(count: int, random: torch.Generator, time: int = 100) -> Clips:
-    """One of four things in every frame; the class is that of frame 0, and all the later frames are there to mislead."""
+    """One of four things in every frame; the class is that of frame 0, and all later frames are there to mislead."""
     things = torch.randint(4, (count, time), generator=random)
     return seen(things, random), things[:, 0]
 
