@@ -248,7 +248,7 @@ As log differences the series is one number over and over, and every network lea
 [bold]This series needs no network:[/bold] one parameter, fitted by least squares on the same part, is exact.
 """
 
-MEMORY = """[bold]2. A series that wants memory.[/bold] One of four values at each of {length} steps; the answer is the first.
+MEMORY = """[bold]2. A series that wants memory.[/bold] One of four values at each of {length} steps; which was first?
 Share recalled of series not seen in training; chance is {chance:g}. In brackets the steps of training on 32 series.
 """
 
@@ -273,14 +273,14 @@ def main(quick: bool = False, seed: int = 0) -> None:
 
 def doubling_results(series: Tensor, quick: bool, seed: int) -> list[Result]:
     """Every classical head on every view, after the forecasts that need none."""
-    trained = [train_on(view, name, series, 60 if quick else 300, seed) for view in views(series) for name in CLASSICAL]
+    trained = [train_on(view, name, series, 60 if quick else 200, seed) for view in views(series) for name in CLASSICAL]
     return [*without_network(series), *trained]
 
 
 def recall_results(quick: bool, seed: int) -> list[Recall]:
     """Every head with every readout; two and two if quick."""
     heads, readouts = (("none", "lstm"), ("attention", "last")) if quick else (tuple(HEADS), tuple(READOUTS))
-    return [recall(head, readout, 160 if quick else 240, seed) for head in heads for readout in readouts]
+    return [recall(head, readout, 240, seed) for head in heads for readout in readouts]
 
 
 if __name__ == "__main__":
