@@ -254,7 +254,8 @@ Share recalled of series not seen in training; chance is {chance:g}. In brackets
 
 RECALLED = """
 Without recurrence nothing tells which of the {length} values was the first. The last state is {length} steps of
-gradient away from it. Attention reaches every step at once, and the head has only to mark the first.
+gradient away from it, which takes much longer to learn, if it is learnt. Attention reaches every step at once, and the
+head has only to mark the first.
 """
 
 
