@@ -41,9 +41,13 @@ def inputs_for(head: Head, batch: int, time: int) -> tuple[Tensor, dict[str, Ten
     return features, state
 
 
-def head_named(name: str) -> Head:
+def head_named(name: str, layers: int | None = None) -> Head:
     torch.manual_seed(0)
-    return build_sequence(WIDTH, HeadConfig(name=name, size=SIZE), "mean", 2).head.eval().requires_grad_(False)
+    return (
+        build_sequence(WIDTH, HeadConfig(name=name, size=SIZE, layers=layers), "mean", 2)
+        .head.eval()
+        .requires_grad_(False)
+    )
 
 
 def exported(head: Head, file: Path, masked: bool) -> onnxruntime.InferenceSession:
@@ -53,7 +57,7 @@ def exported(head: Head, file: Path, masked: bool) -> onnxruntime.InferenceSessi
     steps = {0: batch, 1: time}
     shapes = (steps, (*([steps] if masked else []), *({0: batch} for _ in state)))
     torch.onnx.export(
-        Flat(head, tuple(state), masked),
+        Flat(head, tuple(state), masked).eval(),
         (features, *mask, *state.values()),
         file,
         dynamo=True,
@@ -85,9 +89,8 @@ def test_an_exported_head_is_the_head_at_any_length_and_in_chunks(tmp_path: Path
             np.testing.assert_allclose(found, wanted, **CLOSE)
 
 
-@pytest.mark.parametrize("name", ["mingru", "rglru"])
-def test_an_exported_head_obeys_its_mask(tmp_path: Path, name: str) -> None:
-    head = head_named(name)
+def test_an_exported_head_obeys_its_mask(tmp_path: Path) -> None:
+    head = head_named("mingru", layers=1)
     session = exported(head, tmp_path / "head.onnx", masked=True)
     features, state = inputs_for(head, 4, 11)
     mask = torch.arange(11) < torch.tensor([11, 0, 1, 6])[:, None]

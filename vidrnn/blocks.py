@@ -55,7 +55,7 @@ class Cell(nn.Module):
         entered = self.enter(normal)
         fresh = entered.new_zeros(REACH - 1, *entered.shape[1:])
         inputs = torch.cat([state["tail"].transpose(0, 1) if state else fresh, entered])
-        keep, entering = self.gates(self._convolved(inputs, len(entered)))
+        keep, entering = self.gates(self._convolved(inputs, entered.shape[0]))
         start = state["hidden"] if state else torch.zeros_like(entering[0])
         hidden = recur(keep, entering, start)
         after = {
@@ -100,7 +100,7 @@ def reverse(clips: Tensor, lengths: Tensor | None) -> Tensor:
     """(time, batch, size) -> each clip from its last real step to its first, the padding left where it is."""
     if lengths is None:
         return clips.flip(0)
-    steps = torch.arange(len(clips), device=clips.device)[:, None]
+    steps = torch.arange(clips.shape[0], device=clips.device)[:, None]
     sources = torch.where(steps < lengths, lengths - 1 - steps, steps)
     return clips.gather(0, sources[..., None].expand_as(clips))
 

@@ -78,8 +78,7 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, keep: Tensor, entering: Tensor, start: Tensor, form: Form) -> Tensor:
-        with torch.autocast(keep.device.type, enabled=False):
-            made = form(keep, entering, start)
+        made = form(keep, entering, start)
         ctx.save_for_backward(keep, made, start)
         ctx.form = form
         return made
@@ -88,12 +87,11 @@ class _Recurrence(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         keep, made, start = ctx.saved_tensors
-        with torch.autocast(keep.device.type, enabled=False):
-            flow = _reversed(ctx.form, keep, given)
-            to_keep = torch.empty_like(flow)
-            torch.mul(flow[1:], made[:-1], out=to_keep[1:])
-            torch.mul(flow[0], start, out=to_keep[0])
-            return to_keep, flow, keep[0] * flow[0], None
+        flow = _reversed(ctx.form, keep, given)
+        to_keep = torch.empty_like(flow)
+        torch.mul(flow[1:], made[:-1], out=to_keep[1:])
+        torch.mul(flow[0], start, out=to_keep[0])
+        return to_keep, flow, keep[0] * flow[0], None
 
 
 def _reversed(form: Form, keep: Tensor, given: Tensor) -> Tensor:
