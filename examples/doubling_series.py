@@ -3,7 +3,7 @@
     python examples/doubling_series.py [--quick]
 
 The first doubles at every step, and needs no network: one parameter is exact. It shows what scales do to training. In
-the second the answer is the first of a hundred values, and without memory nobody can know it. Takes under two minutes.
+the second the answer is the first of a hundred values, and without memory nobody can know it. Takes about two minutes.
 """
 
 from __future__ import annotations
