@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "doubling_series.py"
 
@@ -42,9 +43,9 @@ def test_networks_fail_on_raw_values_seem_to_do_well_on_the_futures_scale_and_le
     by_view = {view: [one for one in networks if one.view == view] for view in {one.view for one in networks}}
     assert {len(results) for results in by_view.values()} == {3}
     for one in by_view["raw"]:
-        assert one.train_loss == float("inf") and one.moved == 0 and one.relative_error > 0.99
+        assert one.train_loss == torch.inf and one.moved == 0 and one.relative_error > 0.99
     for one in by_view["raw, steps to 63"]:
-        assert one.train_loss < float("inf") and one.moved > 0.1 and one.relative_error > 0.99
+        assert one.train_loss < torch.inf and one.moved > 0.1 and one.relative_error > 0.99
     for one in by_view["divided by the last value"]:
         assert one.train_loss < 1e-3 and one.test_loss < 0.1 and one.relative_error > 1
     for one in by_view["log differences"]:
