@@ -23,6 +23,9 @@ HOUSE = Path(vidrnn.__file__).parent
 ROOMS = (
     "cli",
     "console",
+    "compare",
+    "plots",
+    "comparison",
     "train",
     "trial",
     "controls",
@@ -73,7 +76,13 @@ FILM_WING = {
     *("parallel", "clips", "config", "values", "errors"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
-ONLY_HOME = {"cv2": {"video"}, "rich": {"console"}, "typer": {"cli"}, "torchmetrics": {"metrics"}}
+ONLY_HOME = {
+    "cv2": {"video"},
+    "rich": {"console"},
+    "matplotlib": {"plots"},
+    "typer": {"cli"},
+    "torchmetrics": {"metrics"},
+}
 FAMILIES = {"encoders": "base", "heads": "base", "readouts": "base", "tasks": "base", "cli": "options"}
 """Each family with the one member that the others may import."""
 MEMBERS = [*ENCODERS.values(), *HEADS.values(), *READOUTS.values(), *TASKS.values()]

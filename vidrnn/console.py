@@ -28,6 +28,9 @@ from vidrnn.records import Progress as Step
 from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vidrnn.comparison import Comparison
     from vidrnn.config import ModelHeader
     from vidrnn.evaluate import Evaluation
 
@@ -300,6 +303,95 @@ def _confusion(found: Evaluation) -> Table:
         ]
         table.add_row(f"{number + 1} {escape(label)}", *cells)
     return table
+
+
+class ComparisonView(_View):
+    """Shows a comparison as it comes, then its table or one JSON object."""
+
+    def __init__(self, *, as_json: bool, gradients: bool) -> None:
+        super().__init__(to_stderr=as_json)
+        self._as_json, self._gradients = as_json, gradients
+
+    def follow(self, journey: Generator[Record, None, Comparison]) -> Comparison:
+        """Show the records on the way, then what was found."""
+        found = self._followed(journey)
+        self._bars.stop()
+        if self._as_json:
+            print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))
+            return found
+        self.console.print(found.model, soft_wrap=True)
+        self.console.print(comparison_table(found))
+        if self._gradients:
+            self.console.print(gradients_table(found))
+        self.console.print(found.sentence, style="bold", soft_wrap=True)
+        return found
+
+    def kept_in(self, folder: Path) -> None:
+        """Where the table and the plots are."""
+        self.console.print(f"kept in {escape(str(folder))}: comparison.json, comparison.png, gradients.png")
+
+    def _followed(self, journey: Generator[Record, None, Comparison]) -> Comparison:
+        while True:
+            try:
+                record = next(journey)
+            except StopIteration as end:
+                found: Comparison = end.value
+                return found
+            if isinstance(record, Note):
+                self.note(record)
+            elif isinstance(record, LeftOut):
+                self.left_out(record)
+            elif isinstance(record, Step):
+                self.step(record.stage, record.done, record.total)
+
+
+def comparison_table(found: Comparison) -> Table:
+    """A row for each head, the best one bold."""
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("head")
+    for name in (
+        f"{found.part} accuracy",
+        "95 %",
+        "macro-F1",
+        "val",
+        "parameters",
+        "training",
+        "stream, a frame",
+        "sees back",
+    ):
+        table.add_column(name, justify="right")
+    for row in found.rows:
+        low, high = row.accuracy.interval
+        table.add_row(
+            row.head,
+            f"{row.accuracy.mean:.3f}",
+            f"{low:.2f} to {high:.2f}",
+            f"{row.macro_f1.mean:.3f}",
+            f"{row.val_accuracy.mean:.3f}",
+            f"{row.parameters:,}",
+            f"{row.training_seconds:.0f} s",
+            "whole clips" if row.stream_microseconds is None else f"{row.stream_microseconds:.0f} µs",
+            _memory(row.after.memory_frames),
+            style="bold" if row.head == found.best else None,
+        )
+    return table
+
+
+def gradients_table(found: Comparison) -> Table:
+    """The gradient's factor from frame to frame and the memory that it means, before training and after."""
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("gradient")
+    for name in ("factor before", "memory", "factor after", "memory"):
+        table.add_column(name, justify="right")
+    for row in found.rows:
+        flows = (f"{row.before.factor:.3f}", _memory(row.before.memory_frames))
+        table.add_row(row.head, *flows, f"{row.after.factor:.3f}", _memory(row.after.memory_frames))
+    return table
+
+
+def _memory(frames: float) -> str:
+    """`sees back`: frames over which the last frame's gradient falls to 1/e."""
+    return "all frames" if frames == float("inf") else f"{frames:.1f} frames"
 
 
 def show_film(facts: FilmFacts, *, as_json: bool) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torchmetrics.functional import classification as measures
 
 _DRAWS = 10_000
+_STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
+"""Student's t for 95 % by degrees of freedom from 1; further on it falls to 1.96 so slowly that the last one serves."""
 _BINS = 15
 _MOST_ELEMENTS = 20_000_000
 _ENOUGH_GROUPS = 10
@@ -79,8 +81,25 @@ def interval95(correct: NDArray[np.bool_], groups: Sequence[str]) -> tuple[float
     return float(max(0.0, middle - reach)), float(min(1.0, middle + reach))
 
 
-def paired_p(correct: NDArray[np.bool_], other: NDArray[np.bool_], groups: Sequence[str], seed: int = 0) -> float:
+def mean_interval95(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of shares that differ by chance, such as the accuracies of several seeds: Student's.
+
+    One value tells nothing of the others, so that its interval is all there is.
+    """
+    if len(values) < 2:
+        return 0.0, 1.0
+    middle, error = float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
+    freedom = len(values) - 1
+    reach = error * (_STUDENT[freedom - 1] if freedom <= len(_STUDENT) else _STUDENT[-1])
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def paired_p(
+    correct: NDArray[np.bool_] | Floats, other: NDArray[np.bool_] | Floats, groups: Sequence[str], seed: int = 0
+) -> float:
     """How often chance alone would set two answers to the same clips this far apart, either way.
+
+    An answer is right or wrong, or by a share of its seeds right.
 
     A sign-flip test: under the null each difference could as well have been the other way round. The differences are
     those of groups where there are enough of them, of clips otherwise.

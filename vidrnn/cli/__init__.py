@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from vidrnn import __version__
+from vidrnn.cli.compare import compare
 from vidrnn.cli.evaluate import evaluate
 from vidrnn.cli.info import info
 from vidrnn.cli.predict import predict
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, evaluate, info):
+for command in (train, predict, evaluate, compare, info):
     app.command()(command)
 
 
