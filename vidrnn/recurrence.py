@@ -87,14 +87,24 @@ class _Recurrence(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         keep, made, start = ctx.saved_tensors
-        flow = _reversed(ctx.form, keep, given)
+        flow = _steps_back(keep, given) if ctx.form is step_by_step else _reversed(ctx.form, keep, given)
         to_keep = torch.empty_like(flow)
         torch.mul(flow[1:], made[:-1], out=to_keep[1:])
         torch.mul(flow[0], start, out=to_keep[0])
         return to_keep, flow, keep[0] * flow[0], None
 
 
+def _steps_back(keep: Tensor, given: Tensor) -> Tensor:
+    """g_t = given_t + keep_(t+1) g_(t+1), a step after the other, each where it belongs."""
+    flow = torch.empty_like(given)
+    after = flow[-1].copy_(given[-1])
+    steps = zip(keep[1:].unbind(0), given[:-1].unbind(0), flow[:-1].unbind(0), strict=True)
+    for kept, here, now in reversed(list(steps)):
+        after = torch.addcmul(here, kept, after, out=now)
+    return flow
+
+
 def _reversed(form: Form, keep: Tensor, given: Tensor) -> Tensor:
-    """g_t = given_t + keep_(t+1) g_(t+1), by the same form on reversed time."""
+    """The same by a form that reads forwards, on reversed time."""
     later = torch.cat([keep[1:], torch.zeros_like(keep[:1])])
     return form(later.flip(0), given.flip(0), torch.zeros_like(given[0])).flip(0)

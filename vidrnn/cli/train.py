@@ -60,17 +60,22 @@ def train(
         typer.Option("--fine-tune", help="Train a pretrained encoder too.", rich_help_panel=_MODEL),
     ] = None,
     head: Annotated[
-        str | None, typer.Option(help="gru, lstm, rnn, or none as a control [gru].", rich_help_panel=_MODEL)
+        str | None,
+        typer.Option(help="gru, lstm, rnn, mingru, rglru, or none as a control [gru].", rich_help_panel=_MODEL),
     ] = None,
     units: Annotated[int | None, typer.Option(help="Size of the head [128].", rich_help_panel=_MODEL)] = None,
-    layers: Annotated[int | None, typer.Option(help="Layers of the head [1].", rich_help_panel=_MODEL)] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="Layers of the head [2 for mingru and rglru, else 1].", rich_help_panel=_MODEL)
+    ] = None,
     bidirectional: Annotated[
         bool | None,
         typer.Option("--bidirectional", help="Read in both directions; cannot stream.", rich_help_panel=_MODEL),
     ] = None,
     memory: Annotated[
         int | None,
-        typer.Option(help="Frames that the head's gates remember before they learn.", rich_help_panel=_MODEL),
+        typer.Option(
+            help="Units remember 2 to so many frames before they learn [all of them 30].", rich_help_panel=_MODEL
+        ),
     ] = None,
     readout: Annotated[
         str | None, typer.Option(help="attention, mean or last [attention].", rich_help_panel=_MODEL)

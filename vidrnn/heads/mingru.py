@@ -23,7 +23,8 @@ class MinGru(Cell):
         """1 - z and z times the new."""
         both = self.update_and_new(inputs)
         update, new = both.to(torch.promote_types(torch.float32, both.dtype)).chunk(2, -1)
-        return torch.sigmoid(-update), torch.sigmoid(update) * new
+        entering = update.sigmoid()
+        return 1 - entering, entering * new
 
 
 class MinGruHead(BlockHead):
