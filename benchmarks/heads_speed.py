@@ -23,7 +23,6 @@ from vidrnn.config import HeadConfig
 from vidrnn.heads import HEADS
 from vidrnn.heads.mingru import MinGru
 from vidrnn.model import build_sequence
-from vidrnn.recurrence import recur
 
 BATCH, UNITS, WIDTH = 16, 128, 1280
 TIMES = (16, 64, 256, 1024)
@@ -39,8 +38,7 @@ class Mixing(nn.Module):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
         """(time, batch, units) -> the same."""
-        keep, entering = self.cell.gates(inputs)
-        return recur(keep, entering, torch.zeros_like(entering[0])), None
+        return self.cell.remember(inputs, torch.zeros_like(inputs[0])), None
 
 
 def forward_and_backward(layer: nn.Module, inputs: Tensor, given: Tensor) -> float:

@@ -15,6 +15,7 @@ from vidrnn.gradients import classifier_flow
 from vidrnn.heads import HEADS
 from vidrnn.heads.base import USUAL_MEMORY_FRAMES, CellHead, Head
 from vidrnn.model import build_sequence
+from vidrnn.recurrence import recur
 from vidrnn.state import State
 
 WIDTH, SIZE, TIME, BATCH = 6, 5, 41, 3
@@ -245,6 +246,26 @@ def test_the_usual_number_of_layers_is_the_heads_own_and_a_stated_one_is_obeyed(
     for name in ("mingru", "rglru"):
         one, usual = (make_head(HeadConfig(name=name, size=SIZE, layers=layers)) for layers in (1, None))
         assert len(one(clips())[1]) == 2 and len(usual(clips())[1]) == 4
+
+
+@pytest.mark.parametrize("name", ["mingru", "rglru"])
+def test_a_cell_remembers_by_its_gates(name: str) -> None:
+    head = make_head(HeadConfig(name=name, size=SIZE))
+    cell = next(module for module in head.modules() if isinstance(module, Cell))
+    steps, start = torch.randn(20, BATCH, SIZE), torch.randn(BATCH, SIZE)
+    torch.testing.assert_close(cell.remember(steps, start), recur(*cell.gates(steps), start), **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["mingru", "rglru"])
+@pytest.mark.parametrize("loudness", [1e-3, 1.0, 1e3])
+def test_gates_wide_open_or_shut_leave_numbers_in_states_and_gradients(name: str, loudness: float) -> None:
+    head = make_head(HeadConfig(name=name, size=SIZE))
+    cell = next(module for module in head.modules() if isinstance(module, Cell))
+    steps = (loudness * torch.randn(100, 2, SIZE)).requires_grad_()
+    sequence, _ = cell(steps, None, None)
+    sequence.sum().backward()
+    assert sequence.isfinite().all() and steps.grad is not None and steps.grad.isfinite().all()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in cell.parameters())
 
 
 def test_a_head_without_a_way_to_read_says_so() -> None:

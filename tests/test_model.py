@@ -220,13 +220,6 @@ def test_classes_are_weighted_where_one_has_over_three_times_the_clips_of_anothe
     assert (loss > plain + 1e-3) == weighted, "a mistake in the rare class costs more"
 
 
-def test_a_class_that_shows_only_somewhere_is_asked_of_the_clip_alone() -> None:
-    scores = scores_of([2.0, 0.0], [[1.0, 0.0], [0.0, 1.0]])
-    truth, mask = torch.tensor([1]), torch.ones(1, 2, dtype=torch.bool)
-    loss = ClassifyLoss([5, 5], 0.0, at_each_step=False)(scores, truth, mask)
-    torch.testing.assert_close(loss, nn.functional.cross_entropy(scores.clip, truth))
-
-
 def test_smoothing_makes_certainty_cost_something() -> None:
     scores, truth = scores_of([30.0, 0.0], [[30.0, 0.0]]), torch.tensor([0])
     mask = torch.ones(1, 1, dtype=torch.bool)

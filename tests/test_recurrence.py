@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vidrnn import recurrence
-from vidrnn.recurrence import Form, exportable, in_parallel, recur, step_by_step
+from vidrnn.recurrence import Form, blend, exportable, in_parallel, recur, step_by_step
 
 BATCH, SIZE = 3, 5
 TIMES = (1, 2, 3, 4, 7, 20, 33)
@@ -118,3 +118,41 @@ def test_the_form_is_chosen_by_the_device(monkeypatch: pytest.MonkeyPatch, devic
         monkeypatch.setattr(recurrence, name, lambda *args, name=name, real=real: taken.append(name) or real(*args))
     recur(*(part.to(device) for part in parts(4, torch.float32)))
     assert taken == [form]
+
+
+def as_gates(gate: Tensor, new: Tensor, start: Tensor) -> Tensor:
+    """What `blend` is, in autograd's own operations."""
+    z = gate.sigmoid()
+    return as_written(1 - z, z * new, start)
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_blend_is_the_recurrence_of_its_gate_and_so_is_its_gradient(time: int) -> None:
+    mine, its = needing_gradients(*parts(time)), needing_gradients(*parts(time))
+    weights = torch.randn(time, BATCH, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    made, expected = blend(*mine), as_gates(*its)
+    torch.testing.assert_close(made, expected, **CLOSE)
+    (made * weights).sum().backward()
+    (expected * weights).sum().backward()
+    for left, right in zip(mine, its, strict=True):
+        torch.testing.assert_close(left.grad, right.grad, **CLOSE)
+
+
+@pytest.mark.parametrize("time", [1, 2, 5])
+def test_the_gradient_of_a_blend_is_that_of_small_changes(time: int) -> None:
+    assert torch.autograd.gradcheck(blend, needing_gradients(*parts(time, batch=2)))
+
+
+def test_a_blend_under_autocast_is_computed_in_float32() -> None:
+    half = parts(33, torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = blend(*half)
+    assert made.dtype == torch.float32
+    torch.testing.assert_close(made, as_gates(*(part.float() for part in half)), rtol=1e-5, atol=1e-5)
+
+
+def test_where_the_processor_is_not_the_device_a_blend_is_the_parallel_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    monkeypatch.setattr(recurrence, "in_parallel", lambda *args: taken.append(1) or in_parallel(*args))
+    blend(*(part.to("meta") for part in parts(4, torch.float32)))
+    assert taken

@@ -43,6 +43,10 @@ class Cell(nn.Module):
         """What keeps and what enters, of what was convolved; each (time, batch, size), at least float32."""
         raise TypeError(f"{type(self).__name__} must say what keeps and what enters")
 
+    def remember(self, inputs: Tensor, start: Tensor) -> Tensor:
+        """The state at every step (time, batch, size), from the one before the first (batch, size)."""
+        return recur(*self.gates(inputs), start)
+
     def leave(self, hidden: Tensor, normal: Tensor) -> Tensor:
         """What the block is told of the state."""
         return hidden
@@ -55,9 +59,8 @@ class Cell(nn.Module):
         entered = self.enter(normal)
         fresh = entered.new_zeros(REACH - 1, *entered.shape[1:])
         inputs = torch.cat([state["tail"].transpose(0, 1) if state else fresh, entered])
-        keep, entering = self.gates(self._convolved(inputs, entered.shape[0]))
-        start = state["hidden"] if state else torch.zeros_like(entering[0])
-        hidden = recur(keep, entering, start)
+        start = state["hidden"] if state else torch.zeros_like(entered[0], dtype=_precise(entered))
+        hidden = self.remember(self._convolved(inputs, entered.shape[0]), start)
         after = {
             "tail": _last(inputs, REACH - 1, lengths).transpose(0, 1),
             "hidden": _last(torch.cat([start[None], hidden]) if lengths is not None else hidden, 1, lengths)[0],
@@ -103,6 +106,11 @@ def reverse(clips: Tensor, lengths: Tensor | None) -> Tensor:
     steps = torch.arange(clips.shape[0], device=clips.device)[:, None]
     sources = torch.where(steps < lengths, lengths - 1 - steps, steps)
     return clips.gather(0, sources[..., None].expand_as(clips))
+
+
+def _precise(tensor: Tensor) -> torch.dtype:
+    """What a state is kept in."""
+    return torch.promote_types(torch.float32, tensor.dtype)
 
 
 def _last(steps: Tensor, count: int, lengths: Tensor | None) -> Tensor:

@@ -72,7 +72,7 @@ class RunConfig(_Frozen):
     readout: ReadoutName = "attention"
     label_holds: LabelHolds = "always"
     """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does.
-    Then windows in training are not cut shorter, and a moment is not blamed for what it does not show."""
+    Then windows in training are not cut shorter, which would cut the word out of some."""
 
     frames: int = Field(16, ge=1, le=4096)
     spacing_seconds: float | None = Field(None, ge=0.002, allow_inf_nan=False)

@@ -329,8 +329,7 @@ def epochs_for(habits: Habits, steps_per_epoch: int) -> int:
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
     """The cost of mistakes on these clips."""
     counts = np.bincount(clips.labels, minlength=len(setting.material.classes))
-    at_each_step = setting.config.label_holds == "always"
-    return ClassifyLoss(counts.tolist(), setting.config.label_smoothing, at_each_step=at_each_step).to(setting.device)
+    return ClassifyLoss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
 
 
 def judged(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:

@@ -85,14 +85,16 @@ Motion = Annotated[
     ),
 ]
 Units = Annotated[int | None, typer.Option(help="Size of the head [128].", rich_help_panel=MODEL)]
-Layers = Annotated[int | None, typer.Option(help="Layers of the head [1].", rich_help_panel=MODEL)]
+Layers = Annotated[
+    int | None, typer.Option(help="Layers of the head [2 for mingru and rglru, else 1].", rich_help_panel=MODEL)
+]
 Bidirectional = Annotated[
     bool | None,
     typer.Option("--bidirectional", help="Read in both directions; cannot stream.", rich_help_panel=MODEL),
 ]
 Memory = Annotated[
     int | None,
-    typer.Option(help="Frames that the head's gates remember before they learn.", rich_help_panel=MODEL),
+    typer.Option(help="Units remember 2 to so many frames before they learn [all of them 30].", rich_help_panel=MODEL),
 ]
 Readout = Annotated[str | None, typer.Option(help="attention, mean or last [attention].", rich_help_panel=MODEL)]
 Epochs = Annotated[int | None, typer.Option(help="At most so many [by the number of clips].", rich_help_panel=TIME)]

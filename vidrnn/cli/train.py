@@ -68,7 +68,8 @@ def train(
     grey: Grey = None,
     motion: Motion = None,
     head: Annotated[
-        str | None, typer.Option(help="gru, lstm, rnn, or none as a control [gru].", rich_help_panel=MODEL)
+        str | None,
+        typer.Option(help="gru, lstm, rnn, mingru, rglru, or none as a control [gru].", rich_help_panel=MODEL),
     ] = None,
     units: Units = None,
     layers: Layers = None,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vidrnn.blocks import Cell
 from vidrnn.heads.base import BlockHead, units_memory
+from vidrnn.recurrence import blend
 
 
 class MinGru(Cell):
@@ -21,9 +22,19 @@ class MinGru(Cell):
 
     def gates(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """1 - z and z times the new."""
+        update, new = self._update_and_new(inputs)
+        entering = update.sigmoid()
+        return 1 - entering, entering * new
+
+    def remember(self, inputs: Tensor, start: Tensor) -> Tensor:
+        """The recurrence of these gates, in one operation."""
+        update, new = self._update_and_new(inputs)
+        return blend(update, new, start)
+
+    def _update_and_new(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         both = self.update_and_new(inputs)
         update, new = both.to(torch.promote_types(torch.float32, both.dtype)).chunk(2, -1)
-        return torch.sigmoid(-update), torch.sigmoid(update) * new
+        return update, new
 
 
 class MinGruHead(BlockHead):

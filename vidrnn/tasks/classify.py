@@ -39,22 +39,18 @@ class ClassifyLoss(nn.Module):
     The steps' share teaches every moment to speak for itself, which timelines need.
     """
 
-    def __init__(self, counts: Sequence[int], label_smoothing: float, *, at_each_step: bool = True) -> None:
+    def __init__(self, counts: Sequence[int], label_smoothing: float) -> None:
         """`counts`: training clips of each class; where they are uneven, a class weighs in inverse proportion.
 
-        `label_smoothing`: the share of belief that is spread over all classes. `at_each_step`: whether each step is to
-        know the class too.
+        `label_smoothing`: the share of belief that is spread over all classes.
         """
         super().__init__()
-        self.at_each_step = at_each_step
         known = torch.tensor(counts, dtype=torch.float)
         uneven = bool(known.min() > 0 and known.max() > _UNEVEN * known.min())
         self.entropy = nn.CrossEntropyLoss(known.mean() / known if uneven else None, label_smoothing=label_smoothing)
 
     def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
         """Scores of a minibatch, its classes (batch,) and its mask (batch, time) -> a scalar."""
-        loss: Tensor = self.entropy(scores.clip, target)
-        if self.at_each_step:
-            steps, classes = scores.steps[mask], target.unsqueeze(1).expand_as(mask)[mask]
-            loss = loss + _STEPS_SHARE * self.entropy(steps, classes)
+        steps, classes = scores.steps[mask], target.unsqueeze(1).expand_as(mask)[mask]
+        loss: Tensor = self.entropy(scores.clip, target) + _STEPS_SHARE * self.entropy(steps, classes)
         return loss
