@@ -103,3 +103,9 @@ def test_each_colour_has_a_light_of_its_own() -> None:
     red = Changes(np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -1.0]]), flip=False)(films, 0)
     assert float(red[..., 0].float().mean()) == pytest.approx(1.25 * float(films[..., 0].float().mean()), rel=0.02)
     assert torch.equal(red[..., 1:], films[..., 1:])
+
+
+def test_without_strength_clips_are_left_as_they_are_but_for_the_mirror() -> None:
+    films = still_films(6)
+    for before, after in zip(films, draw_changes(6, flip=True, strength=0.0)(films, 0), strict=True):
+        assert torch.equal(after, before) or torch.equal(after, before.flip(2))

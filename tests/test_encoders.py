@@ -34,12 +34,13 @@ def films(batch: int = 2, time: int = 3, size: Size = SIZE) -> Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def make_encoder(name: str, size: Size = SIZE) -> Encoder:
+def make_encoder(name: str, size: Size = SIZE, *, grey: bool = False, differences: bool = False) -> Encoder:
     """One whose batch normalisation has seen something, as after training, so that what differs is not lost in it."""
     torch.manual_seed(0)
-    encoder = build_encoder(EncoderConfig(name=name, frozen=False, origin="none"), size)
+    config = EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=differences)
+    encoder = build_encoder(config, size)
     for module in encoder.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
         encoder.train()(films(4, 2, size))
@@ -162,24 +163,18 @@ def test_an_encoder_without_a_way_to_read_says_so() -> None:
         Encoder((0.5,) * 3, (0.25,) * 3)(films())
 
 
-LEARNT = [
-    EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=differences)
-    for name in LEARNT_HERE
-    for grey in (False, True)
-    for differences in (False, True)
-]
-
-
-@pytest.mark.parametrize("config", LEARNT, ids=lambda config: f"{config.name}-{config.grey}-{config.differences}")
+@pytest.mark.parametrize("differences", [False, True])
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("name", LEARNT_HERE)
 @torch.no_grad()
-def test_an_encoder_sees_colours_and_changes_only_where_it_is_to(config: EncoderConfig) -> None:
-    torch.manual_seed(0)
-    encoder, frames = build_encoder(config, SIZE).eval(), films()
+def test_an_encoder_sees_colours_and_changes_only_where_it_is_to(name: str, grey: bool, differences: bool) -> None:
+    encoder, frames = make_encoder(name, grey=grey, differences=differences), films()
     features = encoder(frames)
-    grey = (frames.float() @ torch.tensor([0.299, 0.587, 0.114])).round().to(torch.uint8)
-    assert torch.allclose(encoder(grey[..., None].expand_as(frames)), features, atol=0.1) == config.grey
+    luma = (frames.float() @ torch.tensor([0.299, 0.587, 0.114])).round().to(torch.uint8)
+    without_colour = encoder(luma[..., None].expand_as(frames))
+    assert torch.allclose(without_colour, features, atol=0.1 * features.std().item()) == grey
     backwards = encoder(frames.flip(1)).flip(1)
-    assert torch.allclose(backwards, features, atol=1e-4) == (not config.differences)
+    assert torch.allclose(backwards, features, atol=1e-4) == (not differences)
     parts = [encoder(frames[:, :1]), encoder(frames[:, 1:], frames[:, 0])]
     torch.testing.assert_close(torch.cat(parts, 1), features, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(encoder(frames[:, :1], frames[:, 0]), features[:, :1], rtol=1e-4, atol=1e-4)
@@ -187,8 +182,7 @@ def test_an_encoder_sees_colours_and_changes_only_where_it_is_to(config: Encoder
 
 @torch.no_grad()
 def test_pictures_are_encoded_in_any_portions_with_the_picture_before_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    encoder = build_encoder(EncoderConfig(name="tiny", frozen=False, origin="none", differences=True), SIZE).eval()
+    encoder = make_encoder("tiny", differences=True)
     pixels = films(1, 11)[0].numpy()
     whole = encoder(torch.from_numpy(pixels)[None])[0].numpy()
     for at_once in (1, 3, 8):

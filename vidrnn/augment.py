@@ -24,6 +24,8 @@ class Changes:
     drawn: NDArray[np.float64]
     """(batch, 8) from -1 to 1: shift across and down, scale, contrast, light of each colour, mirroring."""
     flip: bool
+    strength: float = 1.0
+    """Of all but the mirroring: 0 leaves clips as they are."""
 
     def __call__(self, clips: Tensor, first: int) -> Tensor:
         """Clips (count, time, height, width, 3) uint8, the first of them at `first` in the minibatch -> the same."""
@@ -32,7 +34,8 @@ class Changes:
         return torch.stack(changed)
 
     def _changed(self, clip: Tensor, drawn: list[float]) -> Tensor:
-        across, down, scale, contrast, *light, mirror = drawn
+        *amounts, mirror = drawn
+        across, down, scale, contrast, *light = (self.strength * amount for amount in amounts)
         pictures = clip.permute(0, 3, 1, 2)
         height, width = pictures.shape[-2:]
         moved = change.affine(
@@ -53,6 +56,6 @@ class Changes:
         return changed
 
 
-def draw_changes(count: int, flip: bool) -> Changes:
+def draw_changes(count: int, flip: bool, strength: float = 1.0) -> Changes:
     """Changes for `count` clips, from torch's random numbers."""
-    return Changes(2 * torch.rand(count, 8, dtype=torch.float64).numpy() - 1, flip)
+    return Changes(2 * torch.rand(count, 8, dtype=torch.float64).numpy() - 1, flip, strength)

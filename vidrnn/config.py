@@ -84,6 +84,8 @@ class RunConfig(_Frozen):
     """Frames per second of films that are folders of numbered pictures."""
     flip: bool | None = None
     """None: mirrored films count as the same class unless a class name has the word left or right."""
+    augment: float = Field(1.0, ge=0, le=2)
+    """How far an encoder in training is shown clips shifted, scaled and lit otherwise than they are; 0: not at all."""
 
     epochs: int | None = Field(None, ge=1)
     """None: chosen by the encoder and the number of clips."""

@@ -255,6 +255,7 @@ class Learner:
     def _answer(self) -> Callable[[Minibatch], Scores]:
         """How a minibatch is answered in training: features go straight to the head, frames are changed and encoded."""
         device, sequence, flip = self.setting.device, self.network.sequence, self.setting.flip
+        strength = self.setting.config.augment
         shards = None
         if not self.frozen:
             shards = Shards(self.network.encoder, self.setting.cache.threads if device.type == "cpu" else 1)
@@ -262,7 +263,7 @@ class Learner:
         def answer(minibatch: Minibatch) -> Scores:
             inputs = minibatch.inputs
             if shards:
-                inputs = shards(inputs, minibatch.mask, draw_changes(len(inputs), flip))
+                inputs = shards(inputs, minibatch.mask, draw_changes(len(inputs), flip, strength))
             scores, _ = sequence(inputs, mask=minibatch.mask)
             given: Scores = scores
             return given

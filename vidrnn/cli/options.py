@@ -57,6 +57,13 @@ Flip = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+Augment = Annotated[
+    float | None,
+    typer.Option(
+        help="How far clips are shifted, scaled and lit otherwise while an encoder trains, 0 to 2 [1].",
+        rich_help_panel=DATA,
+    ),
+]
 LabelHolds = Annotated[
     Literal["always", "somewhere"] | None,
     typer.Option(
