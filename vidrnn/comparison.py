@@ -153,8 +153,8 @@ def spread(values: Sequence[float], of_one: tuple[float, float] | None = None) -
 
 def _mean_flow(norms: Sequence[tuple[float, ...]]) -> GradientFlow:
     """The flow of the mean over seeds of the norms' logarithms, so that no seed outweighs the others."""
-    smallest = float(np.finfo(np.float64).tiny)
-    return flow_of(np.exp(np.log(np.maximum(np.asarray(norms), smallest)).mean(0)))
+    with np.errstate(divide="ignore"):
+        return flow_of(np.exp(np.log(np.asarray(norms)).mean(0)))  # where one has vanished, the mean has: exp(-inf)
 
 
 def _mean_hits(trainings: Sequence[Training]) -> NDArray[np.float64]:

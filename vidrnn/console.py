@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 5
 _MOST_CLASSES = 20
+_LONG_MEMORY_FRAMES = 10_000
+"""A gradient that takes longer to fade does not fade."""
 Result = TypeVar("Result")
 
 
@@ -321,6 +323,11 @@ class ComparisonView(_View):
             return found
         self.console.print(found.model, soft_wrap=True)
         self.console.print(comparison_table(found))
+        self.console.print(
+            f"{found.clips} {found.part} clips, {found.seeds} seed{'s' * (found.seeds != 1)} of {found.epochs} epochs; "
+            "a frame: streaming, encoder not counted; sees back: frames over which the gradient falls to 1/e",
+            style="dim",
+        )
         if self._gradients:
             self.console.print(gradients_table(found))
         self.console.print(found.sentence, style="bold", soft_wrap=True)
@@ -348,29 +355,19 @@ class ComparisonView(_View):
 def comparison_table(found: Comparison) -> Table:
     """A row for each head, the best one bold."""
     table = Table(box=None, padding=(0, 1))
-    table.add_column("head")
-    for name in (
-        f"{found.part} accuracy",
-        "95 %",
-        "macro-F1",
-        "val",
-        "parameters",
-        "training",
-        "stream, a frame",
-        "sees back",
-    ):
-        table.add_column(name, justify="right")
+    table.add_column("head", no_wrap=True)
+    for name in (f"{found.part}, 95 %", "F1", "val", "weights", "train", "a frame", "sees back"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in found.rows:
         low, high = row.accuracy.interval
         table.add_row(
             row.head,
-            f"{row.accuracy.mean:.3f}",
-            f"{low:.2f} to {high:.2f}",
+            f"{row.accuracy.mean:.3f}  {low:.2f}-{high:.2f}",
             f"{row.macro_f1.mean:.3f}",
             f"{row.val_accuracy.mean:.3f}",
-            f"{row.parameters:,}",
+            f"{row.parameters / 1e6:.2f} M",
             f"{row.training_seconds:.0f} s",
-            "whole clips" if row.stream_microseconds is None else f"{row.stream_microseconds:.0f} µs",
+            "no" if row.stream_microseconds is None else f"{row.stream_microseconds:.0f} µs",
             _memory(row.after.memory_frames),
             style="bold" if row.head == found.best else None,
         )
@@ -381,7 +378,7 @@ def gradients_table(found: Comparison) -> Table:
     """The gradient's factor from frame to frame and the memory that it means, before training and after."""
     table = Table(box=None, padding=(0, 1))
     table.add_column("gradient")
-    for name in ("factor before", "memory", "factor after", "memory"):
+    for name in ("factor before", "sees back", "factor after", "sees back"):
         table.add_column(name, justify="right")
     for row in found.rows:
         flows = (f"{row.before.factor:.3f}", _memory(row.before.memory_frames))
@@ -390,8 +387,8 @@ def gradients_table(found: Comparison) -> Table:
 
 
 def _memory(frames: float) -> str:
-    """`sees back`: frames over which the last frame's gradient falls to 1/e."""
-    return "all frames" if frames == float("inf") else f"{frames:.1f} frames"
+    """Frames over which the last frame's gradient falls to 1/e."""
+    return "all" if frames > _LONG_MEMORY_FRAMES else f"{frames:.1f}"
 
 
 def show_film(facts: FilmFacts, *, as_json: bool) -> None:

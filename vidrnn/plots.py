@@ -13,6 +13,7 @@ from vidrnn.comparison import CONTROL, Comparison, HeadRow
 _COLOURS = ("#3b6fb6", "#d9822b", "#3a9a5b", "#c0504d", "#7d5ba6", "#8c6d4f", "#4bacc6", "#9a9a2f")
 _GREY = "#777777"
 _DPI = 150
+_SMALLEST_SHARE = 1e-12
 
 
 def comparison_plot(found: Comparison, file: Path) -> None:
@@ -28,7 +29,7 @@ def comparison_plot(found: Comparison, file: Path) -> None:
     if control:
         axes.axvline(control.accuracy.mean, color=_GREY, linestyle=":", linewidth=1, zorder=0)
     axes.set_yticks(range(len(found.rows)), [row.head for row in found.rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(found.rows) - 0.5, -0.7)
     axes.set_xlabel(f"accuracy on {found.part} ({found.clips} clips), mean of {_seeds(found.seeds)} with 95 % interval")
     axes.set_title(found.sentence, loc="left", fontsize=9, wrap=True)
     _save(figure, file)
@@ -44,13 +45,14 @@ def gradients_plot(found: Comparison, file: Path) -> None:
     for axes, when, name in ((before, "before", "before training"), (after, "after", "after training")):
         for place, row in enumerate(found.rows):
             norms = np.asarray(getattr(row, when).norms)[::-1]
-            shown = np.where(norms > 0, norms / norms[0] if norms[0] > 0 else np.nan, np.nan)
+            shares = norms / norms[0] if norms[0] > 0 else norms
+            shown = np.where(shares > _SMALLEST_SHARE, shares, np.nan)  # what has vanished is not drawn
             axes.semilogy(shown, color=_COLOURS[place % len(_COLOURS)], marker=".", label=row.head)
         axes.set_title(name, loc="left", fontsize=10)
         axes.set_xlabel("frames back from the last")
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     before.set_ylabel("gradient of the last frame's loss,\nas a share of that at the last frame")
-    after.legend(frameon=False, fontsize=9)
+    after.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(figure, file)
 
 
