@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidrnn.metrics import classify_scores, fit_temperature, interval95, paired_p
+from vidrnn.metrics import classify_scores, fit_temperature, interval95, mean_interval95, paired_p
 
 CLASSES = ("cat", "dog", "owl")
 TRUTH = np.array([0, 0, 0, 0, 1, 1, 2, 2])
@@ -160,3 +160,18 @@ def test_noise_is_believed_as_little_as_can_be() -> None:
     scores, truth = drawn(1.0, 300)
     assert fit_temperature(scores, np.roll(truth, 1)) == pytest.approx(5.0)
     assert math.isfinite(fit_temperature(1e4 * scores, truth))
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    assert mean_interval95([0.4, 0.6]) == (0.0, 1.0), "12.7 standard errors of two values reach beyond all shares"
+    low, high = mean_interval95([0.5, 0.6, 0.7, 0.8, 0.9])
+    assert (low, high) == pytest.approx((0.7 - 2.776 * 0.158114 / 5**0.5, 0.7 + 2.776 * 0.158114 / 5**0.5), abs=1e-4)
+    assert mean_interval95([0.5] * 3) == (0.5, 0.5)
+    assert mean_interval95([0.9]) == (0.0, 1.0)
+
+
+def test_answers_that_are_right_by_a_share_of_seeds_can_be_told_apart() -> None:
+    groups = [str(i) for i in range(20)]
+    mine, other = np.full(20, 0.8), np.full(20, 0.4)
+    assert paired_p(mine, other, groups) < 0.01
+    assert paired_p(mine, mine.copy(), groups) == 1.0

@@ -54,10 +54,8 @@ class Shards:
             one, part, real, first = job
             with torch.enable_grad(), half_precision(part.device):
                 changed = prepare(part, first)
-                if one.differences:
-                    made = one(changed[:, 1:][real].unsqueeze(1), changed[:, :-1][real]).float()
-                else:
-                    made = one(changed[real].unsqueeze(1)).float()
+                seen = one.seen(changed[:, 1:], changed[:, 0]) if one.differences else one.seen(changed)
+                made = one.pictures(seen[real]).float()
                 whole: Tensor = made.new_zeros(*real.shape, made.shape[-1]).masked_scatter(real.unsqueeze(-1), made)
                 return whole
 

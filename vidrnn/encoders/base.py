@@ -37,10 +37,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.mean: Tensor
         self.deviation: Tensor
-        self.luma: Tensor
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1), persistent=False)
-        self.register_buffer("luma", torch.tensor(_LUMA), persistent=False)
 
     @property
     def channels(self) -> int:
@@ -59,19 +57,25 @@ class Encoder(nn.Module):
             features (batch, time, width).
         """
         batch, time = frames.shape[:2]
-        pixels = self._pixels(frames)
-        pictures = (pixels - self.mean) / self.deviation
-        if self.differences:
-            first = pixels[:, :1] if before is None else self._pixels(before.unsqueeze(1))
-            change = pixels - torch.cat([first, pixels[:, :-1]], 1)
-            pictures = torch.cat([pictures, change / _CHANGE_DEVIATION], 2)
-        features = self.pictures(pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        features = self.pictures(self.seen(frames, before).flatten(0, 1))
         return features.reshape(batch, time, self.width)
+
+    def seen(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
+        """What the network sees of frames, normalised: (batch, time, channels, height, width); arguments as above."""
+        pixels = self._pixels(frames)
+        normal = (pixels - self.mean) / self.deviation
+        if not self.differences:
+            return normal
+        first = pixels[:, :1] if before is None else self._pixels(before.unsqueeze(1))
+        change = pixels - torch.cat([first, pixels[:, :-1]], 1)
+        return torch.cat([normal, change / _CHANGE_DEVIATION], 2)
 
     def _pixels(self, frames: Tensor) -> Tensor:
         """(batch, time, height, width, 3) uint8 -> (batch, time, 3 or 1, height, width) in [0, 1]."""
         if self.grey:
-            return (frames * self.luma).sum(-1).unsqueeze(2) / 255
+            red, green, blue = frames.unbind(-1)
+            luma = red * (_LUMA[0] / 255) + green * (_LUMA[1] / 255) + blue * (_LUMA[2] / 255)
+            return luma.unsqueeze(2)
         return frames.permute(0, 1, 4, 2, 3).float() / 255  # in memory still channels_last
 
     def folded(self) -> Self:
