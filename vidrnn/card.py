@@ -24,7 +24,7 @@ def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
         "| | |",
         "|---|---|",
         f"| classes | {', '.join(spec.classes)} |",
-        f"| encoder | {spec.encoder.name}, {frozen}, first weights: {spec.encoder.origin} |",
+        f"| encoder | {spec.encoder.name}, {frozen}, first weights: {spec.encoder.origin}{spec.encoder.sees} |",
         f"| head | {spec.head.name}, {spec.head.size} units, {spec.head.depth} layer(s)"
         f"{', both directions' if spec.head.bidirectional else ''}; readout {spec.readout} |",
         f"| parameters | {facts['parameters']:,} |",

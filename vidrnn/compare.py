@@ -283,9 +283,9 @@ def _stream_seconds(network: SequenceModel, frames: Sequence[torch.Tensor]) -> f
 def _described(learner: Learner) -> str:
     encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
     how = "frozen" if encoder.frozen else "trained anew for each head"
-    motion = ", motion in features" if learner.head.motion else ", motion in frames" if encoder.differences else ""
+    motion = "change of features > " * learner.head.motion
     return (
-        f"{encoder.name} ({how}{motion}) > head > {config.readout}, {learner.choice.size} pixels, "
+        f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, {learner.choice.size} pixels, "
         f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
     )
 

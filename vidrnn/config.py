@@ -159,6 +159,11 @@ class EncoderConfig(_Frozen):
     differences: bool = False
     """Whether it sees beside each frame how its pixels changed since the frame before."""
 
+    @property
+    def sees(self) -> str:
+        """What it sees other than colours: `, grey, change of pixels`, or nothing."""
+        return ", grey" * self.grey + ", change of pixels" * self.differences
+
 
 class ModelSpec(_Frozen):
     """What is needed to build the network and to feed it; together with the weights, the whole model."""

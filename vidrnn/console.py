@@ -424,7 +424,7 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
     rows = {
         "task": spec.task,
         "classes": ", ".join(spec.classes),
-        "encoder": f"{spec.encoder.name} ({'frozen' if spec.encoder.frozen else 'trained'})",
+        "encoder": f"{spec.encoder.name} ({'frozen' if spec.encoder.frozen else 'trained'}{spec.encoder.sees})",
         "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.depth} layer(s), readout {spec.readout}",
         "sees": f"{spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart",
         "trained on": counts,

@@ -346,9 +346,10 @@ def described(learner: Learner) -> str:
     """The model in one line: `mobilenet_v2 (imagenet, frozen) > gru 128 > attention, windows of 16 frames, 0.4 s`."""
     encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
     how = "frozen" if encoder.frozen else "trained"
+    motion = "change of features > " * learner.head.motion
     origin = f"{encoder.origin}, " if encoder.origin != "none" else ""
     return (
-        f"{encoder.name} ({origin}{how}) > {config.head.name} {config.head.size} > {config.readout}, "
+        f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{config.head.name} {config.head.size} > {config.readout}, "
         f"{learner.choice.size} pixels, windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
     )
 
