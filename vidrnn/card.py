@@ -26,7 +26,8 @@ def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
         f"| classes | {', '.join(spec.classes)} |",
         f"| encoder | {spec.encoder.name}, {frozen}, first weights: {spec.encoder.origin}{spec.encoder.sees} |",
         f"| head | {spec.head.name}, {spec.head.size} units, {spec.head.depth} layer(s)"
-        f"{', both directions' if spec.head.bidirectional else ''}; readout {spec.readout} |",
+        f"{', both directions' * spec.head.bidirectional}{', sees change of features' * spec.head.motion}; "
+        f"readout {spec.readout} |",
         f"| parameters | {facts['parameters']:,} |",
         f"| sees | {spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart |",
         f"| trained on | {counts}; groups {facts['grouping']} |",

@@ -349,8 +349,9 @@ def described(learner: Learner) -> str:
     motion = "change of features > " * learner.head.motion
     origin = f"{encoder.origin}, " if encoder.origin != "none" else ""
     return (
-        f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{config.head.name} {config.head.size} > {config.readout}, "
-        f"{learner.choice.size} pixels, windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
+        f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{config.head.name} {config.head.size} > "
+        f"{config.readout}, {learner.choice.size} pixels, "
+        f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
     )
 
 
