@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from vidrnn.values import Pixels, Size
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the machine: torch, once it is loaded, computes on one core
 
 SMALL = Size(48, 64)
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".webm": "VP80", ".mkv": "FFV1"}
@@ -195,13 +197,6 @@ def train_tiny(
 def tiny_run(class_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """A tiny model trained on `class_folders`, for tests that only look at it."""
     return train_tiny(class_folders, tmp_path_factory.mktemp("tiny") / "run")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> None:
-    """Tests share the machine: torch computes on one core where a module has loaded it."""
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
 
 
 def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str, Any] | None = None) -> Any:
