@@ -17,13 +17,14 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(path: str | Path, device: str = "cpu", threads: int = 1) -> Predictor:
-    """A model from a run folder, a model folder or its weights file, ready to read films on `threads` cores.
+def load(path: str | Path, device: str = "cpu", threads: int = 1, runtime: str | None = None) -> Predictor:
+    """A model from a run folder, a model folder or one of its files, ready to read films on `threads` cores.
+
+    `runtime` is `onnx` or `torch`; None: onnx on a processor where the model has a .onnx file, torch otherwise.
 
     Raises:
         vidrnn.errors.ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
     """
-    from vidrnn.checkpoint import load_model
-    from vidrnn.predict import Predictor
+    from vidrnn.predict import Predictor, open_model
 
-    return Predictor(load_model(Path(path)).on(device), threads=threads)
+    return Predictor(open_model(Path(path), runtime, device)[0], threads=threads)

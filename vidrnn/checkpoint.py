@@ -17,11 +17,10 @@ from safetensors.torch import save_file
 
 from vidrnn.config import ModelHeader, ModelSpec
 from vidrnn.errors import ModelError, RunError, UsageError
+from vidrnn.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
 from vidrnn.model import Model, build_model
 
-WEIGHTS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
-_HEADER_KEY = "vidrnn"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def save_model(folder: Path, network: Model, header: ModelHeader, card: str) -> 
     """
     with whole_folder(folder) as made:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(tensors, made / WEIGHTS_NAME, metadata={_HEADER_KEY: header.to_json()})
+        save_file(tensors, made / WEIGHTS_NAME, metadata={HEADER_KEY: header.to_json()})
         (made / WEIGHTS_NAME).chmod(0o644)
         (made / CARD_NAME).write_text(card, encoding="utf-8")
 
@@ -76,38 +75,6 @@ def load_model(path: Path) -> LoadedModel:
             f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
         ) from None
     return LoadedModel(network.eval().requires_grad_(False), header, file.parent)
-
-
-def read_header(file: Path) -> ModelHeader:
-    """The header of a weights file, without reading its weights.
-
-    Raises:
-        ModelError: the file is damaged, is not vidrnn's, or is newer than this vidrnn.
-    """
-    try:
-        with safe_open(file, framework="pt") as tensors:
-            metadata = tensors.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"{file}: not a whole safetensors file ({_first_line(error)}). Copy the model again."
-        ) from None
-    if _HEADER_KEY not in metadata:
-        raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")
-    return ModelHeader.from_json(metadata[_HEADER_KEY], source=str(file))
-
-
-def find_weights(path: Path) -> Path:
-    """The weights file that `path`, a run folder, a model folder or the file itself, stands for.
-
-    Raises:
-        ModelError: there is none.
-    """
-    for file in (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, path):
-        if file.is_file():
-            return file
-    if not path.exists():
-        raise ModelError(f"{path}: no such model. Name a run, a model folder, or train one: vidrnn train DATA.")
-    raise ModelError(f"{path}: no {WEIGHTS_NAME} in it, so it is not a model. Name a run or a model folder.")
 
 
 @contextmanager
@@ -160,7 +127,7 @@ def save_training(folder: Path, state: TrainingState) -> None:
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.tensors.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside, metadata={_HEADER_KEY: json.dumps(state.facts)})
+        save_file(tensors, beside, metadata={HEADER_KEY: json.dumps(state.facts)})
         beside.replace(file)
     except (OSError, SafetensorError) as error:
         raise RunError(f"{file}: cannot be written ({_reason(error)}). Free some space, then --resume.") from None
@@ -178,7 +145,7 @@ def load_training(folder: Path) -> TrainingState | None:
     try:
         with safe_open(file, framework="pt") as stored:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
-            facts = json.loads((stored.metadata() or {})[_HEADER_KEY])
+            facts = json.loads((stored.metadata() or {})[HEADER_KEY])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunError(f"{file}: damaged ({_first_line(error)}). Start anew with --overwrite.") from None
     return TrainingState(tensors, facts)

@@ -94,6 +94,11 @@ class _View:
         """A sentence, yellow if it is a warning."""
         self.console.print(escape(note.text), style="yellow" if note.warning else None, soft_wrap=True)
 
+    def remark(self, text: str) -> None:
+        """A sentence for people on standard error, if there is one."""
+        if text:
+            Console(stderr=True, highlight=False).print(escape(text), style="yellow", soft_wrap=True)
+
     def left_out(self, record: LeftOut, where: str = "") -> None:
         """How many films were left out, and the first few reasons."""
         count = len(record.failures)

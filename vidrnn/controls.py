@@ -14,8 +14,8 @@ from vidrnn.fit import Fit, Lesson, Plan, Validation
 from vidrnn.learn import FROZEN, Learner, epochs_for, head_for, judged, loss_of, minibatch_for
 from vidrnn.metrics import interval95, paired_p
 from vidrnn.model import SequenceModel, build_sequence, seed_everything
-from vidrnn.predict import Features, score_clips
 from vidrnn.records import Controls, ControlScore, Progress, Record
+from vidrnn.scoring import Features, score_clips
 from vidrnn.tasks.base import Scores
 from vidrnn.values import Part
 

@@ -6,6 +6,7 @@ VidrnnError
 ├── DataError      labelled films cannot be trained or scored as they are
 ├── ModelError     a model folder is damaged, foreign or too new
 ├── WeightsError   pretrained weights cannot be had
+├── ExportError    a model has no portable form, or one that answers otherwise
 └── RunError       a run folder cannot be made, written or resumed
 
 Each message is a sentence for a person: what was tried, on what, what was found, what would work.
@@ -38,3 +39,7 @@ class WeightsError(VidrnnError):
 
 class RunError(VidrnnError):
     """A run folder cannot be made, written or resumed."""
+
+
+class ExportError(VidrnnError):
+    """A model cannot be written in a portable form, or what was written does not answer as the model does."""

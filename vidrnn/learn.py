@@ -26,8 +26,8 @@ from vidrnn.material import Material
 from vidrnn.metrics import classify_scores
 from vidrnn.model import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
 from vidrnn.parallel import in_order
-from vidrnn.predict import Features, score_clips
 from vidrnn.records import EpochDone, Progress, Record
+from vidrnn.scoring import Features, score_clips
 from vidrnn.shards import Shards
 from vidrnn.splits import Split
 from vidrnn.tasks.base import Scores

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from vidrnn.answers import FilmScores, Floats, Reading, WindowScores, prediction
-from vidrnn.checkpoint import LoadedModel
+from vidrnn.answers import FilmScores, Reading, WindowScores, prediction
 from vidrnn.clips import default_hop, window_starts
-from vidrnn.config import ModelSpec
-from vidrnn.errors import FilmError
-from vidrnn.model import Encode, SequenceModel, encoding_of
+from vidrnn.errors import FilmError, ModelError, UsageError
+from vidrnn.header import PORTABLE_NAME, find_portable, find_weights
 from vidrnn.parallel import in_order
+from vidrnn.runtimes import RUNTIMES
+from vidrnn.runtimes.base import Features, Runtime
 from vidrnn.values import FilmFailure, FilmPrediction, Frame, Pixels
 from vidrnn.video import open_film
 
 _CHUNK_FRAMES = 32
 """Pictures encoded at once: enough to keep a processor busy, few enough to stay in its caches."""
 _WINDOWS_AT_ONCE = 64
-
-Features = NDArray[np.float32]
 
 
 class Stream:
@@ -38,13 +35,12 @@ class Stream:
     where the film ends, and a film shorter than a window is one window.
     """
 
-    def __init__(self, encode: Encode, sequence: SequenceModel, spec: ModelSpec) -> None:
-        self._encode = encode
-        self._sequence = sequence
-        self._frames = spec.frames
-        self._hop = default_hop(spec.frames)
+    def __init__(self, model: Runtime) -> None:
+        self._model = model
+        self._frames = model.spec.frames
+        self._hop = default_hop(self._frames)
         self._before: Pixels | None = None
-        self._kept: deque[Features] = deque(maxlen=spec.frames)
+        self._kept: deque[Features] = deque(maxlen=self._frames)
         self._steps = 0
         self._waiting: list[Features] = []
         self._scored: list[WindowScores] = []
@@ -52,7 +48,7 @@ class Stream:
     def push(self, frames: Sequence[Frame]) -> None:
         """Read on; `frames` stand on the model's grid and have its size."""
         pixels = np.stack([frame.pixels for frame in frames])
-        self.take(self._encode(pixels, self._before))
+        self.take(self._model.encode(pixels, self._before))
         self._before = pixels[-1]
 
     def take(self, encoded: Features) -> None:
@@ -78,63 +74,27 @@ class Stream:
 
     def _score_waiting(self) -> None:
         if self._waiting:
-            self._scored.append(score_windows(self._sequence, self._waiting))
+            self._scored.append(self._model.score(self._waiting))
             self._waiting = []
-
-
-def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> WindowScores:
-    """The scores of windows (steps, width) that all have the same number of steps."""
-    device = next(sequence.parameters()).device
-    with torch.inference_mode():
-        scores, _ = sequence(torch.from_numpy(np.stack(windows)).to(device))
-    return WindowScores(np.asarray(scores.clip.double().cpu()), np.asarray(scores.steps.double().cpu()))
-
-
-def score_clips(
-    sequence: SequenceModel, clips: Iterable[Features], frames: int, shuffle: np.random.Generator | None = None
-) -> Floats:
-    """The mean scores (clips, classes) over the windows of each clip's features (steps, width).
-
-    With `shuffle` the frames of each window are first put into random order, to see what order is worth.
-    """
-    windows: list[Features] = []
-    owners: list[int] = []
-    for owner, features in enumerate(clips):
-        for start in window_starts(len(features), frames, default_hop(frames)):
-            window = features[start : start + frames]
-            windows.append(window if shuffle is None else shuffle.permutation(window))
-            owners.append(owner)
-    by_length: dict[int, list[int]] = {}
-    for place, window in enumerate(windows):
-        by_length.setdefault(len(window), []).append(place)
-    scores: dict[int, Floats] = {}
-    for places in by_length.values():
-        for some in _portions(places, 4 * _WINDOWS_AT_ONCE):
-            scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]).clip, strict=True))
-    table = np.stack([scores[place] for place in range(len(windows))])
-    who = np.asarray(owners)
-    return np.stack([table[who == owner].mean(0) for owner in range(owners[-1] + 1)])
 
 
 @dataclass(frozen=True)
 class Predictor:
     """A model ready to read films."""
 
-    model: LoadedModel
+    model: Runtime
     rate: float | None = None
     """Frames per second of films that are folders of pictures."""
     threads: int = 1
     """How many cores to keep busy: with films side by side, or with the frames of one."""
+    per_film: int | None = None
+    """How many threads compute for one film, beside the one that decodes it; None: as many as `threads` leaves it."""
     stop: Event = field(default_factory=Event)
     """Set to have running films given up."""
 
-    @cached_property
-    def _encode(self) -> Encode:
-        return encoding_of(self.model.network.encoder)
-
     def stream(self) -> Stream:
         """A fresh stream."""
-        return Stream(self._encode, self.model.network.sequence, self.model.spec)
+        return Stream(self.model)
 
     def score(self, path: Path | str) -> FilmScores:
         """Read a whole film; while it is decoded here, its frames are encoded in threads.
@@ -142,7 +102,7 @@ class Predictor:
         Raises:
             FilmError: it cannot be read, or holds no frames.
         """
-        return self._score(Path(path), self.threads)
+        return self._score(Path(path), self.per_film or self.threads)
 
     def _score(self, path: Path, threads: int) -> FilmScores:
         spec = self.model.spec
@@ -163,15 +123,14 @@ class Predictor:
 
     def _encoded(self, chunk: _Chunk) -> tuple[Features, list[float]]:
         pixels = np.stack([frame.pixels for frame in chunk.frames])
-        return self._encode(pixels, chunk.before), [frame.seconds for frame in chunk.frames]
+        return self.model.encode(pixels, chunk.before), [frame.seconds for frame in chunk.frames]
 
     def score_all(self, paths: Sequence[Path]) -> Iterator[FilmScores | FilmFailure]:
         """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
         side_by_side = min(self.threads, len(paths))
-        each = max(1, self.threads // max(1, side_by_side))
+        each = self.per_film or max(1, self.threads // max(1, side_by_side))
 
         def score_or_say_why(path: Path) -> FilmScores | FilmFailure:
-            torch.set_num_threads(1)
             try:
                 return self._score(path, each)
             except FilmError as error:
@@ -216,6 +175,33 @@ def _chunks(frames: Iterator[Frame]) -> Iterator[_Chunk]:
         before = some[-1].pixels
 
 
-def _portions(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(places), size):
-        yield places[start : start + size]
+def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> tuple[Runtime, str]:
+    """A model from a run folder, a model folder or one of its files, and a sentence where it is not read as usual.
+
+    `runtime` None: onnx on a processor, where the model has a .onnx, and torch otherwise.
+
+    Raises:
+        ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
+        UsageError: there is no such runtime, or it does not compute on that device.
+    """
+    portable, remark = find_portable(path), ""
+    if runtime is None:
+        runtime = "onnx" if device == "cpu" and portable else "torch"
+        if device == "cpu" and not portable:
+            find_weights(path)
+            remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it, slowly. Make one: vidrnn export {path}"
+    if runtime not in RUNTIMES:
+        raise UsageError(f"--runtime {runtime}: there is none of that name. There are: {', '.join(RUNTIMES)}.")
+    if runtime == "torch":
+        return _runtime(runtime).open(path, device), remark
+    if device != "cpu":
+        raise UsageError(f"--runtime {runtime}: computes on a processor here. Say --device cpu, or --runtime torch.")
+    if portable is None:
+        find_weights(path)
+        raise ModelError(f"{path}: no {PORTABLE_NAME} in it. Make one: vidrnn export {path}, or say --runtime torch.")
+    return _runtime(runtime).open(portable), remark
+
+
+def _runtime(name: str) -> Any:
+    module, _, attribute = RUNTIMES[name].partition(":")
+    return getattr(import_module(module), attribute)

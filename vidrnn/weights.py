@@ -9,19 +9,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vidrnn.checkpoint import find_weights, load_model, read_header
+from vidrnn.checkpoint import load_model
 from vidrnn.encoders.base import Encoder
 from vidrnn.encoders.pretrained import UNREADABLE, TorchvisionEncoder, imagenet_file, imagenet_weights
 from vidrnn.errors import ModelError, WeightsError
+from vidrnn.header import find_weights, read_header, shipped_models
 
 Weights = dict[str, Tensor]
-
-
-def shipped_models() -> Path:
-    """The folder of the models that come with vidrnn."""
-    package = Path(__file__).parent
-    installed = package / "shipped"
-    return installed if installed.is_dir() else package.parent / "models"
 
 
 def give_weights(encoder: Encoder, name: str, origin: str) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from types import FrameType
@@ -22,6 +23,14 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Films worked on at once. 
 Rate = Annotated[float | None, typer.Option(help="Frames per second of films that are folders of numbered pictures.")]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Device = Annotated[DeviceName, typer.Option(help="Where to compute.")]
+RuntimeName = Literal["onnx", "torch"]
+RuntimeOption = Annotated[
+    RuntimeName | None,
+    typer.Option("--runtime", help="What computes [onnx on a processor, torch on a GPU]."),
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads that compute for one film, beside the one that decodes it [1].")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
 
 _SETTINGS = {"spacing": "spacing_seconds"}
@@ -122,12 +131,20 @@ def device_named(name: DeviceName) -> str:
     Raises:
         UsageError: a GPU was asked for and there is none.
     """
-    import torch
-
-    there = torch.cuda.is_available()
+    there = name != "cpu" and _gpu_is_there()
     if name == "cuda" and not there:
         raise UsageError("--device cuda: no GPU that torch can use was found. Say --device cpu or leave it out.")
-    return "cuda" if there and name != "cpu" else "cpu"
+    return "cuda" if there else "cpu"
+
+
+def _gpu_is_there() -> bool:
+    """Whether torch can use a GPU; it is only asked, which takes seconds, where there is a driver for one."""
+    driver = any(Path(place).exists() for place in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
+    if (os.name == "posix" and not driver) or find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
@@ -136,7 +153,7 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     Raises:
         UsageError: there is none at all.
     """
-    from vidrnn.weights import shipped_models
+    from vidrnn.header import shipped_models
 
     if model:
         return model

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidrnn.cli.options import Device, Jobs, Json, Rate, device_named, jobs_or_cores, model_named
+from vidrnn.cli.options import (
+    Device,
+    Jobs,
+    Json,
+    Rate,
+    RuntimeOption,
+    Threads,
+    device_named,
+    jobs_or_cores,
+    model_named,
+)
 from vidrnn.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,27 +27,30 @@ if TYPE_CHECKING:
 def predict(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Films, folders of films, or patterns.")],
     model: Annotated[
-        Path | None, typer.Option(help="A run or a model folder [the newest run in runs/, else the shipped actions].")
+        Path | None, typer.Option(help="A run, a model folder or a .onnx file [the newest run in runs/, else the shipped actions].")
     ] = None,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Answers less probable than this are called unknown.")
     ] = 0.0,
     rate: Rate = None,
+    runtime: RuntimeOption = None,
     device: Device = "auto",
     jobs: Jobs = None,
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Say what happens in films, and when. Each film is read to its end."""
     films, missing = _films_of(sources)
     name = model_named(model)
 
-    from vidrnn.checkpoint import load_model
     from vidrnn.console import PredictionView
-    from vidrnn.predict import Predictor
+    from vidrnn.predict import Predictor, open_model
 
-    loaded = load_model(name).on(device_named(device))
-    predictor = Predictor(loaded, rate=rate, threads=jobs_or_cores(jobs))
+    opened, remark = open_model(name, runtime, device_named(device))
+    each = threads or (None if opened.name == "torch" else 1)
+    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=each)
     with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
+        view.remark(remark)
         for failure in missing:
             view.show(failure)
         for found in predictor.predict_all(films, threshold):

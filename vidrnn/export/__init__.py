@@ -1,0 +1,5 @@
+"""Portable forms of a model, by the name that `vidrnn export --to` takes."""
+
+EXPORTS = {
+    "onnx": "vidrnn.export.onnx:OnnxExport",
+}

@@ -1,0 +1,61 @@
+"""What a model says of itself, and where its files are. Reads no weights and loads no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidrnn.config import ModelHeader
+from vidrnn.errors import ModelError
+
+WEIGHTS_NAME = "model.safetensors"
+PORTABLE_NAME = "model.onnx"
+HEADER_KEY = "vidrnn"
+"""Under which a file's metadata hold the header."""
+
+
+def shipped_models() -> Path:
+    """The folder of the models that come with vidrnn."""
+    package = Path(__file__).parent
+    installed = package / "shipped"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def find_weights(path: Path) -> Path:
+    """The weights file that `path`, a run folder, a model folder or the file itself, stands for.
+
+    Raises:
+        ModelError: there is none.
+    """
+    for file in (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, path):
+        if file.is_file():
+            return file
+    if not path.exists():
+        raise ModelError(f"{path}: no such model. Name a run, a model folder, or train one: vidrnn train DATA.")
+    raise ModelError(f"{path}: no {WEIGHTS_NAME} in it, so it is not a model. Name a run or a model folder.")
+
+
+def find_portable(path: Path) -> Path | None:
+    """The .onnx file that `path`, a run folder, a model folder or the file itself, stands for; None if it has none."""
+    if path.is_file():
+        beside = path if path.suffix == ".onnx" else path.with_name(PORTABLE_NAME)
+        return beside if beside.is_file() else None
+    return next((file for file in (path / "model" / PORTABLE_NAME, path / PORTABLE_NAME) if file.is_file()), None)
+
+
+def read_header(file: Path) -> ModelHeader:
+    """The header of a weights file, without reading its weights.
+
+    Raises:
+        ModelError: the file is damaged, is not vidrnn's, or is newer than this vidrnn.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="np") as tensors:
+            metadata = tensors.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        found = str(error).strip().splitlines()[0].rstrip(".:")
+        raise ModelError(f"{file}: not a whole safetensors file ({found}). Copy the model again.") from None
+    if HEADER_KEY not in metadata:
+        raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")
+    return ModelHeader.from_json(metadata[HEADER_KEY], source=str(file))

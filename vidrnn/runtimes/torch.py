@@ -1,0 +1,67 @@
+"""torch itself: the network that was trained, on a processor or a GPU."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from vidrnn.answers import WindowScores
+from vidrnn.checkpoint import LoadedModel, load_model
+from vidrnn.config import ModelHeader
+from vidrnn.model import Encode, Model, encoding_of
+from vidrnn.runtimes.base import Features, Runtime, State
+from vidrnn.scoring import score_windows
+from vidrnn.values import Pixels
+
+
+class TorchRuntime(Runtime):
+    """A loaded model; where it lies decides what computes."""
+
+    name = "torch"
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.network: Model = model.network
+        self.header: ModelHeader = model.header
+
+    @classmethod
+    def open(cls, path: Path, device: str = "cpu") -> Self:
+        """Read a model from a run folder, a model folder or its weights file.
+
+        Raises:
+            ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
+        """
+        return cls(load_model(path).on(device))
+
+    @property
+    def streams(self) -> bool:
+        """Whether a film can be read in pieces with the state handed on."""
+        return self.network.streams
+
+    def read(self, frames: Pixels, state: State | None = None) -> tuple[WindowScores, State]:
+        """As the contract says."""
+        device = next(self.network.parameters()).device
+        given = {name: torch.from_numpy(tensor).to(device) for name, tensor in (state or {}).items()}
+        with torch.inference_mode():
+            scores, after = self.network(torch.from_numpy(frames).to(device), given or None)
+        kept = {name: np.asarray(tensor.cpu()) for name, tensor in after.items()} if self.streams else {}
+        return WindowScores(np.asarray(scores.clip.double().cpu()), np.asarray(scores.steps.double().cpu())), kept
+
+    def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
+        """As the contract says."""
+        return self._encode(pixels)
+
+    def score(self, windows: Sequence[Features]) -> WindowScores:
+        """As the contract says."""
+        if threading.current_thread() is not threading.main_thread():
+            torch.set_num_threads(1)  # of this thread: those beside it use the other cores
+        return score_windows(self.network.sequence, windows)
+
+    @cached_property
+    def _encode(self) -> Encode:
+        return encoding_of(self.network.encoder)
