@@ -182,7 +182,7 @@ def train_tiny(
 
     tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
     cache = folder.parent / "cache"
-    asked = {"cache": cache, "jobs": 2, "command": f"vidrnn train {data.name}", **(request or {})}
+    asked = {"cache": cache, "jobs": 2, "portable": False, "command": f"vidrnn train {data.name}", **(request or {})}
     stop, records = Event(), []
     for record in train(
         Request(data=data, config=RunConfig.of(tiny | settings, source="test"), out=folder, **asked), stop
@@ -209,6 +209,7 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
 
     from vidrnn.checkpoint import LoadedModel
     from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
+    from vidrnn.runtimes.torch import TorchRuntime
     from vidrnn.tasks.base import Scores
 
     class Numbers(nn.Module):
@@ -245,4 +246,4 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
         spacing_seconds=spacing_seconds,
     )
     header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen=seen or {}, scores={}, facts={})
-    return LoadedModel(network, header, Path("tens"))  # type: ignore[arg-type]
+    return TorchRuntime(LoadedModel(network, header, Path("tens")))  # type: ignore[arg-type]

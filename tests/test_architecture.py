@@ -14,8 +14,10 @@ import pytest
 
 import vidrnn
 from vidrnn.encoders import ENCODERS
+from vidrnn.export import EXPORTS
 from vidrnn.heads import HEADS
 from vidrnn.readouts import READOUTS
+from vidrnn.runtimes import RUNTIMES
 from vidrnn.tasks import TASKS
 
 HOUSE = Path(vidrnn.__file__).parent
@@ -32,8 +34,11 @@ ROOMS = (
     "learn",
     "shards",
     "fit",
+    "export",
     "evaluate",
     "predict",
+    "runtimes",
+    "scoring",
     "gradients",
     "material",
     "weights",
@@ -62,6 +67,7 @@ ROOMS = (
     "metrics",
     "parallel",
     "clips",
+    "header",
     "config",
     "values",
     "errors",
@@ -73,7 +79,8 @@ FORTHCOMING = {"timing", "unreadable"}
 
 FILM_WING = {
     *("cache", "splits", "groups", "scan", "films", "records", "answers", "video", "timing", "unreadable"),
-    *("parallel", "clips", "config", "values", "errors"),
+    *("parallel", "clips", "header", "config", "values", "errors"),
+    *("predict", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
@@ -82,10 +89,14 @@ ONLY_HOME = {
     "matplotlib": {"plots"},
     "typer": {"cli"},
     "torchmetrics": {"metrics"},
+} | {
+    "onnxruntime": {"runtimes"},
+    "onnx": {"export"},
 }
-FAMILIES = {"encoders": "base", "heads": "base", "readouts": "base", "tasks": "base", "cli": "options"}
+FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "export"), "base") | {"cli": "options"}
 """Each family with the one member that the others may import."""
-MEMBERS = [*ENCODERS.values(), *HEADS.values(), *READOUTS.values(), *TASKS.values()]
+MEMBERS = [*ENCODERS.values(), *HEADS.values(), *READOUTS.values(), *TASKS.values(), *RUNTIMES.values()]
+MEMBERS += EXPORTS.values()
 
 
 @cache
@@ -178,7 +189,7 @@ def test_only_console_and_commands_print() -> None:
     assert printing <= {"console", "cli"}
 
 
-@pytest.mark.parametrize("module", ["vidrnn", "vidrnn.cli", "vidrnn.encoders", "vidrnn.heads"])
+@pytest.mark.parametrize("module", ["vidrnn", "vidrnn.cli", "vidrnn.encoders", "vidrnn.heads", "vidrnn.runtimes"])
 def test_a_cheap_name_loads_nothing_heavy(module: str) -> None:
     program = f"import sys, {module}; print(*sorted(set(sys.modules) & {{'torch', 'torchvision', 'cv2', 'numpy'}}))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)

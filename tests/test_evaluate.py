@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from conftest import TinyRun, make_film, paint_number, tens_model
 
-from vidrnn.checkpoint import load_model
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate import Evaluation, SplitName, evaluate
 from vidrnn.films import content_hash
 from vidrnn.predict import Predictor
 from vidrnn.records import LeftOut, Note, Progress, Record
+from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.values import Part, Size
 
 
@@ -38,7 +38,7 @@ def film_from(path: Path, number: int, frames: int = 8) -> Path:
 
 @pytest.fixture(scope="module")
 def tiny(tiny_run: TinyRun) -> Predictor:
-    return Predictor(load_model(tiny_run.folder), threads=2)
+    return Predictor(TorchRuntime.open(tiny_run.folder), threads=2)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import train_tiny
 
-from vidrnn.checkpoint import load_model
 from vidrnn.evaluate import evaluate
 from vidrnn.predict import Predictor
 from vidrnn.records import Done
+from vidrnn.runtimes.torch import TorchRuntime
 
 pytestmark = pytest.mark.footage
 CLASSES = ("Basketball", "YoYo")
@@ -48,7 +48,7 @@ def test_a_handful_of_real_clips_becomes_a_model_that_reads_and_scores_them(few_
     run = train_tiny(few_clips, tmp_path / "run", frames=6)
     done = run.records[-1]
     assert isinstance(done, Done)
-    predictor = Predictor(load_model(run.folder), threads=2)
+    predictor = Predictor(TorchRuntime.open(run.folder), threads=2)
     with few_clips.open(newline="") as file:
         film = Path(next(csv.DictReader(file))["path"])
     found = predictor.predict(film)

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from vidrnn.checkpoint import find_weights, read_header
-from vidrnn.weights import shipped_models
+from vidrnn.header import find_weights, read_header, shipped_models
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "vidrnn"

@@ -13,12 +13,13 @@ from conftest import TinyRun, frame_number, make_film, make_pictures, make_uneve
 import vidrnn
 from vidrnn.answers import UNKNOWN
 from vidrnn.cache import Cache, Encoding, Rendering
-from vidrnn.checkpoint import load_model
 from vidrnn.clips import HALVES, default_hop, window_starts
 from vidrnn.errors import FilmError
 from vidrnn.model import encoding_of
-from vidrnn.predict import Predictor, score_clips, score_windows
+from vidrnn.predict import Predictor
+from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.scan import scan_film
+from vidrnn.scoring import score_clips, score_windows
 from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction, Frame, Pixels, Size
 from vidrnn.video import Film, open_film
 
@@ -31,7 +32,7 @@ def tens() -> Predictor:
 
 @pytest.fixture(scope="session")
 def tiny(tiny_run: TinyRun) -> Predictor:
-    return Predictor(load_model(tiny_run.folder))
+    return Predictor(TorchRuntime.open(tiny_run.folder))
 
 
 def told(found: FilmPrediction) -> list[tuple[float, float, str]]:
@@ -204,7 +205,7 @@ def test_pictures_are_shown_whole_at_the_models_size(
         seen.append(pixels.shape[1:])
         return np.float32([[frame_number(one)] for one in pixels])
 
-    monkeypatch.setattr("vidrnn.predict.encoding_of", lambda _: noticing)
+    monkeypatch.setattr("vidrnn.runtimes.torch.encoding_of", lambda _: noticing)
     tens.predict(make_film(tmp_path / "film.mkv", frames=12, size=Size(200, 120), fps=10.0))
     assert set(seen) == {(24, 32, 3)}
 

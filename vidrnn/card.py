@@ -57,6 +57,16 @@ def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+_PORTABLE = "## Portable files"
+
+
+def with_portable(card: str, name: str, sentence: str) -> str:
+    """The card, which now also tells what is to be known of the portable file `name`; an older sentence goes."""
+    body, _, section = card.partition(f"\n{_PORTABLE}\n")
+    kept = [line for line in section.splitlines() if line and not line.startswith(f"- `{name}`")]
+    return "\n".join([body.rstrip(), "", _PORTABLE, "", *kept, f"- `{name}`: {sentence}"]) + "\n"
+
+
 def _controls(scores: dict[str, object]) -> list[str]:
     controls = scores.get("controls")
     if not isinstance(controls, dict):

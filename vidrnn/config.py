@@ -14,10 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.values import Part, Sampling, Size
-
-FORMAT_VERSION = 1
-"""Of the model folder. A reader refuses a higher one, and says so."""
+from vidrnn.values import FORMAT_VERSION, Handling, Part, Sampling, Size
 
 USUAL_LAYERS = {"mingru": 2, "rglru": 2}
 """Of heads that are made of blocks; every other head has one."""
@@ -206,6 +203,11 @@ class ModelHeader(_Frozen):
     """What evaluation found at the end of training, as the model card shows it."""
     facts: dict[str, Any]
     """How the model came to be: data, split, encoder trial, command, seconds."""
+
+    @property
+    def handling(self) -> Handling:
+        """How the model is fed, and how its scores are read."""
+        return Handling(self.spec.classes, self.spec.size, self.spec.sampling, self.temperature)
 
     def to_json(self) -> str:
         """One line of JSON."""

@@ -81,7 +81,7 @@ def evaluate(predictor: Predictor, data: Path, split: SplitName | None = None) -
     """
     started = time.monotonic()
     labelled = read_labelled(data, fewest_classes=1)
-    films = _known(labelled.films, predictor.model.spec.classes, data)
+    films = _known(labelled.films, predictor.model.handling.classes, data)
     if len(films) < len(labelled.films):
         yield Note(f"{len(labelled.films) - len(films)} films of classes that the model does not know, left out", True)
     films, seen = _of_split(films, predictor.model.header.seen, split, data)
@@ -148,16 +148,16 @@ def _evaluation(
     failures: Sequence[FilmFailure],
     started: float,
 ) -> Evaluation:
-    spec, temperature = predictor.model.spec, predictor.model.header.temperature
-    truth = np.asarray([spec.classes.index(film.label) for film, _ in read], dtype=np.int64)
-    given = probabilities(np.stack([scored.film_scores for _, scored in read]), temperature)
+    classes = predictor.model.handling.classes
+    truth = np.asarray([classes.index(film.label) for film, _ in read], dtype=np.int64)
+    given = probabilities(np.stack([scored.film_scores for _, scored in read]), predictor.model.handling.temperature)
     answer = given.argmax(1)
     order = np.argsort(given[np.arange(len(truth)), truth], kind="stable")
     worst = [
         WorstClip(
             path=read[i][0].path,
-            truth=spec.classes[truth[i]],
-            answer=spec.classes[answer[i]],
+            truth=classes[truth[i]],
+            answer=classes[answer[i]],
             answer_probability=float(given[i, answer[i]]),
             truth_probability=float(given[i, truth[i]]),
         )
@@ -165,8 +165,8 @@ def _evaluation(
         if answer[i] != truth[i]
     ]
     return Evaluation(
-        task=spec.task,
-        scores=classify_scores(given, truth, spec.classes),
+        task=predictor.model.spec.task,
+        scores=classify_scores(given, truth, classes),
         interval=interval95(answer == truth, named_groups([film for film, _ in read])),
         majority=float(np.bincount(truth).max() / len(truth)),
         seen=seen,

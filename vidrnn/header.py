@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vidrnn.config import ModelHeader
 from vidrnn.errors import ModelError
+from vidrnn.values import FORMAT_VERSION, Handling, Sampling, Size
+
+if TYPE_CHECKING:
+    from vidrnn.config import ModelHeader
 
 WEIGHTS_NAME = "model.safetensors"
 PORTABLE_NAME = "model.onnx"
@@ -50,6 +55,8 @@ def read_header(file: Path) -> ModelHeader:
     """
     from safetensors import SafetensorError, safe_open
 
+    from vidrnn.config import ModelHeader
+
     try:
         with safe_open(file, framework="np") as tensors:
             metadata = tensors.metadata() or {}
@@ -59,3 +66,23 @@ def read_header(file: Path) -> ModelHeader:
     if HEADER_KEY not in metadata:
         raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")
     return ModelHeader.from_json(metadata[HEADER_KEY], source=str(file))
+
+
+def read_handling(text: str, source: str) -> Handling:
+    """How a model is fed and read, from the JSON of its header; the rest of it is left alone, since checking it all
+    takes longer than reading a short film.
+
+    Raises:
+        ModelError: the text is damaged, or from a newer vidrnn.
+    """
+    try:
+        told = json.loads(text)
+        spec = told["spec"]
+        if told["format_version"] <= FORMAT_VERSION:
+            size, sampling = Size(spec["height"], spec["width"]), Sampling(spec["frames"], spec["spacing_seconds"])
+            return Handling(tuple(spec["classes"]), size, sampling, told["temperature"])
+    except (ValueError, KeyError, TypeError):
+        pass  # what is wrong with it is told by who reads all of it
+    from vidrnn.config import ModelHeader
+
+    return ModelHeader.from_json(text, source).handling

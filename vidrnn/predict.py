@@ -37,7 +37,7 @@ class Stream:
 
     def __init__(self, model: Runtime) -> None:
         self._model = model
-        self._frames = model.spec.frames
+        self._frames = model.handling.sampling.frames
         self._hop = default_hop(self._frames)
         self._before: Pixels | None = None
         self._kept: deque[Features] = deque(maxlen=self._frames)
@@ -105,10 +105,10 @@ class Predictor:
         return self._score(Path(path), self.per_film or self.threads)
 
     def _score(self, path: Path, threads: int) -> FilmScores:
-        spec = self.model.spec
+        handling = self.model.handling
         stream, seconds = self.stream(), list[float]()
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
-            frames = film.sampled(spec.spacing_seconds, size=spec.size)
+            frames = film.sampled(handling.sampling.spacing_seconds, size=handling.size)
             for encoded, times in in_order(self._encoded, _chunks(frames), threads):
                 if self.stop.is_set():
                     raise FilmError(f"{path}: given up, since reading was stopped.")
@@ -157,7 +157,7 @@ class Predictor:
 
     def reading(self, threshold: float = 0.0) -> Reading:
         """How this model's scores are to be read."""
-        return Reading(self.model.spec.classes, self.model.header.temperature, threshold)
+        return Reading(self.model.handling.classes, self.model.handling.temperature, threshold)
 
 
 @dataclass(frozen=True)

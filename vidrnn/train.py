@@ -21,11 +21,21 @@ import torch
 import vidrnn
 from vidrnn.answers import probabilities
 from vidrnn.cache import Cache
-from vidrnn.card import model_card
-from vidrnn.checkpoint import TrainingState, load_training, save_model, save_training, write_whole
+from vidrnn.card import model_card, with_portable
+from vidrnn.checkpoint import (
+    CARD_NAME,
+    TrainingState,
+    load_model,
+    load_training,
+    save_model,
+    save_training,
+    write_whole,
+)
 from vidrnn.config import ModelHeader, ModelSpec, RunConfig
 from vidrnn.controls import Outcome, controls_of, controls_table
-from vidrnn.errors import RunError, UsageError
+from vidrnn.errors import ExportError, FilmError, RunError, UsageError
+from vidrnn.export.base import kept, told_of
+from vidrnn.export.onnx import OnnxExport
 from vidrnn.fit import Fit
 from vidrnn.learn import Clock, Learner, Setting, films_of, sampling_of, told
 from vidrnn.material import Material, gather
@@ -34,7 +44,8 @@ from vidrnn.model import count_parameters, refuse_unknown
 from vidrnn.records import Controls, Done, LeftOut, Note, Progress, Record, as_json
 from vidrnn.splits import Split, fold_films, split_films
 from vidrnn.trial import Chosen, choice_of, chosen
-from vidrnn.values import Part
+from vidrnn.values import Part, Pixels
+from vidrnn.video import first_frames
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, where it is bounded; the rest is for controls and scores."""
@@ -55,6 +66,8 @@ class Request:
     resume: bool = False
     terms: str | None = None
     """A sentence for the model card on where the films came from and what binds them."""
+    portable: bool = True
+    """Whether the model is also written as a portable file, which takes some seconds."""
 
 
 @dataclass
@@ -287,6 +300,7 @@ class _Journey:
         scores = _scored(learner, part, temperature)
         header = self._header(learner, fit, found, temperature, scores, part, table)
         save_model(run.model, learner.network, header, model_card(header, run.folder.name, self.request.terms))
+        refused = (yield from self._exported(learner, run)) if self.request.portable else None
         if table:
             yield table
         yield Done(
@@ -299,6 +313,32 @@ class _Journey:
             seconds=self.clock.elapsed_seconds,
             stopped=self.stop.is_set(),
         )
+        if refused:
+            raise refused
+
+    def _exported(self, learner: Learner, run: Run) -> Generator[Record, None, ExportError | None]:
+        """Write the model that was kept as a portable file too; why there is none, if so."""
+        export, model = OnnxExport(), load_model(run.model)
+        yield Progress(f"writing {export.file_name}", 0, 1)
+        try:
+            difference = kept(export, model, run.model / export.file_name, films=self._frames(learner))
+        except ExportError as error:
+            return error
+        sentence = told_of(model, "fp32", difference)
+        card = run.model / CARD_NAME
+        write_whole(card, with_portable(card.read_text(encoding="utf-8"), export.file_name, sentence))
+        yield Note(f"{export.file_name}: {sentence}")
+        return None
+
+    def _frames(self, learner: Learner) -> list[Pixels]:
+        """The beginning of a film that the model was chosen on, to check with."""
+        setting = learner.setting
+        place = setting.places(Part.VAL)[0]
+        path = setting.material.scans[place].facts.path
+        try:
+            return [first_frames(path, setting.sampling, learner.choice.size, setting.config.rate)]
+        except FilmError:
+            return []
 
     def _header(
         self,

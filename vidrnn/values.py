@@ -10,6 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+FORMAT_VERSION = 1
+"""Of the model folder. A reader refuses a higher one, and says so."""
+
 Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB, or (time, height, width, 3) for a clip."""
 
@@ -49,6 +52,18 @@ class Sampling:
             raise ValueError(f"a window has at least one frame, not {self.frames}")
         if not self.spacing_seconds > 0:
             raise ValueError(f"frames are more than 0 seconds apart, not {self.spacing_seconds}")
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How a model is fed, and how its scores are read."""
+
+    classes: tuple[str, ...]
+    size: Size
+    """Of the pictures that it sees."""
+    sampling: Sampling
+    temperature: float
+    """What scores are divided by before softmax."""
 
 
 @dataclass(frozen=True, slots=True)

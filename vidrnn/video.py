@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -23,7 +24,7 @@ import numpy as np
 from vidrnn.errors import FilmError, UsageError
 from vidrnn.timing import Clock, Grid
 from vidrnn.unreadable import TEXT, why_no_frames, why_not_a_file, why_not_opened
-from vidrnn.values import FilmFacts, Frame, Pixels, Size
+from vidrnn.values import FilmFacts, Frame, Pixels, Sampling, Size
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -85,6 +86,19 @@ def open_film(path: Path | str, *, rate: float | None = None) -> Film:
         return Film(path, _open_folder(path, rate) if path.is_dir() else _open_file(path, rate))
     except OSError as error:
         raise FilmError(f"{path}: cannot be opened: {error.strerror}.") from error
+
+
+def first_frames(path: Path, sampling: Sampling, size: Size, rate: float | None = None) -> Pixels:
+    """The first window of a film (time, height, width, 3), shorter where the film is.
+
+    Raises:
+        FilmError: it cannot be read, or holds no frames.
+    """
+    with open_film(path, rate=rate if path.is_dir() else None) as film:
+        window = list(islice(film.sampled(sampling.spacing_seconds, size=size), sampling.frames))
+    if not window:
+        raise FilmError(f"{path}: no frames in it. Is it a film?")
+    return np.stack([frame.pixels for frame in window])
 
 
 class Film:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidrnn.cli.options import Json, Rate
 
+if TYPE_CHECKING:
+    from vidrnn.config import ModelHeader
+
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A film, a run or a model folder.")],
+    path: Annotated[Path, typer.Argument(help="A film, a run, a model folder or a .onnx file.")],
     rate: Rate = None,
     json: Json = False,
 ) -> None:
@@ -19,9 +22,7 @@ def info(
     from vidrnn.console import show_film, show_model
 
     if _is_model(path):
-        from vidrnn.checkpoint import find_weights, read_header
-
-        show_model(read_header(find_weights(path)), str(path), as_json=json)
+        show_model(_header_of(path), str(path), as_json=json)
         return
     from vidrnn.video import open_film
 
@@ -29,7 +30,17 @@ def info(
         show_film(film.facts(), as_json=json)
 
 
+def _header_of(path: Path) -> ModelHeader:
+    if path.suffix == ".onnx":
+        from vidrnn.predict import open_model
+
+        return open_model(path, "onnx")[0].header
+    from vidrnn.header import find_weights, read_header
+
+    return read_header(find_weights(path))
+
+
 def _is_model(path: Path) -> bool:
-    return path.suffix == ".safetensors" or any(
+    return path.suffix in (".safetensors", ".onnx") or any(
         (path / place).is_file() for place in ("model.safetensors", "model/model.safetensors", "config.toml")
     )

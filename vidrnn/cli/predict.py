@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def predict(
     sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Films, folders of films, or patterns.")],
     model: Annotated[
-        Path | None, typer.Option(help="A run, a model folder or a .onnx file [the newest run in runs/, else the shipped actions].")
+        Path | None,
+        typer.Option(help="A run, a model folder or a .onnx [the newest run in runs/, else actions]."),
     ] = None,
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Answers less probable than this are called unknown.")

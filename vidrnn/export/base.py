@@ -99,7 +99,9 @@ class _Telling(SequenceModel):
         """As the model that is told of."""
         return self.told.streams
 
-    def forward(self, features: Tensor, state: Tensors | None = None, mask: Tensor | None = None) -> tuple[Scores, Tensors]:
+    def forward(
+        self, features: Tensor, state: Tensors | None = None, mask: Tensor | None = None
+    ) -> tuple[Scores, Tensors]:
         """As the model that is told of."""
         scores, after = self.told(features, state, mask)
         return scores, {**after, _FEATURES: features}
@@ -154,7 +156,7 @@ def kept(
         model: on the processor.
         file: where it comes to stand; what stands there is replaced.
         precision: one of the member's.
-        films: clips (time, height, width, 3) at the model's size, to check with beside random ones, and to calibrate by.
+        films: clips (time, height, width, 3) at the model's size, to check with beside random ones and calibrate by.
 
     Raises:
         ExportError: it cannot be made, or in full precision it does not answer as the model does.
@@ -166,8 +168,8 @@ def kept(
         found = largest_difference(TorchRuntime(model), export.read(beside), _clips_for(model.spec, films))
         if precision == "fp32" and not found <= TOLERANCE:
             raise ExportError(
-                f"{file}: not kept, since it does not answer as the model does: its numbers differ by up to {found:.2g}, "
-                f"and {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
+                f"{file}: not kept, since it does not answer as the model does: numbers differ by up to {found:.2g}, and "
+                f" {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
             )
         for made, final in zip(export.companions(beside), export.companions(file), strict=True):
             made.replace(final)
@@ -177,6 +179,12 @@ def kept(
         for made in export.companions(beside):
             made.unlink(missing_ok=True)
     return found
+
+
+def told_of(model: LoadedModel, precision: Precision, difference: float) -> str:
+    """What a model card says of a portable file."""
+    how = "" if model.network.streams else "; it reads whole clips and does not stream, since its head reads both ways"
+    return f"{precision}, its numbers at most {difference:.1e} from the model's{how}."
 
 
 def largest_difference(model: Runtime, made: Runtime, clips: Sequence[Pixels]) -> float:

@@ -23,7 +23,6 @@ from vidrnn.runtimes.base import Runtime, StateTensor
 from vidrnn.runtimes.onnx import HEAD_KEY, STATE_KEY, STREAMS_KEY, OnnxRuntime, next_of
 from vidrnn.values import Pixels
 
-
 Graph = TypeVar("Graph", bound=nn.Module)
 
 

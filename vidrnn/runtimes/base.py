@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.answers import WindowScores
-from vidrnn.config import ModelHeader, ModelSpec
-from vidrnn.values import Pixels
+from vidrnn.values import Handling, Pixels
+
+if TYPE_CHECKING:
+    from vidrnn.config import ModelHeader, ModelSpec
 
 State = dict[str, NDArray[Any]]
 """All that a model remembers between two frames, by name; the minibatch is the first axis of each."""
@@ -20,7 +22,7 @@ Features = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StateTensor:
-    """One tensor of a state: its shape without the minibatch, its type as numpy names it, and what a fresh one holds."""
+    """One tensor of a state: its shape without the minibatch, its type by numpy's name, and what a fresh one holds."""
 
     shape: tuple[int, ...]
     type: str
@@ -36,7 +38,13 @@ class Runtime:
 
     name: str
     """As `--runtime` takes it."""
-    header: ModelHeader
+    handling: Handling
+    """How it is fed, and how its scores are read."""
+
+    @property
+    def header(self) -> ModelHeader:
+        """All that it says of itself."""
+        raise TypeError(f"{type(self).__name__} must say where its header is")
 
     @property
     def streams(self) -> bool:

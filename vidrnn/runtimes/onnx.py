@@ -11,22 +11,24 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
 from vidrnn.answers import WindowScores
-from vidrnn.config import ModelHeader
 from vidrnn.errors import ModelError
-from vidrnn.header import HEADER_KEY
+from vidrnn.header import HEADER_KEY, read_handling
 from vidrnn.runtimes.base import Features, Runtime, State, StateTensor
 from vidrnn.values import Pixels
 
+if TYPE_CHECKING:
+    from vidrnn.config import ModelHeader
+
 STATE_KEY, STREAMS_KEY, HEAD_KEY = "vidrnn.state", "vidrnn.streams", "vidrnn.head"
-"""Of the metadata: what the state's tensors are, whether the model streams (yes or no), and the network from the features
-on, as base64."""
+"""Of the metadata: what the state's tensors are, whether the model streams (yes or no), and the network from the
+features on, as base64."""
 _PICTURES_AT_ONCE = 8
 """Few enough to stay in a processor's caches."""
 _ENCODER = "encoder."
@@ -52,7 +54,8 @@ class OnnxRuntime(Runtime):
         self._metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
         if HEADER_KEY not in self._metadata:
             raise ModelError(f"{source}: an ONNX file, but not a model that vidrnn made. Name one, or its folder.")
-        self.header = ModelHeader.from_json(self._metadata[HEADER_KEY], source=source)
+        self._source = source
+        self.handling = read_handling(self._metadata[HEADER_KEY], source)
         tensors = json.loads(self._metadata[STATE_KEY])
         self._tensors = {name: StateTensor(**told) for name, told in tensors.items()}
 
@@ -69,6 +72,13 @@ class OnnxRuntime(Runtime):
             raise ModelError(
                 f"{path}: not a whole ONNX file, or newer than this onnxruntime ({_first_line(error)}). Copy it again."
             ) from None
+
+    @property
+    def header(self) -> ModelHeader:
+        """All that it says of itself."""
+        from vidrnn.config import ModelHeader
+
+        return ModelHeader.from_json(self._metadata[HEADER_KEY], self._source)
 
     @property
     def streams(self) -> bool:

@@ -27,7 +27,8 @@ class TorchRuntime(Runtime):
 
     def __init__(self, model: LoadedModel) -> None:
         self.network: Model = model.network
-        self.header: ModelHeader = model.header
+        self.handling = model.header.handling
+        self._header = model.header
 
     @classmethod
     def open(cls, path: Path, device: str = "cpu") -> Self:
@@ -37,6 +38,11 @@ class TorchRuntime(Runtime):
             ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
         """
         return cls(load_model(path).on(device))
+
+    @property
+    def header(self) -> ModelHeader:
+        """All that it says of itself."""
+        return self._header
 
     @property
     def streams(self) -> bool:
