@@ -34,7 +34,9 @@ ROOMS = (
     "learn",
     "shards",
     "fit",
+    "portable",
     "export",
+    "tracing",
     "evaluate",
     "predict",
     "runtimes",
@@ -89,9 +91,8 @@ ONLY_HOME = {
     "matplotlib": {"plots"},
     "typer": {"cli"},
     "torchmetrics": {"metrics"},
-} | {
-    "onnxruntime": {"runtimes"},
-    "onnx": {"export"},
+    "onnxruntime": {"runtimes", "export"},
+    "onnx": {"export", "tracing"},
 }
 FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "export"), "base") | {"cli": "options"}
 """Each family with the one member that the others may import."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_NAME = "model.safetensors"
 PORTABLE_NAME = "model.onnx"
+OPENVINO_NAME = "model.xml"
 HEADER_KEY = "vidrnn"
 """Under which a file's metadata hold the header."""
 
@@ -39,12 +40,15 @@ def find_weights(path: Path) -> Path:
     raise ModelError(f"{path}: no {WEIGHTS_NAME} in it, so it is not a model. Name a run or a model folder.")
 
 
-def find_portable(path: Path) -> Path | None:
-    """The .onnx file that `path`, a run folder, a model folder or the file itself, stands for; None if it has none."""
+def find_portable(path: Path, name: str = PORTABLE_NAME) -> Path | None:
+    """The portable file that `path`, a run folder, a model folder or a file of it, stands for; None if there is none.
+
+    `name` is what such a file is called in a model folder; by itself it may be called anything that ends alike.
+    """
     if path.is_file():
-        beside = path if path.suffix == ".onnx" else path.with_name(PORTABLE_NAME)
+        beside = path if path.suffix == Path(name).suffix else path.with_name(name)
         return beside if beside.is_file() else None
-    return next((file for file in (path / "model" / PORTABLE_NAME, path / PORTABLE_NAME) if file.is_file()), None)
+    return next((file for file in (path / "model" / name, path / name) if file.is_file()), None)
 
 
 def read_header(file: Path) -> ModelHeader:

@@ -9,14 +9,13 @@ from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import numpy as np
 
 from vidrnn.answers import FilmScores, Reading, WindowScores, prediction
 from vidrnn.clips import default_hop, window_starts
 from vidrnn.errors import FilmError, ModelError, UsageError
-from vidrnn.header import PORTABLE_NAME, find_portable, find_weights
+from vidrnn.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.parallel import in_order
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.runtimes.base import Features, Runtime
@@ -184,24 +183,38 @@ def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> t
         ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
         UsageError: there is no such runtime, or it does not compute on that device.
     """
-    portable, remark = find_portable(path), ""
-    if runtime is None:
-        runtime = "onnx" if device == "cpu" and portable else "torch"
-        if device == "cpu" and not portable:
-            find_weights(path)
-            remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it, slowly. Make one: vidrnn export {path}"
+    if runtime is not None:
+        return _opened(path, runtime, device), ""
+    if path.suffix == ".xml":
+        return _opened(path, "openvino", device), ""
+    if device != "cpu":
+        return _opened(path, "torch", device), ""
+    if find_portable(path):
+        return _opened(path, "onnx", device), ""
+    find_weights(path)
+    remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it, which starts slowly. Make one: vidrnn export {path}"
+    return _opened(path, "torch", device), remark
+
+
+_PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
+"""What each runtime reads that does not read the weights."""
+
+
+def _opened(path: Path, runtime: str, device: str) -> Runtime:
     if runtime not in RUNTIMES:
         raise UsageError(f"--runtime {runtime}: there is none of that name. There are: {', '.join(RUNTIMES)}.")
-    if runtime == "torch":
-        return _runtime(runtime).open(path, device), remark
+    module, _, attribute = RUNTIMES[runtime].partition(":")
+    name = _PORTABLE.get(runtime)
+    if name is None:
+        opened: Runtime = getattr(import_module(module), attribute).open(path, device)
+        return opened
     if device != "cpu":
         raise UsageError(f"--runtime {runtime}: computes on a processor here. Say --device cpu, or --runtime torch.")
-    if portable is None:
+    file = find_portable(path, name)
+    if file is None:
         find_weights(path)
-        raise ModelError(f"{path}: no {PORTABLE_NAME} in it. Make one: vidrnn export {path}, or say --runtime torch.")
-    return _runtime(runtime).open(portable), remark
-
-
-def _runtime(name: str) -> Any:
-    module, _, attribute = RUNTIMES[name].partition(":")
-    return getattr(import_module(module), attribute)
+        raise ModelError(
+            f"{path}: no {name} in it. Make one: vidrnn export {path} --to {runtime}, or say --runtime torch."
+        )
+    portable: Runtime = getattr(import_module(module), attribute).open(file)
+    return portable

@@ -34,13 +34,13 @@ from vidrnn.checkpoint import (
 from vidrnn.config import ModelHeader, ModelSpec, RunConfig
 from vidrnn.controls import Outcome, controls_of, controls_table
 from vidrnn.errors import ExportError, FilmError, RunError, UsageError
-from vidrnn.export.base import kept, told_of
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.fit import Fit
 from vidrnn.learn import Clock, Learner, Setting, films_of, sampling_of, told
 from vidrnn.material import Material, gather
 from vidrnn.metrics import ClassifyScores, classify_scores, fit_temperature
 from vidrnn.model import count_parameters, refuse_unknown
+from vidrnn.portable import kept, told_of
 from vidrnn.records import Controls, Done, LeftOut, Note, Progress, Record, as_json
 from vidrnn.splits import Split, fold_films, split_films
 from vidrnn.trial import Chosen, choice_of, chosen

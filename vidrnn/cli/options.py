@@ -23,7 +23,7 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Films worked on at once. 
 Rate = Annotated[float | None, typer.Option(help="Frames per second of films that are folders of numbered pictures.")]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Device = Annotated[DeviceName, typer.Option(help="Where to compute.")]
-RuntimeName = Literal["onnx", "torch"]
+RuntimeName = Literal["onnx", "torch", "openvino"]
 RuntimeOption = Annotated[
     RuntimeName | None,
     typer.Option("--runtime", help="What computes [onnx on a processor, torch on a GPU]."),

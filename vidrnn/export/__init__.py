@@ -2,4 +2,6 @@
 
 EXPORTS = {
     "onnx": "vidrnn.export.onnx:OnnxExport",
+    "openvino": "vidrnn.export.openvino:OpenvinoExport",
+    "torch": "vidrnn.export.torch:TorchExport",
 }

@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import numpy as np
 import onnx
-import torch
-from torch import Tensor, nn
-from torch.export import Dim
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from vidrnn.checkpoint import LoadedModel
-from vidrnn.errors import ExportError
-from vidrnn.export.base import Export, HeadGraph, Precision, WholeGraph, examples, fresh_state, quietly
+from vidrnn.export.base import Export, Precision
 from vidrnn.header import HEADER_KEY, PORTABLE_NAME
-from vidrnn.runtimes.base import Runtime, StateTensor
-from vidrnn.runtimes.onnx import HEAD_KEY, STATE_KEY, STREAMS_KEY, OnnxRuntime, next_of
+from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime, StateTensor
+from vidrnn.runtimes.onnx import OnnxRuntime
+from vidrnn.tracing import fresh_state, head_as_onnx, whole_as_onnx
 from vidrnn.values import Pixels
 
-Graph = TypeVar("Graph", bound=nn.Module)
+_FEWEST = 64
+"""Numbers below which it is not worth storing a tensor otherwise."""
 
 
 class OnnxExport(Export):
     """The whole network; in its metadata the header, what the state is, and the network from the features on."""
 
     file_name = PORTABLE_NAME
+    precisions = ("fp32", "fp16", "int8")
 
     def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
         """As the contract says."""
         tensors = fresh_state(model)
-        whole = _whole(model, tensors)
+        whole, head = whole_as_onnx(model, tensors), head_as_onnx(model)
+        if precision == "fp16":
+            whole, head = _stored_in_halves(whole), _stored_in_halves(head)
+        elif precision == "int8":
+            whole = _in_bytes(whole, tensors, calibration)
         metadata = {
             HEADER_KEY: model.header.to_json(),
             STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
             STREAMS_KEY: "yes" if model.network.streams else "no",
-            HEAD_KEY: base64.b64encode(_head(model).SerializeToString()).decode("ascii"),
+            HEAD_KEY: base64.b64encode(head.SerializeToString()).decode("ascii"),
         }
         onnx.helper.set_model_props(whole, metadata)
         file.write_bytes(whole.SerializeToString())
@@ -49,135 +55,52 @@ class OnnxExport(Export):
         return OnnxRuntime.open(file)
 
 
-def _whole(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
-    names = list(tensors)
-    outputs = ["clip", "steps", "features", *map(next_of, names)]
-    graph = _with_onnx_layers(WholeGraph(model.network, names))
-    return _traced(graph, examples(model.spec, tensors), ["frames", *names], outputs)
+def _stored_in_halves(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Half the size: weights as 16-bit numbers, which are made 32 bits wide when the file is loaded.
 
-
-def _head(model: LoadedModel) -> onnx.ModelProto:
-    features = torch.zeros(2, 3, model.network.encoder.width)
-    return _traced(_with_onnx_layers(HeadGraph(model.network.sequence)), (features,), ["features"], ["clip", "steps"])
-
-
-Hidden = Tensor | tuple[Tensor, ...]
-_OPSET = 20
-_OPERATORS: dict[type[nn.Module], tuple[str, tuple[int, ...]]] = {
-    nn.RNN: ("RNN", (0,)),
-    nn.GRU: ("GRU", (1, 0, 2)),
-    nn.LSTM: ("LSTM", (0, 3, 1, 2)),
-}
-"""ONNX's name, and where its gates stand among torch's."""
-_STATES = {"RNN": ("hidden",), "GRU": ("hidden",), "LSTM": ("hidden", "cell")}
-_MORE: dict[str, dict[str, int]] = {"GRU": {"linear_before_reset": 1}}
-"""torch's reset gate acts after the recurrent matrix."""
-_DIRECTIONS = {1: "forward", 2: "bidirectional"}
-_OVER_TIME = ("frames", "features", "steps")
-"""Inputs and outputs that have a second axis of any length."""
-
-
-def _traced(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str]) -> onnx.ModelProto:
-    """The graph as ONNX, batch and time of any size.
-
-    Raises:
-        ExportError: it holds something that has no portable form.
+    What is computed stays in 32 bits: few processors reckon in 16, and a running maximum starts beyond what they hold.
     """
-    free = [{0: Dim.DYNAMIC, 1: Dim.DYNAMIC} if name in _OVER_TIME else {0: Dim.DYNAMIC} for name in names]
-    shapes = (free[0], tuple(free[1:])) if isinstance(graph, WholeGraph) else (free[0],)
-    try:
-        with quietly():
-            program = torch.onnx.export(
-                graph.eval(),
-                inputs,
-                input_names=names,
-                output_names=outputs,
-                dynamic_shapes=shapes,
-                dynamo=True,
-                opset_version=_OPSET,
-                verbose=False,
-            )
-    except torch.onnx.errors.OnnxExporterError as error:
-        raise ExportError(f"The model cannot be written as ONNX: {str(error).strip().splitlines()[0]}") from None
-    assert program is not None
-    return _bare(program.model_proto)
-
-
-def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph without what its making left in it: source lines with paths of this machine, and traced sizes."""
     graph = model.graph
-    for proto in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-        del proto.metadata_props[:]
-        proto.ClearField("doc_string")
-    del graph.value_info[:]
-    for value in (*graph.input, *graph.output):
-        shape = value.type.tensor_type.shape.dim
-        shape[0].dim_param = "batch"
-        if value.name in _OVER_TIME:
-            shape[1].dim_param = "time"
+    for weights in list(graph.initializer):
+        numbers = onnx.numpy_helper.to_array(weights)
+        if numbers.dtype != np.float32 or numbers.size < _FEWEST or np.abs(numbers).max() > np.finfo(np.float16).max:
+            continue
+        name = f"{weights.name}.half"
+        weights.CopyFrom(onnx.numpy_helper.from_array(numbers.astype(np.float16), name))
+        wide = onnx.helper.make_node("Cast", [name], [name.removesuffix(".half")], to=onnx.TensorProto.FLOAT)
+        graph.node.insert(0, wide)
     return model
 
 
-def _with_onnx_layers(graph: Graph) -> Graph:
-    """A copy of the graph with ONNX's recurrent operators in place of torch's."""
-    made = copy.deepcopy(graph)
-    for name, layer in list(made.named_modules()):
-        if type(layer) in _OPERATORS and isinstance(layer, nn.RNNBase):
-            made.set_submodule(name, _OnnxLayer(layer))
-    return made
+def _in_bytes(
+    model: onnx.ModelProto, tensors: dict[str, StateTensor], calibration: Sequence[Pixels]
+) -> onnx.ModelProto:
+    """Convolutions, which are most of the work and of the size, in 8 bits, their ranges learnt from the clips.
+
+    The head stays as it is: a recurrent state would gather what rounding loses.
+    """
+    clips = iter([{"frames": clip[None], **{n: t.made(1) for n, t in tensors.items()}} for clip in calibration])
+    with TemporaryDirectory() as folder:
+        made = Path(folder) / "model.onnx"
+        quantize_static(
+            model,
+            made,
+            _Clips(clips),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(made)
 
 
-def _weights(layer: nn.RNNBase, depth: int, order: Sequence[int]) -> dict[str, Tensor]:
-    """The matrices and biases of one depth, gates in ONNX's order, directions stacked."""
-    ends = [f"_l{depth}", f"_l{depth}_reverse"][: 2 if layer.bidirectional else 1]
+class _Clips(CalibrationDataReader):  # type: ignore[misc]
+    """Clips in the form that calibration takes them."""
 
-    def stacked(*names: str) -> Tensor:
-        parts = [[_gates(getattr(layer, name + end).detach(), order) for name in names] for end in ends]
-        return torch.stack([torch.cat(part) for part in parts])
+    def __init__(self, clips: Iterator[dict[str, NDArray[Any]]]) -> None:
+        self._clips = clips
 
-    return {
-        "input": stacked("weight_ih"),
-        "recurrent": stacked("weight_hh"),
-        "bias": stacked("bias_ih", "bias_hh"),
-    }
-
-
-def _gates(tensor: Tensor, order: Sequence[int]) -> Tensor:
-    parts = tensor.chunk(len(order))
-    return torch.cat([parts[place] for place in order])
-
-
-class _OnnxLayer(nn.Module):
-    """A recurrent layer of torch.nn as ONNX's own operators; torch's tracer would unroll it to the length it sees."""
-
-    def __init__(self, layer: nn.RNNBase) -> None:
-        super().__init__()
-        self.operator, order = _OPERATORS[type(layer)]
-        self.size, self.layers = layer.hidden_size, layer.num_layers
-        self.directions = 2 if layer.bidirectional else 1
-        for depth in range(layer.num_layers):
-            for kind, tensor in _weights(layer, depth, order).items():
-                self.register_buffer(f"{kind}{depth}", tensor)
-
-    def forward(self, inputs: Tensor, hidden: Hidden | None = None) -> tuple[Tensor, Hidden]:
-        """As torch.nn's: (batch, time, width) -> (batch, time, directions * size), and the hidden state."""
-        batch, time = inputs.shape[:2]
-        parts = len(_STATES[self.operator])
-        first = (hidden if isinstance(hidden, tuple) else (hidden,)) if hidden is not None else ()
-        steps, ends = inputs.transpose(0, 1), []
-        for depth in range(self.layers):
-            mine = slice(depth * self.directions, (depth + 1) * self.directions)
-            weights = [self.get_buffer(f"{kind}{depth}") for kind in ("input", "recurrent", "bias")]
-            end = (self.directions, batch, self.size)
-            along, *after = torch.onnx.ops.symbolic_multi_out(
-                self.operator,
-                (steps, *weights, None, *(part[mine] for part in first)),
-                {"hidden_size": self.size, "direction": _DIRECTIONS[self.directions], **_MORE.get(self.operator, {})},
-                dtypes=(inputs.dtype,) * (1 + parts),
-                shapes=((time, self.directions, batch, self.size), *[end] * parts),
-                version=_OPSET,
-            )
-            steps = along.permute(0, 2, 1, 3).reshape(time, batch, self.directions * self.size)
-            ends.append(after)
-        joined = tuple(torch.cat(part) for part in zip(*ends, strict=True))
-        return steps.transpose(0, 1), joined if parts > 1 else joined[0]
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        """One clip, or None after the last."""
+        return next(self._clips, None)

@@ -2,5 +2,6 @@
 
 RUNTIMES = {
     "onnx": "vidrnn.runtimes.onnx:OnnxRuntime",
+    "openvino": "vidrnn.runtimes.openvino:OpenvinoRuntime",
     "torch": "vidrnn.runtimes.torch:TorchRuntime",
 }

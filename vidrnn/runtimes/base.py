@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.answers import WindowScores
+from vidrnn.header import HEADER_KEY, read_handling
 from vidrnn.values import Handling, Pixels
 
 if TYPE_CHECKING:
     from vidrnn.config import ModelHeader, ModelSpec
 
-State = dict[str, NDArray[Any]]
+STATE_KEY, STREAMS_KEY, HEAD_KEY = "vidrnn.state", "vidrnn.streams", "vidrnn.head"
+"""Of the metadata: what the state's tensors are, whether the model streams (yes or no), and the network from the
+features on, as base64."""
+
+Array = NDArray[Any]
+State = dict[str, Array]
 """All that a model remembers between two frames, by name; the minibatch is the first axis of each."""
 Features = NDArray[np.float32]
+
+_PICTURES_AT_ONCE = 8
+"""Few enough to stay in a processor's caches."""
+_ENCODER = "encoder."
+"""Begins the names of what an encoder remembers."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,11 @@ class StateTensor:
     def made(self, batch: int) -> NDArray[Any]:
         """As it is at a fresh start."""
         return np.full((batch, *self.shape), self.fresh, dtype=self.type)
+
+
+def next_of(name: str) -> str:
+    """The output that a state tensor's new value comes out of."""
+    return f"{name}.next"
 
 
 class Runtime:
@@ -78,3 +95,69 @@ class Runtime:
     def score(self, windows: Sequence[Features]) -> WindowScores:
         """The scores of whole windows of features (steps, width) that all have the same number of steps."""
         raise TypeError(f"{type(self).__name__} must say how it scores windows")
+
+
+class GraphRuntime(Runtime):
+    """A model in a file that holds it as graphs: what is the same for all that read such files.
+
+    The file holds the whole network, frames and state -> scores, features and state. Windows overlap, and each frame is
+    to be encoded once; so its metadata also hold the network from the features on, as a graph of its own.
+    """
+
+    def __init__(self, metadata: Mapping[str, str], source: str) -> None:
+        self.metadata = metadata
+        self._source = source
+        self.handling = read_handling(metadata[HEADER_KEY], source)
+        self._tensors = {name: StateTensor(**told) for name, told in json.loads(metadata[STATE_KEY]).items()}
+
+    def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
+        """The outputs wanted of the whole network, given its inputs."""
+        raise TypeError(f"{type(self).__name__} must say how it runs the network")
+
+    def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
+        """The outputs wanted of the network from the features on, given `features`."""
+        raise TypeError(f"{type(self).__name__} must say how it runs the network from the features on")
+
+    @property
+    def header(self) -> ModelHeader:
+        """As the contract says."""
+        from vidrnn.config import ModelHeader
+
+        return ModelHeader.from_json(self.metadata[HEADER_KEY], self._source)
+
+    @property
+    def streams(self) -> bool:
+        """As the contract says."""
+        return self.metadata[STREAMS_KEY] == "yes"
+
+    def read(self, frames: Pixels, state: State | None = None) -> tuple[WindowScores, State]:
+        """As the contract says."""
+        after = self._run(["clip", "steps", *map(next_of, self._tensors)], frames, state or {})
+        scores = WindowScores(after["clip"].astype(np.float64), after["steps"].astype(np.float64))
+        return scores, {name: after[next_of(name)] for name in self._tensors}
+
+    def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
+        """As the contract says."""
+        state: State = {}
+        remembered = [name for name in self._tensors if name.startswith(_ENCODER)]
+        if remembered and before is not None:
+            state = self._encoded(before[None], remembered, state)[1]
+        features = []
+        for start in range(0, len(pixels), _PICTURES_AT_ONCE):
+            some, state = self._encoded(pixels[start : start + _PICTURES_AT_ONCE], remembered, state)
+            features.append(some)
+        return np.concatenate(features)
+
+    def _encoded(self, pixels: Pixels, remembered: Sequence[str], state: State) -> tuple[Features, State]:
+        after = self._run(["features", *map(next_of, remembered)], pixels[None], state)
+        return after["features"][0], {name: after[next_of(name)] for name in remembered}
+
+    def _run(self, wanted: Sequence[str], frames: Pixels, state: State) -> State:
+        """The outputs wanted, by name; what `state` does not hold begins afresh."""
+        given = {name: state.get(name, tensor.made(len(frames))) for name, tensor in self._tensors.items()}
+        return dict(zip(wanted, self.run_whole(wanted, {"frames": np.ascontiguousarray(frames), **given}), strict=True))
+
+    def score(self, windows: Sequence[Features]) -> WindowScores:
+        """As the contract says."""
+        clip, steps = self.run_head(["clip", "steps"], {"features": np.stack(windows)})
+        return WindowScores(clip.astype(np.float64), steps.astype(np.float64))

@@ -14,6 +14,8 @@ import torch
 from vidrnn.answers import WindowScores
 from vidrnn.checkpoint import LoadedModel, load_model
 from vidrnn.config import ModelHeader
+from vidrnn.errors import ModelError
+from vidrnn.header import WEIGHTS_NAME
 from vidrnn.model import Encode, Model, encoding_of
 from vidrnn.runtimes.base import Features, Runtime, State
 from vidrnn.scoring import score_windows
@@ -37,6 +39,8 @@ class TorchRuntime(Runtime):
         Raises:
             ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
         """
+        if path.suffix in (".onnx", ".xml"):
+            raise ModelError(f"{path}: torch reads {WEIGHTS_NAME}. Name the model's folder, or say another --runtime.")
         return cls(load_model(path).on(device))
 
     @property

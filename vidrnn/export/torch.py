@@ -1,0 +1,84 @@
+"""torch's own portable program, for C++ and for Python without vidrnn: one frame and the state go in at each step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.export import Dim
+
+from vidrnn.answers import WindowScores
+from vidrnn.checkpoint import LoadedModel
+from vidrnn.config import ModelHeader
+from vidrnn.errors import ExportError
+from vidrnn.export.base import Export, Precision
+from vidrnn.header import HEADER_KEY
+from vidrnn.runtimes.base import STATE_KEY, Runtime, State, StateTensor
+from vidrnn.tracing import WholeGraph, examples, fresh_state, quietly
+from vidrnn.values import Pixels
+
+
+class TorchExport(Export):
+    """A `.pt2` of the whole network for one frame at a time, any number of streams side by side.
+
+    Beside it in the file: the header, and what each tensor of the state is, in the order that the program takes them.
+    """
+
+    file_name = "model.pt2"
+    for_predict = False
+
+    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
+        """As the contract says.
+
+        Raises:
+            ExportError: the model does not stream, so that it has no steps.
+        """
+        if not model.network.streams:
+            raise ExportError(f"{model.folder}: reads whole clips, and a .pt2 goes frame by frame. Use --to onnx.")
+        tensors = fresh_state(model)
+        inputs = examples(model.spec, tensors, time=1)
+        shapes = ({0: Dim.DYNAMIC}, tuple({0: Dim.DYNAMIC} for _ in tensors))
+        with quietly():
+            program = torch.export.export(WholeGraph(model.network, list(tensors)), inputs, dynamic_shapes=shapes)
+            beside = {
+                HEADER_KEY: model.header.to_json(),
+                STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
+            }
+            torch.export.save(program, file, extra_files=beside)
+
+    def read(self, file: Path) -> Runtime:
+        """As the contract says."""
+        return _StepProgram(file)
+
+
+class _StepProgram(Runtime):
+    """A program read back; it scores streams only, since it has no way in behind the encoder."""
+
+    def __init__(self, file: Path) -> None:
+        beside = {HEADER_KEY: "", STATE_KEY: ""}
+        with quietly():
+            self._step = torch.export.load(file, extra_files=beside).module()
+        self._header = ModelHeader.from_json(beside[HEADER_KEY], str(file))
+        self.handling = self._header.handling
+        self._tensors = {name: StateTensor(**told) for name, told in json.loads(beside[STATE_KEY]).items()}
+
+    @property
+    def streams(self) -> bool:
+        """As the contract says."""
+        return True
+
+    def read(self, frames: Pixels, state: State | None = None) -> tuple[WindowScores, State]:
+        """As the contract says."""
+        tensors = self._tensors.items()
+        held = [torch.from_numpy((state or {}).get(name, tensor.made(len(frames)))) for name, tensor in tensors]
+        steps = []
+        with torch.no_grad():
+            for place in range(frames.shape[1]):
+                clip, step, _, *held = self._step(torch.from_numpy(frames[:, place : place + 1]), *held)
+                steps.append(np.asarray(step.double()))
+        after = {name: np.asarray(tensor) for name, tensor in zip(self._tensors, held, strict=True)}
+        return WindowScores(np.asarray(clip.double()), np.concatenate(steps, 1)), after

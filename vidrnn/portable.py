@@ -1,0 +1,143 @@
+"""A portable file of a model is written, checked against the model, and kept only if it answers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.answers import WindowScores
+from vidrnn.checkpoint import LoadedModel
+from vidrnn.config import ModelSpec
+from vidrnn.errors import ExportError, RunError
+from vidrnn.export.base import Export, Precision
+from vidrnn.runtimes.base import Runtime, State
+from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.values import Pixels
+
+TOLERANCE = 1e-4
+"""The largest difference from the model with which an export in full precision is kept."""
+CHUNKS = (1, 3, 4, 7, 20)
+"""Numbers of frames in which a clip is handed over, and lengths of clips."""
+_LENGTH = max(CHUNKS)
+
+
+def kept(
+    export: Export,
+    model: LoadedModel,
+    file: Path,
+    precision: Precision = "fp32",
+    films: Sequence[Pixels] = (),
+) -> float:
+    """Write a portable form, check it, and give it its name only then; the largest difference from the model.
+
+    Args:
+        export: a member of the family.
+        model: on the processor.
+        file: where it comes to stand; what stands there is replaced.
+        precision: one of the member's.
+        films: clips (time, height, width, 3) at the model's size, to check with beside random ones and calibrate by.
+
+    Raises:
+        ExportError: it cannot be made, or in full precision it does not answer as the model does.
+        RunError: the disk refuses.
+    """
+    beside = file.with_name(f".part-{file.name}")
+    try:
+        export.write(model, beside, precision, films)
+        clips, made = _clips_for(model.spec, films), export.read(beside)
+        found = largest_difference(TorchRuntime(model), made, clips, windows=export.for_predict)
+        if precision == "fp32" and not found <= TOLERANCE:
+            raise ExportError(
+                f"{file}: not kept, since it does not answer as the model does: numbers differ by up to {found:.2g}, "
+                f"and {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
+            )
+        for part, final in zip(export.companions(beside), export.companions(file), strict=True):
+            part.replace(final)
+    except OSError as error:
+        raise RunError(f"{file}: cannot be written ({error.strerror}). Choose another place with --out.") from None
+    finally:
+        for part in export.companions(beside):
+            part.unlink(missing_ok=True)
+    return found
+
+
+def told_of(model: LoadedModel, precision: Precision, difference: float) -> str:
+    """What a model card says of a portable file."""
+    how = "" if model.network.streams else "; it reads whole clips and does not stream, since its head reads both ways"
+    return f"{precision}, its numbers at most {difference:.1e} from the model's{how}."
+
+
+def largest_difference(model: Runtime, made: Runtime, clips: Sequence[Pixels], windows: bool = True) -> float:
+    """How far what was made is from the model, at most, over all that it is asked.
+
+    Clips (batch, `CHUNKS`' longest, height, width, 3) are read whole and in chunks, from a fresh start and from the
+    model's own state; with `windows` their frames are also encoded and the features scored, as predict does. A
+    difference is that of two numbers, or its share of the model's where that is more than 1: sums grow with a film.
+    """
+    found = [0.0]
+    for clip in clips:
+        found += _read_alike(model, made, clip) if model.streams else _whole_alike(model, made, clip)
+        for frames in clip if windows else ():
+            theirs = model.encode(frames)
+            found.append(_apart(made.encode(frames), theirs))
+            found += [_scores_apart(made.score([theirs[:n]] * 2), model.score([theirs[:n]] * 2)) for n in CHUNKS]
+    return float(np.max(found))
+
+
+def _read_alike(model: Runtime, made: Runtime, clip: Pixels) -> Iterator[float]:
+    """The clip in chunks, each with the state of the one before; then the chunks, each with the model's state."""
+    whole, end = model.read(clip)
+    for chunk in CHUNKS:
+        state: State | None = None
+        theirs: State | None = None
+        for start in range(0, clip.shape[1], chunk):
+            piece = clip[:, start : start + chunk]
+            scores, state = made.read(piece, state)
+            yield _apart(scores.steps, whole.steps[:, start : start + chunk])
+            if chunk == max(CHUNKS[1:-1]):
+                given, theirs = model.read(piece, before := theirs)
+                carried, after = made.read(piece, before)
+                yield max(_scores_apart(carried, given), _states_apart(after, theirs))
+        assert state is not None
+        yield max(_apart(scores.clip, whole.clip), _states_apart(state, end))
+
+
+def _whole_alike(model: Runtime, made: Runtime, clip: Pixels) -> Iterator[float]:
+    """Whole clips of several lengths, for a model that takes no state."""
+    for length in CHUNKS:
+        yield _scores_apart(made.read(clip[:, :length])[0], model.read(clip[:, :length])[0])
+
+
+def _scores_apart(one: WindowScores, other: WindowScores) -> float:
+    return max(_apart(one.clip, other.clip), _apart(one.steps, other.steps))
+
+
+def _states_apart(one: State, other: State) -> float:
+    if set(one) != set(other):
+        return np.inf
+    return max((_apart(one[name], other[name]) for name in one), default=0.0)
+
+
+def _apart(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
+    if one.shape != other.shape:
+        return np.inf
+    first, second = one.astype(np.float64), other.astype(np.float64)
+    apart = np.abs(first - second) / np.maximum(1.0, np.abs(second))
+    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
+
+
+def _clips_for(spec: ModelSpec, films: Sequence[Pixels]) -> list[Pixels]:
+    """Random pixels, two clips at once, and one clip from the films, or painted where there is none."""
+    random = np.random.default_rng(0).integers(0, 256, (2, _LENGTH, spec.height, spec.width, 3), dtype=np.uint8)
+    real = films[0] if len(films) else _painted(spec)
+    return [random, np.resize(real, (1, _LENGTH, *real.shape[1:]))]
+
+
+def _painted(spec: ModelSpec) -> Pixels:
+    """Pictures as smooth as real ones: coloured waves that move."""
+    time, rows, columns = np.ogrid[:_LENGTH, : spec.height, : spec.width]
+    waves = [np.sin(0.05 * (k + 1) * columns + 0.03 * rows + 0.4 * (k + 1) * time) for k in range(3)]
+    return (127.5 * (1 + np.stack(waves, -1))).astype(np.uint8)

@@ -1,0 +1,88 @@
+"""OpenVINO, for Intel's processors: an extra, pip install "vidrnn[openvino]"."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from vidrnn.errors import ModelError, UsageError
+from vidrnn.header import HEADER_KEY
+from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
+
+SECTION = "vidrnn"
+"""Of a model's runtime information, where the metadata are."""
+_OPTIONS = {
+    "INFERENCE_NUM_THREADS": 1,
+    "PERFORMANCE_HINT": "LATENCY",
+    "INFERENCE_PRECISION_HINT": "f32",
+}
+
+
+class OpenvinoRuntime(GraphRuntime):
+    """A pair of files, model.xml and model.bin, that vidrnn made; computes on one thread for each that asks."""
+
+    name = "openvino"
+
+    def __init__(self, core: Any, model: Any, source: str) -> None:
+        self._core = core
+        keys = (HEADER_KEY, STATE_KEY, STREAMS_KEY, HEAD_KEY)
+        super().__init__({key: model.get_rt_info([SECTION, key]).astype(str) for key in keys}, source)
+        self._whole = core.compile_model(model, "CPU", _OPTIONS)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Read a model.xml, beside which its model.bin lies.
+
+        Raises:
+            ModelError: it is damaged, foreign or newer than this vidrnn.
+            UsageError: OpenVINO is not installed.
+        """
+        core = openvino().Core()
+        try:
+            model = core.read_model(path)
+        except RuntimeError:
+            raise ModelError(
+                f"{path}: OpenVINO cannot read it, or the .bin that belongs to it. Copy both again."
+            ) from None
+        if not model.has_rt_info([SECTION, HEADER_KEY]):
+            raise ModelError(f"{path}: OpenVINO can read it, but it is not a model that vidrnn made. Name one.")
+        return cls(core, model, str(path))
+
+    def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
+        """As the contract says."""
+        return _asked(self._whole, wanted, given)
+
+    def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
+        """As the contract says."""
+        return _asked(self._head, wanted, given)
+
+    @cached_property
+    def _head(self) -> Any:
+        return self._core.compile_model(
+            self._core.read_model(base64.b64decode(self.metadata[HEAD_KEY])), "CPU", _OPTIONS
+        )
+
+
+def _asked(compiled: Any, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
+    """The outputs wanted; in a request of its own, so that several threads may ask at once."""
+    request = compiled.create_infer_request()
+    request.infer(given)
+    return [np.array(request.get_tensor(name).data) for name in wanted]
+
+
+def openvino() -> Any:
+    """The package.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import openvino as package
+    except ImportError:
+        raise UsageError('openvino: is not installed. Install it: pip install "vidrnn[openvino]".') from None
+    return package
