@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from vidrnn.comparison import Comparison
     from vidrnn.config import ModelHeader
     from vidrnn.evaluate import Evaluation
+    from vidrnn.portable import Portable
 
 _SHOWN_FAILURES = 5
 _MOST_CLASSES = 20
@@ -98,6 +99,20 @@ class _View:
         """A sentence for people on standard error, if there is one."""
         if text:
             Console(stderr=True, highlight=False).print(escape(text), style="yellow", soft_wrap=True)
+
+    def _followed(self, journey: Generator[Record, None, Result]) -> Result:
+        while True:
+            try:
+                record = next(journey)
+            except StopIteration as end:
+                found: Result = end.value
+                return found
+            if isinstance(record, Note):
+                self.note(record)
+            elif isinstance(record, LeftOut):
+                self.left_out(record)
+            elif isinstance(record, Step):
+                self.step(record.stage, record.done, record.total)
 
     def left_out(self, record: LeftOut, where: str = "") -> None:
         """How many films were left out, and the first few reasons."""
@@ -254,20 +269,6 @@ class EvaluationView(_View):
             self._tables(found)
         return found
 
-    def _followed(self, journey: Generator[Record, None, Evaluation]) -> Evaluation:
-        while True:
-            try:
-                record = next(journey)
-            except StopIteration as end:
-                found: Evaluation = end.value
-                return found
-            if isinstance(record, Note):
-                self.note(record)
-            elif isinstance(record, LeftOut):
-                self.left_out(record)
-            elif isinstance(record, Step):
-                self.step(record.stage, record.done, record.total)
-
     def _tables(self, found: Evaluation) -> None:
         scores = found.scores
         classes = Table(box=None, padding=(0, 2))
@@ -416,6 +417,20 @@ def show_film(facts: FilmFacts, *, as_json: bool) -> None:
     console.print(_facts(rows))
     for oddity in facts.oddities:
         console.print(f"  odd: {escape(oddity)}", style="yellow")
+
+
+class ExportView(_View):
+    """Shows how a portable file came to be, and what it is worth."""
+
+    def follow(self, journey: Generator[Record, None, Portable]) -> Portable:
+        """Show the records on the way, then what was made."""
+        found = self._followed(journey)
+        self._bars.stop()
+        self.console.print(
+            f"[bold]{escape(str(found.file))}[/bold]  {found.size_bytes / 1e6:.1f} MB  {escape(found.sentence)}",
+            soft_wrap=True,
+        )
+        return found
 
 
 def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:

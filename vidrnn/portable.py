@@ -2,26 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.answers import WindowScores
-from vidrnn.checkpoint import LoadedModel
+from vidrnn.card import with_portable
+from vidrnn.checkpoint import CARD_NAME, LoadedModel, load_model, write_whole
 from vidrnn.config import ModelSpec
-from vidrnn.errors import ExportError, RunError
+from vidrnn.errors import DataError, ExportError, FilmError, RunError, UsageError
+from vidrnn.evaluate import Evaluation, evaluate
+from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
+from vidrnn.films import find_films, read_labelled
+from vidrnn.parallel import in_order
+from vidrnn.predict import Predictor
+from vidrnn.records import Note, Progress, Record
 from vidrnn.runtimes.base import Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.values import Pixels
+from vidrnn.video import first_frames
 
 TOLERANCE = 1e-4
 """The largest difference from the model with which an export in full precision is kept."""
 CHUNKS = (1, 3, 4, 7, 20)
 """Numbers of frames in which a clip is handed over, and lengths of clips."""
 _LENGTH = max(CHUNKS)
+_CALIBRATION_FILMS = 32
+"""Enough for ranges to settle; each gives its first window."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which portable file to make of which model."""
+
+    model: Path
+    to: str
+    precision: Precision = "fp32"
+    clips: Path | None = None
+    """Films like those the model is to read: to calibrate by, to check with and, where they are labelled, to score."""
+    out: Path | None = None
+    """None: in the model's folder."""
+    rate: float | None = None
+    """Frames per second of films that are folders of pictures."""
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Portable:
+    """A portable file that was made and kept."""
+
+    file: Path
+    size_bytes: int
+    difference: float
+    """The largest from the model's numbers."""
+    before: Evaluation | None
+    """What the model scores on the clips, if they are labelled."""
+    after: Evaluation | None
+    """What the file scores on them."""
+    sentence: str
+
+
+def export_model(request: Request) -> Generator[Record, None, Portable]:
+    """Make a portable file of a model, check it, score it, and tell of it in the model's card.
+
+    Raises:
+        UsageError: there is no such form or precision, or it needs clips and was given none.
+        ExportError: it cannot be made, or in full precision it does not answer as the model does.
+    """
+    export, model = _export_named(request), load_model(request.model)
+    file = request.out or model.folder / _file_name(export, request.precision)
+    films = yield from _first_windows(request, model)
+    yield Progress(f"writing {file.name}", 0, 1)
+    difference = kept(export, model, file, request.precision, films)
+    before = after = None
+    if request.clips and export.for_predict:
+        before = yield from _scored(TorchRuntime(model), request)
+        after = (yield from _scored(export.read(file), request)) if before else None
+    sentence = told_of(model, request.precision, difference, before, after)
+    card = file.parent / CARD_NAME
+    if file.parent == model.folder and card.is_file():
+        write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
+    size = sum(part.stat().st_size for part in export.companions(file))
+    return Portable(file, size, difference, before, after, sentence)
+
+
+def _export_named(request: Request) -> Export:
+    if request.to not in EXPORTS:
+        raise UsageError(f"--to {request.to}: there is no such form. There are: {', '.join(EXPORTS)}.")
+    module, _, attribute = EXPORTS[request.to].partition(":")
+    export: Export = getattr(import_module(module), attribute)()
+    if request.precision not in export.precisions:
+        has = ", ".join(export.precisions)
+        raise UsageError(f"--precision {request.precision}: {request.to} is not written so here, but as {has}.")
+    if request.precision == "int8" and request.clips is None:
+        raise UsageError(
+            "--precision int8: the range of every layer has to be learnt from clips like those the model is to read. "
+            "Name some, best labelled ones: --calibrate DATA."
+        )
+    return export
+
+
+def _file_name(export: Export, precision: Precision) -> str:
+    """model.onnx in full precision, model-int8.onnx otherwise."""
+    stem, dot, suffix = export.file_name.rpartition(".")
+    return export.file_name if precision == "fp32" else f"{stem}-{precision}{dot}{suffix}"
+
+
+def _first_windows(request: Request, model: LoadedModel) -> Generator[Record, None, list[Pixels]]:
+    """The first window of some of the clips, evenly chosen; films that cannot be read are passed over."""
+    if request.clips is None:
+        return []
+    try:
+        paths: Sequence[Path] = [film.path for film in read_labelled(request.clips, fewest_classes=1).films]
+    except DataError:
+        paths = find_films([str(request.clips)])
+    places = np.unique(np.linspace(0, len(paths) - 1, _CALIBRATION_FILMS).astype(int))
+    chosen = [paths[place] for place in places]
+
+    def window(path: Path) -> Pixels | None:
+        try:
+            return first_frames(path, model.spec.sampling, model.spec.size, request.rate)
+        except FilmError:
+            return None
+
+    windows = []
+    for done, made in enumerate(in_order(window, chosen, request.threads), 1):
+        yield Progress("calibration", done, len(chosen))
+        if made is not None:
+            windows.append(made)
+    if not windows:
+        raise DataError(f"{request.clips}: none of its films can be read, so there is nothing to calibrate by.")
+    return windows
+
+
+def _scored(runtime: Runtime, request: Request) -> Generator[Record, None, Evaluation | None]:
+    """The scores on labelled clips, those that the model has not seen if there are such; None if none are labelled."""
+    assert request.clips is not None
+    predictor = Predictor(runtime, rate=request.rate, threads=request.threads)
+    try:
+        return (yield from evaluate(predictor, request.clips))
+    except DataError:
+        pass
+    try:
+        return (yield from evaluate(predictor, request.clips, "all"))
+    except DataError as error:
+        yield Note(f"accuracy cannot be measured: {error}", warning=True)
+        return None
 
 
 def kept(
@@ -64,10 +195,23 @@ def kept(
     return found
 
 
-def told_of(model: LoadedModel, precision: Precision, difference: float) -> str:
+def told_of(
+    model: LoadedModel,
+    precision: Precision,
+    difference: float,
+    before: Evaluation | None = None,
+    after: Evaluation | None = None,
+) -> str:
     """What a model card says of a portable file."""
+    worth = ""
+    if before and after:
+        worth = (
+            f"; accuracy on {after.scores.clips} clips {after.scores.accuracy:.3f}, {before.scores.accuracy:.3f} before"
+        )
+    elif precision != "fp32":
+        worth = "; what that costs in accuracy was not measured, for want of labelled clips"
     how = "" if model.network.streams else "; it reads whole clips and does not stream, since its head reads both ways"
-    return f"{precision}, its numbers at most {difference:.1e} from the model's{how}."
+    return f"{precision}, its numbers at most {difference:.1e} from the model's{worth}{how}."
 
 
 def largest_difference(model: Runtime, made: Runtime, clips: Sequence[Pixels], windows: bool = True) -> float:

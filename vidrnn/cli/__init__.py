@@ -13,6 +13,7 @@ import typer
 from vidrnn import __version__
 from vidrnn.cli.compare import compare
 from vidrnn.cli.evaluate import evaluate
+from vidrnn.cli.export import export
 from vidrnn.cli.info import info
 from vidrnn.cli.predict import predict
 from vidrnn.cli.train import train
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (train, predict, evaluate, compare, info):
+for command in (train, predict, evaluate, compare, export, info):
     app.command()(command)
 
 
