@@ -146,7 +146,7 @@ def _traced(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outp
         ExportError: it holds something that has no portable form.
     """
     free = [{0: Dim.DYNAMIC, 1: Dim.DYNAMIC} if name in _OVER_TIME else {0: Dim.DYNAMIC} for name in names]
-    shapes = (free[0], tuple(free[1:])) if isinstance(graph, WholeGraph) else (free[0],)
+    shapes = (free[0], tuple(free[1:])) if len(free) > 1 else (free[0],)  # the state is gathered into one argument
     try:
         with quietly():
             program = torch.onnx.export(
@@ -160,9 +160,17 @@ def _traced(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outp
                 verbose=False,
             )
     except torch.onnx.errors.OnnxExporterError as error:
-        raise ExportError(f"The model cannot be written as ONNX: {str(error).strip().splitlines()[0]}") from None
+        raise ExportError(f"The model cannot be written as ONNX: {_origin(error)}") from None
     assert program is not None
     return _bare(program.model_proto)
+
+
+def _origin(error: BaseException) -> str:
+    """What went wrong at first, in its own words; what the tracer says after it is advice on the tracer."""
+    while error.__cause__:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
