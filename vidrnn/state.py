@@ -39,7 +39,8 @@ def changes(steps: Tensor, state: State | None) -> Tensor:
 def last_of(steps: Tensor, state: State | None, mask: Tensor | None) -> State:
     """The state to go on from after these steps: the last real one, and whether there was any (0 or 1)."""
     if mask is None:
-        return {"last": steps[:, -1], "seen": torch.ones(len(steps), device=steps.device)}
+        # the shape, not len(), which a tracer would take for a constant
+        return {"last": steps[:, -1], "seen": torch.ones(steps.shape[0], device=steps.device)}
     count = mask.sum(1)
     last = steps[torch.arange(len(steps), device=steps.device), (count - 1).clamp(min=0)]
     before = state or {"last": torch.zeros_like(last), "seen": torch.zeros(len(steps), device=steps.device)}

@@ -175,17 +175,25 @@ def _origin(error: BaseException) -> str:
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
     """The graph without what its making left in it: source lines with paths of this machine, and traced sizes."""
-    graph = model.graph
-    for proto in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-        del proto.metadata_props[:]
-        proto.ClearField("doc_string")
-    del graph.value_info[:]
-    for value in (*graph.input, *graph.output):
+    del model.metadata_props[:]
+    _clear(model.graph)
+    for value in (*model.graph.input, *model.graph.output):
         shape = value.type.tensor_type.shape.dim
         shape[0].dim_param = "batch"
         if value.name in _OVER_TIME:
             shape[1].dim_param = "time"
     return model
+
+
+def _clear(graph: onnx.GraphProto) -> None:
+    for proto in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+        del proto.metadata_props[:]
+        proto.ClearField("doc_string")
+    del graph.value_info[:]
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _clear(attribute.g)
 
 
 def _with_onnx_layers(graph: Graph) -> Graph:

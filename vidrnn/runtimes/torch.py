@@ -64,7 +64,7 @@ class TorchRuntime(Runtime):
 
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
         """As the contract says."""
-        return self._encode(pixels)
+        return self._encode(pixels, before)
 
     def score(self, windows: Sequence[Features]) -> WindowScores:
         """As the contract says."""
