@@ -72,6 +72,12 @@ def vidrnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     return command
 
 
+@pytest.fixture
+def no_portable_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings end without model.onnx, which takes seconds to write and to check."""
+    monkeypatch.setattr("vidrnn.train.kept", lambda *_, **__: 1e-6)
+
+
 def in_a_process(*arguments: str | Path, **how: Any) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from vidrnn.cli import run; run()", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
@@ -89,7 +95,7 @@ def test_help_names_the_commands_without_loading_networks_or_films() -> None:
         [sys.executable, "-c", watched, "--help"], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0
-    for command in ("train", "predict", "evaluate", "compare", "info"):
+    for command in ("train", "predict", "evaluate", "compare", "export", "info"):
         assert re.search(rf"^\W*{command}\b", done.stdout, re.MULTILINE), command
     assert done.stdout.strip().endswith("[]")
 
@@ -99,7 +105,7 @@ def test_the_version_is_printed(vidrnn: Command) -> None:
     assert (ended.code, ended.out) == (0, f"vidrnn {__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "compare", "info"])
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "compare", "export", "info"])
 def test_each_command_explains_itself(vidrnn: Command, command: str) -> None:
     ended = vidrnn(command, "--help")
     assert ended.code == 0
@@ -128,6 +134,16 @@ def test_training_shows_its_way_and_ends_with_a_model(vidrnn: Command, class_fol
     assert list((Path.cwd().parent / "cache").rglob("*.npy")), "the cache is where VIDRNN_CACHE says"
 
 
+def test_a_training_whose_portable_file_is_refused_keeps_its_model_and_fails(
+    vidrnn: Command, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidrnn.portable.largest_difference", lambda *_, **__: 2e-4)
+    said = vidrnn("train", class_folders, "--out", "run", *TINY).refused(1)
+    assert "does not answer as the model does" in said and "--runtime torch" in said
+    assert {file.name for file in Path("run/model").iterdir()} == {"model.safetensors", "README.md"}
+
+
+@pytest.mark.usefixtures("no_portable_file")
 def test_a_run_is_named_after_its_data_and_head_and_the_next_one_gets_a_number(
     vidrnn: Command, class_folders: Path
 ) -> None:
@@ -137,6 +153,7 @@ def test_a_run_is_named_after_its_data_and_head_and_the_next_one_gets_a_number(
     assert sorted(run.name for run in Path("runs").iterdir()) == [name, f"{name}-2"]
 
 
+@pytest.mark.usefixtures("no_portable_file")
 def test_the_settings_of_a_run_can_be_used_again_and_flags_go_before_them(
     vidrnn: Command, class_folders: Path, tiny_run: TinyRun
 ) -> None:
@@ -149,6 +166,7 @@ def test_the_settings_of_a_run_can_be_used_again_and_flags_go_before_them(
     assert "frames = 4" in text
 
 
+@pytest.mark.usefixtures("no_portable_file")
 def test_the_models_card_names_no_place_on_this_machine(vidrnn: Command, class_folders: Path) -> None:
     assert vidrnn("train", class_folders, "--out", Path.cwd() / "run", *TINY).code == 0
     for file in Path("run/model").iterdir():
@@ -226,6 +244,7 @@ def test_one_film_under_two_labels_is_told(vidrnn: Command, class_folders: Path,
     assert "rise_g01_c01.avi" in said
 
 
+@pytest.mark.usefixtures("no_portable_file")
 def test_a_manifest_row_with_a_file_that_is_not_there_is_left_out(vidrnn: Command, class_folders: Path) -> None:
     rows = [f"{film},{film.parent.name}" for film in sorted(class_folders.rglob("*.avi"))]
     Path("films.csv").write_text("\n".join(["path,label", *rows, "gone.mp4,rise"]))
@@ -514,3 +533,49 @@ def test_a_comparison_that_goes_on_takes_no_other_settings(vidrnn: Command, clas
 )
 def test_what_cannot_be_compared_is_told(vidrnn: Command, class_folders: Path, flags: str, said: str) -> None:
     assert said in vidrnn("compare", class_folders, *flags.split()).refused(2)
+
+
+# --- export ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_written_as_onnx_and_read_so_from_then_on(
+    vidrnn: Command, tiny_run: TinyRun, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_run.model, tmp_path / "model")
+    film = next(tiny_run.data.rglob("*.avi"))
+    before = vidrnn("predict", film, "--model", folder)
+    assert "no model.onnx in it" in before.said and before.code == 0
+    ended = vidrnn("export", folder)
+    assert ended.code == 0 and "model.onnx" in ended.out and "fp32, its numbers at most" in ended.out
+    after = vidrnn("predict", film, "--model", folder)
+    assert (after.code, after.out) == (0, before.out)
+    assert "onnx" not in after.said
+    told = [json.loads(vidrnn("info", place, "--json").out) for place in (folder, folder / "model.onnx")]
+    assert told[0] == told[1]
+    scores = [
+        json.loads(vidrnn("evaluate", folder, tiny_run.data, "--json", "--runtime", name).out)
+        for name in ("onnx", "torch")
+    ]
+    for one in scores:
+        del one["seconds"]
+    assert scores[0]["confusion"] == scores[1]["confusion"] and scores[0]["accuracy"] == scores[1]["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words", "code"),
+    [
+        ("--precision int8", "--calibrate DATA", 2),
+        ("--to torch --precision fp16", "as fp32", 2),
+        ("--to tflite", "tflite", 2),
+        ("--calibrate nowhere", "nowhere", 2),
+    ],
+)
+def test_an_export_that_cannot_be_had_is_told(
+    vidrnn: Command, tiny_run: TinyRun, flags: str, words: str, code: int
+) -> None:
+    assert words in vidrnn("export", tiny_run.model, *flags.split()).refused(code)
+
+
+def test_a_runtime_that_finds_no_file_of_its_own_says_how_to_make_one(vidrnn: Command, tiny_run: TinyRun) -> None:
+    said = vidrnn("predict", next(tiny_run.data.rglob("*.avi")), "--model", tiny_run.model, "--runtime", "onnx")
+    assert "no model.onnx in it" in said.refused(1)

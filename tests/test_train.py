@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import DataError, RunError, UsageError
 from vidrnn.evaluate import evaluate
 from vidrnn.films import content_hash
+from vidrnn.predict import open_model
 from vidrnn.records import Controls, Done, EpochDone, LeftOut, Note, Progress
 from vidrnn.scan import scan_film
 from vidrnn.values import Part, Size
@@ -63,6 +65,15 @@ def test_a_run_leaves_its_settings_its_records_a_checkpoint_and_a_model(tiny_run
     assert {"config.toml", "metrics.jsonl", "checkpoint", "model"} <= {one.name for one in tiny_run.folder.iterdir()}
     assert {one.name for one in tiny_run.model.iterdir()} == {"model.safetensors", "README.md"}
     assert not [one for one in tiny_run.folder.rglob("*") if one.name.endswith(".part")]
+
+
+def test_a_training_ends_with_a_portable_file_which_its_card_tells_of(class_folders: Path, tmp_path: Path) -> None:
+    run = train_tiny(class_folders, tmp_path / "run", epochs=1, head={"size": 4}, request={"portable": True})
+    assert {one.name for one in run.model.iterdir()} == {"model.safetensors", "model.onnx", "README.md"}
+    (sentence,) = re.findall(r"^model\.onnx: (.*)$", notes_of(run), re.MULTILINE)
+    assert f"- `model.onnx`: {sentence}" in (run.model / "README.md").read_text(encoding="utf-8")
+    opened, remark = open_model(run.folder)
+    assert (opened.name, opened.header, remark) == ("onnx", header_of(run), "")
 
 
 def test_the_last_record_says_where_the_model_is_and_what_it_scores(tiny_run: TinyRun) -> None:

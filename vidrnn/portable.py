@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from vidrnn.answers import WindowScores
@@ -75,6 +76,7 @@ def export_model(request: Request) -> Generator[Record, None, Portable]:
         ExportError: it cannot be made, or in full precision it does not answer as the model does.
     """
     export, model = _export_named(request), load_model(request.model)
+    torch.set_num_threads(1)  # tracing gains nothing by more, and clips are scored side by side
     file = request.out or model.folder / _file_name(export, request.precision)
     films = yield from _first_windows(request, model)
     yield Progress(f"writing {file.name}", 0, 1)
