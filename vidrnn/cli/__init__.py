@@ -56,6 +56,16 @@ def run() -> None:
 
         show_error(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("vidrnn"):
+            raise
+        from vidrnn.console import show_error
+
+        missing = (
+            f"The package {error.name} is not installed here, and this needs it. Install it: pip install {error.name}"
+        )
+        show_error(VidrnnError(missing))
+        sys.exit(1)
     except ImportError as error:
         if "cannot open shared object" not in str(error):
             raise
