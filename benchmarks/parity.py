@@ -29,7 +29,7 @@ def main(films: Path = FILMS, jobs: int = 2) -> None:
     paths = sorted(films.glob("**/*.webm"))
     others = ["onnx", *(["openvino"] if find_spec("openvino") else [])]
     print(
-        "| model | runtime | films | labels alike | probabilities apart by at most | along the film | accuracy, torch's |\n"
+        "| model | runtime | films | labels alike | apart at most | along the film | accuracy, torch's |\n"
         "|---|---|---|---|---|---|---|"
     )
     with TemporaryDirectory() as folder:
@@ -44,12 +44,13 @@ def main(films: Path = FILMS, jobs: int = 2) -> None:
                     _end(export_model(Request(model, runtime, out=file)))
                 other = Predictor(open_model(file, runtime)[0], threads=jobs)
                 alike, apart, along = 0, 0.0, 0.0
-                for one, two in zip(other.score_all(paths), expected, strict=True):
-                    assert not isinstance(one, FilmFailure) and not isinstance(two, FilmFailure)
-                    mine, theirs = prediction(one, other.reading()), prediction(two, other.reading())
+                for film, known in zip(other.score_all(paths), expected, strict=True):
+                    assert not isinstance(film, FilmFailure) and not isinstance(known, FilmFailure)
+                    mine, theirs = prediction(film, other.reading()), prediction(known, other.reading())
                     alike += mine.label == theirs.label
-                    apart = max(apart, *(abs(a.probability - b.probability) for a, b in zip(mine.top, theirs.top)))
-                    steps = timeline(one, other.reading()) - timeline(two, other.reading())
+                    pairs = zip(mine.top, theirs.top, strict=True)
+                    apart = max(apart, *(abs(one.probability - two.probability) for one, two in pairs))
+                    steps = timeline(film, other.reading()) - timeline(known, other.reading())
                     along = max(along, float(np.abs(steps).max()))
                 print(
                     f"| {model.name} | {runtime} | {len(paths)} | {alike} | {apart:.1e} | {along:.1e} | "

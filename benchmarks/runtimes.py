@@ -3,14 +3,15 @@ handed on, a window at once, and 32 windows at once.
 
     python benchmarks/runtimes.py [--model models/moves]
 
-Both on one thread, in one process, in turn; of each the quickest round counts. `torch` is the network as it was trained,
-`folded` with batch normalisation folded into its convolutions, which is what --runtime torch computes with.
+Both on one thread, in one process, in turn; of each the quickest round counts. `torch` is the network as it was
+trained, `folded` with batch normalisation folded into its convolutions, which is what --runtime torch computes with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -48,7 +49,7 @@ def main(model: Path = MOVES, rounds: int = 7) -> None:
         best = dict.fromkeys(runtimes, float("inf"))
         for _ in range(rounds + 1):
             for name, runtime in runtimes.items():
-                best[name] = min(best[name], _seconds(lambda runtime=runtime: _read(runtime, frames)))
+                best[name] = min(best[name], _seconds(partial(_read, runtime, frames)))
         rates = {name: batch * time * _TIMES[batch, time > 1] / seconds for name, seconds in best.items()}
         shown = " | ".join(f"{rate:,.0f}" for rate in rates.values())
         ratios = f"{rates['onnx'] / rates['torch']:.2f} | {rates['onnx'] / rates['folded']:.2f}"
