@@ -100,7 +100,8 @@ class _View:
         if text:
             Console(stderr=True, highlight=False).print(escape(text), style="yellow", soft_wrap=True)
 
-    def _followed(self, journey: Generator[Record, None, Result]) -> Result:
+    def _outcome(self, journey: Generator[Record, None, Result]) -> Result:
+        """Show the notes and the progress on the way, and give what the journey ends with."""
         while True:
             try:
                 record = next(journey)
@@ -261,7 +262,7 @@ class EvaluationView(_View):
 
     def follow(self, journey: Generator[Record, None, Evaluation]) -> Evaluation:
         """Show the records on the way, then what was found."""
-        found = self._followed(journey)
+        found = self._outcome(journey)
         self._bars.stop()
         if self._as_json:
             print(json.dumps(found.as_json(), ensure_ascii=False))
@@ -424,7 +425,7 @@ class ExportView(_View):
 
     def follow(self, journey: Generator[Record, None, Portable]) -> Portable:
         """Show the records on the way, then what was made."""
-        found = self._followed(journey)
+        found = self._outcome(journey)
         self._bars.stop()
         self.console.print(
             f"[bold]{escape(str(found.file))}[/bold]  {found.size_bytes / 1e6:.1f} MB  {escape(found.sentence)}",
