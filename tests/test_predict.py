@@ -100,7 +100,7 @@ def test_how_many_frames_are_encoded_at_once_changes_nothing(
 ) -> None:
     film = make_film(tmp_path / "film.mkv", frames=frames, fps=1 / tiny.model.spec.spacing_seconds)
     whole = tiny.score(film)
-    monkeypatch.setattr("vidrnn.predict._CHUNK_FRAMES", chunk)
+    monkeypatch.setattr("vidrnn.runtimes.base.Runtime.frames_at_once", chunk)
     monkeypatch.setattr("vidrnn.predict._WINDOWS_AT_ONCE", 2)
     pieces = tiny.score(film)
     assert np.allclose(pieces.windows.clip, whole.windows.clip, atol=1e-5)

@@ -22,8 +22,6 @@ from vidrnn.runtimes.base import Features, Runtime
 from vidrnn.values import FilmFailure, FilmPrediction, Frame, Pixels
 from vidrnn.video import open_film
 
-_CHUNK_FRAMES = 32
-"""Pictures encoded at once: enough to keep a processor busy, few enough to stay in its caches."""
 _WINDOWS_AT_ONCE = 64
 
 
@@ -108,7 +106,7 @@ class Predictor:
         stream, seconds = self.stream(), list[float]()
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
             frames = film.sampled(handling.sampling.spacing_seconds, size=handling.size)
-            for encoded, times in in_order(self._encoded, _chunks(frames), threads):
+            for encoded, times in in_order(self._encoded, _chunks(frames, self.model.frames_at_once), threads):
                 if self.stop.is_set():
                     raise FilmError(f"{path}: given up, since reading was stopped.")
                 stream.take(encoded)
@@ -167,9 +165,9 @@ class _Chunk:
     before: Pixels | None
 
 
-def _chunks(frames: Iterator[Frame]) -> Iterator[_Chunk]:
+def _chunks(frames: Iterator[Frame], length: int) -> Iterator[_Chunk]:
     before = None
-    while some := list(islice(frames, _CHUNK_FRAMES)):
+    while some := list(islice(frames, length)):
         yield _Chunk(some, before)
         before = some[-1].pixels
 

@@ -5,6 +5,7 @@ Exit codes: 0 all well; 1 some of the work failed; 2 wrong use; 130 stopped by C
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated
 
@@ -19,6 +20,8 @@ from vidrnn.cli.predict import predict
 from vidrnn.cli.train import train
 from vidrnn.errors import UsageError, VidrnnError
 
+_RUBBISH = 50_000
+"""Objects between two searches for rubbish: imports make none, and searching them is a tenth of a short command."""
 _LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
 
 app = typer.Typer(
@@ -49,6 +52,7 @@ def main(
 
 def run() -> None:
     """The entry point: errors become a panel and an exit code, never a traceback."""
+    gc.set_threshold(_RUBBISH)
     try:
         app(prog_name="vidrnn")
     except VidrnnError as error:

@@ -55,6 +55,8 @@ class Runtime:
 
     name: str
     """As `--runtime` takes it."""
+    frames_at_once: int = 32
+    """How many to hand to `encode` while a film is read: enough to keep what computes busy."""
     handling: Handling
     """How it is fed, and how its scores are read."""
 
@@ -103,6 +105,9 @@ class GraphRuntime(Runtime):
     The file holds the whole network, frames and state -> scores, features and state. Windows overlap, and each frame is
     to be encoded once; so its metadata also hold the network from the features on, as a graph of its own.
     """
+
+    frames_at_once = 16
+    """Fewer than torch gets, so that little is left to do when a film has been decoded."""
 
     def __init__(self, metadata: Mapping[str, str], source: str) -> None:
         self.metadata = metadata
