@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -103,10 +104,15 @@ def examples(spec: ModelSpec, tensors: dict[str, StateTensor], batch: int = 2, t
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Tracing, without the warnings that torch gives to its own programmers."""
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        yield
+    """Making a graph, without the warnings that torch and onnxruntime give to their own programmers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:

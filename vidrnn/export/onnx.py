@@ -20,7 +20,7 @@ from vidrnn.export.base import Export, Precision
 from vidrnn.header import HEADER_KEY, PORTABLE_NAME
 from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime, StateTensor
 from vidrnn.runtimes.onnx import OnnxRuntime
-from vidrnn.tracing import fresh_state, head_as_onnx, whole_as_onnx
+from vidrnn.tracing import fresh_state, head_as_onnx, quietly, whole_as_onnx
 from vidrnn.values import Pixels
 
 _FEWEST = 64
@@ -80,7 +80,7 @@ def _in_bytes(
     The head stays as it is: a recurrent state would gather what rounding loses.
     """
     clips = iter([{"frames": clip[None], **{n: t.made(1) for n, t in tensors.items()}} for clip in calibration])
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, quietly():
         made = Path(folder) / "model.onnx"
         quantize_static(
             model,
