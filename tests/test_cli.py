@@ -19,6 +19,7 @@ from conftest import TinyRun, make_film, paint_number
 
 from vidrnn import __version__
 from vidrnn.cli import run
+from vidrnn.errors import ExportError
 
 TINY = ["--encoder", "small", "--size", "32x24", "--frames", "4", "--epochs", "1", "--units", "8"]
 
@@ -137,9 +138,13 @@ def test_training_shows_its_way_and_ends_with_a_model(vidrnn: Command, class_fol
 def test_a_training_whose_portable_file_is_refused_keeps_its_model_and_fails(
     vidrnn: Command, class_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidrnn.portable.largest_difference", lambda *_, **__: 2e-4)
-    said = vidrnn("train", class_folders, "--out", "run", *TINY).refused(1)
-    assert "does not answer as the model does" in said and "--runtime torch" in said
+    def refuse(*_: object, **__: object) -> float:
+        raise ExportError("model.onnx: not kept, since it does not answer as the model does.")
+
+    monkeypatch.setattr("vidrnn.train.kept", refuse)
+    ended = vidrnn("train", class_folders, "--out", "run", *TINY)
+    assert "does not answer as the model does" in ended.refused(1)
+    assert "model: run/model" in ended.out
     assert {file.name for file in Path("run/model").iterdir()} == {"model.safetensors", "README.md"}
 
 

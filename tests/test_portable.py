@@ -204,13 +204,28 @@ def test_a_head_that_reads_both_ways_says_that_it_does_not_stream(tmp_path: Path
     assert {file.name for file in (tmp_path / "m").iterdir()} == {"model.safetensors", "model.onnx", "README.md"}
 
 
-def test_the_card_tells_the_largest_difference_and_an_older_one_goes(tiny: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(tiny, tmp_path / "model")
-    for _ in range(2):
-        found = made(Request(folder, "onnx"))
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are kept that hold nothing, which is quick; what they are said to differ by grows."""
+    differences = iter(np.geomspace(1e-6, 1e-2, 20).tolist())
+
+    def keep(export: OnnxExport, model: LoadedModel, file: Path, *_: object) -> float:
+        file.write_bytes(b"")
+        return float(next(differences))
+
+    monkeypatch.setattr("vidrnn.portable.kept", keep)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_the_card_tells_the_largest_difference_and_an_older_one_goes(tiny_run: TinyRun, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_run.model, tmp_path / "model")
+    before = (folder / "README.md").read_text(encoding="utf-8")
+    for precision in ("fp32", "fp16", "fp32"):
+        found = made(Request(folder, "onnx", precision))  # type: ignore[arg-type]
         card = (folder / "README.md").read_text(encoding="utf-8")
-        assert card.count("`model.onnx`") == 1 and found.sentence in card
-    assert re.search(r"at most \d\.\de-0[5-9] from the model's", found.sentence)
+        assert card.startswith(before.rstrip()) and found.sentence in card
+        assert re.search(r"at most \d\.\de-0\d from the model's", found.sentence)
+    assert (card.count("`model.onnx`"), card.count("`model-fp16.onnx`"), card.count("## Portable files")) == (1, 1, 1)
 
 
 # --- the check -------------------------------------------------------------------------------------------------------
@@ -252,11 +267,13 @@ def test_the_check_finds_what_is_wrong(wrong: str) -> None:
 
 
 def test_a_file_that_answers_otherwise_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidrnn.portable.largest_difference", lambda *_, **__: 2e-4)
+    model = STREAMING["gru-frames-move"].model()
+    monkeypatch.setattr(OnnxExport, "write", lambda self, model, file, *_: file.write_bytes(b"newer"))
+    monkeypatch.setattr(OnnxExport, "read", lambda self, file: Wrong(TorchRuntime(model), "encode"))
     older = tmp_path / "model.onnx"
     older.write_bytes(b"older")
-    with pytest.raises(ExportError, match=r"differ by up to 0\.0002, and 0\.0001 is allowed"):
-        kept(OnnxExport(), STREAMING["gru-frames-move"].model(), older)
+    with pytest.raises(ExportError, match=r"differ by up to 0\.0\d+, and 0\.0001 is allowed"):
+        kept(OnnxExport(), model, older)
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
     assert older.read_bytes() == b"older"
 
@@ -307,8 +324,9 @@ def test_lower_precision_is_smaller_and_says_what_it_costs(tiny: Path, class_fol
         assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds
 
 
-def test_a_loss_that_was_not_measured_is_said_to_be_so(tiny: Path, tmp_path: Path) -> None:
-    found = made(Request(tiny, "onnx", "fp16", None, tmp_path / "half.onnx"))
+@pytest.mark.usefixtures("unchecked")
+def test_a_loss_that_was_not_measured_is_said_to_be_so(tiny_run: TinyRun, tmp_path: Path) -> None:
+    found = made(Request(tiny_run.model, "onnx", "fp16", None, tmp_path / "half.onnx"))
     assert "not measured" in found.sentence
 
 
