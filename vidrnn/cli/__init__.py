@@ -7,32 +7,21 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from vidrnn import __version__
-from vidrnn.cli.compare import compare
-from vidrnn.cli.evaluate import evaluate
-from vidrnn.cli.export import export
-from vidrnn.cli.info import info
-from vidrnn.cli.predict import predict
-from vidrnn.cli.train import train
 from vidrnn.errors import UsageError, VidrnnError
 
 _RUBBISH = 50_000
 """Objects between two searches for rubbish: imports make none, and searching them is a tenth of a short command."""
 _LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
 
-app = typer.Typer(
-    name="vidrnn",
-    help="A folder of films becomes a model that understands what happens in them over time.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (train, predict, evaluate, compare, export, info):
-    app.command()(command)
+COMMANDS = ("train", "predict", "evaluate", "compare", "export", "info")
+"""In the order of `--help`; each is the function of that name in the file of that name."""
 
 
 def _version(asked: bool) -> None:
@@ -41,7 +30,6 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
@@ -50,11 +38,27 @@ def main(
     """A folder of films becomes a model that understands what happens in them over time."""
 
 
+def _app(arguments: Sequence[str]) -> typer.Typer:
+    """The command that is asked for, or all where none is: making the flags of all takes longer than many a command."""
+    app = typer.Typer(
+        name="vidrnn",
+        help=main.__doc__,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(main)
+    asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+    for name in asked:
+        app.command()(getattr(import_module(f"vidrnn.cli.{name}"), name))
+    return app
+
+
 def run() -> None:
     """The entry point: errors become a panel and an exit code, never a traceback."""
     gc.set_threshold(_RUBBISH)
     try:
-        app(prog_name="vidrnn")
+        _app(sys.argv[1:])(prog_name="vidrnn")
     except VidrnnError as error:
         from vidrnn.console import show_error
 
