@@ -205,8 +205,12 @@ class Learner:
         clips = self.clips(places)
         if self.frozen:
             return clips
-        by_phase = [self._encoded([array[0][phase::HALVES] for array in clips.arrays]) for phase in range(HALVES)]
-        return Clips([interleaved(phases)[None] for phases in zip(*by_phase, strict=True)], clips.labels)
+        phases = [array[0][phase::HALVES] for array in clips.arrays for phase in range(min(HALVES, array.shape[1]))]
+        made = iter(self._encoded(phases))
+        return Clips(
+            [interleaved([next(made) for _ in range(min(HALVES, array.shape[1]))])[None] for array in clips.arrays],
+            clips.labels,
+        )
 
     def _encoded(self, arrays: Sequence[Array]) -> list[Features]:
         """Features as they are; frames through the encoder as it is now, a clip at a time on each core."""
