@@ -16,8 +16,9 @@ from typing import Annotated, NamedTuple
 import typer
 from training import FOOTAGE, ucf9_split
 
-SAMPLES = Path(__file__).resolve().parents[1] / "sample_videos"
-_LIPS = "--encoder tiny --grey --motion --size 64x48 --frames 38 --spacing 0.08 --label-holds somewhere --augment 0.4"
+HERE = Path(__file__).resolve().parent
+SAMPLES = HERE.parent / "sample_videos"
+_LIPS = "--config lips.toml"
 
 
 class Comparison(NamedTuple):
@@ -34,9 +35,9 @@ SETS = {
     "samples-motion": Comparison("--encoder tiny --size 64x48 --motion", "none gru mingru", 5),
     "ucf9": Comparison("--encoder mobilenet_v2", "", 5),
     "ucf9-motion": Comparison("--encoder mobilenet_v2 --motion", "none gru mingru", 5),
-    "digit": Comparison(f"{_LIPS} --epochs 25", "mingru-both mingru none gru", 2),
-    "command": Comparison(f"{_LIPS} --epochs 18", "mingru-both mingru none", 1),
-    "colour": Comparison(f"{_LIPS} --epochs 20", "mingru-both mingru none", 1),
+    "digit": Comparison(f"{_LIPS} --epochs 30", "mingru-both mingru none gru", 2),
+    "command": Comparison(f"{_LIPS} --epochs 20", "mingru-both mingru none", 1),
+    "colour": Comparison(f"{_LIPS} --epochs 30", "mingru-both mingru none", 1),
 }
 
 
@@ -46,6 +47,7 @@ def main(
     jobs: int = 2,
 ) -> None:
     """Compare and print the tables."""
+    out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     for name in of or SETS:
         asked, data = SETS[name], _data(name, out)
@@ -56,9 +58,8 @@ def main(
             told = ["--resume", str(out / name), *heads, "--seeds", str(asked.seeds)]
         else:
             told = [str(data), *told, "--out", str(out / name), "--jobs", str(jobs)]
-        subprocess.run(
-            [sys.executable, "-c", "from vidrnn.cli import run; run()", "compare", "--gradients", *told], check=True
-        )
+        program = [sys.executable, "-c", "from vidrnn.cli import run; run()", "compare", "--gradients"]
+        subprocess.run([*program, *told], check=True, cwd=HERE)
 
 
 def _data(name: str, out: Path) -> Path:
