@@ -35,9 +35,9 @@ SETS = {
     "samples-motion": Comparison("--encoder tiny --size 64x48 --motion", "none gru mingru", 5),
     "ucf9": Comparison("--encoder mobilenet_v2", "", 5),
     "ucf9-motion": Comparison("--encoder mobilenet_v2 --motion", "none gru mingru", 5),
-    "digit": Comparison(f"{_LIPS} --epochs 30", "mingru-both mingru none gru", 2),
-    "command": Comparison(f"{_LIPS} --epochs 20", "mingru-both mingru none", 1),
-    "colour": Comparison(f"{_LIPS} --epochs 30", "mingru-both mingru none", 1),
+    "digit": Comparison(f"{_LIPS} --epochs 20", "mingru-both mingru none gru", 2),
+    "command": Comparison(f"{_LIPS} --epochs 14", "mingru-both mingru none", 1),
+    "colour": Comparison(f"{_LIPS} --epochs 18", "mingru-both mingru none", 1),
 }
 
 

@@ -22,6 +22,7 @@ from vidrnn.errors import ExportError, UsageError
 from vidrnn.export import EXPORTS
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.export.torch import TorchExport
+from vidrnn.films import content_hash
 from vidrnn.heads import HEADS
 from vidrnn.portable import CHUNKS, TOLERANCE, Portable, Request, export_model, kept, largest_difference
 from vidrnn.predict import Predictor, open_model
@@ -30,7 +31,7 @@ from vidrnn.runtimes.base import Runtime, State
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tracing import fresh_state
-from vidrnn.values import Pixels
+from vidrnn.values import Part, Pixels
 
 
 @dataclass(frozen=True)
@@ -316,9 +317,10 @@ def test_lower_precision_is_smaller_and_says_what_it_costs(tiny: Path, class_fol
     for precision in ("fp16", "int8"):
         out = tmp_path / f"{precision}.onnx"
         found = made(Request(tiny, "onnx", precision, class_folders, out))  # type: ignore[arg-type]
-        assert found.before and found.after and 0 <= found.after.scores.accuracy <= 1
-        told = f"accuracy on {found.after.scores.clips} clips {found.after.scores.accuracy:.3f}"
-        assert f"{told}, {found.before.scores.accuracy:.3f} before" in found.sentence
+        assert found.scored and not found.scored.seen
+        before, after = found.scored.before.scores, found.scored.after.scores
+        told = f"accuracy on {after.clips} clips {after.accuracy:.3f}, {before.accuracy:.3f} before"
+        assert told in found.sentence
         assert 0 < found.difference < 1 and found.size_bytes == out.stat().st_size < 0.8 * whole
         kinds = {weights.data_type for weights in onnx.load(out).graph.initializer}
         assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds
@@ -346,3 +348,15 @@ def test_what_cannot_be_had_is_refused_in_a_sentence(tiny: Path, request_: tuple
 
 def test_every_form_has_a_name_of_its_own() -> None:
     assert set(EXPORTS) == {"onnx", "openvino", "torch"}
+
+
+def test_scores_on_clips_that_the_model_learnt_from_are_said_to_be_so(
+    tiny_run: TinyRun, tiny: Path, tmp_path: Path
+) -> None:
+    seen = load_model(tiny).header.seen
+    learnt = [film for film in sorted(tiny_run.data.rglob("*.avi")) if seen[content_hash(film)] == Part.TRAIN]
+    rows = [f"{film},{film.parent.name}" for film in learnt]
+    (tmp_path / "learnt.csv").write_text("\n".join(["path,label", *rows]))
+    found = made(Request(tiny, "onnx", "fp16", tmp_path / "learnt.csv", tmp_path / "half.onnx"))
+    assert found.scored and found.scored.seen
+    assert f"accuracy on {len(learnt)} clips that the model learnt from or was chosen on" in found.sentence

@@ -54,6 +54,23 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """What a portable file costs in accuracy."""
+
+    before: Evaluation
+    """Of the model."""
+    after: Evaluation
+    """Of the file, on the same clips."""
+    seen: bool
+    """Whether they are clips that the model learnt from or was chosen on, for want of others."""
+
+    def __str__(self) -> str:
+        which = "clips that the model learnt from or was chosen on" if self.seen else "clips"
+        before, after = self.before.scores, self.after.scores
+        return f"accuracy on {after.clips} {which} {after.accuracy:.3f}, {before.accuracy:.3f} before"
+
+
+@dataclass(frozen=True)
 class Portable:
     """A portable file that was made and kept."""
 
@@ -61,10 +78,8 @@ class Portable:
     size_bytes: int
     difference: float
     """The largest from the model's numbers."""
-    before: Evaluation | None
-    """What the model scores on the clips, if they are labelled."""
-    after: Evaluation | None
-    """What the file scores on them."""
+    scored: Scored | None
+    """What model and file score on the clips, if they are labelled."""
     sentence: str
 
 
@@ -81,16 +96,15 @@ def export_model(request: Request) -> Generator[Record, None, Portable]:
     films = yield from _first_windows(request, model)
     yield Progress(f"writing {file.name}", 0, 1)
     difference = kept(export, model, file, request.precision, films)
-    before = after = None
+    scored = None
     if request.clips and export.for_predict:
-        before = yield from _scored(TorchRuntime(model), request)
-        after = (yield from _scored(export.read(file), request)) if before else None
-    sentence = told_of(model, request.precision, difference, before, after)
+        scored = yield from _scored(TorchRuntime(model), export.read(file), request)
+    sentence = told_of(model, request.precision, difference, scored)
     card = file.parent / CARD_NAME
     if file.parent == model.folder and card.is_file():
         write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
     size = sum(part.stat().st_size for part in export.companions(file))
-    return Portable(file, size, difference, before, after, sentence)
+    return Portable(file, size, difference, scored, sentence)
 
 
 def _export_named(request: Request) -> Export:
@@ -142,19 +156,23 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[Record, No
     return windows
 
 
-def _scored(runtime: Runtime, request: Request) -> Generator[Record, None, Evaluation | None]:
-    """The scores on labelled clips, those that the model has not seen if there are such; None if none are labelled."""
+def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[Record, None, Scored | None]:
+    """The scores of both on labelled clips that the model has not seen, or on all if it has seen all of them.
+
+    None, with a warning, if there is nothing labelled.
+    """
     assert request.clips is not None
-    predictor = Predictor(runtime, rate=request.rate, threads=request.threads)
-    try:
-        return (yield from evaluate(predictor, request.clips))
-    except DataError:
-        pass
-    try:
-        return (yield from evaluate(predictor, request.clips, "all"))
-    except DataError as error:
-        yield Note(f"accuracy cannot be measured: {error}", warning=True)
-        return None
+    runtimes = [Predictor(runtime, rate=request.rate, threads=request.threads) for runtime in (model, made)]
+    for split in (None, "all"):
+        try:
+            before = yield from evaluate(runtimes[0], request.clips, split)
+            after = yield from evaluate(runtimes[1], request.clips, split)
+        except DataError as error:
+            why = error
+        else:
+            return Scored(before, after, seen=split == "all")
+    yield Note(f"accuracy cannot be measured: {why}", warning=True)
+    return None
 
 
 def kept(
@@ -197,20 +215,10 @@ def kept(
     return found
 
 
-def told_of(
-    model: LoadedModel,
-    precision: Precision,
-    difference: float,
-    before: Evaluation | None = None,
-    after: Evaluation | None = None,
-) -> str:
+def told_of(model: LoadedModel, precision: Precision, difference: float, scored: Scored | None = None) -> str:
     """What a model card says of a portable file."""
-    worth = ""
-    if before and after:
-        worth = (
-            f"; accuracy on {after.scores.clips} clips {after.scores.accuracy:.3f}, {before.scores.accuracy:.3f} before"
-        )
-    elif precision != "fp32":
+    worth = f"; {scored}" if scored else ""
+    if precision != "fp32" and not scored:
         worth = "; what that costs in accuracy was not measured, for want of labelled clips"
     how = "" if model.network.streams else "; it reads whole clips and does not stream, since its head reads both ways"
     return f"{precision}, its numbers at most {difference:.1e} from the model's{worth}{how}."
