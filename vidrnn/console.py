@@ -332,7 +332,7 @@ class ComparisonView(_View):
         self.console.print(comparison_table(found))
         self.console.print(
             f"{found.clips} {found.part} clips, {found.seeds} seed{'s' * (found.seeds != 1)} of {found.epochs} epochs; "
-            "a frame: streaming, encoder not counted; sees back: frames over which the gradient falls to 1/e",
+            "a frame: streaming, encoder not counted; back: frames over which the gradient falls to 1/e",
             style="dim",
         )
         if self._gradients:
@@ -363,7 +363,7 @@ def comparison_table(found: Comparison) -> Table:
     """A row for each head, the best one bold."""
     table = Table(box=None, padding=(0, 1))
     table.add_column("head", no_wrap=True)
-    for name in (f"{found.part}, 95 %", "F1", "val", "weights", "train", "a frame", "sees back"):
+    for name in (f"{found.part}, 95 %", "F1", "val", "weights", "train", "a frame", "back"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found.rows:
         low, high = row.accuracy.interval
