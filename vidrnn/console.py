@@ -323,7 +323,7 @@ class ComparisonView(_View):
 
     def follow(self, journey: Generator[Record, None, Comparison]) -> Comparison:
         """Show the records on the way, then what was found."""
-        found = self._followed(journey)
+        found = self._outcome(journey)
         self._bars.stop()
         if self._as_json:
             print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))
@@ -343,20 +343,6 @@ class ComparisonView(_View):
     def kept_in(self, folder: Path) -> None:
         """Where the table and the plots are."""
         self.console.print(f"kept in {escape(str(folder))}: comparison.json, comparison.png, gradients.png")
-
-    def _followed(self, journey: Generator[Record, None, Comparison]) -> Comparison:
-        while True:
-            try:
-                record = next(journey)
-            except StopIteration as end:
-                found: Comparison = end.value
-                return found
-            if isinstance(record, Note):
-                self.note(record)
-            elif isinstance(record, LeftOut):
-                self.left_out(record)
-            elif isinstance(record, Step):
-                self.step(record.stage, record.done, record.total)
 
 
 def comparison_table(found: Comparison) -> Table:
