@@ -10,8 +10,9 @@ from pathlib import Path
 from vidrnn.checkpoint import load_model
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.records import Controls, Done, EpochDone, Note, Progress
+from vidrnn.run import Request
 from vidrnn.scan import cache_folder
-from vidrnn.train import Request, train
+from vidrnn.train import train
 
 FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
 

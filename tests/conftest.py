@@ -178,7 +178,8 @@ def train_tiny(
     """
     from vidrnn.config import RunConfig
     from vidrnn.records import EpochDone
-    from vidrnn.train import Request, train
+    from vidrnn.run import Request
+    from vidrnn.train import train
 
     tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
     cache = folder.parent / "cache"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import vidrnn
-from vidrnn.encoders import ENCODERS
+from vidrnn.encoders import ENCODERS, PICTURE_ENCODERS
 from vidrnn.export import EXPORTS
-from vidrnn.heads import HEADS
+from vidrnn.heads import HEADS, PICTURE_HEADS
 from vidrnn.readouts import READOUTS
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.tasks import TASKS
@@ -34,6 +34,7 @@ ROOMS = (
     "learn",
     "shards",
     "fit",
+    "run",
     "portable",
     "export",
     "tracing",
@@ -46,13 +47,16 @@ ROOMS = (
     "weights",
     "card",
     "checkpoint",
+    "forecaster",
     "model",
     "encoders",
     "heads",
     "tasks",
+    "painters",
     "readouts",
     "blocks",
     "recurrence",
+    "flow",
     "state",
     "data",
     "augment",
@@ -97,7 +101,7 @@ ONLY_HOME = {
 FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "export"), "base") | {"cli": "options"}
 """Each family with the one member that the others may import."""
 MEMBERS = [*ENCODERS.values(), *HEADS.values(), *READOUTS.values(), *TASKS.values(), *RUNTIMES.values()]
-MEMBERS += EXPORTS.values()
+MEMBERS += [*EXPORTS.values(), *PICTURE_ENCODERS.values(), *PICTURE_HEADS.values()]
 
 
 @cache

@@ -376,7 +376,8 @@ def test_stopped_before_there_is_a_model_nothing_is_kept_as_one(
 ) -> None:
     from threading import Event
 
-    from vidrnn.train import Request, train
+    from vidrnn.run import Request
+    from vidrnn.train import train
 
     stop = Event()
     stop.set()

@@ -19,7 +19,8 @@ from vidrnn.values import FORMAT_VERSION, Handling, Part, Sampling, Size
 USUAL_LAYERS = {"mingru": 2, "rglru": 2}
 """Of heads that are made of blocks; every other head has one."""
 
-TaskName = Literal["classify"]
+TaskName = Literal["classify", "next-frame"]
+PaintName = Literal["direct", "flow", "kernel"]
 ReadoutName = Literal["attention", "mean", "last"]
 LabelHolds = Literal["always", "somewhere"]
 
@@ -50,6 +51,25 @@ class HeadConfig(_Frozen):
         return self.layers or USUAL_LAYERS.get(self.name, 1)
 
 
+class ForecastConfig(_Frozen):
+    """What a model is that predicts frames."""
+
+    context: int = Field(10, ge=1, le=1000)
+    """Frames that it was shown in training before it went on by itself."""
+    horizon: int = Field(10, ge=1, le=1000)
+    """Frames that it went on for."""
+    paint: PaintName
+    grey: bool = False
+    """Whether it sees and paints brightness only."""
+    chosen: str = ""
+    """Why it paints as it does, in a sentence."""
+
+    @property
+    def channels(self) -> int:
+        """Of the pictures that it sees and paints."""
+        return 1 if self.grey else 3
+
+
 class RunConfig(_Frozen):
     """Everything `vidrnn train` can be told, with the defaults it uses when it is not."""
 
@@ -67,6 +87,12 @@ class RunConfig(_Frozen):
     encoder in the features."""
     head: HeadConfig = HeadConfig()
     readout: ReadoutName = "attention"
+    context: int = Field(10, ge=1, le=1000)
+    """Frames that a model of the next frames is shown before it goes on by itself."""
+    horizon: int = Field(10, ge=1, le=1000)
+    """Frames that it goes on for."""
+    paint: PaintName | None = None
+    """How it paints; None: chosen by what guesses the films' next frames best."""
     label_holds: LabelHolds = "always"
     """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does.
     Then windows in training are not cut shorter, which would cut the word out of some."""
@@ -166,7 +192,10 @@ class ModelSpec(_Frozen):
     """What is needed to build the network and to feed it; together with the weights, the whole model."""
 
     task: TaskName
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...] = ()
+    """Two or more of what a film can be, for classify; none for next-frame."""
+    forecast: ForecastConfig | None = None
+    """For next-frame."""
     encoder: EncoderConfig
     head: HeadConfig
     readout: ReadoutName
@@ -176,6 +205,14 @@ class ModelSpec(_Frozen):
     spacing_seconds: float = Field(gt=0)
     reset: Literal["window"] = "window"
     """When the state starts anew: at each window, as in training."""
+
+    @model_validator(mode="after")
+    def _fit_for_the_task(self) -> ModelSpec:
+        if self.task == "classify" and len(self.classes) < 2:
+            raise ValueError("a classifier has at least two classes")
+        if (self.task == "next-frame") != (self.forecast is not None):
+            raise ValueError("a model of the next frames, and no other, says what it forecasts")
+        return self
 
     @property
     def size(self) -> Size:

@@ -97,17 +97,29 @@ class Model(nn.Module):
         return scores, join(encoder=encoder_state) | sequence_state
 
 
+def member_of(family: dict[str, str], flag: str, name: str) -> Any:
+    """The class that a family's table gives for `name`.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in family:
+        raise UsageError(f"{flag} {name}: there is none of that name. There are: {', '.join(family)}.")
+    module, _, attribute = family[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
 def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     """An encoder with fresh weights.
 
     Raises:
         UsageError: there is none of that name.
     """
-    member = _member(ENCODERS, "--encoder", config.name)
+    encoder = member_of(ENCODERS, "--encoder", config.name)
     if config.name not in LEARNT_HERE:
-        known: Encoder = member(config.name)
+        known: Encoder = encoder(config.name)
         return known
-    learnt: Encoder = member(size, grey=config.grey, differences=config.differences)
+    learnt: Encoder = encoder(size, grey=config.grey, differences=config.differences)
     return learnt
 
 
@@ -117,9 +129,9 @@ def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> 
     Raises:
         UsageError: there is no head or readout of that name.
     """
-    built: Head = _member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
-    pooling = _member(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, _member(TASKS, "--task", "classify")(pooling, built.size, classes), head.motion)
+    built: Head = member_of(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
+    pooling = member_of(READOUTS, "--readout", readout)(built.size)
+    return SequenceModel(built, member_of(TASKS, "--task", "classify")(pooling, built.size, classes), head.motion)
 
 
 def build_model(spec: ModelSpec) -> Model:
@@ -148,16 +160,8 @@ def refuse_unknown(config: RunConfig) -> None:
         UsageError: there is no encoder, head or readout of that name.
     """
     if config.encoder != "auto":
-        _member(ENCODERS, "--encoder", config.encoder)
-    _member(HEADS, "--head", config.head.name)
-
-
-def _member(family: dict[str, str], flag: str, name: str) -> Any:
-    """The class that a family's table gives for `name`."""
-    if name not in family:
-        raise UsageError(f"{flag} {name}: there is none of that name. There are: {', '.join(family)}.")
-    module, _, attribute = family[name].partition(":")
-    return getattr(import_module(module), attribute)
+        member_of(ENCODERS, "--encoder", config.encoder)
+    member_of(HEADS, "--head", config.head.name)
 
 
 def encoding_of(encoder: Encoder) -> Encode:

@@ -5,14 +5,9 @@ Yields records and prints nothing; the run folder holds what can be taken up aga
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
-import shutil
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from threading import Event
 
 import numpy as np
@@ -31,9 +26,9 @@ from vidrnn.checkpoint import (
     save_training,
     write_whole,
 )
-from vidrnn.config import ModelHeader, ModelSpec, RunConfig
+from vidrnn.config import ModelHeader, ModelSpec
 from vidrnn.controls import Outcome, controls_of, controls_table
-from vidrnn.errors import ExportError, FilmError, RunError, UsageError
+from vidrnn.errors import ExportError, FilmError, RunError
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.fit import Fit
 from vidrnn.learn import Clock, Learner, Setting, films_of, sampling_of, told
@@ -41,7 +36,8 @@ from vidrnn.material import Material, gather
 from vidrnn.metrics import ClassifyScores, classify_scores, fit_temperature
 from vidrnn.model import count_parameters, refuse_unknown
 from vidrnn.portable import kept, told_of
-from vidrnn.records import Controls, Done, LeftOut, Note, Progress, Record, as_json
+from vidrnn.records import Controls, Done, Note, Progress, Record
+from vidrnn.run import Request, Run
 from vidrnn.splits import Split, fold_films, split_films
 from vidrnn.trial import Chosen, choice_of, chosen
 from vidrnn.values import Part, Pixels
@@ -49,104 +45,6 @@ from vidrnn.video import first_frames
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, where it is bounded; the rest is for controls and scores."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to train on, how, and where to keep it."""
-
-    data: Path
-    config: RunConfig
-    out: Path
-    cache: Path
-    jobs: int
-    command: str
-    device: str = "cpu"
-    overwrite: bool = False
-    resume: bool = False
-    terms: str | None = None
-    """A sentence for the model card on where the films came from and what binds them."""
-    portable: bool = True
-    """Whether the model is also written as a portable file, which takes some seconds."""
-
-
-@dataclass
-class Run:
-    """The folder of a run, which comes to be when there is something to keep."""
-
-    folder: Path
-    waiting: list[Record] | None = field(default_factory=list)
-    """Records that came before the folder did; None once it is there."""
-
-    @property
-    def checkpoint(self) -> Path:
-        """What a stopped training is taken up from."""
-        return self.folder / "checkpoint"
-
-    @property
-    def model(self) -> Path:
-        """Where the model comes to stand."""
-        return self.folder / "model"
-
-    def refuse_taken(self, request: Request) -> None:
-        """Say it early if the folder could not be made later.
-
-        Raises:
-            RunError: it is there already and nothing was said about that, or nothing can be written where it should be.
-        """
-        parent = next(parent for parent in self.folder.absolute().parents if parent.exists())
-        if not os.access(parent, os.W_OK) or not parent.is_dir():
-            raise RunError(f"{self.folder}: nothing can be written in {parent}. Choose another place with --out.")
-        taken = self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir()))
-        if request.resume or not taken:
-            return
-        if not request.overwrite:
-            raise RunError(
-                f"{self.folder}: exists already. Choose another place with --out, go on with --resume {self.folder}, "
-                "or say --overwrite."
-            )
-        try:
-            RunConfig.read(self.folder / "config.toml")
-        except UsageError:
-            raise RunError(
-                f"{self.folder}: is not a run of vidrnn's, so it is not overwritten. Choose another --out."
-            ) from None
-
-    def open(self, request: Request) -> None:
-        """Make the folder, in place of an older one where that was said, and write what waited.
-
-        Raises:
-            RunError: it cannot be written.
-        """
-        config = request.config.model_copy(update={"data": str(request.data.resolve())})
-        try:
-            if request.overwrite and not request.resume:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not request.resume:
-                config.write(self.folder / "config.toml")
-        except OSError as error:
-            raise RunError(
-                f"{self.folder}: cannot be written ({error.strerror}). Choose another place with --out."
-            ) from None
-        waiting, self.waiting = self.waiting or [], None
-        for record in waiting:
-            self.log(record)
-
-    def log(self, record: Record) -> None:
-        """Add a line to metrics.jsonl; progress is for eyes only."""
-        if self.waiting is not None:
-            self.waiting.append(record)
-        elif not isinstance(record, Progress):
-            try:
-                with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(as_json(record)) + "\n")
-                if isinstance(record, LeftOut):
-                    _write_left_out(self.folder / "left_out.csv", record)
-            except OSError as error:
-                raise RunError(
-                    f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
-                ) from None
 
 
 def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
@@ -415,11 +313,3 @@ def _scored(learner: Learner, part: Part, temperature: float) -> ClassifyScores:
     places = learner.ready(part)
     given = probabilities(learner.scores(places), temperature)
     return classify_scores(given, learner.setting.material.labels[places], learner.setting.material.classes)
-
-
-def _write_left_out(file: Path, record: LeftOut) -> None:
-    text = io.StringIO()
-    rows = csv.writer(text)
-    rows.writerow(["path", "reason"])
-    rows.writerows([str(failure.path), failure.reason] for failure in record.failures)
-    write_whole(file, text.getvalue())

@@ -137,8 +137,8 @@ def train(
         raise UsageError(f"--resume {resume}: goes on with the run as it was begun. Leave the other settings out.")
 
     from vidrnn.console import TrainingView
+    from vidrnn.run import Request
     from vidrnn.scan import cache_folder
-    from vidrnn.train import Request
     from vidrnn.train import train as run_training
 
     chosen = settings_of(resume / "config.toml" if resume else config, said, "vidrnn train")

@@ -19,3 +19,6 @@ ENCODERS = {
 
 LEARNT_HERE = ("small", "tiny")
 """Those that know nothing of the world, and are trained on the films at hand."""
+
+PICTURE_ENCODERS = {"pyramid": "vidrnn.encoders.pyramid:Pyramid"}
+"""What heads that keep the picture read by, for the prediction of frames."""

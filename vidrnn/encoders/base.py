@@ -63,19 +63,26 @@ class Encoder(nn.Module):
     def seen(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
         """What the network sees of frames, normalised: (batch, time, channels, height, width); arguments as above."""
         pixels = self._pixels(frames)
+        first = pixels[:, :1] if before is None else self._pixels(before.unsqueeze(1))
+        return self.normalised(pixels, torch.cat([first, pixels[:, :-1]], 1))
+
+    def normalised(self, pixels: Tensor, before: Tensor) -> Tensor:
+        """Pixels (..., 3 or 1, height, width) in [0, 1] as the network sees them.
+
+        Beside them stands the change since `before`, of the same shape, if `differences` are seen. An encoder of
+        colours sees brightness in all three of them.
+        """
+        if not self.grey:
+            pixels, before = (one.expand(*one.shape[:-3], 3, *one.shape[-2:]) for one in (pixels, before))
         normal = (pixels - self.mean) / self.deviation
         if not self.differences:
             return normal
-        first = pixels[:, :1] if before is None else self._pixels(before.unsqueeze(1))
-        change = pixels - torch.cat([first, pixels[:, :-1]], 1)
-        return torch.cat([normal, change / _CHANGE_DEVIATION], 2)
+        return torch.cat([normal, (pixels - before) / _CHANGE_DEVIATION], -3)
 
     def _pixels(self, frames: Tensor) -> Tensor:
         """(batch, time, height, width, 3) uint8 -> (batch, time, 3 or 1, height, width) in [0, 1]."""
         if self.grey:
-            red, green, blue = frames.unbind(-1)
-            luma = red * (_LUMA[0] / 255) + green * (_LUMA[1] / 255) + blue * (_LUMA[2] / 255)
-            return luma.unsqueeze(2)
+            return luma(frames).unsqueeze(2)
         return frames.permute(0, 1, 4, 2, 3).float() / 255  # in memory still channels_last
 
     def folded(self) -> Self:
@@ -87,3 +94,9 @@ class Encoder(nn.Module):
     def pictures(self, pictures: Tensor) -> Tensor:
         """Normalised pictures (count, channels, height, width) -> (count, width)."""
         raise TypeError(f"{type(self).__name__} must say how it reads pictures")
+
+
+def luma(frames: Tensor) -> Tensor:
+    """The brightness of frames (..., 3) uint8, in [0, 1]."""
+    red, green, blue = frames.unbind(-1)
+    return red * (_LUMA[0] / 255) + green * (_LUMA[1] / 255) + blue * (_LUMA[2] / 255)

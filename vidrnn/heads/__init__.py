@@ -8,3 +8,9 @@ HEADS = {
     "mingru": "vidrnn.heads.mingru:MinGruHead",
     "rglru": "vidrnn.heads.rglru:RgLruHead",
 }
+
+PICTURE_HEADS = {
+    "convgru": "vidrnn.heads.convgru:ConvGruHead",
+    "convlstm": "vidrnn.heads.convlstm:ConvLstmHead",
+}
+"""Heads that keep the picture, for the prediction of frames."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -198,3 +199,74 @@ def units_memory(count: int, memory_frames: int | None) -> Tensor:
     if memory_frames is None:
         return torch.full((count,), float(USUAL_MEMORY_FRAMES))
     return torch.empty(count).uniform_(2.0, memory_frames)
+
+
+_PICTURE_MEMORY_FRAMES = 4
+"""What keeps the picture has to follow what moves through it: it begins with a shorter memory than a vector's."""
+
+
+def gate_bias() -> float:
+    """The first bias of a gate that keeps a map's memory."""
+    return math.log(_PICTURE_MEMORY_FRAMES - 1)
+
+
+class PictureCell(nn.Module):
+    """One time step on maps. What enters does not depend on the state, so that all frames' is convolved at once."""
+
+    gates: int
+    state_names: tuple[str, ...]
+
+    def __init__(self, width: int, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.entering = nn.Conv2d(width, self.gates * size, 3, padding=1)
+        assert self.entering.bias is not None
+        nn.init.zeros_(self.entering.bias)
+
+    def step(self, entering: Tensor, state: State) -> tuple[Tensor, State]:
+        """What enters (batch, gates * size, rows, columns) -> (batch, size, rows, columns), and the state after it."""
+        raise TypeError(f"{type(self).__name__} must say how it steps")
+
+
+class PictureHead(nn.Module):
+    """Recurrent head that keeps the picture: (batch, time, width, height, width) -> (batch, time, size, ...).
+
+    Law: cut the time axis anywhere, hand the state on, and nothing changes.
+    """
+
+    cell: Callable[[int, int], PictureCell]
+
+    def __init__(self, width: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.size = config.size
+        widths = (width, *[config.size] * (config.depth - 1))
+        self.layers = nn.ModuleList(self.cell(entering, config.size) for entering in widths)
+
+    def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Read on from `state`, None for a fresh start.
+
+        Args:
+            features: (batch, time, width, rows, columns) float.
+            state: what the same head returned for the frames before.
+
+        Returns:
+            the sequence (batch, time, size, rows, columns), and the state after the last step.
+        """
+        states = {}
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, PictureCell)
+            features, states[f"layer{number}"] = _along(layer, features, part_of(state, f"layer{number}"))
+        return features, join(**states)
+
+
+def _along(cell: PictureCell, features: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """A cell at each step in turn."""
+    batch, time, _, rows, columns = features.shape
+    if state is None:
+        state = {name: features.new_zeros(batch, cell.size, rows, columns) for name in cell.state_names}
+    entering = cell.entering(features.flatten(0, 1)).unflatten(0, (batch, time))
+    steps = []
+    for now in entering.unbind(1):
+        step, state = cell.step(now, state)
+        steps.append(step)
+    return torch.stack(steps, 1), state

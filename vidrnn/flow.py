@@ -1,0 +1,65 @@
+"""How pictures move, found by their gradients alone: nothing here is learnt, and no gradient goes through it.
+
+Lucas and Kanade, "An iterative image registration technique with an application to stereo vision", IJCAI 1981, from
+coarse to fine as in Bouguet, "Pyramidal implementation of the Lucas Kanade feature tracker", 2000.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_LEVELS = 3
+"""The coarsest picture has a quarter of the sides."""
+_WINDOW = 7
+"""Pixels a side over which motion is taken to be one."""
+_STILLNESS = 1e-3
+"""Mean squared gradient, of pixels in [0, 1], below which a place is rather taken to stand still."""
+
+
+@torch.no_grad()
+def flow_back(now: Tensor, before: Tensor) -> Tensor:
+    """Where each pixel was in the picture before.
+
+    Args:
+        now: (count, channels, height, width) in [0, 1], sides multiples of 4.
+        before: as `now`.
+
+    Returns:
+        (count, 2, height, width): how far down and how far across, in pixels.
+    """
+    levels = [(now.mean(1, keepdim=True), before.mean(1, keepdim=True))]
+    for _ in range(_LEVELS - 1):
+        levels.append((functional.avg_pool2d(levels[-1][0], 2), functional.avg_pool2d(levels[-1][1], 2)))
+    flow = torch.zeros_like(levels[-1][0]).expand(-1, 2, -1, -1)
+    for level, (one, other) in enumerate(reversed(levels)):
+        if level:
+            flow = 2 * functional.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+        flow = flow + _step(one, warped(other, flow))
+    return flow
+
+
+def warped(picture: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
+    """The picture (count, channels, height, width) with each pixel taken from where the flow says that it was."""
+    rows, columns = picture.shape[-2:]
+    down, across = flow.unbind(1)
+    y = torch.arange(rows, device=flow.device, dtype=flow.dtype).view(1, -1, 1)
+    x = torch.arange(columns, device=flow.device, dtype=flow.dtype).view(1, 1, -1)
+    places = torch.stack([(2 * (x + across) + 1) / columns - 1, (2 * (y + down) + 1) / rows - 1], -1)
+    return functional.grid_sample(picture, places, mode=mode, padding_mode="border", align_corners=False)
+
+
+def _step(now: Tensor, before: Tensor) -> Tensor:
+    """The shift, of at most a pixel, that makes the one most like the other around each place, by least squares."""
+    mean = functional.pad((now + before) / 2, (1, 1, 1, 1), mode="replicate")
+    down = (mean[..., 2:, 1:-1] - mean[..., :-2, 1:-1]) / 2
+    across = (mean[..., 1:-1, 2:] - mean[..., 1:-1, :-2]) / 2
+    change = now - before
+    products = torch.cat([down * down, down * across, across * across, down * change, across * change], 1)
+    around = functional.avg_pool2d(products, _WINDOW, 1, _WINDOW // 2, count_include_pad=False)
+    dd, da, aa, dc, ac = around.unbind(1)
+    dd, aa = dd + _STILLNESS, aa + _STILLNESS
+    return (torch.stack([aa * dc - da * ac, dd * ac - da * dc], 1) / (dd * aa - da * da).unsqueeze(1)).clamp(-1, 1)

@@ -1,0 +1,199 @@
+"""Encoder, head and painter joined into one network that says what the next frame will be. Opens no films."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vidrnn.config import HeadConfig, ModelSpec
+from vidrnn.encoders.base import Encoder, luma
+from vidrnn.encoders.pyramid import SHRINKS, Pyramid
+from vidrnn.errors import UsageError
+from vidrnn.heads import HEADS, PICTURE_HEADS
+from vidrnn.heads.base import Head, PictureHead
+from vidrnn.model import build_encoder, member_of
+from vidrnn.painters import PAINTERS, Painter
+from vidrnn.state import State, before_first, join, last_of, part_of
+from vidrnn.values import Size
+
+_FINE_WIDTH = 48
+_VECTOR_MAP_WIDTH = 64
+
+
+class PictureBody(nn.Module):
+    """Encoder, head and decoder that keep the picture; what is fine leads past the head."""
+
+    def __init__(self, channels: int, head: HeadConfig) -> None:
+        super().__init__()
+        self.encoder = Pyramid(channels, _FINE_WIDTH, head.size)
+        self.head: PictureHead = member_of(PICTURE_HEADS, "--head", head.name)(head.size, head)
+        self.width = _FINE_WIDTH
+        self.up = nn.Sequential(
+            nn.Conv2d(head.size, 4 * self.width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1)
+        )
+        self.decoder = _convolutions(2 * self.width, self.width)
+
+    def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What goes through the head, what leads past it, and where each pixel was in the picture before."""
+        fine, coarse, flow = self.encoder(pictures, before)
+        return coarse, fine, flow
+
+    def imagine(self, sequence: Tensor, past: Tensor) -> Tensor:
+        """Steps of the sequence -> the painter's map."""
+        imagined: Tensor = self.decoder(torch.cat([self.up(sequence), past], 1))
+        return imagined
+
+
+class VectorBody(nn.Module):
+    """Encoder, feature vector, any recurrent head, and a decoder that unfolds its vector into a map."""
+
+    def __init__(self, encoder: Encoder, head: HeadConfig, size: Size) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head: Head = member_of(HEADS, "--head", head.name)(encoder.width, head)
+        if not self.head.streams:
+            raise UsageError("--bidirectional: a head that reads both ways would see the frame that it is to predict.")
+        self.width = _FINE_WIDTH
+        self.rows, self.columns = size.height // SHRINKS, size.width // SHRINKS
+        self.unfold = nn.Linear(self.head.size, _VECTOR_MAP_WIDTH * self.rows * self.columns)
+        self.up = nn.Sequential(
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(_VECTOR_MAP_WIDTH, 4 * self.width, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.LeakyReLU(0.1),
+        )
+        self.decoder = _convolutions(self.width, self.width)
+
+    def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The feature vectors; nothing leads past the head, and nothing is known to have moved."""
+        features = self.encoder.pictures(self.encoder.normalised(pictures, before))
+        nothing = features.new_zeros(features.shape[0], 0)
+        return features, nothing, torch.zeros_like(pictures[:, :1]).expand(-1, 2, -1, -1)
+
+    def imagine(self, sequence: Tensor, past: Tensor) -> Tensor:
+        """Steps of the sequence -> the painter's map."""
+        maps = self.unfold(sequence).view(-1, _VECTOR_MAP_WIDTH, self.rows, self.columns)
+        imagined: Tensor = self.decoder(self.up(maps))
+        return imagined
+
+
+class Forecaster(nn.Module):
+    """Frames -> the frame after each.
+
+    Laws: cut the time axis anywhere, hand the state on, and nothing changes; what is said of a frame depends on those
+    before it only.
+    """
+
+    def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size) -> None:
+        super().__init__()
+        self.body = body
+        self.painter = painter
+        self.size = size
+
+    @property
+    def channels(self) -> int:
+        """Of a picture: 1 if it is grey, else 3."""
+        return self.painter.channels
+
+    @property
+    def streams(self) -> bool:
+        """Whether a film can be read in pieces with the state handed on: always."""
+        return True
+
+    def forward(self, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Read on from `state`, None for a fresh start.
+
+        Args:
+            frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
+            state: what this model returned for the frames before.
+
+        Returns:
+            the frame after each, (batch, time, height, width, channels) in [0, 1], and the state.
+        """
+        predicted, state = self.read(self.pictures_of(frames), state)
+        return predicted.clamp(0, 1).permute(0, 1, 3, 4, 2), state
+
+    def pictures_of(self, frames: Tensor) -> Tensor:
+        """(batch, time, height, width, 3) uint8 -> (batch, time, channels, height, width) in [0, 1]."""
+        if self.channels == 1:
+            return luma(frames).unsqueeze(2)
+        return frames.permute(0, 1, 4, 2, 3).float() / 255
+
+    def read(self, pictures: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """As `forward`, from pictures (batch, time, channels, height, width) to pictures not yet held to [0, 1]."""
+        known = part_of(state, "picture")
+        before = torch.cat([before_first(pictures, known).unsqueeze(1), pictures[:, :-1]], 1)
+        wide, wide_before = self._padded(pictures.flatten(0, 1)), self._padded(before.flatten(0, 1))
+        through, past, flow = self.body.look(wide, wide_before)
+        steps = pictures.shape[:2]
+        sequence, head_state = self.body.head(_apart(through, steps), part_of(state, "head"))
+        imagined = self.body.imagine(sequence.flatten(0, 1), past)
+        predicted = self.painter(imagined, wide, flow)[..., : self.size.height, : self.size.width]
+        return _apart(predicted, steps), join(picture=last_of(pictures, known, None), head=head_state)
+
+    def rollout(
+        self, pictures: Tensor, horizon: int, truth: Tensor | None = None, share: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """What comes after pictures (batch, time, ...), each prediction made of those before it.
+
+        In training, `share` of the predictions that are fed back are replaced by the `truth` (batch, horizon, ...):
+        Bengio et al., "Scheduled sampling for sequence prediction with recurrent neural networks", NeurIPS 2015.
+
+        Returns:
+            the frame after each picture (batch, time, ...), and the horizon (batch, horizon, ...), whose first is the
+            last of those.
+        """
+        near, state = self.read(pictures)
+        ahead = [near[:, -1:]]
+        for step in range(horizon - 1):
+            fed = ahead[-1].clamp(0, 1)
+            if truth is not None and share > 0:
+                told = torch.rand(len(fed), 1, 1, 1, 1, device=fed.device) < share
+                fed = torch.where(told, truth[:, step : step + 1], fed)
+            following, state = self.read(fed, state)
+            ahead.append(following)
+        return near, torch.cat(ahead, 1)
+
+    def _padded(self, pictures: Tensor) -> Tensor:
+        """Sides made multiples of what the encoder shrinks by; the picture goes on as it ends."""
+        padding = padded_size(self.size)
+        extra = padding.width - self.size.width, padding.height - self.size.height
+        if extra == (0, 0):
+            return pictures
+        return nn.functional.pad(pictures, (0, extra[0], 0, extra[1]), mode="replicate")
+
+
+def padded_size(size: Size) -> Size:
+    """The size with sides that are multiples of what the encoder shrinks by."""
+    return Size(-(-size.height // SHRINKS) * SHRINKS, -(-size.width // SHRINKS) * SHRINKS)
+
+
+def build_forecaster(spec: ModelSpec) -> Forecaster:
+    """The network that `spec` describes, with fresh weights.
+
+    Raises:
+        UsageError: there is no such head, encoder or painter, or they do not go together.
+    """
+    assert spec.forecast is not None
+    forecast, head, size = spec.forecast, spec.head, padded_size(spec.size)
+    body: PictureBody | VectorBody
+    if head.name in PICTURE_HEADS:
+        body = PictureBody(forecast.channels, head)
+    else:
+        body = VectorBody(build_encoder(spec.encoder, size), head, size)
+    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels), spec.size)
+
+
+def _convolutions(entering: int, width: int) -> nn.Sequential:
+    """Two convolutions of 3x3, each rectified."""
+    layers = [
+        layer
+        for channels in (entering, width)
+        for layer in (nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.1))
+    ]
+    return nn.Sequential(*layers)
+
+
+def _apart(steps: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(batch * time, ...) -> (batch, time, ...)."""
+    return steps.reshape(*shape, *steps.shape[1:])
