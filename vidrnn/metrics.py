@@ -1,14 +1,21 @@
-"""How good answers are, and how sure one can be of it. The measures are torchmetrics'; chance is reckoned by group."""
+"""How good answers and predicted frames are, and how sure one can be of it.
+
+The measures are torchmetrics'; chance is reckoned by group.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torchmetrics.functional import classification as measures
+from torchmetrics.functional import mean_absolute_error, mean_squared_error
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 _DRAWS = 10_000
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
@@ -17,8 +24,15 @@ _BINS = 15
 _MOST_ELEMENTS = 20_000_000
 _ENOUGH_GROUPS = 10
 """From here on groups, not clips, are what chance draws."""
+SSIM_WINDOW = 11
+"""Pixels, high and wide, that SSIM looks at together."""
+_SSIM_SIGMA = 1.5  # pixels; the window ends at 3.5 of them
+_MOST_DECIBELS = 100.0
+_AT_ONCE = 64  # frames that are measured together: as many as fit into a processor's cache, small as they mostly are
 
 Floats = NDArray[np.float64]
+Frames: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.uint8] | Tensor
+"""(clips, steps, height, width, channels): numbers in [0, 1], or uint8 in 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,137 @@ class ClassifyScores:
     confusion: tuple[tuple[int, ...], ...]
     """Rows are the truth, columns the answers, in the order of the classes."""
     per_class: tuple[ClassScore, ...]
+
+
+@dataclass(frozen=True)
+class StepScores:
+    """How near predicted frames are to the true ones, at one step ahead or over several."""
+
+    mse_sum: float
+    """Squared error summed over a frame, mean over frames."""
+    mae_sum: float
+    mse: float
+    """Squared error of a pixel: `mse_sum` over the numbers of a frame."""
+    mae: float
+    psnr: float
+    """Decibels, of each frame by itself, mean over frames."""
+    ssim: float | None
+    """None where a frame is smaller than SSIM's window."""
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """How near predicted frames are to the true ones."""
+
+    clips: int
+    shape: tuple[int, int, int]
+    """Height, width and channels of a frame."""
+    overall: StepScores
+    """Mean over the steps."""
+    per_step: tuple[StepScores, ...]
+    """One step ahead first."""
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """What each number is, a sentence each, to be printed where the numbers are."""
+        height, width, channels = self.shape
+        what = f"{width}x{height} pixels" + (f" in {channels} colours" if channels > 1 else "")
+        ssim = (
+            f"SSIM: gaussian window of {SSIM_WINDOW}x{SSIM_WINDOW} pixels (sigma {_SSIM_SIGMA}), data range 1, "
+            "colours apart, where the window fits into the frame; mean over frames (Wang et al. 2004)."
+            if min(height, width) >= SSIM_WINDOW
+            else f"SSIM: not reckoned, since its window of {SSIM_WINDOW}x{SSIM_WINDOW} pixels does not fit into {what}."
+        )
+        return (
+            f"MSE, MAE: squared and absolute error, brightness from 0 to 1, summed over a frame ({what}), mean over "
+            "frames: the convention of the Moving MNIST tables.",
+            f"A pixel: the same, divided by the {height * width * channels:,} numbers of a frame.",
+            "PSNR: 10 log10(1 / MSE of a pixel), data range 1, of each frame by itself, at most "
+            f"{_MOST_DECIBELS:.0f} dB (a frame without error), mean over frames.",
+            ssim,
+        )
+
+
+class FrameMeter:
+    """Takes predicted and true frames in portions and gives their scores at each step; keeps sums, not frames."""
+
+    def __init__(self) -> None:
+        self._sums: Floats | None = None
+        self._clips = 0
+        self._shape = (0, 0, 0)
+
+    def add(self, predicted: Frames, truth: Frames) -> None:
+        """Measure frames (clips, steps, height, width, channels), floats in [0, 1] or uint8.
+
+        What a prediction has below 0 or above 1 counts as 0 or 1, as it would be shown.
+
+        Raises:
+            ValueError: the two differ in shape, or from those before, or hold what is no brightness.
+        """
+        given, true = _brightness(predicted, "predicted").clamp(0, 1), _brightness(truth, "true")
+        if given.shape != true.shape or given.ndim != 5:
+            raise ValueError(
+                f"wanted predicted and true frames of one shape (clips, steps, height, width, channels), "
+                f"found {tuple(given.shape)} and {tuple(true.shape)}"
+            )
+        if true.numel() and not (true.min() >= 0 and true.max() <= 1):
+            raise ValueError(f"true frames are in [0, 1], not in [{true.min():.3g}, {true.max():.3g}]")
+        clips, steps, height, width, channels = true.shape
+        sums = np.zeros((steps, 4)) if self._sums is None else self._sums
+        if self._sums is not None and (len(sums) != steps or self._shape != (height, width, channels)):
+            raise ValueError(f"frames of {steps} steps and {height}x{width}x{channels} after others of another shape")
+        self._shape, self._clips, self._sums = (height, width, channels), self._clips + clips, sums
+        for step in range(steps):
+            for first in range(0, clips, _AT_ONCE):
+                some = slice(first, first + _AT_ONCE)
+                sums[step] += _measured(given[some, step], true[some, step]).sum(0)
+
+    def scores(self) -> FrameScores:
+        """The scores of all that was added.
+
+        Raises:
+            ValueError: nothing was.
+        """
+        if self._sums is None or not self._clips:
+            raise ValueError("no frames were measured")
+        means = self._sums / self._clips
+        per_step = tuple(_step_scores(row, self._shape) for row in means)
+        return FrameScores(self._clips, self._shape, _step_scores(means.mean(0), self._shape), per_step)
+
+
+def frame_scores(predicted: Frames, truth: Frames) -> FrameScores:
+    """The scores of predicted frames (clips, steps, height, width, channels); see `FrameMeter.add`."""
+    meter = FrameMeter()
+    meter.add(predicted, truth)
+    return meter.scores()
+
+
+def roc_auc(scores: Floats, unusual: NDArray[np.bool_]) -> float | None:
+    """How often an unusual frame has a higher score than a usual one, ties counting half; None without both kinds.
+
+    Raises:
+        ValueError: a score is not a number.
+    """
+    if not _both_kinds(unusual):
+        return None
+    return float(measures.binary_auroc(_ranks(scores), torch.from_numpy(unusual.astype(np.int64))))
+
+
+def equal_error_rate(scores: Floats, unusual: NDArray[np.bool_]) -> float | None:
+    """The share of errors at the threshold where as large a share of usual frames is called unusual as of unusual
+    ones usual; between two thresholds the line between their points decides. None without both kinds.
+
+    Raises:
+        ValueError: a score is not a number.
+    """
+    if not _both_kinds(unusual):
+        return None
+    target = torch.from_numpy(unusual.astype(np.int64))
+    false, true, _ = (each.double().numpy() for each in measures.binary_roc(_ranks(scores), target))
+    gap = false + true - 1  # from -1 to 1, never falling
+    after = int(np.argmax(gap >= 0))
+    share = gap[after] / (gap[after] - gap[after - 1])
+    return float(false[after] - share * (false[after] - false[after - 1]))
 
 
 def classify_scores(probabilities: Floats, truth: NDArray[np.int64], classes: Sequence[str]) -> ClassifyScores:
@@ -128,6 +273,66 @@ def fit_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
     target = torch.from_numpy(truth)
     losses = [float(torch.nn.functional.cross_entropy(one, target, label_smoothing=doubt)) for one in scaled]
     return float(candidates[int(np.argmin(losses))])
+
+
+def _brightness(frames: Frames, which: str) -> Tensor:
+    """Frames as float tensors in memory; uint8 is 255 times as large."""
+    tensor = frames.detach().cpu() if isinstance(frames, Tensor) else torch.from_numpy(np.ascontiguousarray(frames))
+    if tensor.dtype == torch.uint8:
+        return tensor.float() / 255
+    if not tensor.is_floating_point():
+        raise ValueError(f"{which} frames are floats or uint8, not {tensor.dtype}")
+    if not tensor.isfinite().all():
+        raise ValueError(f"{which} frames hold what is not a number")
+    return tensor.float()
+
+
+def _measured(given: Tensor, true: Tensor) -> Floats:
+    """Squared and absolute error of a pixel, PSNR and SSIM of (frames, height, width, channels), a row each."""
+    frames = len(true)
+    given, true = given.movedim(-1, 1), true.movedim(-1, 1)
+    exact = given.double(), true.double()
+    columns = exact[0].reshape(frames, -1).T, exact[1].reshape(frames, -1).T
+    squared = mean_squared_error(*columns, num_outputs=frames).reshape(frames)
+    absolute = mean_absolute_error(*columns, num_outputs=frames).reshape(frames)
+    decibels = peak_signal_noise_ratio(exact[0], exact[1], data_range=1.0, reduction="none", dim=(1, 2, 3))
+    measured = squared, absolute, decibels.clamp(max=_MOST_DECIBELS), _similarity(given.contiguous(), true.contiguous())
+    return torch.stack([each.double() for each in measured], 1).numpy()
+
+
+def _similarity(given: Tensor, true: Tensor) -> Tensor:
+    """SSIM of each frame, from (frames, channels, height, width); not a number where the window does not fit.
+
+    At the borders torchmetrics mirrors the frame; only places where the whole window saw the frame are counted here,
+    as in the paper: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE TIP 13, 2004.
+    """
+    if min(true.shape[-2:]) < SSIM_WINDOW:
+        return torch.full((len(true),), torch.nan)
+    _, everywhere = structural_similarity_index_measure(
+        given, true, sigma=_SSIM_SIGMA, reduction="none", data_range=1.0, return_full_image=True
+    )
+    border = SSIM_WINDOW // 2
+    height, width = true.shape[-2:]
+    seen: Tensor = everywhere[..., border : height - border, border : width - border]
+    return seen.mean((1, 2, 3))
+
+
+def _step_scores(means: Floats, shape: tuple[int, int, int]) -> StepScores:
+    mse, mae, psnr, ssim = (float(each) for each in means)
+    numbers = int(np.prod(shape))
+    return StepScores(mse * numbers, mae * numbers, mse, mae, psnr, None if np.isnan(ssim) else ssim)
+
+
+def _both_kinds(unusual: NDArray[np.bool_]) -> bool:
+    return 0 < int(unusual.sum()) < len(unusual)
+
+
+def _ranks(scores: Floats) -> Tensor:
+    """Scores as their places in order, in [0, 1], ties kept: torchmetrics would squash and round other numbers."""
+    if np.isnan(scores).any():
+        raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers")
+    values, places = np.unique(scores, return_inverse=True)
+    return torch.from_numpy(places.astype(np.float64) / max(1, len(values) - 1))
 
 
 def _design_effect(correct: NDArray[np.bool_], groups: Sequence[str]) -> float:

@@ -1,0 +1,147 @@
+"""Moving MNIST: films of two digits that move and bounce, made from any idx file of digits.
+
+    python benchmarks/moving_mnist.py films OUT [--part train|val|all] [--clips 1000] [--digits FILE] [--seed 0]
+    python benchmarks/moving_mnist.py floor     [--part val] [--clips 1000] [--digits FILE] [--seed 0]
+
+`films` writes a folder of films that lose nothing, for `vidrnn train OUT --task next-frame --grey`. `floor` prints what
+predictions without any learning score, 10 frames in and 10 out.
+
+The rules are those of Srivastava, Mansimov and Salakhutdinov, "Unsupervised learning of video representations using
+LSTMs", ICML 2015: 64 x 64 pixels, two digits of 28 x 28; a digit begins anywhere, moves in any direction by a tenth of
+its free range (3.6 pixels) a frame, turns back at the borders, and the brighter pixel wins where digits overlap.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import cv2
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
+DIGITS = FOOTAGE / "mnist" / "train-images-idx3-ubyte.gz"
+SIDE = 64  # pixels of a frame
+FRAMES = 20  # of a film: 10 are seen, 10 predicted
+CONTEXT = 10
+STEP = 0.1  # a frame, of the range that a digit has to move in
+DIGITS_SHOWN = 2
+FPS = 10.0
+_TRAINING_DIGITS = 50_000  # of the 60,000 of MNIST; the rest is for validation
+_PICTURES_MAGIC = 0x0803
+
+Pictures = NDArray[np.uint8]
+"""(count, height, width) grey."""
+Clips = NDArray[np.uint8]
+"""(clips, frames, 64, 64) grey."""
+
+
+class Digits(StrEnum):
+    """Which of a file's digits films are made from; those of training and validation are never the same."""
+
+    TRAIN = "train"
+    VAL = "val"
+    ALL = "all"
+
+
+def read_digits(file: Path = DIGITS, part: Digits | str = Digits.ALL) -> Pictures:
+    """The pictures of an idx file, gzipped or not: its first 50,000 for training, the others for validation, or all."""
+    raw = file.read_bytes()
+    raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    magic, count, height, width = (int(number) for number in np.frombuffer(raw[:16], ">u4"))
+    if magic != _PICTURES_MAGIC or len(raw) != 16 + count * height * width:
+        raise SystemExit(f"{file}: is not a whole idx file of pictures, such as train-images-idx3-ubyte.gz.")
+    digits = np.frombuffer(raw, np.uint8, offset=16).reshape(count, height, width)
+    kept = {Digits.TRAIN: slice(_TRAINING_DIGITS), Digits.VAL: slice(_TRAINING_DIGITS, None), Digits.ALL: slice(None)}
+    digits = digits[kept[Digits(part)]]
+    if not len(digits):
+        raise SystemExit(f"{file}: {count:,} pictures leave none for {part}. Use --part all.")
+    return digits
+
+
+def moving_digits(digits: Pictures, clips: int, *, frames: int = FRAMES, seed: int = 0) -> Clips:
+    """Films (clips, frames, 64, 64) of digits drawn from `digits`; one seed, one set of films.
+
+    The first films of a larger set are those of a smaller one with the same seed.
+    """
+    made = np.zeros((clips, frames, SIDE, SIDE), dtype=np.uint8)
+    draws = [np.random.default_rng((seed, number)) for number in range(clips)]
+    shown = np.stack([rng.integers(len(digits), size=DIGITS_SHOWN) for rng in draws])
+    height, width = digits.shape[1:]
+    corners = (_paths(draws, frames) * [SIDE - height, SIDE - width]).astype(int)
+    for clip, chosen, path in zip(made, digits[shown], corners.tolist(), strict=True):
+        for frame, places in zip(clip, path, strict=True):
+            for digit, (top, left) in zip(chosen, places, strict=True):
+                under = frame[top : top + height, left : left + width]
+                np.maximum(under, digit, out=under)
+    return made
+
+
+def _paths(draws: Sequence[np.random.Generator], frames: int) -> NDArray[np.float64]:
+    """Where each digit of each clip is, (clips, frames, digits, 2) in [0, 1] of the range that it has to move in.
+
+    The first frame is one step from where the digit began, as in the authors' program.
+    """
+    began = np.stack([rng.random((DIGITS_SHOWN, 3)) for rng in draws])
+    place, angle = began[..., :2], began[..., 2] * 2 * np.pi
+    speed = STEP * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    path = []
+    for _ in range(frames):
+        place = place + speed
+        speed = np.where((place <= 0) | (place >= 1), -speed, speed)
+        place = place.clip(0, 1)
+        path.append(place)
+    return np.stack(path, axis=1)
+
+
+def write_films(clips: Clips, folder: Path, fps: float = FPS) -> list[Path]:
+    """Each clip as a film of its own, clip00000.mkv and so on, whose pixels are read back exactly (FFV1)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"clip{number:05d}.mkv" for number in range(len(clips))]
+    for path, clip in zip(paths, clips, strict=True):
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"FFV1"), fps, (SIDE, SIDE))
+        if not writer.isOpened():
+            raise SystemExit(f"{path}: this OpenCV cannot write FFV1.")
+        for frame in clip:
+            writer.write(cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR))
+        writer.release()
+    return paths
+
+
+app = typer.Typer(add_completion=False, help="Moving MNIST: films of digits, and what needs no learning there.")
+
+
+@app.command()
+def films(
+    out: Path,
+    part: Digits = Digits.TRAIN,
+    clips: int = 1000,
+    frames: int = FRAMES,
+    digits: Path = DIGITS,
+    seed: int = 0,
+) -> None:
+    """Write a folder of films."""
+    write_films(moving_digits(read_digits(digits, part), clips, frames=frames, seed=seed), out)
+    print(f"{out}: {clips:,} films of {frames} frames, {SIDE}x{SIDE}, digits of {digits.name} ({part})")
+
+
+@app.command()
+def floor(part: Digits = Digits.VAL, clips: int = 1000, digits: Path = DIGITS, seed: int = 1) -> None:
+    """Print the summed squared error of predictions that need no learning, 10 frames in and 10 out."""
+    pictures = moving_digits(read_digits(digits, part), clips, seed=seed).astype(np.float32) / 255
+    learnt = moving_digits(read_digits(digits, Digits.ALL if part is Digits.ALL else Digits.TRAIN), 2000, seed=0)
+    mean = learnt.mean((0, 1), dtype=np.float64) / 255
+    last, future = pictures[:, CONTEXT - 1 : CONTEXT], pictures[:, CONTEXT:]
+    guesses = {"black frame": np.zeros((1, 1)), "mean image": mean, "copy of the last frame": last}
+    print("| summed squared error of a frame | steps 1 to 10 | step 1 |\n|---|---|---|")
+    for name, guess in guesses.items():
+        errors = ((future - guess) ** 2).sum((2, 3), dtype=np.float64).mean(0)
+        print(f"| {name} | {errors.mean():.1f} | {errors[0]:.1f} |")
+
+
+if __name__ == "__main__":
+    app()
