@@ -64,7 +64,9 @@ ROOMS = (
     "splits",
     "groups",
     "scan",
+    "frame_labels",
     "films",
+    "manifest",
     "records",
     "answers",
     "video",
@@ -84,7 +86,20 @@ FORTHCOMING = {"timing", "unreadable"}
 """Rooms that may be split off video."""
 
 FILM_WING = {
-    *("cache", "splits", "groups", "scan", "films", "records", "answers", "video", "timing", "unreadable"),
+    *(
+        "cache",
+        "splits",
+        "groups",
+        "scan",
+        "frame_labels",
+        "films",
+        "manifest",
+        "records",
+        "answers",
+        "video",
+        "timing",
+        "unreadable",
+    ),
     *("parallel", "clips", "header", "config", "values", "errors"),
     *("predict", "runtimes.base", "runtimes.onnx"),
 }

@@ -9,7 +9,7 @@ import pytest
 from conftest import make_pictures
 
 from vidrnn.errors import DataError, FilmError, UsageError
-from vidrnn.films import LabelledData, content_hash, find_films, read_labelled
+from vidrnn.films import LabelledData, content_hash, find_films, read_films, read_labelled
 from vidrnn.values import Part
 
 
@@ -265,3 +265,43 @@ def test_real_manifests(footage: Path) -> None:
     assert (len(lips.films), lips.classes) == (800, ("blue", "green", "red", "white"))
     with pytest.raises(DataError, match="another task"):
         read_labelled(footage / "falls" / "frames.csv")
+
+
+class TestFilmsWithoutLabels:
+    def test_a_folder_is_read_however_films_lie_in_it(self, tmp_path: Path) -> None:
+        lay(tmp_path, "2.mp4", "deep/er/10.avi", "deep/er/9.avi", "notes.txt")
+        found = read_films(tmp_path)
+        assert [film.path.name for film in found.films] == ["2.mp4", "9.avi", "10.avi"]
+        assert {(film.label, film.group, film.part) for film in found.films} == {("", None, None)}
+        assert found.notes == ("ignored: 1 file of other kinds, 0 hidden files",)
+
+    def test_training_and_testing_folders_are_a_given_split(self, tmp_path: Path) -> None:
+        parts = {
+            film.path.name: film.part for film in read_films(lay(tmp_path, "training/1.avi", "testing/2.avi")).films
+        }
+        assert parts == {"1.avi": Part.TRAIN, "2.avi": Part.TEST}
+        assert {film.part for film in read_films(lay(tmp_path, "other/3.avi")).films} == {None}
+
+    def test_one_film_and_a_folder_of_pictures_are_a_film_each(self, tmp_path: Path) -> None:
+        assert len(read_films(lay(tmp_path, "a.mp4") / "a.mp4").films) == 1
+        assert len(read_films(make_pictures(tmp_path / "pictures", frames=3)).films) == 1
+
+    def test_a_manifest_needs_only_paths_and_its_labels_are_passed_over(self, tmp_path: Path) -> None:
+        found = read_films(manifest(tmp_path, "path\na.mp4\nb.mp4\na.mp4\ngone.mp4\n"))
+        assert seen(found) == [("a.mp4", ""), ("b.mp4", "")]
+        assert [failure.path.name for failure in found.failures] == ["gone.mp4"]
+        assert found.notes == ("1 repeated row: each film was used once",)
+        found = read_films(manifest(tmp_path, "path,label,group,split\na.mp4,x,g1,train\nb.mp4,y,g2,val\n"))
+        assert [(film.label, film.group, film.part) for film in found.films] == [
+            ("", "g1", Part.TRAIN),
+            ("", "g2", Part.VAL),
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [("empty", "wanted a folder with films in it, found none"), ("gone", "there is no such film, folder or CSV")],
+    )
+    def test_where_there_is_no_film_a_sentence_says_so(self, tmp_path: Path, name: str, sentence: str) -> None:
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(DataError, match=sentence):
+            read_films(tmp_path / name)

@@ -1,14 +1,13 @@
 """Which films are meant, and what their owner says of them. No decoding: a film is opened elsewhere.
 
-DATA is a folder of class folders or a CSV manifest; a SOURCE is a film, a folder or a glob pattern.
+DATA is a folder of class folders or a CSV manifest, or, where labels are not wanted, any films. A SOURCE is a film, a
+folder or a glob pattern.
 """
 
 from __future__ import annotations
 
-import csv
 import glob
 import hashlib
-import io
 import os
 import re
 import unicodedata
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidrnn.errors import DataError, FilmError, UsageError
+from vidrnn.manifest import Row, columns_of, read_rows
 from vidrnn.values import FilmFailure, LabelledFilm, Part
 from vidrnn.video import PICTURE_SUFFIXES, is_film
 
@@ -32,7 +32,6 @@ PART_WORDS = {
     "testing": Part.TEST,
 }
 COLUMNS = ("path", "label", "group", "split")
-DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,26 @@ def read_labelled(data: Path, *, fewest_classes: int = 2) -> LabelledData:
             f"telling classes apart needs {fewest_classes} or more."
         )
     return found
+
+
+def read_films(data: Path) -> LabelledData:
+    """Films to learn from without labels: one film, all that are in a folder, or those of a CSV (path[,group][,split]).
+
+    Their label is empty. A folder whose first-level folders are train, val and test is a given split; so is a CSV's
+    column. A row that names no film is a failure.
+
+    Raises:
+        DataError: there is no film.
+    """
+    if data.is_dir() and not is_film(data):
+        found = _films_below(data)
+    elif is_film(data):
+        found = LabelledData((LabelledFilm(data, ""),))
+    elif data.is_file():
+        found = _films_listed(data)
+    else:
+        raise DataError(f"{data}: there is no such film, folder or CSV file.")
+    return _without_repeats(data, found)
 
 
 def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
@@ -219,6 +238,17 @@ def _read_folder(data: Path) -> LabelledData:
     return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=len(inside) - len(films))))
 
 
+def _films_below(data: Path) -> LabelledData:
+    found = _walk(data)
+    if not found.films:
+        raise DataError(f"{data}: wanted a folder with films in it, found none.")
+    firsts = [film.relative_to(data).parts[:-1][:1] for film in found.films]
+    split = all(first and first[0].casefold() in PART_WORDS for first in firsts)
+    parts = [PART_WORDS[first[0].casefold()] if split else None for first in firsts]
+    films = tuple(LabelledFilm(film, "", part=part) for film, part in zip(found.films, parts, strict=True))
+    return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=0)))
+
+
 def _is_split_folder(data: Path, inside: Sequence[tuple[str, ...]]) -> bool:
     """Whether the first-level folders are train, val and test with class folders inside, and nothing else."""
     firsts = {parts[0].casefold() for parts in inside if len(parts) > 1}
@@ -249,25 +279,23 @@ def _folder_notes(found: _Walk, unlabelled: int) -> Iterator[str]:
 # --- manifests -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line of a manifest, cells by column name."""
-
-    line: int
-    cells: dict[str, str]
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "")
-
-
 def _read_manifest(data: Path) -> LabelledData:
-    rows = _rows(data)
+    return _listed(data, _rows(data), ("path", "label"))
+
+
+def _films_listed(data: Path) -> LabelledData:
+    rows = [Row(row.line, row.cells | {"label": ""}) for row in read_rows(data, COLUMNS[:1], COLUMNS[2:])]
+    return _listed(data, rows, ("path",))
+
+
+def _listed(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> LabelledData:
+    """The films of a manifest's rows; each row has a cell in the columns that are needed, or names no film."""
     folder = data.parent
     split = any(row["split"] for row in rows)
     films: list[LabelledFilm] = []
     failures: list[FilmFailure] = []
     for row in rows:
-        film = _film_of_row(folder, row, _part(data, row) if split else None)
+        film = _film_of_row(folder, row, _part(data, row) if split else None, needed)
         if isinstance(film, LabelledFilm):
             films.append(film)
         else:
@@ -280,11 +308,11 @@ def _read_manifest(data: Path) -> LabelledData:
     return LabelledData(tuple(films), tuple(failures))
 
 
-def _film_of_row(folder: Path, row: _Row, part: Part | None) -> LabelledFilm | FilmFailure:
-    for column in ("path", "label"):
+def _film_of_row(folder: Path, row: Row, part: Part | None, needed: Sequence[str]) -> LabelledFilm | FilmFailure:
+    for column in needed:
         if not row[column]:
             return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
-    path = _existing(folder, row["path"])
+    path = file_meant(folder, row["path"])
     if path is None:
         return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names a file that is not there")
     if path.is_dir() and not is_film(path):
@@ -292,7 +320,7 @@ def _film_of_row(folder: Path, row: _Row, part: Part | None) -> LabelledFilm | F
     return LabelledFilm(path, _name(row["label"]), _name(row["group"]) or None, part)
 
 
-def _existing(folder: Path, text: str) -> Path | None:
+def file_meant(folder: Path, text: str) -> Path | None:
     """The file that a manifest means, be it written on another system: accents apart, or with backslashes."""
     for spelling in (text, text.replace("\\", "/")):
         for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
@@ -301,7 +329,7 @@ def _existing(folder: Path, text: str) -> Path | None:
     return None
 
 
-def _part(data: Path, row: _Row) -> Part:
+def _part(data: Path, row: Row) -> Part:
     word = row["split"]
     part = PART_WORDS.get(word.casefold())
     if part is None:
@@ -310,67 +338,13 @@ def _part(data: Path, row: _Row) -> Part:
     return part
 
 
-def _rows(data: Path) -> list[_Row]:
-    """The manifest's lines that are not blank, below a header that has been checked."""
-    text = _text(data)
-    header_line = next((line for line in text.splitlines() if line.strip(" \t,;")), "")
-    delimiter = _delimiter(data, header_line)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    try:
-        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except csv.Error as problem:
-        raise DataError(
-            f"{data}: line {reader.line_num} is not CSV: {problem}. Is a quotation mark left open?"
-        ) from problem
-    lines = [(number, cells) for number, cells in lines if any(cells)]
-    header = [name.casefold() for name in lines[0][1]]
-    return [_row(data, header, number, cells) for number, cells in lines[1:]]
-
-
-def _row(data: Path, header: list[str], number: int, cells: list[str]) -> _Row:
-    if any(cells[len(header) :]):
-        raise DataError(
-            f"{data}: line {number} has {len(cells)} cells where the header has {len(header)}; "
-            "put quotes around a path or label with a comma in it."
-        )
-    named = dict(zip(header, cells, strict=False))
-    return _Row(number, {column: named[column] for column in COLUMNS if column in named})
-
-
-def _text(data: Path) -> str:
-    """The file's text: UTF-8 with or without a byte order mark, or UTF-16 with one."""
-    try:
-        raw = data.read_bytes()
-    except OSError as problem:
-        raise DataError(f"{data}: cannot be read: {problem.strerror or problem}.") from problem
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError:
-        raise DataError(f"{data}: is not a CSV manifest in UTF-8; save it as 'CSV UTF-8' (path,label).") from None
-
-
-def _delimiter(data: Path, header: str) -> str:
-    """What stands between the columns, judged by which one shows the columns that are needed."""
-    columns = {
-        mark: [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=mark), [])]
-        for mark in DELIMITERS
-    }
-    mark = max(DELIMITERS, key=lambda each: (len({*COLUMNS, "frame"} & set(columns[each])), len(columns[each])))
-    found = columns[mark]
-    if {"path", "frame", "label"} <= set(found):
+def _rows(data: Path) -> list[Row]:
+    if {"path", "frame", "label"} <= set(columns_of(data, (*COLUMNS, "frame"))):
         raise DataError(
             f"{data}: has a label for each frame (path,frame,label); that is another task, which this version "
             "does not train. Give a manifest with one label for each film (path,label)."
         )
-    if missing := [column for column in COLUMNS[:2] if column not in found]:
-        raise DataError(
-            f"{data}: the first line has the columns {', '.join(found) or 'none'}; needed are path and label "
-            f"(group and split may follow), and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
-        )
-    if twice := [column for column in COLUMNS if found.count(column) > 1]:
-        raise DataError(f"{data}: the column {twice[0]} is there more than once; keep one.")
-    return mark
+    return read_rows(data, needed=COLUMNS[:2], optional=COLUMNS[2:])
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
