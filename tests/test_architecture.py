@@ -39,6 +39,8 @@ ROOMS = (
     "tracing",
     "evaluate",
     "predict",
+    "stream",
+    "windows",
     "runtimes",
     "scoring",
     "gradients",
@@ -82,7 +84,7 @@ FORTHCOMING = {"timing", "unreadable"}
 FILM_WING = {
     *("cache", "splits", "groups", "scan", "films", "records", "answers", "video", "timing", "unreadable"),
     *("parallel", "clips", "header", "config", "values", "errors"),
-    *("predict", "runtimes.base", "runtimes.onnx"),
+    *("predict", "stream", "windows", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
