@@ -235,6 +235,7 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
 
     network = nn.Module()
     network.encoder, network.sequence = Numbers(), Tens()
+    network.streams = False
     spec = ModelSpec(
         task="classify",
         classes=("0", "10", "20", "30", "40", "50"),

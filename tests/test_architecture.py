@@ -40,6 +40,8 @@ ROOMS = (
     "tracing",
     "evaluate",
     "predict",
+    "stream",
+    "windows",
     "runtimes",
     "scoring",
     "gradients",
@@ -101,7 +103,7 @@ FILM_WING = {
         "unreadable",
     ),
     *("parallel", "clips", "header", "config", "values", "errors"),
-    *("predict", "runtimes.base", "runtimes.onnx"),
+    *("predict", "stream", "windows", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {

@@ -50,10 +50,10 @@ def test_the_program_of_the_page_reads_a_long_film_to_its_end(program: Path) -> 
 
 
 def test_the_page_names_what_every_file_holds() -> None:
-    from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, STREAMS_KEY
+    from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY
     from vidrnn.runtimes.onnx import OnnxRuntime
 
     page = DEPLOY.read_text(encoding="utf-8")
     metadata = OnnxRuntime.open(MOVES / "model.onnx").metadata
-    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY}
+    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY, CARRIES_KEY}
     assert all(f"`{key}`" in page for key in metadata)

@@ -255,12 +255,15 @@ class Wrong(Runtime):
     def encode(self, pixels: Pixels, before: Pixels | None = None):  # type: ignore[no-untyped-def]
         return self.right.encode(pixels, before) + (0.01 if self.wrong == "encode" else 0)
 
+    def follow(self, features, state: State | None = None):  # type: ignore[no-untyped-def]
+        return self.right.follow(features, None if self.wrong == "follow" else state)
+
     def score(self, windows):  # type: ignore[no-untyped-def]
         scores = self.right.score(windows)
         return replace(scores, clip=scores.clip[:, ::-1]) if self.wrong == "score" else scores
 
 
-@pytest.mark.parametrize("wrong", ["forgets", "steps", "clip", "state", "encode", "score"])
+@pytest.mark.parametrize("wrong", ["forgets", "steps", "clip", "state", "encode", "follow", "score"])
 def test_the_check_finds_what_is_wrong(wrong: str) -> None:
     model = TorchRuntime(STREAMING["gru-frames-move"].model())
     assert largest_difference(model, Wrong(model, ""), [clip(1, 20)]) <= TOLERANCE / 10

@@ -13,13 +13,13 @@ from conftest import TinyRun, frame_number, make_film, make_pictures, make_uneve
 import vidrnn
 from vidrnn.answers import UNKNOWN
 from vidrnn.cache import Cache, Encoding, Rendering
-from vidrnn.clips import HALVES, default_hop, window_starts
+from vidrnn.clips import HALVES
 from vidrnn.errors import FilmError
 from vidrnn.model import encoding_of
 from vidrnn.predict import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.scan import scan_film
-from vidrnn.scoring import score_clips, score_windows
+from vidrnn.scoring import score_clips
 from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction, Frame, Pixels, Size
 from vidrnn.video import Film, open_film
 
@@ -101,39 +101,11 @@ def test_how_many_frames_are_encoded_at_once_changes_nothing(
     film = make_film(tmp_path / "film.mkv", frames=frames, fps=1 / tiny.model.spec.spacing_seconds)
     whole = tiny.score(film)
     monkeypatch.setattr("vidrnn.runtimes.base.Runtime.frames_at_once", chunk)
-    monkeypatch.setattr("vidrnn.predict._WINDOWS_AT_ONCE", 2)
     pieces = tiny.score(film)
-    assert np.allclose(pieces.windows.clip, whole.windows.clip, atol=1e-5)
-    assert np.allclose(pieces.windows.steps, whole.windows.steps, atol=1e-5)
-    assert pieces.starts == whole.starts
+    assert np.allclose(pieces.film_scores, whole.film_scores, atol=1e-5)
+    assert np.allclose(pieces.steps, whole.steps, atol=1e-5)
+    assert len(whole.steps) == frames
     assert np.array_equal(pieces.seconds, whole.seconds)
-
-
-@pytest.mark.parametrize("steps", [1, 3, 4, 5, 6, 13])
-def test_a_streams_windows_are_those_of_the_whole_film(tiny: Predictor, steps: int) -> None:
-    frames = [Frame(i, i * 0.1, paint_number(i * 37, Size(24, 32))) for i in range(steps)]
-    stream = tiny.stream()
-    for frame in frames:
-        stream.push([frame])
-    scores, starts = stream.finish()
-    size = tiny.model.spec.frames
-    features = encoding_of(tiny.model.network.encoder)(np.stack([frame.pixels for frame in frames]))
-    assert starts == window_starts(steps, size, default_hop(size))
-    at_once = score_windows(tiny.model.network.sequence, [features[start : start + size] for start in starts])
-    assert np.allclose(scores.clip, at_once.clip, atol=1e-5)
-    assert np.allclose(scores.steps, at_once.steps, atol=1e-5)
-
-
-def test_a_stream_keeps_no_more_features_than_a_window_and_those_to_be_scored(
-    tiny: Predictor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vidrnn.predict._WINDOWS_AT_ONCE", 4)
-    stream = tiny.stream()
-    frame = Frame(0, 0.0, paint_number(0, Size(24, 32)))
-    for _ in range(10):
-        stream.push([frame] * 10)
-        assert len(stream._kept) <= tiny.model.spec.frames
-        assert len(stream._waiting) < 4
 
 
 def test_predict_sees_the_pixels_that_training_saw(tiny_run: TinyRun, tiny: Predictor) -> None:
@@ -181,12 +153,6 @@ def test_a_film_of_one_frame_has_an_answer(tens: Predictor, tmp_path: Path) -> N
     found = tens.predict(make_film(tmp_path / "film.mkv", frames=1, fps=10.0))
     assert (found.label, found.frames) == ("0", 1)
     assert told(found) == [(0.0, 0.1, "0")]
-
-
-def test_a_film_shorter_than_a_window_is_one_window(tens: Predictor, tmp_path: Path) -> None:
-    found = tens.score(make_film(tmp_path / "film.mkv", frames=5, fps=10.0))
-    assert found.starts == (0,)
-    assert found.windows.steps.shape == (1, 5, 6)
 
 
 def test_frames_between_the_grids_times_are_passed_over(tens: Predictor, tmp_path: Path) -> None:

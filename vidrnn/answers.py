@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.values import Candidate, FilmPrediction, Segment
+from vidrnn.values import Answer, Candidate, FilmPrediction, Segment, Timeline
 
 UNKNOWN = "unknown"
 _TOP = 5
@@ -30,32 +29,32 @@ class WindowScores:
 
 @dataclass(frozen=True)
 class FilmScores:
-    """What the network says of one film, and the film's own clock."""
+    """What the network says of one film, before softmax, and the film's own clock."""
 
     path: Path
-    windows: WindowScores
-    starts: tuple[int, ...]
-    """The first step of each window."""
+    film_scores: Floats
+    """(classes,) of the film as a whole."""
+    steps: Floats
+    """(steps, classes) of each moment that the model looked at."""
     seconds: Floats
-    """(steps,) the time of each step."""
+    """(steps,) the time of each."""
     end_seconds: float
     frames: int
     notes: tuple[str, ...] = ()
 
-    @property
-    def film_scores(self) -> Floats:
-        """The mean over windows (classes,), before softmax: the film's overall answer."""
-        mean: Floats = self.windows.clip.mean(0)
-        return mean
-
 
 @dataclass(frozen=True)
 class Reading:
-    """How scores are read: the classes' names, the temperature, and when to say unknown."""
+    """How scores are read: the classes' names, the temperature, when to say unknown, and how firm an answer stands."""
 
     classes: tuple[str, ...]
     temperature: float
     threshold: float = 0.0
+    """Answers less probable than this are called unknown."""
+    hysteresis: float = 0.0
+    """How much more probable than the answer that stands another one must be to take its place."""
+    shortest_seconds: float = 0.0
+    """A stretch shorter than this goes to the neighbour that is the more probable in it."""
 
 
 def probabilities(scores: Floats, temperature: float) -> Floats:
@@ -66,36 +65,138 @@ def probabilities(scores: Floats, temperature: float) -> Floats:
     return shares
 
 
-def timeline(film: FilmScores, reading: Reading) -> Floats:
-    """Probabilities at each step (steps, classes).
+class Segmenter:
+    """Probabilities of moments go in, in order; stretches of one answer come out as soon as they are certain.
 
-    A step's own scores tell what is to be seen then, and keep boundaries sharp; the scores of the windows that hold it
-    tell what it is part of, and know of order. Both count the same; a window counts the more, the nearer its middle.
+    What it remembers does not grow: the stretch that stands, one that may take its place, and an ended one that is
+    unknown, since neighbours of one name are one stretch.
     """
-    steps, length = len(film.seconds), film.windows.steps.shape[1]
-    near = (np.minimum(np.arange(length), np.arange(length)[::-1]) + 1.0)[:, None]
-    own, shared, weight, count = (np.zeros((steps, width)) for width in (len(reading.classes),) * 2 + (1, 1))
-    for start, clip, each in zip(film.starts, film.windows.clip, film.windows.steps, strict=True):
-        place = slice(start, start + length)
-        own[place] += each
-        count[place] += 1
-        shared[place] += near * clip
-        weight[place] += near
-    return probabilities((own / count + shared / weight) / 2, reading.temperature)
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._standing: _Stretch | None = None
+        self._young: _Stretch | None = None
+        self._unknown: Segment | None = None
+
+    def push(self, seconds: Sequence[float] | Floats, along: Floats) -> tuple[Segment, ...]:
+        """The stretches that have ended and are certain after these moments: times, and probabilities (steps, classes).
+
+        A moment lasts until the next one.
+        """
+        ended: list[Segment] = []
+        for at, shares in zip(seconds, along, strict=True):
+            ended += self._moment(float(at), shares)
+        return tuple(ended)
+
+    def finish(self, end_seconds: float) -> tuple[Segment, ...]:
+        """The stretches that were not certain yet, to the end of the last moment."""
+        ended: list[Segment] = []
+        if self._standing and self._young:
+            if end_seconds - self._young.start >= self._reading.shortest_seconds:
+                ended += self._succeed(self._young)
+            else:
+                self._standing.take(self._young)
+        if self._standing:
+            ended += self._name(self._standing, end_seconds)
+        ended += [self._unknown] if self._unknown else []
+        self._standing = self._young = self._unknown = None
+        return tuple(ended)
+
+    def _moment(self, at: float, shares: Floats) -> list[Segment]:
+        newest = self._young or self._standing
+        best = int(shares.argmax())
+        if newest is None:
+            self._standing = _Stretch(best, at, shares.copy())
+            return []
+        if shares[best] <= shares[newest.answer] + self._reading.hysteresis:
+            best = newest.answer
+        if best == newest.answer:
+            newest.last(shares)
+            return self._grown_up(at)
+        return self._turned(best, at, shares)
+
+    def _grown_up(self, at: float) -> list[Segment]:
+        """Whether the young stretch has lasted long enough to stand, at a moment that belongs to it."""
+        if self._young and at - self._young.start >= self._reading.shortest_seconds:
+            return self._succeed(self._young)
+        return []
+
+    def _turned(self, answer: int, at: float, shares: Floats) -> list[Segment]:
+        """Another answer begins, before or after the young stretch had grown up."""
+        ended: list[Segment] = []
+        assert self._standing is not None
+        begun = _Stretch(answer, at, shares.copy())
+        if self._young and at - self._young.start >= self._reading.shortest_seconds:
+            ended += self._succeed(self._young)
+        if self._young is None and at - self._standing.start < self._reading.shortest_seconds:
+            begun.precede(self._standing)  # only the film's first stretch can stand and be too short
+            self._standing = begun
+            return ended
+        if self._young:
+            self._standing, begun = self._shared_out(self._young, begun)
+        self._young = None if begun is self._standing else begun
+        return ended + (self._grown_up(at) if self._young else [])
+
+    def _shared_out(self, short: _Stretch, begun: _Stretch) -> tuple[_Stretch, _Stretch]:
+        """A stretch too short to stand goes to one of its neighbours: the standing one, and the one to go on with."""
+        standing = self._standing
+        assert standing is not None
+        if begun.answer == standing.answer:
+            standing.take(short)
+            standing.take(begun)
+            return standing, standing
+        if short.sums[standing.answer] >= short.sums[begun.answer]:
+            standing.take(short)
+        else:
+            begun.precede(short)
+        return standing, begun
+
+    def _succeed(self, young: _Stretch) -> list[Segment]:
+        assert self._standing is not None
+        ended = self._name(self._standing, young.start)
+        self._standing, self._young = young, None
+        return ended
+
+    def _name(self, stretch: _Stretch, end: float) -> list[Segment]:
+        """Give a stretch its name. One that is unknown waits, since the next one may be unknown too."""
+        probability = float(stretch.sums[stretch.answer] / stretch.count)
+        named = Segment(stretch.start, end, _named(self._reading, stretch.answer, probability), probability)
+        waiting, self._unknown = self._unknown, None
+        if named.label == UNKNOWN:
+            self._unknown = _as_one(waiting, named) if waiting else named
+            return []
+        return [waiting, named] if waiting else [named]
 
 
-def segments(film: FilmScores, reading: Reading) -> tuple[Segment, ...]:
+@dataclass
+class _Stretch:
+    """Moments with one answer: when they began, and the sum of the probabilities (classes,) over them."""
+
+    answer: int
+    start: float
+    sums: Floats
+    count: int = 1
+
+    def last(self, shares: Floats) -> None:
+        """Go on by one moment."""
+        self.sums += shares
+        self.count += 1
+
+    def take(self, later: _Stretch) -> None:
+        """Go on by all moments of a stretch that follows."""
+        self.sums, self.count = self.sums + later.sums, self.count + later.count
+
+    def precede(self, earlier: _Stretch) -> None:
+        """Begin with all moments of the stretch before."""
+        self.start = earlier.start
+        self.take(earlier)
+
+
+def segments(timeline: Timeline, end_seconds: float, reading: Reading) -> tuple[Segment, ...]:
     """Stretches of one answer, from the film's first frame to its end; each stretch's mean probability."""
-    along = timeline(film, reading)
-    best = along.argmax(1)
-    edges = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
-    times = np.append(film.seconds, film.end_seconds)
-    found = []
-    for first, after in pairwise(edges):
-        probability = float(along[first:after, best[first]].mean())
-        label = _named(reading, int(best[first]), probability)
-        found.append(Segment(float(times[first]), float(times[after]), label, probability))
-    return _joined(found)
+    cut = Segmenter(reading)
+    ended = cut.push(timeline.seconds, timeline.probabilities.astype(np.float64))
+    return ended + cut.finish(end_seconds)
 
 
 def prediction(film: FilmScores, reading: Reading) -> FilmPrediction:
@@ -103,31 +204,35 @@ def prediction(film: FilmScores, reading: Reading) -> FilmPrediction:
     given = probabilities(film.film_scores, reading.temperature)
     order = np.argsort(-given, kind="stable")[:_TOP]
     best = int(order[0])
+    along = probabilities(film.steps, reading.temperature).astype(np.float32)
+    timeline = Timeline(reading.classes, film.seconds, along)
     return FilmPrediction(
         path=film.path,
         label=_named(reading, best, float(given[best])),
         probability=float(given[best]),
         top=tuple(Candidate(reading.classes[i], float(given[i])) for i in order),
-        segments=segments(film, reading),
+        segments=segments(timeline, film.end_seconds, reading),
         duration_seconds=float(film.end_seconds - film.seconds[0]),
         frames=film.frames,
         notes=film.notes,
+        timeline=timeline,
     )
+
+
+def answer(scores: Floats, seconds: float, reading: Reading, ended: tuple[Segment, ...] = ()) -> Answer:
+    """What scores (classes,) say at a moment."""
+    given = probabilities(scores, reading.temperature)
+    best = int(given.argmax())
+    label = _named(reading, best, float(given[best]))
+    return Answer(seconds, label, float(given[best]), reading.classes, tuple(given.tolist()), ended)
 
 
 def _named(reading: Reading, index: int, probability: float) -> str:
     return reading.classes[index] if probability >= reading.threshold else UNKNOWN
 
 
-def _joined(found: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Neighbours of one name as one; only `unknown` can stand beside itself."""
-    joined: list[Segment] = []
-    for segment in found:
-        if joined and joined[-1].label == segment.label:
-            before = joined.pop()
-            shares = before.end_seconds - before.start_seconds, segment.end_seconds - segment.start_seconds
-            mean = float(np.average([before.probability, segment.probability], weights=shares))
-            joined.append(Segment(before.start_seconds, segment.end_seconds, segment.label, mean))
-        else:
-            joined.append(segment)
-    return tuple(joined)
+def _as_one(before: Segment, after: Segment) -> Segment:
+    """Two neighbours of one name; only `unknown` can stand beside itself."""
+    shares = before.end_seconds - before.start_seconds, after.end_seconds - after.start_seconds
+    mean = float(np.average([before.probability, after.probability], weights=shares))
+    return Segment(before.start_seconds, after.end_seconds, after.label, mean)

@@ -244,7 +244,8 @@ class ModelHeader(_Frozen):
     @property
     def handling(self) -> Handling:
         """How the model is fed, and how its scores are read."""
-        return Handling(self.spec.classes, self.spec.size, self.spec.sampling, self.temperature)
+        spec = self.spec
+        return Handling(spec.classes, spec.size, spec.sampling, self.temperature, spec.reset)
 
     def to_json(self) -> str:
         """One line of JSON."""

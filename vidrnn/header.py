@@ -84,7 +84,8 @@ def read_handling(text: str, source: str) -> Handling:
         spec = told["spec"]
         if told["format_version"] <= FORMAT_VERSION:
             size, sampling = Size(spec["height"], spec["width"]), Sampling(spec["frames"], spec["spacing_seconds"])
-            return Handling(tuple(spec["classes"]), size, sampling, told["temperature"])
+            reset = spec.get("reset", "window")
+            return Handling(tuple(spec["classes"]), size, sampling, told["temperature"], reset)
     except (ValueError, KeyError, TypeError):
         pass  # what is wrong with it is told by who reads all of it
     from vidrnn.config import ModelHeader

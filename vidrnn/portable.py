@@ -23,7 +23,7 @@ from vidrnn.films import find_films, read_labelled
 from vidrnn.parallel import in_order
 from vidrnn.predict import Predictor
 from vidrnn.records import Note, Progress, Record
-from vidrnn.runtimes.base import Runtime, State
+from vidrnn.runtimes.base import Features, Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.values import Pixels
 from vidrnn.video import first_frames
@@ -237,6 +237,7 @@ def largest_difference(model: Runtime, made: Runtime, clips: Sequence[Pixels], w
         for frames in clip if windows else ():
             theirs = model.encode(frames)
             found.append(_apart(made.encode(frames), theirs))
+            found += _followed_alike(model, made, theirs[None]) if model.streams else ()
             found += [_scores_apart(made.score([theirs[:n]] * 2), model.score([theirs[:n]] * 2)) for n in CHUNKS]
     return float(np.max(found))
 
@@ -255,6 +256,18 @@ def _read_alike(model: Runtime, made: Runtime, clip: Pixels) -> Iterator[float]:
                 given, theirs = model.read(piece, before := theirs)
                 carried, after = made.read(piece, before)
                 yield max(_scores_apart(carried, given), _states_apart(after, theirs))
+        assert state is not None
+        yield max(_apart(scores.clip, whole.clip), _states_apart(state, end))
+
+
+def _followed_alike(model: Runtime, made: Runtime, features: Features) -> Iterator[float]:
+    """The features (1, time, width) in chunks, each with the state of the one before."""
+    whole, end = model.follow(features)
+    for chunk in CHUNKS:
+        state: State | None = None
+        for start in range(0, features.shape[1], chunk):
+            scores, state = made.follow(features[:, start : start + chunk], state)
+            yield _apart(scores.steps, whole.steps[:, start : start + chunk])
         assert state is not None
         yield max(_apart(scores.clip, whole.clip), _states_apart(state, end))
 

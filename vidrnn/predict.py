@@ -1,8 +1,7 @@
-"""A stream takes frames as they come and scores windows of them; a whole film is a stream fed to its end."""
+"""A model reads films: a whole film is a stream fed to its end, decoded in one thread and encoded in others."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -12,67 +11,15 @@ from threading import Event
 
 import numpy as np
 
-from vidrnn.answers import FilmScores, Reading, WindowScores, prediction
-from vidrnn.clips import default_hop, window_starts
+from vidrnn.answers import FilmScores, Reading, prediction
 from vidrnn.errors import FilmError, ModelError, UsageError
 from vidrnn.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.parallel import in_order
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.runtimes.base import Features, Runtime
+from vidrnn.stream import Stream, read_whole
 from vidrnn.values import FilmFailure, FilmPrediction, Frame, Pixels
 from vidrnn.video import open_film
-
-_WINDOWS_AT_ONCE = 64
-
-
-class Stream:
-    """Frames on the model's grid go in, in order; scores come out. Memory does not grow with the film but for them.
-
-    Windows begin every quarter of a window, and the state starts anew with each, as in training; the last one ends
-    where the film ends, and a film shorter than a window is one window.
-    """
-
-    def __init__(self, model: Runtime) -> None:
-        self._model = model
-        self._frames = model.handling.sampling.frames
-        self._hop = default_hop(self._frames)
-        self._before: Pixels | None = None
-        self._kept: deque[Features] = deque(maxlen=self._frames)
-        self._steps = 0
-        self._waiting: list[Features] = []
-        self._scored: list[WindowScores] = []
-
-    def push(self, frames: Sequence[Frame]) -> None:
-        """Read on; `frames` stand on the model's grid and have its size."""
-        pixels = np.stack([frame.pixels for frame in frames])
-        self.take(self._model.encode(pixels, self._before))
-        self._before = pixels[-1]
-
-    def take(self, encoded: Features) -> None:
-        """Read on from the features (steps, width) of frames that were encoded elsewhere."""
-        for features in encoded:
-            if self._steps >= self._frames and (self._steps - self._frames) % self._hop == 0:
-                self._keep_window()
-            self._kept.append(features)
-            self._steps += 1
-
-    def finish(self) -> tuple[WindowScores, tuple[int, ...]]:
-        """The film has ended: the scores of its windows, and the first step of each."""
-        self._keep_window()
-        self._score_waiting()
-        clip = np.concatenate([scored.clip for scored in self._scored])
-        steps = np.concatenate([scored.steps for scored in self._scored])
-        return WindowScores(clip, steps), window_starts(self._steps, self._frames, self._hop)
-
-    def _keep_window(self) -> None:
-        self._waiting.append(np.stack(self._kept))
-        if len(self._waiting) >= _WINDOWS_AT_ONCE:
-            self._score_waiting()
-
-    def _score_waiting(self) -> None:
-        if self._waiting:
-            self._scored.append(self._model.score(self._waiting))
-            self._waiting = []
 
 
 @dataclass(frozen=True)
@@ -89,9 +36,12 @@ class Predictor:
     stop: Event = field(default_factory=Event)
     """Set to have running films given up."""
 
-    def stream(self) -> Stream:
-        """A fresh stream."""
-        return Stream(self.model)
+    def stream(self, at_once: int = 1, threshold: float = 0.0) -> Stream:
+        """A fresh stream; `at_once` is how many of the frames that the model looks at it gathers before it reads them.
+
+        With 1 there is an answer at each frame; more are read faster and answered later.
+        """
+        return Stream(self.model, self.reading(threshold), at_once)
 
     def score(self, path: Path | str) -> FilmScores:
         """Read a whole film; while it is decoded here, its frames are encoded in threads.
@@ -103,20 +53,26 @@ class Predictor:
 
     def _score(self, path: Path, threads: int) -> FilmScores:
         handling = self.model.handling
-        stream, seconds = self.stream(), list[float]()
+        seconds: list[float] = []
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
             frames = film.sampled(handling.sampling.spacing_seconds, size=handling.size)
-            for encoded, times in in_order(self._encoded, _chunks(frames, self.model.frames_at_once), threads):
-                if self.stop.is_set():
-                    raise FilmError(f"{path}: given up, since reading was stopped.")
-                stream.take(encoded)
-                seconds += times
+            chunks = in_order(self._encoded, _chunks(frames, self.model.frames_at_once), threads)
+            scores, steps = read_whole(self.model, self._watched(chunks, path, seconds))
             facts, notes = film.facts(), tuple(film.notes)
+        end = facts.first_seconds + facts.duration_seconds
+        return FilmScores(path, scores, steps, np.asarray(seconds), end, facts.frames, notes)
+
+    def _watched(
+        self, chunks: Iterator[tuple[Features, list[float]]], path: Path, seconds: list[float]
+    ) -> Iterator[Features]:
+        """The features of chunks, whose times are noted; until it is stopped."""
+        for encoded, times in chunks:
+            if self.stop.is_set():
+                raise FilmError(f"{path}: given up, since reading was stopped.")
+            seconds += times
+            yield encoded
         if not seconds:
             raise FilmError(f"{path}: no frames in it. Is it a film?")
-        scores, starts = stream.finish()
-        end = facts.first_seconds + facts.duration_seconds
-        return FilmScores(path, scores, starts, np.asarray(seconds), end, facts.frames, notes)
 
     def _encoded(self, chunk: _Chunk) -> tuple[Features, list[float]]:
         pixels = np.stack([frame.pixels for frame in chunk.frames])

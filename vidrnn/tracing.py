@@ -18,7 +18,7 @@ from vidrnn.checkpoint import LoadedModel
 from vidrnn.config import ModelSpec
 from vidrnn.errors import ExportError
 from vidrnn.model import Model, SequenceModel
-from vidrnn.runtimes.base import StateTensor, next_of
+from vidrnn.runtimes.base import StateTensor, next_of, past_encoder
 from vidrnn.state import State as Tensors
 from vidrnn.tasks.base import Scores
 
@@ -40,16 +40,17 @@ class WholeGraph(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """Features of whole windows -> clip scores and step scores, from a fresh start."""
+    """Features and each tensor of the state -> clip scores, step scores, and each tensor of the new state."""
 
-    def __init__(self, sequence: SequenceModel) -> None:
+    def __init__(self, sequence: SequenceModel, names: Sequence[str]) -> None:
         super().__init__()
         self.sequence = sequence
+        self.names = tuple(names)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, time, width) -> (batch, classes), (batch, time, classes)."""
-        scores, _ = self.sequence(features)
-        return scores.clip, scores.steps
+    def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """(batch, time, width) and a state in the order of `names` -> (batch, classes), (batch, time, classes), ..."""
+        scores, after = self.sequence(features, dict(zip(self.names, state, strict=True)))
+        return scores.clip, scores.steps, *(after[name] for name in self.names)
 
 
 _FEATURES = "features"
@@ -123,10 +124,14 @@ def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.M
     return _traced(graph, examples(model.spec, tensors), ["frames", *names], outputs)
 
 
-def head_as_onnx(model: LoadedModel) -> onnx.ModelProto:
-    """The network from the features on, for whole windows: `features` -> `clip`, `steps`."""
+def head_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
+    """The network from the features on: `features` and its part of the state -> `clip`, `steps`, each one's `.next`."""
+    names = past_encoder(tensors)
     features = torch.zeros(2, 3, model.network.encoder.width)
-    return _traced(_with_onnx_layers(HeadGraph(model.network.sequence)), (features,), ["features"], ["clip", "steps"])
+    state = (torch.from_numpy(tensors[name].made(2)) for name in names)
+    graph = _with_onnx_layers(HeadGraph(model.network.sequence, names))
+    outputs = ["clip", "steps", *map(next_of, names)]
+    return _traced(graph, (features, *state), ["features", *names], outputs)
 
 
 Hidden = Tensor | tuple[Tensor, ...]

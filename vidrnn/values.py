@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -64,6 +64,8 @@ class Handling:
     sampling: Sampling
     temperature: float
     """What scores are divided by before softmax."""
+    reset: str = "window"
+    """When the state starts anew, as the model stores it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,42 @@ class Segment:
     probability: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Timeline:
+    """How probable each class is at each moment of a film that the model looked at."""
+
+    classes: tuple[str, ...]
+    seconds: NDArray[np.float64]
+    """(steps,) by the film's own clock."""
+    probabilities: NDArray[np.float32]
+    """(steps, classes)"""
+
+    def __repr__(self) -> str:
+        return f"Timeline({len(self.seconds)} steps, {len(self.classes)} classes)"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a stream says at a moment; nothing in it changes afterwards, and it may be kept or thrown away."""
+
+    seconds: float
+    """The newest moment that it knows of."""
+    label: str
+    """The most probable class of what is to be seen now, or `unknown`."""
+    probability: float
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """Of what is to be seen now, in the order of `classes`."""
+    ended: tuple[Segment, ...] = ()
+    """Stretches of the timeline that have ended and are certain since the answer before."""
+
+    @property
+    def top(self) -> tuple[Candidate, ...]:
+        """Every class, from the most probable on."""
+        pairs = zip(self.classes, self.probabilities, strict=True)
+        return tuple(Candidate(*pair) for pair in sorted(pairs, key=lambda pair: -pair[1]))
+
+
 @dataclass(frozen=True, slots=True)
 class FilmPrediction:
     """What the model says of one film, in words and seconds."""
@@ -171,3 +209,5 @@ class FilmPrediction:
     frames: int
     notes: tuple[str, ...] = ()
     """What the user should know of how the film was read, such as damage after a certain frame."""
+    timeline: Timeline | None = field(default=None, compare=False, repr=False)
+    """What the segments were made of."""

@@ -18,7 +18,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from vidrnn.checkpoint import LoadedModel
 from vidrnn.export.base import Export, Precision
 from vidrnn.header import HEADER_KEY, PORTABLE_NAME
-from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime, StateTensor
+from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime, StateTensor
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.tracing import fresh_state, head_as_onnx, quietly, whole_as_onnx
 from vidrnn.values import Pixels
@@ -36,7 +36,7 @@ class OnnxExport(Export):
     def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
         """As the contract says."""
         tensors = fresh_state(model)
-        whole, head = whole_as_onnx(model, tensors), head_as_onnx(model)
+        whole, head = whole_as_onnx(model, tensors), head_as_onnx(model, tensors)
         if precision == "fp16":
             whole, head = _stored_in_halves(whole), _stored_in_halves(head)
         elif precision == "int8":
@@ -45,6 +45,7 @@ class OnnxExport(Export):
             HEADER_KEY: model.header.to_json(),
             STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
             STREAMS_KEY: "yes" if model.network.streams else "no",
+            CARRIES_KEY: "yes" if model.network.streams else "no",
             HEAD_KEY: base64.b64encode(head.SerializeToString()).decode("ascii"),
         }
         onnx.helper.set_model_props(whole, metadata)

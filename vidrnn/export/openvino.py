@@ -11,7 +11,7 @@ from pathlib import Path
 from vidrnn.checkpoint import LoadedModel
 from vidrnn.export.base import Export, Precision
 from vidrnn.header import HEADER_KEY, OPENVINO_NAME
-from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime
+from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime
 from vidrnn.runtimes.openvino import SECTION, OpenvinoRuntime, openvino
 from vidrnn.tracing import fresh_state, head_as_onnx, whole_as_onnx
 from vidrnn.values import Pixels
@@ -31,12 +31,14 @@ class OpenvinoExport(Export):
         """
         package = openvino()
         core = package.Core()
-        tensors, head = fresh_state(model), head_as_onnx(model)
+        tensors = fresh_state(model)
+        head = head_as_onnx(model, tensors)
         whole = core.read_model(whole_as_onnx(model, tensors).SerializeToString())
         metadata = {
             HEADER_KEY: model.header.to_json(),
             STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
             STREAMS_KEY: "yes" if model.network.streams else "no",
+            CARRIES_KEY: "yes" if model.network.streams else "no",
             HEAD_KEY: base64.b64encode(head.SerializeToString()).decode("ascii"),
         }
         for key, value in metadata.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,9 @@ from vidrnn.values import Handling, Pixels
 if TYPE_CHECKING:
     from vidrnn.config import ModelHeader, ModelSpec
 
-STATE_KEY, STREAMS_KEY, HEAD_KEY = "vidrnn.state", "vidrnn.streams", "vidrnn.head"
-"""Of the metadata: what the state's tensors are, whether the model streams (yes or no), and the network from the
-features on, as base64."""
+STATE_KEY, STREAMS_KEY, HEAD_KEY, CARRIES_KEY = "vidrnn.state", "vidrnn.streams", "vidrnn.head", "vidrnn.carries"
+"""Of the metadata: what the state's tensors are, whether the model streams (yes or no), the network from the features
+on, as base64, and whether that one takes and gives its part of the state too (yes or no)."""
 
 Array = NDArray[Any]
 State = dict[str, Array]
@@ -50,6 +50,11 @@ def next_of(name: str) -> str:
     return f"{name}.next"
 
 
+def past_encoder(names: Iterable[str]) -> list[str]:
+    """The tensors of a state that belong to the network from the features on."""
+    return [name for name in names if not name.startswith(_ENCODER)]
+
+
 class Runtime:
     """A model that can be asked, whatever computes it. Several threads may ask at once."""
 
@@ -69,6 +74,11 @@ class Runtime:
     def streams(self) -> bool:
         """Whether a film can be read in pieces with the state handed on."""
         raise TypeError(f"{type(self).__name__} must say whether it streams")
+
+    @property
+    def carries(self) -> bool:
+        """Whether `follow` can be asked: the model streams, and is stored so that features can be gone on from."""
+        return self.streams
 
     @property
     def spec(self) -> ModelSpec:
@@ -93,6 +103,13 @@ class Runtime:
         `before` is the picture before the first, None if there is none; only encoders of differences look at it.
         """
         raise TypeError(f"{type(self).__name__} must say how it encodes pictures")
+
+    def follow(self, features: Features, state: State | None = None) -> tuple[WindowScores, State]:
+        """As `read`, of frames that are encoded already: features (batch, time, width).
+
+        The state is that of the network from the features on; what the encoder remembers is not in it.
+        """
+        raise TypeError(f"{type(self).__name__} must say how it follows features")
 
     def score(self, windows: Sequence[Features]) -> WindowScores:
         """The scores of whole windows of features (steps, width) that all have the same number of steps."""
@@ -120,7 +137,7 @@ class GraphRuntime(Runtime):
         raise TypeError(f"{type(self).__name__} must say how it runs the network")
 
     def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        """The outputs wanted of the network from the features on, given `features`."""
+        """The outputs wanted of the network from the features on, given its inputs."""
         raise TypeError(f"{type(self).__name__} must say how it runs the network from the features on")
 
     @property
@@ -134,6 +151,11 @@ class GraphRuntime(Runtime):
     def streams(self) -> bool:
         """As the contract says."""
         return self.metadata[STREAMS_KEY] == "yes"
+
+    @property
+    def carries(self) -> bool:
+        """As the contract says; files of vidrnn 0.1 hold a head for whole windows only."""
+        return self.metadata.get(CARRIES_KEY) == "yes"
 
     def read(self, frames: Pixels, state: State | None = None) -> tuple[WindowScores, State]:
         """As the contract says."""
@@ -162,7 +184,16 @@ class GraphRuntime(Runtime):
         given = {name: state.get(name, tensor.made(len(frames))) for name, tensor in self._tensors.items()}
         return dict(zip(wanted, self.run_whole(wanted, {"frames": np.ascontiguousarray(frames), **given}), strict=True))
 
+    def follow(self, features: Features, state: State | None = None) -> tuple[WindowScores, State]:
+        """As the contract says."""
+        names, held = past_encoder(self._tensors), state or {}
+        given = {name: held[name] if held else self._tensors[name].made(len(features)) for name in names}
+        clip, steps, *after = self.run_head(["clip", "steps", *map(next_of, names)], {"features": features, **given})
+        return WindowScores(clip.astype(np.float64), steps.astype(np.float64)), dict(zip(names, after, strict=True))
+
     def score(self, windows: Sequence[Features]) -> WindowScores:
         """As the contract says."""
+        if self.carries:
+            return self.follow(np.stack(windows))[0]
         clip, steps = self.run_head(["clip", "steps"], {"features": np.stack(windows)})
         return WindowScores(clip.astype(np.float64), steps.astype(np.float64))

@@ -12,7 +12,7 @@ import numpy as np
 
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.header import HEADER_KEY
-from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
+from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
 
 SECTION = "vidrnn"
 """Of a model's runtime information, where the metadata are."""
@@ -30,7 +30,11 @@ class OpenvinoRuntime(GraphRuntime):
 
     def __init__(self, core: Any, model: Any, source: str) -> None:
         self._core = core
-        keys = (HEADER_KEY, STATE_KEY, STREAMS_KEY, HEAD_KEY)
+        keys = [
+            key
+            for key in (HEADER_KEY, STATE_KEY, STREAMS_KEY, HEAD_KEY, CARRIES_KEY)
+            if model.has_rt_info([SECTION, key])
+        ]
         super().__init__({key: model.get_rt_info([SECTION, key]).astype(str) for key in keys}, source)
         self._whole = core.compile_model(model, "CPU", _OPTIONS)
 

@@ -16,8 +16,8 @@ from vidrnn.checkpoint import LoadedModel, load_model
 from vidrnn.config import ModelHeader
 from vidrnn.errors import ModelError
 from vidrnn.header import WEIGHTS_NAME
-from vidrnn.model import Encode, Model, encoding_of
-from vidrnn.runtimes.base import Features, Runtime, State
+from vidrnn.model import Encode, Model, SequenceModel, encoding_of
+from vidrnn.runtimes.base import Array, Features, Runtime, State
 from vidrnn.scoring import score_windows
 from vidrnn.values import Pixels
 
@@ -55,16 +55,25 @@ class TorchRuntime(Runtime):
 
     def read(self, frames: Pixels, state: State | None = None) -> tuple[WindowScores, State]:
         """As the contract says."""
-        device = next(self.network.parameters()).device
-        given = {name: torch.from_numpy(tensor).to(device) for name, tensor in (state or {}).items()}
-        with torch.inference_mode():
-            scores, after = self.network(torch.from_numpy(frames).to(device), given or None)
-        kept = {name: np.asarray(tensor.cpu()) for name, tensor in after.items()} if self.streams else {}
-        return WindowScores(np.asarray(scores.clip.double().cpu()), np.asarray(scores.steps.double().cpu())), kept
+        return self._asked(self.network, frames, state)
 
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
         """As the contract says."""
         return self._encode(pixels, before)
+
+    def follow(self, features: Features, state: State | None = None) -> tuple[WindowScores, State]:
+        """As the contract says."""
+        if threading.current_thread() is not threading.main_thread():
+            torch.set_num_threads(1)
+        return self._asked(self.network.sequence, features, state)
+
+    def _asked(self, network: Model | SequenceModel, told: Array, state: State | None) -> tuple[WindowScores, State]:
+        device = next(self.network.parameters()).device
+        given = {name: torch.from_numpy(tensor).to(device) for name, tensor in (state or {}).items()}
+        with torch.inference_mode():
+            scores, after = network(torch.from_numpy(told).to(device), given or None)
+        kept = {name: np.asarray(tensor.cpu()) for name, tensor in after.items()} if self.streams else {}
+        return WindowScores(np.asarray(scores.clip.double().cpu()), np.asarray(scores.steps.double().cpu())), kept
 
     def score(self, windows: Sequence[Features]) -> WindowScores:
         """As the contract says."""

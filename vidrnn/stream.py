@@ -1,0 +1,118 @@
+"""A stream takes frames as they come, for ever, and has an answer at each; what it remembers does not grow."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from vidrnn.answers import Floats, Reading, Segmenter, answer, probabilities
+from vidrnn.errors import FilmError, ModelError
+from vidrnn.runtimes.base import Features, Runtime
+from vidrnn.timing import Grid
+from vidrnn.values import Answer, Pixels, Segment
+from vidrnn.video import resized
+from vidrnn.windows import CarryingReader, Reader, WindowReader
+
+
+class Stream:
+    """Frames go in, in order, with their times; an answer comes out at each.
+
+    The model looks at the frames that stand on its own grid of times, and passes over the others. Answers are those of
+    the whole clip: how many frames are read at once decides only how late they come.
+    """
+
+    def __init__(self, model: Runtime, reading: Reading, at_once: int = 1) -> None:
+        """`at_once`: how many frames of the grid are gathered before they are read; 1 for a camera."""
+        self._model, self._reading, self._at_once = model, reading, at_once
+        self._reader = reader_of(model)
+        self._grid = Grid(model.handling.sampling.spacing_seconds)
+        self._segmenter = Segmenter(reading)
+        self._before: Pixels | None = None
+        self._waiting: list[tuple[Pixels, float]] = []
+        self._unsettled: deque[float] = deque()
+        self._newest: Answer | None = None
+        self._end_seconds = 0.0
+
+    def push(self, pixels: Pixels, seconds: float) -> Answer:
+        """Read one frame on: pixels (height, width, 3) uint8 RGB of any size, at a time later than that before.
+
+        What it gives is the newest answer that there is; its `seconds` says of when. The first frame is answered at
+        once, and after it every `at_once` frames of the grid.
+        """
+        times = self._grid.times_served(seconds)
+        self._end_seconds = seconds
+        if times:
+            shown = resized(pixels, self._model.handling.size)
+            self._waiting += [(shown, at) for at in times]
+        if self._newest is None or len(self._waiting) >= self._at_once:
+            self._read_waiting()
+        return self._told()
+
+    def push_many(self, frames: Iterable[tuple[Pixels, float]]) -> list[Answer]:
+        """Read several frames on; the answer at each."""
+        return [self.push(pixels, seconds) for pixels, seconds in frames]
+
+    def finish(self, end_seconds: float | None = None) -> Answer:
+        """The stream has ended: the answer for all of it, with the last stretches of its timeline.
+
+        `end_seconds` is when the last frame ended, by default how far the grid reaches.
+
+        Raises:
+            FilmError: no frame was pushed.
+        """
+        self._read_waiting()
+        if self._newest is None:
+            raise FilmError("the stream: ended before its first frame, so there is nothing to answer.")
+        last = self._newest.seconds + self._model.handling.sampling.spacing_seconds
+        end = max(self._end_seconds, last) if end_seconds is None else end_seconds
+        ended = self._newest.ended + self._settle(self._reader.finish()) + self._segmenter.finish(end)
+        return answer(self._reader.overall(), end, self._reading, ended)
+
+    def _read_waiting(self) -> None:
+        if not self._waiting:
+            return
+        pixels = np.stack([shown for shown, _ in self._waiting])
+        self._unsettled.extend(at for _, at in self._waiting)
+        at = self._waiting[-1][1]
+        self._waiting = []
+        settled = self._reader.read(self._model.encode(pixels, self._before))
+        self._before = pixels[-1]
+        ended = (self._newest.ended if self._newest else ()) + self._settle(settled)
+        self._newest = answer(self._reader.now(), at, self._reading, ended)
+
+    def _settle(self, scores: Floats) -> tuple[Segment, ...]:
+        times = [self._unsettled.popleft() for _ in scores]
+        return self._segmenter.push(times, probabilities(scores, self._reading.temperature))
+
+    def _told(self) -> Answer:
+        """The newest answer; what has ended is told once."""
+        assert self._newest is not None
+        told, self._newest = self._newest, replace(self._newest, ended=())
+        return told
+
+
+def reader_of(model: Runtime) -> Reader:
+    """What reads features as the model's reset policy says.
+
+    Raises:
+        ModelError: the policy is to carry the state for ever, and the model cannot.
+    """
+    if model.handling.reset == "window":
+        return WindowReader(model)
+    if not model.carries:
+        raise ModelError(
+            f"reset {model.handling.reset}: this model's state cannot be carried from frame to frame, since it "
+            "reads both ways or was exported by an older vidrnn. Export it anew, or say reset window."
+        )
+    return CarryingReader(model)
+
+
+def read_whole(model: Runtime, pieces: Iterable[Features]) -> tuple[Floats, Floats]:
+    """A film's features in pieces, read to the end: its scores as a whole (classes,) and at each step."""
+    reader = reader_of(model)
+    steps = [reader.read(piece) for piece in pieces]
+    steps.append(reader.finish())
+    return reader.overall(), np.concatenate(steps)
