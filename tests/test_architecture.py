@@ -63,11 +63,13 @@ ROOMS = (
     "films",
     "records",
     "answers",
+    "filming",
     "video",
     "timing",
     "unreadable",
     "metrics",
     "parallel",
+    "whole",
     "clips",
     "header",
     "config",
@@ -81,12 +83,13 @@ FORTHCOMING = {"timing", "unreadable"}
 
 FILM_WING = {
     *("cache", "splits", "groups", "scan", "films", "records", "answers", "video", "timing", "unreadable"),
-    *("parallel", "clips", "header", "config", "values", "errors"),
+    *("filming", "parallel", "whole", "clips", "header", "config", "values", "errors"),
     *("predict", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video"},
+    "cv2": {"video", "filming"},
+    "av": {"filming"},
     "rich": {"console"},
     "matplotlib": {"plots"},
     "typer": {"cli"},
