@@ -16,6 +16,7 @@ import vidrnn
 from vidrnn.encoders import ENCODERS
 from vidrnn.export import EXPORTS
 from vidrnn.heads import HEADS
+from vidrnn.outputs import OUTPUTS
 from vidrnn.readouts import READOUTS
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.tasks import TASKS
@@ -62,6 +63,7 @@ ROOMS = (
     "scan",
     "films",
     "records",
+    "outputs",
     "answers",
     "filming",
     "video",
@@ -84,12 +86,15 @@ FORTHCOMING = {"timing", "unreadable"}
 FILM_WING = {
     *("cache", "splits", "groups", "scan", "films", "records", "answers", "video", "timing", "unreadable"),
     *("filming", "parallel", "whole", "clips", "header", "config", "values", "errors"),
+    *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
+    *("outputs.labelstudio", "outputs.video"),
     *("predict", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "filming"},
+    "cv2": {"video", "filming", "outputs"},
     "av": {"filming"},
+    "pyarrow": {"outputs"},
     "rich": {"console"},
     "matplotlib": {"plots"},
     "typer": {"cli"},
@@ -97,10 +102,12 @@ ONLY_HOME = {
     "onnxruntime": {"runtimes", "export"},
     "onnx": {"export", "tracing"},
 }
-FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "export"), "base") | {"cli": "options"}
+FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "outputs", "export"), "base") | {
+    "cli": "options"
+}
 """Each family with the one member that the others may import."""
 MEMBERS = [*ENCODERS.values(), *HEADS.values(), *READOUTS.values(), *TASKS.values(), *RUNTIMES.values()]
-MEMBERS += EXPORTS.values()
+MEMBERS += [*OUTPUTS.values(), *EXPORTS.values()]
 
 
 @cache
