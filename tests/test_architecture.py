@@ -14,6 +14,7 @@ import pytest
 
 import vidrnn
 from vidrnn.encoders import ENCODERS
+from vidrnn.engines import ENGINES
 from vidrnn.export import EXPORTS
 from vidrnn.heads import HEADS
 from vidrnn.outputs import OUTPUTS
@@ -39,6 +40,9 @@ ROOMS = (
     "export",
     "tracing",
     "evaluate",
+    "filing",
+    "batch",
+    "engines",
     "predict",
     "runtimes",
     "scoring",
@@ -71,6 +75,7 @@ ROOMS = (
     "unreadable",
     "metrics",
     "parallel",
+    "naming",
     "whole",
     "clips",
     "header",
@@ -88,6 +93,7 @@ FILM_WING = {
     *("filming", "parallel", "whole", "clips", "header", "config", "values", "errors"),
     *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
     *("outputs.labelstudio", "outputs.video"),
+    *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
     *("predict", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
@@ -95,6 +101,7 @@ ONLY_HOME = {
     "cv2": {"video", "filming", "outputs"},
     "av": {"filming"},
     "pyarrow": {"outputs"},
+    "ray": {"engines"},
     "rich": {"console"},
     "matplotlib": {"plots"},
     "typer": {"cli"},
@@ -102,12 +109,11 @@ ONLY_HOME = {
     "onnxruntime": {"runtimes", "export"},
     "onnx": {"export", "tracing"},
 }
-FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "outputs", "export"), "base") | {
-    "cli": "options"
-}
+FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "outputs", "engines"), "base")
+FAMILIES |= {"export": "base", "cli": "options"}
 """Each family with the one member that the others may import."""
 MEMBERS = [*ENCODERS.values(), *HEADS.values(), *READOUTS.values(), *TASKS.values(), *RUNTIMES.values()]
-MEMBERS += [*OUTPUTS.values(), *EXPORTS.values()]
+MEMBERS += [*OUTPUTS.values(), *ENGINES.values(), *EXPORTS.values()]
 
 
 @cache

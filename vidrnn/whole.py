@@ -13,13 +13,15 @@ _BESIDE = ".part-"
 
 
 @contextmanager
-def whole(file: Path) -> Iterator[Path]:
+def whole(file: Path, part: str = "") -> Iterator[Path]:
     """Where to write what becomes `file` when the block ends well, with `file`'s suffix; nothing is left otherwise.
+
+    `part` tells apart those who may write the same file at the same time.
 
     Raises:
         OutputError: it cannot be written there.
     """
-    beside = file.with_name(_BESIDE + file.name)
+    beside = file.with_name(_BESIDE + part + file.name)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield beside
@@ -33,11 +35,11 @@ def whole(file: Path) -> Iterator[Path]:
             beside.unlink()
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write text, in UTF-8, whole or not at all.
+def write_whole(file: Path, text: str, part: str = "") -> None:
+    """Write text, in UTF-8, whole or not at all; `part` as in `whole`.
 
     Raises:
         OutputError: it cannot be written there.
     """
-    with whole(file) as beside:
+    with whole(file, part) as beside:
         beside.write_text(text, encoding="utf-8", newline="")
