@@ -51,3 +51,15 @@ def _fail(how: str, film: Path) -> None:
         raise TypeError("a fault\nof ours")
     if how == "full":
         raise OutputError(f"{film}: could not be written: No space left on device.")
+
+
+def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Path]], Row]:
+    """What reads films for `vidrnn predict --out`; each row tells whether torch was loaded."""
+    from vidrnn.filing import opened as opened_as_ever
+
+    read = opened_as_ever(settings)
+
+    def watched(film: Path, name: str, file_for: Callable[[str], Path]) -> Row:
+        return {**read(film, name, file_for), "torch": "torch" in sys.modules}
+
+    return watched
