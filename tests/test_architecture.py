@@ -14,8 +14,10 @@ import pytest
 
 import vidrnn
 from vidrnn.encoders import ENCODERS, PICTURE_ENCODERS
+from vidrnn.engines import ENGINES
 from vidrnn.export import EXPORTS
 from vidrnn.heads import HEADS, PICTURE_HEADS
+from vidrnn.outputs import OUTPUTS
 from vidrnn.readouts import READOUTS
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.tasks import TASKS
@@ -39,6 +41,9 @@ ROOMS = (
     "export",
     "tracing",
     "evaluate",
+    "filing",
+    "batch",
+    "engines",
     "predict",
     "stream",
     "windows",
@@ -70,12 +75,16 @@ ROOMS = (
     "films",
     "manifest",
     "records",
+    "outputs",
     "answers",
+    "filming",
     "video",
     "timing",
     "unreadable",
     "metrics",
     "parallel",
+    "naming",
+    "whole",
     "clips",
     "header",
     "config",
@@ -88,26 +97,19 @@ FORTHCOMING = {"timing", "unreadable"}
 """Rooms that may be split off video."""
 
 FILM_WING = {
-    *(
-        "cache",
-        "splits",
-        "groups",
-        "scan",
-        "frame_labels",
-        "films",
-        "manifest",
-        "records",
-        "answers",
-        "video",
-        "timing",
-        "unreadable",
-    ),
-    *("parallel", "clips", "header", "config", "values", "errors"),
+    *("cache", "splits", "groups", "scan", "frame_labels", "films", "manifest", "records", "answers", "video"),
+    *("timing", "unreadable", "filming", "parallel", "whole", "clips", "header", "config", "values", "errors"),
+    *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
+    *("outputs.labelstudio", "outputs.video"),
+    *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
     *("predict", "stream", "windows", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video"},
+    "cv2": {"video", "filming", "outputs"},
+    "av": {"filming"},
+    "pyarrow": {"outputs"},
+    "ray": {"engines"},
     "rich": {"console"},
     "matplotlib": {"plots"},
     "typer": {"cli"},
@@ -115,10 +117,12 @@ ONLY_HOME = {
     "onnxruntime": {"runtimes", "export"},
     "onnx": {"export", "tracing"},
 }
-FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "export"), "base") | {"cli": "options"}
+FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "outputs", "engines"), "base")
+FAMILIES |= {"export": "base", "cli": "options"}
 """Each family with the one member that the others may import."""
 MEMBERS = [*ENCODERS.values(), *HEADS.values(), *READOUTS.values(), *TASKS.values(), *RUNTIMES.values()]
-MEMBERS += [*EXPORTS.values(), *PICTURE_ENCODERS.values(), *PICTURE_HEADS.values()]
+MEMBERS += [*OUTPUTS.values(), *ENGINES.values(), *EXPORTS.values()]
+MEMBERS += [*PICTURE_ENCODERS.values(), *PICTURE_HEADS.values()]
 
 
 @cache

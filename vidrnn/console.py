@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -30,6 +31,7 @@ from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vidrnn.batch import FilmDone
     from vidrnn.comparison import Comparison
     from vidrnn.config import ModelHeader
     from vidrnn.evaluate import Evaluation
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 5
 _MOST_CLASSES = 20
+_SECONDS_BETWEEN_LINES = 30.0
+"""Of progress, where no bar can move, as in the log of a cluster."""
 _LONG_MEMORY_FRAMES = 10_000
 """A gradient that takes longer to fade does not fade."""
 Result = TypeVar("Result")
@@ -231,6 +235,65 @@ class PredictionView(_View):
             self.console.print(f"  {escape(note)}", style="yellow")
         if len(found.segments) > 1:
             self.console.print(_segments(found))
+
+
+class BatchView(_View):
+    """Shows how many films go on, and the summary or one JSON object at the end."""
+
+    def __init__(self, model: str, films: int, *, as_json: bool) -> None:
+        super().__init__(to_stderr=as_json)
+        self._model, self._films, self._as_json = model, films, as_json
+        self._rows: list[dict[str, Any]] = []
+        self._before = self._frames = 0
+        self._began = self._told = time.monotonic()
+        self.failed = 0
+        Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim")
+
+    def missing(self, failure: FilmFailure) -> None:
+        """A source that names no film."""
+        self._films -= 1
+        self._fail(str(failure.path), failure.reason)
+        self._rows.append(prediction_json(failure))
+
+    def show(self, done: FilmDone) -> None:
+        """One film more."""
+        self._films = max(self._films, len(self._rows) + 1)
+        self._rows.append(done.row)
+        self._before += done.before
+        if "error" in done.row:
+            self._fail(done.row["path"], done.row["error"])
+        elif not done.before:
+            self._frames += done.row.get("frames", 0)
+        self.step("films", len(self._rows), self._films, self._pace())
+        if self._bars.disable and time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            self.remark(f"{len(self._rows):,} of {self._films:,} films  {self._pace()}  {self._left()}")
+
+    def end(self, out: Path, order: Sequence[str]) -> None:
+        """What it came to, and where it is."""
+        self._bars.stop()
+        place = {name: number for number, name in enumerate(order)}
+        rows = sorted(self._rows, key=lambda row: place.get(row["path"], -1))
+        if self._as_json:
+            print(json.dumps({"model": self._model, "films": rows}, ensure_ascii=False))
+        before = f", {self._before:,} of them done before" if self._before else ""
+        counts = f"{len(rows):,} film{'s' * (len(rows) != 1)}{before}, {self.failed:,} failed"
+        seconds = time.monotonic() - self._began
+        self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {escape(str(out))}", soft_wrap=True)
+
+    def _fail(self, path: str, reason: str) -> None:
+        self.failed += 1
+        self.console.print(f"{escape(path)}  [red]{escape(reason)}[/red]", soft_wrap=True)
+
+    def _pace(self) -> str:
+        rate = self._frames / max(1e-3, time.monotonic() - self._began)
+        return f"{rate:,.0f} frames/s" + (f"  {self.failed:,} failed" if self.failed else "")
+
+    def _left(self) -> str:
+        """How long it will take, by the films of this run so far."""
+        new = len(self._rows) - self._before
+        each = (time.monotonic() - self._began) / max(1, new)
+        return f"{clock(each * (self._films - len(self._rows)))} left"
 
 
 def _segments(found: FilmPrediction) -> Table:

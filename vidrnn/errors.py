@@ -7,6 +7,7 @@ VidrnnError
 ├── ModelError     a model folder is damaged, foreign or too new
 ├── WeightsError   pretrained weights cannot be had
 ├── ExportError    a model has no portable form, or one that answers otherwise
+├── OutputError    results cannot be written where they are wanted
 └── RunError       a run folder cannot be made, written or resumed
 
 Each message is a sentence for a person: what was tried, on what, what was found, what would work.
@@ -43,3 +44,7 @@ class RunError(VidrnnError):
 
 class ExportError(VidrnnError):
     """A model cannot be written in a portable form, or what was written does not answer as the model does."""
+
+
+class OutputError(VidrnnError):
+    """Results cannot be written where they are wanted: no room, no right to, or somebody else is at it."""

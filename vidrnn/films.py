@@ -102,6 +102,19 @@ def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
     return tuple(films.values())
 
 
+def start_of(source: str) -> Path:
+    """The folder that a source is walked from: itself, that of a single film, or a pattern's part without wildcards."""
+    path = Path(source)
+    if _exists(path):
+        return path if path.is_dir() and not is_film(path) else path.parent
+    fixed = Path()
+    for part in path.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed
+
+
 def content_hash(path: Path) -> str:
     """32 hexadecimal digits that stand for a film's bytes; of a folder of pictures, for their names and bytes in order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +32,40 @@ Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads that compute for one film, beside the one that decodes it [1].")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
+
+MANY = "Many films"
+"""A panel of `--help`."""
+EngineName = Literal["local", "ray"]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Write answers into this folder; go on where it was begun.", rich_help_panel=MANY),
+]
+Formats = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="One or more of jsonl, csv, parquet, srt, vtt, labelstudio, video, mp4 [jsonl].",
+        rich_help_panel=MANY,
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        help="Seconds after which a film is given up [300, and 60 more for each megabyte].",
+        rich_help_panel=MANY,
+    ),
+]
+ShardText = Annotated[
+    str | None,
+    typer.Option(
+        "--shard", help="Do one part of the films only, such as 2/4 [by RANK, WORLD_SIZE].", rich_help_panel=MANY
+    ),
+]
+EngineOption = Annotated[
+    EngineName | None,
+    typer.Option("--engine", help="Processes of this machine, or a Ray cluster [local].", rich_help_panel=MANY),
+]
 
 _SETTINGS = {"spacing": "spacing_seconds"}
 _HEAD = {
@@ -123,6 +157,14 @@ Config = Annotated[Path | None, typer.Option(help="Settings as TOML; flags go be
 def jobs_or_cores(jobs: int | None) -> int:
     """The number asked for, else one per core that this process may use."""
     return jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def jobs_here(engine: EngineName, environment: Mapping[str, str]) -> int | None:
+    """How many processes to start where nobody says it: this one's share of the cores, and on a cluster all (None)."""
+    if engine != "local":
+        return None
+    beside = environment.get("LOCAL_WORLD_SIZE", "1")  # by torchrun: how many of us it started on this machine
+    return max(1, jobs_or_cores(None) // max(1, int(beside) if beside.isdecimal() else 1))
 
 
 def device_named(name: DeviceName) -> str:

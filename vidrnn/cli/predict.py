@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,18 +14,27 @@ import typer
 
 from vidrnn.cli.options import (
     Device,
+    EngineName,
+    EngineOption,
+    Formats,
     Jobs,
     Json,
+    Out,
     Rate,
     RuntimeOption,
+    ShardText,
     Threads,
+    Timeout,
     device_named,
+    jobs_here,
     jobs_or_cores,
     model_named,
 )
 from vidrnn.errors import UsageError
 
 if TYPE_CHECKING:
+    from vidrnn.batch import Batch
+    from vidrnn.filing import Asked
     from vidrnn.values import FilmFailure
 
 
@@ -39,10 +53,23 @@ def predict(
     jobs: Jobs = None,
     threads: Threads = None,
     json: Json = False,
+    out: Out = None,
+    formats: Formats = None,
+    timeout: Timeout = None,
+    shard: ShardText = None,
+    engine: EngineOption = None,
 ) -> None:
     """Say what happens in films, and when. Each film is read to its end."""
     films, missing = _films_of(sources)
     name = model_named(model)
+    if out is not None:
+        from vidrnn.filing import Asked, formats_named
+
+        wanted = formats_named(formats or "jsonl")
+        asked = Asked(name, wanted, runtime, device_named(device), threshold, rate, threads or 1)
+        folder = _Folder(films, missing, sources, out, timeout, shard)
+        raise typer.Exit(_filed(folder, asked, engine or "local", jobs, as_json=json))
+    _needs_out(**{"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine})
 
     from vidrnn.console import PredictionView
     from vidrnn.predict import Predictor, open_model
@@ -58,6 +85,61 @@ def predict(
             view.show(found)
     if view.failed:
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Films, and the folder that their answers go to."""
+
+    films: Sequence[Path]
+    missing: Sequence[FilmFailure]
+    sources: Sequence[str]
+    out: Path
+    timeout: float | None
+    shard: str | None
+
+    def batch(self, asked: Asked) -> tuple[Batch, str]:
+        """The work to be done, and a sentence where it is a part of it that was not asked for by a flag."""
+        from vidrnn.batch import Batch, Shard
+        from vidrnn.films import start_of
+
+        found = None if self.shard else Shard.of_environment(os.environ)
+        shard = Shard.named(self.shard) if self.shard else found or Shard()
+        starts = tuple(start_of(source) for source in self.sources)
+        batch = Batch(asked.work(), tuple(self.films), starts, self.out, shard, self.timeout)
+        return batch, f"Shard {shard}, by RANK and WORLD_SIZE in the environment." if found else ""
+
+
+def _filed(folder: _Folder, asked: Asked, engine: EngineName, jobs: int | None, *, as_json: bool) -> int:
+    """Answers into files, and the exit code."""
+    from vidrnn.console import BatchView
+    from vidrnn.engines import ENGINES
+
+    module, _, attribute = ENGINES[engine].partition(":")
+    batch, remark = folder.batch(asked)
+    names = batch.of_shard()
+    with BatchView(str(asked.model), len(names), as_json=as_json) as view:
+        view.remark(remark)
+        view.remark(asked.remark())
+        for failure in folder.missing:
+            view.missing(failure)
+        made = getattr(import_module(module), attribute)(jobs or jobs_here(engine, os.environ))
+        with closing(batch.run(made)) as journey:
+            for done in journey:
+                view.show(done)
+        view.end(batch.summary, names)
+    return 1 if view.failed else 0
+
+
+def _needs_out(**flags: object) -> None:
+    """Refuse flags that say how answers are kept, where they are not.
+
+    Raises:
+        UsageError: one was given.
+    """
+    given = [flag for flag, value in flags.items() if value is not None]
+    if given:
+        raise UsageError(f"{given[0]}: is for answers that are kept. Say where: --out DIR.")
 
 
 def _films_of(sources: list[str]) -> tuple[list[Path], list[FilmFailure]]:

@@ -1,0 +1,65 @@
+"""Readers for the tests of many films: what a film's name asks for, its reader does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vidrnn.batch import Row
+from vidrnn.errors import FilmError, ModelError, OutputError
+
+
+def opened(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Path]], Row]:
+    """A reader that copies a film's text, and fails in the way that its name tells."""
+    if settings.get("broken"):
+        raise ModelError("model: is broken. Copy it again.")
+    if settings.get("dies"):
+        print("no room for a model", file=sys.stderr, flush=True)
+        os.abort()
+
+    def read(film: Path, name: str, file_for: Callable[[str], Path]) -> Row:
+        if log := settings.get("log"):
+            with Path(log).open("a") as file:
+                file.write(f"{name}\n")
+        time.sleep(settings.get("seconds", 0))
+        _fail(film.stem, film)
+        text = film.read_text()
+        process = {"process": os.getpid()} if settings.get("processes") else {}
+        for suffix in settings.get("suffixes", (".txt",)):
+            file_for(suffix).parent.mkdir(parents=True, exist_ok=True)
+            file_for(suffix).write_text(text + suffix)
+        return {"path": name, "label": text, "frames": len(text), "notes": ["a", "b"], **process}
+
+    return read
+
+
+def _fail(how: str, film: Path) -> None:
+    if how == "damaged":
+        raise FilmError(f"{film}: is damaged.")
+    if how == "aborts":
+        os.abort()
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "hangs":
+        time.sleep(1000)
+    if how == "fault":
+        raise TypeError("a fault\nof ours")
+    if how == "full":
+        raise OutputError(f"{film}: could not be written: No space left on device.")
+
+
+def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Path]], Row]:
+    """What reads films for `vidrnn predict --out`; each row tells whether torch was loaded."""
+    from vidrnn.filing import opened as opened_as_ever
+
+    read = opened_as_ever(settings)
+
+    def watched(film: Path, name: str, file_for: Callable[[str], Path]) -> Row:
+        return {**read(film, name, file_for), "torch": "torch" in sys.modules}
+
+    return watched

@@ -1,0 +1,341 @@
+"""Many films: one result or one error for each, kept as it comes, so that what was killed goes on where it stopped.
+
+In the folder of results stand the files of each film, a hidden record of each film that is done, and the summary. A
+record is written last, names the film's size and time and the work that was done, and thus says all that is to be
+known by whoever goes on. This module does not know what is done with a film.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Worker
+from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
+from vidrnn.naming import common_root, name_below, result_file, shown
+from vidrnn.values import FilmFailure
+from vidrnn.whole import write_whole
+
+SUMMARY_NAME = "summary.csv"
+_HIDDEN = ".vidrnn"
+"""The folder with the records, beside the results."""
+_RECORD = ".json"
+_PATIENCE_SECONDS, _PATIENCE_PER_MEGABYTE = 300.0, 60.0
+"""How long a film may take where nobody says it: for a start, and for what it holds."""
+
+Row = dict[str, Any]
+"""What is told of one film, as JSON: its `path`, and either `error` or what was found."""
+Reader = Callable[[Path, str, Callable[[str], Path]], Row]
+"""Does one film: the film, what results call it, and from a suffix the file that it is to write -> its row.
+
+Raises FilmError where the film is at fault; the files that it wrote are then removed.
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done with each film, in words that travel between processes and machines."""
+
+    opener: str
+    """`module:function`; called with `settings`, it gives the Reader."""
+    settings: dict[str, Any]
+    identity: str
+    """Of all that decides about results, such as the model's hash; where it differs, a film is done again."""
+    suffixes: tuple[str, ...]
+    """Of the files that each film gets."""
+    columns: tuple[str, ...]
+    """Of a row, as far as the summary shows it; `error` comes by itself."""
+
+    def opened(self) -> Reader:
+        """Ready to read films."""
+        module, _, attribute = self.opener.partition(":")
+        reader: Reader = getattr(import_module(module), attribute)(self.settings)
+        return reader
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of `count` equal parts of the films; `number` counts from 1."""
+
+    number: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise UsageError(f"shard {self}: shards count from 1 to their number, such as 1/4, 2/4, 3/4 and 4/4.")
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    @classmethod
+    def named(cls, text: str) -> Self:
+        """The shard of `--shard 2/4`.
+
+        Raises:
+            UsageError: it is none.
+        """
+        number, _, count = text.partition("/")
+        if not (number.strip().isdecimal() and count.strip().isdecimal()):
+            raise UsageError(f"--shard {text}: wanted which of how many, such as 2/4.")
+        return cls(int(number), int(count))
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> Self | None:
+        """The shard that RANK and WORLD_SIZE tell of, as torchrun sets them; None where there is but one.
+
+        Raises:
+            UsageError: they are no numbers, or do not fit each other.
+        """
+        if "RANK" not in environment or environment.get("WORLD_SIZE", "1") == "1":
+            return None
+        rank, size = environment["RANK"], environment["WORLD_SIZE"]
+        if not (rank.isdecimal() and size.isdecimal() and int(rank) < int(size)):
+            raise UsageError(
+                f"RANK {rank} and WORLD_SIZE {size} in the environment: wanted numbers, ranks counting from 0. "
+                "Unset them, or say --shard 1/1."
+            )
+        return cls(int(rank) + 1, int(size))
+
+
+@dataclass(frozen=True)
+class FilmDone:
+    """A film that has its row."""
+
+    row: Row
+    before: bool
+    """Whether an earlier run did it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Films to be worked on, and the folder of their results."""
+
+    work: Work
+    films: tuple[Path, ...]
+    """In the order of the summary."""
+    starts: tuple[Path, ...]
+    """Folders to read, or the folders of single films: names are told from where they all stand."""
+    out: Path
+    shard: Shard = Shard()
+    timeout_seconds: float | None = None
+    """For one film; None: by its size."""
+
+    @cached_property
+    def names(self) -> dict[str, Path]:
+        """What results call each film, and the film; results of this or an earlier run are none."""
+        root = common_root(self.starts)
+        named = {name_below(film, root): film for film in self.films}
+        ours = {os.path.abspath(file) for name in named for file in self._written(name)}  # noqa: PTH100
+        return {name: film for name, film in named.items() if os.path.abspath(film) not in ours}  # noqa: PTH100
+
+    @property
+    def summary(self) -> Path:
+        """The file with a row for each film."""
+        return self.out / SUMMARY_NAME
+
+    def of_shard(self) -> list[str]:
+        """The names of the films that are this shard's."""
+        return list(self.names)[self.shard.number - 1 :: self.shard.count]
+
+    def run(self, engine: Engine) -> Generator[FilmDone]:
+        """Do what is missing, and tell of each film once: first of those that were done before.
+
+        The summary is written at the end, and when it is stopped.
+
+        Raises:
+            OutputError: results cannot be written, or another run is at it; what is whole is kept.
+            VidrnnError: the work cannot go on, such as with a damaged model.
+        """
+        with _alone(self.out / _HIDDEN / f"shard-{self.shard.number}-of-{self.shard.count}.lock", self.out):
+            try:
+                yield from self._done(engine)
+            except OutputError:
+                with suppress(OutputError):  # the same is wrong with the summary, and was told
+                    self.summarise()
+                raise
+            except BaseException:
+                self.summarise()
+                raise
+            self.summarise()
+
+    def rows(self) -> list[Row]:
+        """The rows of all films that have one so far, whichever shard did them."""
+        found = ((name, self._kept(name)) for name in self.names)
+        return [record["row"] for _, record in found if record is not None]
+
+    def summarise(self) -> None:
+        """Write the summary of what is there, whoever else is writing it: the last to write has seen all."""
+        rows = None
+        while rows != (now := self.rows()):
+            rows = now
+            part = "" if self.shard.count == 1 else f"{self.shard.number}-of-{self.shard.count}-"
+            write_whole(self.summary, _summary(rows, self.work.columns), part)
+
+    def _done(self, engine: Engine) -> Iterator[FilmDone]:
+        todo = []
+        for name in self.of_shard():
+            record = self._kept(name)
+            if record is None or record["again"]:
+                todo.append(name)
+            else:
+                yield FilmDone(record["row"], before=True)
+        if todo:
+            yield from self._newly_done(engine, todo)
+
+    def _newly_done(self, engine: Engine, todo: Sequence[str]) -> Iterator[FilmDone]:
+        here = Path.cwd()
+        items: list[Item] = [{"film": os.fspath(here / self.names[name]), "name": name} for name in todo]
+        settings = {"work": asdict(self.work), "out": os.fspath(here / self.out)}
+        outcomes = engine.run(Job("vidrnn.batch:film_worker", settings), items, [self._patience(name) for name in todo])
+        with closing(outcomes):  # whoever stops asking ends the workers now, not when rubbish is collected
+            for outcome in outcomes:
+                yield FilmDone(self._row(todo, outcome), before=False)
+
+    @property
+    def _results(self) -> _Results:
+        return _Results(self.work, self.out)
+
+    def _row(self, todo: Sequence[str], outcome: Outcome) -> Row:
+        if isinstance(outcome, Finished):
+            return outcome.result
+        name = todo[outcome.index]
+        return self._results.lost(self.names[name], name, outcome)
+
+    def _patience(self, name: str) -> float:
+        if self.timeout_seconds is not None:
+            return self.timeout_seconds
+        return _PATIENCE_SECONDS + _PATIENCE_PER_MEGABYTE * _seen(self.names[name])[0] / 1e6
+
+    def _kept(self, name: str) -> dict[str, Any] | None:
+        """The record of a film, if it is of this work and of the film as it is now, and its files are there."""
+        record = self._results.record(name)
+        if record is None or record["work"] != self.work.identity or record["film"] != _seen(self.names[name]):
+            return None
+        wanted = () if "error" in record["row"] else self.work.suffixes
+        return record if all(result_file(self.out, name, suffix).is_file() for suffix in wanted) else None
+
+    def _written(self, name: str) -> list[Path]:
+        record = self._results.record(name) or {"files": ()}
+        return [result_file(self.out, name, suffix) for suffix in record["files"]]
+
+
+@dataclass(frozen=True)
+class _Results:
+    """What stands in the folder of results for each film."""
+
+    work: Work
+    out: Path
+
+    def record(self, name: str) -> dict[str, Any] | None:
+        """What was written down of a film when it was done; None if nothing whole was."""
+        try:
+            found = json.loads(self._record_file(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) and found.keys() == {"film", "work", "files", "again", "row"} else None
+
+    def done(self, film: Path, name: str, reader: Reader) -> Row:
+        """Do a film and write its record; whatever is wrong with it is its row.
+
+        Raises:
+            VidrnnError: something else is wrong, and the work cannot go on.
+        """
+        seen = _seen(film)
+        try:
+            row = reader(film, shown(name), lambda suffix: result_file(self.out, name, suffix))
+        except FilmError as error:
+            return self._keep(name, seen, self._failed(film, name, FilmFailure.of(film, error).reason))
+        except VidrnnError:
+            raise
+        except Exception as error:  # a fault of ours, or of a library, costs this film its answer and no other
+            said = f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"
+            return self._keep(name, seen, self._failed(film, name, said), again=True)
+        return self._keep(name, seen, row)
+
+    def lost(self, film: Path, name: str, outcome: Lost) -> Row:
+        """The row of a film whose worker broke down; it is tried again when the work is started again."""
+        return self._keep(name, _seen(film), self._failed(film, name, outcome.reason), again=True)
+
+    def _failed(self, film: Path, name: str, reason: str) -> Row:
+        for suffix in {*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]}:
+            result_file(self.out, name, suffix).unlink(missing_ok=True)
+        return {"path": shown(name), "error": reason}
+
+    def _keep(self, name: str, seen: list[int], row: Row, *, again: bool = False) -> Row:
+        known = {*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]}
+        files = [suffix for suffix in sorted(known) if result_file(self.out, name, suffix).is_file()]
+        record = {"film": seen, "work": self.work.identity, "files": files, "again": again, "row": row}
+        write_whole(self._record_file(name), json.dumps(record, ensure_ascii=False) + "\n")
+        return row
+
+    def _record_file(self, name: str) -> Path:
+        return result_file(self.out / _HIDDEN, name, _RECORD)
+
+
+def film_worker(settings: dict[str, Any]) -> Worker:
+    """What works on films in a process of its own: from the words of `Batch` to rows and the files of each film."""
+    told = settings["work"]
+    work = Work(**{**told, "suffixes": tuple(told["suffixes"]), "columns": tuple(told["columns"])})
+    results, reader = _Results(work, Path(settings["out"])), work.opened()
+
+    def worker(item: Item) -> Row:
+        return results.done(Path(item["film"]), item["name"], reader)
+
+    return worker
+
+
+def _seen(film: Path) -> list[int]:
+    """By what a film is known again: its bytes and when it was changed; of a folder of pictures, all of them."""
+    try:
+        parts = [each.stat() for each in film.iterdir()] if film.is_dir() else [film.stat()]
+    except OSError:
+        return [0, 0, 0]
+    return [sum(part.st_size for part in parts), max((part.st_mtime_ns for part in parts), default=0), len(parts)]
+
+
+def _summary(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """The rows as CSV: a line for each film, empty where it has nothing to say."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", *columns, "error"])
+    table.writerows([_cell(row.get(column, "")) for column in ("path", *columns, "error")] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+@contextmanager
+def _alone(lock: Path, out: Path) -> Iterator[None]:
+    """Nobody else does the same work as long as the block lasts; whoever is killed lets go.
+
+    Where the file system knows no locks there is no such help, and results are whole all the same.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    except OSError as problem:
+        raise OutputError(
+            f"{out}: results cannot be written there: {problem.strerror or problem}. Name another folder: --out DIR."
+        ) from problem
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"{out}: another vidrnn is writing these results. Wait for it, or name another folder: --out DIR."
+            ) from None
+        except OSError:
+            pass
+        yield

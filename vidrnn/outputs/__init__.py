@@ -1,0 +1,12 @@
+"""Forms in which an answer is written, by the name that `--format` takes."""
+
+OUTPUTS = {
+    "jsonl": "vidrnn.outputs.jsonl:Jsonl",
+    "csv": "vidrnn.outputs.csv:Csv",
+    "parquet": "vidrnn.outputs.parquet:Parquet",
+    "srt": "vidrnn.outputs.srt:Srt",
+    "vtt": "vidrnn.outputs.vtt:Vtt",
+    "labelstudio": "vidrnn.outputs.labelstudio:LabelStudio",
+    "video": "vidrnn.outputs.video:AnnotatedWebm",
+    "mp4": "vidrnn.outputs.video:AnnotatedMp4",
+}

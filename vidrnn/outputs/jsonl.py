@@ -1,0 +1,19 @@
+"""One line of JSON a film, so that the files of many can be joined by `cat`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vidrnn.outputs.base import Answered, Output, answer_json
+from vidrnn.whole import write_whole
+
+
+class Jsonl(Output):
+    """All of the answer: label, candidates, segments, notes."""
+
+    suffix = ".jsonl"
+
+    def write(self, answered: Answered, file: Path) -> None:
+        """As the contract says."""
+        write_whole(file, json.dumps(answer_json(answered.name, answered.found), ensure_ascii=False) + "\n")

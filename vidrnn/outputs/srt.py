@@ -1,0 +1,22 @@
+"""Subtitles as every player reads them (SubRip)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidrnn.outputs.base import Answered, Output, captions, clock
+from vidrnn.whole import write_whole
+
+
+class Srt(Output):
+    """A caption for each segment: its label and probability."""
+
+    suffix = ".srt"
+
+    def write(self, answered: Answered, file: Path) -> None:
+        """As the contract says."""
+        shown = [
+            f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n"
+            for number, (start, end, text) in enumerate(captions(answered.found), 1)
+        ]
+        write_whole(file, "\n".join(shown))

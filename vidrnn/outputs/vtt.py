@@ -1,0 +1,23 @@
+"""Subtitles as browsers read them (WebVTT)."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+from vidrnn.outputs.base import Answered, Output, captions, clock
+from vidrnn.whole import write_whole
+
+
+class Vtt(Output):
+    """A caption for each segment: its label and probability."""
+
+    suffix = ".vtt"
+
+    def write(self, answered: Answered, file: Path) -> None:
+        """As the contract says."""
+        shown = [
+            f"{clock(start, '.')} --> {clock(end, '.')}\n{escape(text, quote=False)}\n"
+            for start, end, text in captions(answered.found)
+        ]
+        write_whole(file, "\n".join(["WEBVTT\n", *shown]))

@@ -1,0 +1,45 @@
+"""A file whole or not at all: it is written beside its place, then renamed. This module does not know what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from vidrnn.errors import OutputError
+
+_BESIDE = ".part-"
+"""Begins the name of a file that is not whole yet; hidden, so that nobody who walks the folder takes it for one."""
+
+
+@contextmanager
+def whole(file: Path, part: str = "") -> Iterator[Path]:
+    """Where to write what becomes `file` when the block ends well, with `file`'s suffix; nothing is left otherwise.
+
+    `part` tells apart those who may write the same file at the same time.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    beside = file.with_name(_BESIDE + part + file.name)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        beside.replace(file)
+    except OSError as problem:
+        raise OutputError(
+            f"{file}: could not be written: {problem.strerror or problem}. What was finished before it is kept."
+        ) from problem
+    finally:
+        with suppress(OSError):  # where nothing could be written, nothing can be removed
+            beside.unlink()
+
+
+def write_whole(file: Path, text: str, part: str = "") -> None:
+    """Write text, in UTF-8, whole or not at all; `part` as in `whole`.
+
+    Raises:
+        OutputError: it cannot be written there.
+    """
+    with whole(file, part) as beside:
+        beside.write_text(text, encoding="utf-8", newline="")
