@@ -71,6 +71,8 @@ ROOMS = (
     "manifest",
     "records",
     "answers",
+    "baselines",
+    "unusual",
     "video",
     "timing",
     "unreadable",
@@ -107,7 +109,7 @@ FILM_WING = {
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video"},
+    "cv2": {"video", "baselines"},
     "rich": {"console"},
     "matplotlib": {"plots"},
     "typer": {"cli"},
