@@ -93,10 +93,11 @@ class MeanImage:
 
 def optical_flow(before: Picture, after: Picture) -> Flow:
     """How each pixel of `before` moves to come to `after`, by DIS; none where frames are below 12 pixels."""
+    still = np.zeros((*before.shape[:2], 2), dtype=np.float32)
     if max(before.shape[:2]) < _LEAST_SIDE:
-        return np.zeros((*before.shape[:2], 2), dtype=np.float32)
+        return still
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return np.asarray(search.calc(_grey(before), _grey(after), None), dtype=np.float32)
+    return np.asarray(search.calc(_grey(before), _grey(after), still), dtype=np.float32)
 
 
 def smooth_flow(before: Picture, after: Picture) -> Flow:
