@@ -44,6 +44,7 @@ ROOMS = (
     "windows",
     "runtimes",
     "scoring",
+    "detection",
     "gradients",
     "material",
     "weights",
