@@ -49,6 +49,7 @@ ROOMS = (
     "windows",
     "runtimes",
     "scoring",
+    "detection",
     "gradients",
     "material",
     "weights",
@@ -78,6 +79,8 @@ ROOMS = (
     "outputs",
     "answers",
     "filming",
+    "baselines",
+    "unusual",
     "video",
     "timing",
     "unreadable",
@@ -106,7 +109,7 @@ FILM_WING = {
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "filming", "outputs"},
+    "cv2": {"video", "baselines", "filming", "outputs"},
     "av": {"filming"},
     "pyarrow": {"outputs"},
     "ray": {"engines"},

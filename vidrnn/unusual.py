@@ -1,0 +1,187 @@
+"""How unusual each frame of a film is, from how badly it was foretold: errors, scores in [0, 1], stretches in seconds.
+
+numpy only. All but `normalised_in_film` looks back only: what comes later changes nothing. A frame that had nothing
+before it to be foretold from has no score: it is not a number here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.values import Segment
+
+Floats = NDArray[np.float64]
+
+BLOCK = 16
+"""Pixels, high and wide, of the blocks of which the worst is sought."""
+UNUSUAL = "unusual"
+_LEAST_ERROR = 1e-8  # squared, of a pixel: less than one pixel's step of 1/255 comes to in a block
+_HIGH_SHARE = 0.99  # of validation frames are below the error that scores 0.5
+_LEAST_REACH = 0.1  # between the middle and the high error, in natural logarithms: 10 %
+_STEEPNESS = 4.0  # the middle error scores 0.1, and one as far above the high error 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class FrameError:
+    """How far a foretold frame is from the true one, in brightness from 0 to 1."""
+
+    mse: float
+    """Squared error, mean over the frame."""
+    worst_block: float
+    """Squared error, mean over the block of 16x16 pixels in which it is largest."""
+
+    @property
+    def psnr(self) -> float:
+        """Decibels, at most 100."""
+        return float(decibels(np.asarray(self.mse)))
+
+
+def frame_error(predicted: NDArray[np.floating], true: NDArray[np.floating]) -> FrameError:
+    """The error of one frame; both (height, width, channels), in [0, 1].
+
+    Raises:
+        ValueError: they differ in shape.
+    """
+    if predicted.shape != true.shape or true.ndim != 3:
+        raise ValueError(f"wanted two frames (height, width, channels), found {predicted.shape} and {true.shape}")
+    squared = ((predicted.astype(np.float64) - true) ** 2).mean(2)
+    return FrameError(float(squared.mean()), worst_block(squared))
+
+
+def worst_block(values: NDArray[np.floating]) -> float:
+    """The largest mean of a block of 16x16 of (height, width); the last blocks end where the picture ends.
+
+    Where the picture is smaller than a block, its own size is that of the block.
+    """
+    sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
+    sums[1:, 1:] = values.cumsum(0, dtype=np.float64).cumsum(1)
+    (tops, bottoms), (lefts, rights) = (_edges(length) for length in values.shape)
+    blocks = sums[np.ix_(bottoms, rights)] + sums[np.ix_(tops, lefts)]
+    blocks -= sums[np.ix_(bottoms, lefts)] + sums[np.ix_(tops, rights)]
+    area = (bottoms - tops)[:, None] * (rights - lefts)
+    return float(max(0.0, (blocks / area).max()))
+
+
+def decibels(mse: Floats) -> Floats:
+    """PSNR for numbers in [0, 1]; at most 100, for no error."""
+    found: Floats = np.minimum(-10 * np.log10(np.maximum(mse, 1e-10)), 100.0)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Turns errors into scores by what errors frames of validation films had; kept with a model."""
+
+    middle: float
+    """Natural logarithm of the median error."""
+    high: float
+    """... of the error that one frame in a hundred exceeds."""
+
+    @classmethod
+    def of(cls, errors: Floats) -> Calibration:
+        """The calibration for squared errors (frames,) of frames in which nothing is unusual.
+
+        Raises:
+            ValueError: there is no error to go by, or one that is below 0 or infinite.
+        """
+        known = errors[~np.isnan(errors)]
+        if not len(known) or not (np.isfinite(known) & (known >= 0)).all():
+            raise ValueError(f"wanted errors of 0 or more of some frames, found {len(known)} frames: {known[:3]}")
+        middle, high = np.quantile(np.log(known + _LEAST_ERROR), [0.5, _HIGH_SHARE])
+        return cls(float(middle), float(max(high, middle + _LEAST_REACH)))
+
+    def scores(self, errors: Floats) -> Floats:
+        """Unusual-scores in (0, 1) of squared errors: 0.5 where one usual frame in a hundred is worse.
+
+        The larger the error, the larger the score, and it never reaches 1: of two frames far out, the farther one can
+        be told. A logistic curve would call both 1.
+        """
+        far = _STEEPNESS * (np.log(errors + _LEAST_ERROR) - self.high) / (self.high - self.middle)
+        scores: Floats = (1 + far / (1 + np.abs(far))) / 2
+        return scores
+
+
+class TrailingMean:
+    """The mean of a film's last scores, this one included; fewer at its beginning. Frames without are passed over."""
+
+    def __init__(self, frames: int) -> None:
+        if frames < 1:
+            raise ValueError(f"a mean is of 1 frame or more, not {frames}")
+        self._last: deque[float] = deque(maxlen=frames)
+
+    def push(self, score: float) -> float:
+        """The mean when `score` has come."""
+        self._last.append(score)
+        known = [each for each in self._last if not isnan(each)]
+        return sum(known) / len(known) if known else float("nan")
+
+
+def smoothed(scores: Floats, frames: int) -> Floats:
+    """Each score of a film (frames,) as the mean of the last `frames` scores up to it."""
+    mean = TrailingMean(frames)
+    return np.asarray([mean.push(float(score)) for score in scores], dtype=np.float64)
+
+
+def normalised_in_film(errors: Floats) -> Floats:
+    """Scores in [0, 1] from squared errors (frames,) of one film: 1 where its PSNR is lowest, 0 where it is highest.
+
+    For comparison with papers only. It has to know the whole film, and calls a frame of every film unusual, of one in
+    which nothing happens too; where all errors are alike it is 0. Liu, Luo, Lian and Gao, "Future frame prediction for
+    anomaly detection", CVPR 2018.
+    """
+    return spread_in_film(-decibels(errors))
+
+
+def spread_in_film(scores: Floats) -> Floats:
+    """The scores of one film (frames,) stretched so that they go from 0 to 1; 0 where all are alike."""
+    known = scores[~np.isnan(scores)]
+    if not len(known) or known.max() == known.min():
+        return np.where(np.isnan(scores), np.nan, 0.0)
+    stretched: Floats = (scores - known.min()) / (known.max() - known.min())
+    return stretched
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """When a stretch of film is called unusual."""
+
+    threshold: float = 0.5
+    """A score from which a stretch begins."""
+    until: float = 0.4
+    """A score below which it ends: lower, so that one that flickers about the threshold is one stretch."""
+    least_seconds: float = 0.2
+    """Shorter stretches are left out."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.until <= self.threshold <= 1:
+            raise ValueError(f"wanted 0 <= until <= threshold <= 1, found {self.until} and {self.threshold}")
+
+
+def unusual_segments(scores: Floats, seconds: Sequence[float], end_seconds: float, alarm: Alarm) -> tuple[Segment, ...]:
+    """Stretches in which frames are unusual, each with its highest score, from scores (frames,) and their times.
+
+    Frame and stretch end where the next frame begins, the last one at `end_seconds`. A frame without a score is usual.
+    """
+    times = [*map(float, seconds), float(end_seconds)]
+    found = []
+    first: int | None = None
+    for place, score in enumerate([*map(float, scores), float("nan")]):
+        if first is None and score >= alarm.threshold:
+            first = place
+        elif first is not None and not score >= alarm.until:
+            found.append(Segment(times[first], times[place], UNUSUAL, float(scores[first:place].max())))
+            first = None
+    return tuple(each for each in found if each.end_seconds - each.start_seconds >= alarm.least_seconds - 1e-9)
+
+
+def _edges(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where blocks begin and end along a side."""
+    last = max(0, length - BLOCK)
+    begins = np.unique([*range(0, last, BLOCK), last])
+    return begins, np.minimum(begins + BLOCK, length)
