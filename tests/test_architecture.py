@@ -37,6 +37,7 @@ ROOMS = (
     "shards",
     "fit",
     "run",
+    "frames_export",
     "portable",
     "export",
     "tracing",

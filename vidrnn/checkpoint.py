@@ -6,28 +6,34 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Generic, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from vidrnn.config import ModelHeader, ModelSpec
 from vidrnn.errors import ModelError, RunError, UsageError
+from vidrnn.forecaster import Forecaster, build_forecaster
 from vidrnn.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
 from vidrnn.model import Model, build_model
 
 CARD_NAME = "README.md"
 
 
+Network = TypeVar("Network", bound=nn.Module)
+
+
 @dataclass(frozen=True)
-class LoadedModel:
+class Loaded(Generic[Network]):
     """A network ready to be asked, and its header."""
 
-    network: Model
+    network: Network
     header: ModelHeader
     folder: Path
 
@@ -36,12 +42,16 @@ class LoadedModel:
         """What the network is."""
         return self.header.spec
 
-    def on(self, device: str) -> LoadedModel:
+    def on(self, device: str) -> Self:
         """The same model, computing on `device`."""
         return replace(self, network=self.network.to(device))
 
 
-def save_model(folder: Path, network: Model, header: ModelHeader, card: str) -> None:
+LoadedModel = Loaded[Model]
+LoadedForecaster = Loaded[Forecaster]
+
+
+def save_model(folder: Path, network: nn.Module, header: ModelHeader, card: str) -> None:
     """Write a model folder, whole or not at all; one that stands there is replaced.
 
     Raises:
@@ -62,8 +72,27 @@ def load_model(path: Path) -> LoadedModel:
     """
     file = find_weights(path)
     header = read_header(file)
+    if header.spec.task != "classify":
+        raise ModelError(f"{path}: is a model of the task {header.spec.task}; what was asked needs one of classify.")
+    return _loaded(path, file, header, build_model)
+
+
+def load_forecaster(path: Path) -> LoadedForecaster:
+    """Read a model of the next frames; otherwise as `load_model`.
+
+    Raises:
+        ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
+    """
+    file = find_weights(path)
+    header = read_header(file)
+    if header.spec.task != "next-frame":
+        raise ModelError(f"{path}: is a model of the task {header.spec.task}; what was asked needs one of next-frame.")
+    return _loaded(path, file, header, build_forecaster)
+
+
+def _loaded(path: Path, file: Path, header: ModelHeader, build: Callable[[ModelSpec], Network]) -> Loaded[Network]:
     try:
-        network = build_model(header.spec)
+        network = build(header.spec)
     except UsageError as error:
         raise ModelError(f"{path}: made of parts that this vidrnn lacks. {error} Update vidrnn.") from None
     try:
@@ -74,7 +103,7 @@ def load_model(path: Path) -> LoadedModel:
         raise ModelError(
             f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
         ) from None
-    return LoadedModel(network.eval().requires_grad_(False), header, file.parent)
+    return Loaded(network.eval().requires_grad_(False), header, file.parent)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.values import FORMAT_VERSION, Handling, Part, Sampling, Size
+from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Part, Sampling, Size
 
 USUAL_LAYERS = {"mingru": 2, "rglru": 2}
 """Of heads that are made of blocks; every other head has one."""
@@ -225,6 +225,17 @@ class ModelSpec(_Frozen):
         return Sampling(self.frames, self.spacing_seconds)
 
 
+class CalibrationConfig(_Frozen):
+    """What errors a model of the next frames makes on films in which nothing is unusual."""
+
+    middle: float
+    """Natural logarithm of the median error of a frame's worst block."""
+    high: float
+    """... of the error that one frame in a hundred exceeds."""
+    smoothing_frames: int = Field(1, ge=1)
+    """A frame's score is the mean of this many scores up to it."""
+
+
 class ModelHeader(_Frozen):
     """The JSON that travels inside the weights file: names, numbers and hashes, no paths of anyone's machine."""
 
@@ -233,6 +244,8 @@ class ModelHeader(_Frozen):
     spec: ModelSpec
     temperature: float = Field(1.0, gt=0)
     """Scores are divided by it before softmax, so that a probability of 0.8 is right about 8 times in 10."""
+    calibration: CalibrationConfig | None = None
+    """For next-frame: what errors are unusual."""
     seed: int
     seen: dict[str, Part]
     """Content hash of every clip of the training data, with its part."""
@@ -240,6 +253,17 @@ class ModelHeader(_Frozen):
     """What evaluation found at the end of training, as the model card shows it."""
     facts: dict[str, Any]
     """How the model came to be: data, split, encoder trial, command, seconds."""
+
+    @property
+    def frames_handling(self) -> FramesHandling:
+        """How a model of the next frames is fed and read."""
+        spec, found = self.spec, self.calibration
+        assert spec.forecast is not None
+        known = None if found is None else (found.middle, found.high, found.smoothing_frames)
+        forecast = spec.forecast
+        return FramesHandling(
+            spec.size, spec.spacing_seconds, forecast.channels, forecast.context, forecast.horizon, known
+        )
 
     @property
     def handling(self) -> Handling:

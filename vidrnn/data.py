@@ -98,3 +98,41 @@ def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
     """Portions of about `size`, none of a single clip, which would leave batch normalisation without a deviation."""
     count = max(1, min(round(len(places) / size), len(places) // 2))
     return [portion for portion in np.array_split(places, count) if len(portion)]
+
+
+@dataclass(frozen=True)
+class FrameDraw:
+    """How training draws stretches of frames from films without labels."""
+
+    frames: int
+    """In a stretch."""
+    minibatch: int
+    steps: int
+    """Minibatches in an epoch."""
+    seed: int
+    mirror: bool = True
+    """Whether half of the stretches are mirrored."""
+    crop: int | None = None
+    """Pixels: pictures with longer sides are cut down to this at random places; None: they are shown whole."""
+
+    def epoch(self, films: Sequence[NDArray[np.uint8]], epoch: int) -> Iterator[Minibatch]:
+        """Stretches from anywhere in the films (steps, height, width, 3), longer films the more often."""
+        rng = np.random.default_rng((self.seed, epoch))
+        begins = np.array([len(film) - self.frames + 1 for film in films], dtype=np.float64)
+        chosen = rng.choice(len(films), size=(self.steps, self.minibatch), p=begins / begins.sum())
+        for row in chosen:
+            stretches = np.stack([self._stretch(films[place], rng) for place in row])
+            mask = torch.ones(stretches.shape[:2], dtype=torch.bool)
+            yield Minibatch(torch.from_numpy(stretches), mask, torch.zeros(len(row), dtype=torch.long))
+
+    def _stretch(self, film: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        start = int(rng.integers(len(film) - self.frames + 1))
+        cut = tuple(self._cut(side, rng) for side in film.shape[1:3])
+        stretch = film[start : start + self.frames, cut[0], cut[1]]
+        return stretch[:, :, ::-1] if self.mirror and rng.random() < 0.5 else stretch
+
+    def _cut(self, side: int, rng: np.random.Generator) -> slice:
+        if self.crop is None or side <= self.crop:
+            return slice(None)
+        start = int(rng.integers(side - self.crop + 1))
+        return slice(start, start + self.crop)

@@ -77,6 +77,8 @@ class Lesson:
     steps: int
     """Minibatches in an epoch."""
     validate: Callable[[], Validation]
+    advance: Callable[[float], None] = lambda progress: None
+    """Told before each minibatch how much of the training is behind, from 0 to 1: for lessons that grow harder."""
 
 
 @dataclass
@@ -188,6 +190,7 @@ class Fit:
     def _step(self, minibatch: Minibatch, progress: float) -> float:
         for group in self._optimiser.param_groups:
             group["lr"] = self.plan.learning_rate * _rate(progress)
+        self.lesson.advance(progress)
         loss = self.lesson.loss(self.lesson.answer(minibatch), minibatch.target, minibatch.mask)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -84,11 +84,15 @@ class Forecaster(nn.Module):
     before it only.
     """
 
-    def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size) -> None:
+    def __init__(self, body: PictureBody | VectorBody, painter: Painter) -> None:
         super().__init__()
         self.body = body
         self.painter = painter
-        self.size = size
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it reads pictures of other sizes than the model's, as parts of pictures in training."""
+        return isinstance(self.body, PictureBody)
 
     @property
     def channels(self) -> int:
@@ -128,7 +132,7 @@ class Forecaster(nn.Module):
         steps = pictures.shape[:2]
         sequence, head_state = self.body.head(_apart(through, steps), part_of(state, "head"))
         imagined = self.body.imagine(sequence.flatten(0, 1), past)
-        predicted = self.painter(imagined, wide, flow)[..., : self.size.height, : self.size.width]
+        predicted = self.painter(imagined, wide, flow)[..., : pictures.shape[-2], : pictures.shape[-1]]
         return _apart(predicted, steps), join(picture=last_of(pictures, known, None), head=head_state)
 
     def rollout(
@@ -156,11 +160,10 @@ class Forecaster(nn.Module):
 
     def _padded(self, pictures: Tensor) -> Tensor:
         """Sides made multiples of what the encoder shrinks by; the picture goes on as it ends."""
-        padding = padded_size(self.size)
-        extra = padding.width - self.size.width, padding.height - self.size.height
-        if extra == (0, 0):
+        rows, columns = pictures.shape[-2:]
+        if rows % SHRINKS == 0 and columns % SHRINKS == 0:
             return pictures
-        return nn.functional.pad(pictures, (0, extra[0], 0, extra[1]), mode="replicate")
+        return nn.functional.pad(pictures, (0, -columns % SHRINKS, 0, -rows % SHRINKS), mode="replicate")
 
 
 def padded_size(size: Size) -> Size:
@@ -181,7 +184,7 @@ def build_forecaster(spec: ModelSpec) -> Forecaster:
         body = PictureBody(forecast.channels, head)
     else:
         body = VectorBody(build_encoder(spec.encoder, size), head, size)
-    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels), spec.size)
+    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels))
 
 
 def _convolutions(entering: int, width: int) -> nn.Sequential:

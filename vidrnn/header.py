@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidrnn.errors import ModelError
-from vidrnn.values import FORMAT_VERSION, Handling, Sampling, Size
+from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Sampling, Size
 
 if TYPE_CHECKING:
     from vidrnn.config import ModelHeader
@@ -70,6 +70,19 @@ def read_header(file: Path) -> ModelHeader:
     if HEADER_KEY not in metadata:
         raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")
     return ModelHeader.from_json(metadata[HEADER_KEY], source=str(file))
+
+
+def read_frames_handling(text: str, source: str) -> FramesHandling | None:
+    """How a model of the next frames is fed and read, from the JSON of its header; None if it is of another task.
+
+    Raises:
+        ModelError: the text is damaged, or from a newer vidrnn.
+    """
+    if '"task":"next-frame"' not in text:
+        return None
+    from vidrnn.config import ModelHeader
+
+    return ModelHeader.from_json(text, source).frames_handling
 
 
 def read_handling(text: str, source: str) -> Handling:

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import onnx
@@ -14,12 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from vidrnn.checkpoint import LoadedModel
+from vidrnn.checkpoint import LoadedForecaster, LoadedModel
 from vidrnn.config import ModelSpec
 from vidrnn.errors import ExportError
+from vidrnn.forecaster import Forecaster, VectorBody
 from vidrnn.model import Model, SequenceModel
 from vidrnn.runtimes.base import StateTensor, next_of, past_encoder
 from vidrnn.state import State as Tensors
+from vidrnn.state import join
 from vidrnn.tasks.base import Scores
 
 Graph = TypeVar("Graph", bound=nn.Module)
@@ -51,6 +54,20 @@ class HeadGraph(nn.Module):
         """(batch, time, width) and a state in the order of `names` -> (batch, classes), (batch, time, classes), ..."""
         scores, after = self.sequence(features, dict(zip(self.names, state, strict=True)))
         return scores.clip, scores.steps, *(after[name] for name in self.names)
+
+
+class StepGraph(nn.Module):
+    """One frame of each film and each tensor of the state -> the frame after it, and each tensor of the new state."""
+
+    def __init__(self, model: Forecaster, names: Sequence[str]) -> None:
+        super().__init__()
+        self.model = model
+        self.names = tuple(names)
+
+    def forward(self, frame: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """`frame` (batch, height, width, 3) uint8, `state` in the order of `names`."""
+        predicted, after = self.model(frame.unsqueeze(1), dict(zip(self.names, state, strict=True)))
+        return predicted[:, 0], *(after[name] for name in self.names)
 
 
 _FEATURES = "features"
@@ -87,10 +104,30 @@ def fresh_state(model: LoadedModel) -> dict[str, StateTensor]:
     frames = torch.zeros(1, 2, model.spec.height, model.spec.width, 3, dtype=torch.uint8)
     with torch.inference_mode():
         _, state = model.network(frames, None, torch.zeros(1, 2, dtype=torch.bool))
-    uneven = [name for name, tensor in state.items() if tensor.unique().numel() != 1]
-    if uneven:
-        raise ExportError(f"{model.folder}: its {uneven[0]} begins with several numbers, and one can be stored.")
-    return {name: _told(tensor) for name, tensor in state.items()}
+    return {name: _even(name, tensor, model.folder) for name, tensor in state.items()}
+
+
+def fresh_frames_state(model: LoadedForecaster) -> dict[str, StateTensor]:
+    """What a model of the next frames remembers at a fresh start, by name.
+
+    Raises:
+        ExportError: a tensor is not one number all over, so that it cannot be told in one.
+    """
+    network, spec = model.network, model.spec
+    with torch.inference_mode():
+        _, state = network(torch.zeros(1, 1, spec.height, spec.width, 3, dtype=torch.uint8))
+        state = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+        if isinstance(network.body, VectorBody):
+            nothing = torch.zeros(1, 1, network.body.encoder.width)
+            _, fresh = network.body.head(nothing, None, torch.zeros(1, 1, dtype=torch.bool))
+            state |= join(head=fresh)
+    return {name: _even(name, tensor, model.folder) for name, tensor in state.items()}
+
+
+def _even(name: str, tensor: Tensor, folder: Path) -> StateTensor:
+    if bool((tensor != tensor.flatten()[0]).any()):
+        raise ExportError(f"{folder}: its {name} begins with several numbers, and one can be stored.")
+    return _told(tensor)
 
 
 def _told(tensor: Tensor) -> StateTensor:
@@ -132,6 +169,15 @@ def head_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.Mo
     graph = _with_onnx_layers(HeadGraph(model.network.sequence, names))
     outputs = ["clip", "steps", *map(next_of, names)]
     return _traced(graph, (features, *state), ["features", *names], outputs)
+
+
+def step_as_onnx(model: LoadedForecaster, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
+    """A model of the next frames: `frame` and the state -> `next`, and each tensor's `.next`."""
+    names = list(tensors)
+    frame = torch.zeros(2, model.spec.height, model.spec.width, 3, dtype=torch.uint8)
+    inputs = (frame, *(torch.from_numpy(tensor.made(2)) for tensor in tensors.values()))
+    graph = _with_onnx_layers(StepGraph(model.network, names))
+    return _traced(graph, inputs, ["frame", *names], ["next", *map(next_of, names)])
 
 
 Hidden = Tensor | tuple[Tensor, ...]

@@ -69,6 +69,22 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
+class FramesHandling:
+    """How a model of the next frames is fed, and how its errors are read."""
+
+    size: Size
+    spacing_seconds: float
+    """Between the frames that it sees."""
+    channels: int
+    """Of what it paints: 1 if it is grey, else 3."""
+    context: int
+    """Frames that it was shown in training before it went on by itself."""
+    horizon: int
+    calibration: tuple[float, float, int] | None
+    """Logarithms of the middle and of a high error of usual frames, and over how many frames scores are smoothed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One picture and its time."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidrnn.answers import WindowScores
 from vidrnn.header import HEADER_KEY, read_handling
-from vidrnn.values import Handling, Pixels
+from vidrnn.values import FramesHandling, Handling, Pixels
 
 if TYPE_CHECKING:
     from vidrnn.config import ModelHeader, ModelSpec
@@ -197,3 +197,29 @@ class GraphRuntime(Runtime):
             return self.follow(np.stack(windows))[0]
         clip, steps = self.run_head(["clip", "steps"], {"features": np.stack(windows)})
         return WindowScores(clip.astype(np.float64), steps.astype(np.float64))
+
+
+class FrameRuntime:
+    """A model of the next frames that can be asked, whatever computes it."""
+
+    name: str
+    """As `--runtime` takes it."""
+    handling: FramesHandling
+    """How it is fed, and how its errors are read."""
+
+    @property
+    def header(self) -> ModelHeader:
+        """All that it says of itself."""
+        raise TypeError(f"{type(self).__name__} must say where its header is")
+
+    def foretell(self, frames: Pixels, state: State | None = None) -> tuple[NDArray[np.float32], State]:
+        """What comes after the newest frame of each film.
+
+        Args:
+            frames: (batch, height, width, 3) uint8 RGB at the model's size, one frame of each film.
+            state: what this returned for the frames before; None for a fresh start.
+
+        Returns:
+            the frame after each, (batch, height, width, channels) in [0, 1], and the state.
+        """
+        raise TypeError(f"{type(self).__name__} must say how it foretells frames")

@@ -10,14 +10,15 @@ from typing import Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from vidrnn.answers import WindowScores
-from vidrnn.checkpoint import LoadedModel, load_model
+from vidrnn.checkpoint import LoadedForecaster, LoadedModel, load_forecaster, load_model
 from vidrnn.config import ModelHeader
 from vidrnn.errors import ModelError
 from vidrnn.header import WEIGHTS_NAME
 from vidrnn.model import Encode, Model, SequenceModel, encoding_of
-from vidrnn.runtimes.base import Array, Features, Runtime, State
+from vidrnn.runtimes.base import Array, Features, FrameRuntime, Runtime, State
 from vidrnn.scoring import score_windows
 from vidrnn.values import Pixels
 
@@ -39,8 +40,7 @@ class TorchRuntime(Runtime):
         Raises:
             ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
         """
-        if path.suffix in (".onnx", ".xml"):
-            raise ModelError(f"{path}: torch reads {WEIGHTS_NAME}. Name the model's folder, or say another --runtime.")
+        _refuse_portable(path)
         return cls(load_model(path).on(device))
 
     @property
@@ -84,3 +84,43 @@ class TorchRuntime(Runtime):
     @cached_property
     def _encode(self) -> Encode:
         return encoding_of(self.network.encoder)
+
+
+class TorchFrames(FrameRuntime):
+    """A loaded model of the next frames."""
+
+    name = "torch"
+
+    def __init__(self, model: LoadedForecaster) -> None:
+        self.network = model.network.eval()
+        self.handling = model.header.frames_handling
+        self._header = model.header
+
+    @classmethod
+    def open(cls, path: Path, device: str = "cpu") -> Self:
+        """Read a model from a run folder, a model folder or its weights file.
+
+        Raises:
+            ModelError: there is none, or it is damaged, foreign, newer than this vidrnn, or of another task.
+        """
+        _refuse_portable(path)
+        return cls(load_forecaster(path).on(device))
+
+    @property
+    def header(self) -> ModelHeader:
+        """As the contract says."""
+        return self._header
+
+    def foretell(self, frames: Pixels, state: State | None = None) -> tuple[NDArray[np.float32], State]:
+        """As the contract says."""
+        device = next(self.network.parameters()).device
+        given = {name: torch.from_numpy(tensor).to(device) for name, tensor in (state or {}).items()}
+        with torch.inference_mode():
+            told = torch.from_numpy(np.ascontiguousarray(frames)).to(device).unsqueeze(1)
+            predicted, after = self.network(told, given or None)
+        return np.asarray(predicted[:, 0].cpu()), {name: np.asarray(tensor.cpu()) for name, tensor in after.items()}
+
+
+def _refuse_portable(path: Path) -> None:
+    if path.suffix in (".onnx", ".xml"):
+        raise ModelError(f"{path}: torch reads {WEIGHTS_NAME}. Name the model's folder, or say another --runtime.")
