@@ -27,10 +27,12 @@ HOUSE = Path(vidrnn.__file__).parent
 ROOMS = (
     "cli",
     "console",
+    "gallery",
     "compare",
     "plots",
     "comparison",
     "train",
+    "forecasting",
     "trial",
     "controls",
     "learn",
@@ -42,6 +44,8 @@ ROOMS = (
     "export",
     "tracing",
     "evaluate",
+    "appraisal",
+    "foretell",
     "filing",
     "batch",
     "engines",
@@ -106,7 +110,7 @@ FILM_WING = {
     *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
     *("outputs.labelstudio", "outputs.video"),
     *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
-    *("predict", "stream", "windows", "runtimes.base", "runtimes.onnx"),
+    *("predict", "stream", "windows", "foretell", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
@@ -114,7 +118,7 @@ ONLY_HOME = {
     "av": {"filming"},
     "pyarrow": {"outputs"},
     "ray": {"engines"},
-    "rich": {"console"},
+    "rich": {"console", "gallery"},
     "matplotlib": {"plots"},
     "typer": {"cli"},
     "torchmetrics": {"metrics"},

@@ -57,6 +57,61 @@ def model_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def forecaster_card(header: ModelHeader, name: str, terms: str | None = None) -> str:
+    """Markdown for the README.md of a model of the next frames."""
+    spec, facts, scores, forecast = header.spec, header.facts, header.scores, header.spec.forecast
+    assert forecast is not None
+    parts = list(header.seen.values())
+    counts = f"{parts.count(Part.TRAIN)} films, chosen on {parts.count(Part.VAL)}, tested on {parts.count(Part.TEST)}"
+    grey = ", grey" * forecast.grey
+    lines = [
+        f"# {name}",
+        "",
+        f"Foretells the next frames of films, and says which are unusual. Made by vidrnn {header.vidrnn_version}.",
+        "",
+        f"    vidrnn predict FILM --model {name}",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| network | {spec.encoder.name} > {spec.head.name}, {spec.head.size} units > {forecast.paint} |",
+        f"| parameters | {facts['parameters']:,} |",
+        f"| sees | {spec.size} pixels{grey}, frames {spec.spacing_seconds:g} s apart |",
+        f"| trained on | {counts}; groups {facts['grouping']}; {forecast.context} frames seen, "
+        f"{forecast.horizon} foretold |",
+        f"| training | {facts['epochs']} epochs, the best was {facts['best_epoch']}; {facts['seconds']:.0f} s in all, "
+        f"seed {header.seed} |",
+        "",
+        f"    {facts['command']}",
+        "",
+        forecast.chosen,
+        "",
+        f"## Scores on its {scores['part']} part, {scores['stretches']} stretches",
+        "",
+        "| | MSE | MAE | MSE of a pixel | PSNR | SSIM |",
+        "|---|---|---|---|---|---|",
+        *(_method(method, numbers) for method, numbers in scores["baselines"].items()),
+        _method("this model", scores),
+        "",
+        "MSE and MAE are sums over a frame of numbers in [0, 1]; all are means over frames and steps ahead.",
+        "",
+        scores["sentence"],
+        "",
+        "## Good to know",
+        "",
+        "- What is unusual is told by films in which nothing unusual was known: its own validation films.",
+        "- Its scores hold for films like those it was trained on, not for others.",
+    ]
+    if terms:
+        lines += ["", "## Terms", "", terms]
+    return "\n".join(lines) + "\n"
+
+
+def _method(name: str, numbers: dict[str, float]) -> str:
+    ssim = "-" if numbers["ssim"] is None else f"{numbers['ssim']:.3f}"
+    sums = f"{numbers['mse_sum']:.1f} | {numbers['mae_sum']:.1f}"
+    return f"| {name} | {sums} | {numbers['mse']:.2e} | {numbers['psnr']:.2f} | {ssim} |"
+
+
 _PORTABLE = "## Portable files"
 
 

@@ -24,7 +24,19 @@ from rich.progress import (
 from rich.table import Table
 
 from vidrnn.errors import VidrnnError
-from vidrnn.records import Controls, ControlScore, Done, EpochDone, LeftOut, Note, Record
+from vidrnn.gallery import show_foretold
+from vidrnn.records import (
+    Controls,
+    ControlScore,
+    Done,
+    EpochDone,
+    ForecasterDone,
+    Foretold,
+    FrameEpoch,
+    LeftOut,
+    Note,
+    Record,
+)
 from vidrnn.records import Progress as Step
 from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction
 
@@ -145,6 +157,12 @@ class TrainingView(_View):
             self._epoch(record)
         elif isinstance(record, Controls):
             self._controls(record)
+        elif isinstance(record, FrameEpoch):
+            self._frame_epoch(record)
+        elif isinstance(record, Foretold):
+            show_foretold(record, self.console)
+        elif isinstance(record, ForecasterDone):
+            self._forecaster_done(record)
         else:
             self._done(record)
 
@@ -162,6 +180,21 @@ class TrainingView(_View):
             f"acc {record.accuracy:.3f} F1 {record.macro_f1:.3f}  {record.seconds:.1f} s  {mark}"
         )
         self.step("epochs", record.number, record.of)
+
+    def _frame_epoch(self, record: FrameEpoch) -> None:
+        of = f"/{record.of}" if record.of else ""
+        mark = "[green]best[/green]" if record.best == record.number else f"best {record.best}"
+        self.console.print(
+            f"epoch {record.number:>2}{of}  loss {record.train_loss:.3f}  val MSE of a pixel {record.mse:.2e}, "
+            f"one step ahead {record.first_mse:.2e}  {record.seconds:.1f} s  {mark}"
+        )
+        self.step("epochs", record.number, record.of)
+
+    def _forecaster_done(self, record: ForecasterDone) -> None:
+        if record.stopped:
+            self.console.print("Stopped; the best model so far is kept.")
+        last = f"model: {escape(str(record.model))}     next: vidrnn predict FILM     {record.seconds:.0f} s in all"
+        self.console.print(last, style="bold", soft_wrap=True)
 
     def _controls(self, record: Controls) -> None:
         self.console.print(controls_table(record.rows))

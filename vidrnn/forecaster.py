@@ -84,10 +84,19 @@ class Forecaster(nn.Module):
     before it only.
     """
 
-    def __init__(self, body: PictureBody | VectorBody, painter: Painter) -> None:
+    def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size) -> None:
         super().__init__()
         self.body = body
         self.painter = painter
+        self.mean_image: Tensor
+        self.register_buffer("mean_image", torch.zeros(painter.channels, size.height, size.width))
+        """Of the training films, (channels, height, width): nothing is painted with it, it is a baseline's."""
+
+    @property
+    def known_encoder(self) -> Encoder:
+        """The encoder of a model that reads by feature vectors."""
+        assert isinstance(self.body, VectorBody)
+        return self.body.encoder
 
     @property
     def any_size(self) -> bool:
@@ -184,7 +193,7 @@ def build_forecaster(spec: ModelSpec) -> Forecaster:
         body = PictureBody(forecast.channels, head)
     else:
         body = VectorBody(build_encoder(spec.encoder, size), head, size)
-    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels))
+    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels), spec.size)
 
 
 def _convolutions(entering: int, width: int) -> nn.Sequential:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.errors import DataError
-from vidrnn.films import LabelledData, read_labelled
+from vidrnn.films import LabelledData, counted, read_films, read_labelled
 from vidrnn.groups import Grouping, drop_duplicates, group_films
 from vidrnn.records import LeftOut, Note, Progress, Record
 from vidrnn.scan import scan_films
@@ -55,33 +55,33 @@ class Material:
 
 
 def gather(
-    data: Path, cache: Path | None, jobs: int, *, rate: float | None = None
+    data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
 ) -> Generator[Record, None, Material]:
     """Read DATA and every film that it names, once; records on the way, and the material in the end.
+
+    Without `labelled`, any films will do, and there is one class without a name.
 
     Raises:
         DataError: there is nothing that training could use.
     """
-    labelled = read_labelled(data)
-    yield from (Note(text) for text in labelled.notes)
+    named = read_labelled(data) if labelled else read_films(data)
+    yield from (Note(text) for text in named.notes)
     scans: list[FilmScan | FilmFailure] = []
-    for _, found in scan_films([film.path for film in labelled.films], rate=rate, cache=cache, jobs=jobs):
+    for _, found in scan_films([film.path for film in named.films], rate=rate, cache=cache, jobs=jobs):
         scans.append(found)
-        yield Progress("reading", len(scans), len(labelled.films))
-    readable = [(film, scan) for film, scan in zip(labelled.films, scans, strict=True) if isinstance(scan, FilmScan)]
-    failures = (*labelled.failures, *(found for found in scans if isinstance(found, FilmFailure)))
+        yield Progress("reading", len(scans), len(named.films))
+    readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
+    failures = (*named.failures, *(found for found in scans if isinstance(found, FilmFailure)))
     if failures:
         yield LeftOut(failures)
-    _refuse_the_unusable(data, labelled, readable, failures)
+    _refuse_the_unusable(data, named, readable, failures)
     films, kept, notes = drop_duplicates([film for film, _ in readable], [scan for _, scan in readable])
     yield from (Note(text) for text in notes)
     grouping = group_films(films, kept)
     classes = tuple(sorted({film.label for film in films}))
     material = Material(films, kept, grouping, classes, failures)
-    yield Note(
-        f"{len(films):,} clips, {len(classes)} classes, {material.frames:,} frames; "
-        f"{len(grouping.counts)} groups ({grouping.source})"
-    )
+    what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
+    yield Note(f"{what}, {material.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
     return material
 

@@ -89,7 +89,72 @@ class Done:
     stopped: bool
 
 
-Record: TypeAlias = Note | Progress | LeftOut | EpochDone | Controls | Done
+@dataclass(frozen=True, slots=True)
+class FrameEpoch:
+    """One epoch of a model that learns to foretell frames."""
+
+    number: int
+    of: int | None
+    """None where the clock decides."""
+    train_loss: float
+    mse: float
+    """Of a pixel on validation stretches, mean over the steps ahead."""
+    first_mse: float
+    """... one step ahead."""
+    best: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepNumbers:
+    """How near predicted frames are to the true ones, at one step ahead or over several; see `FrameScores`."""
+
+    mse_sum: float
+    mae_sum: float
+    mse: float
+    mae: float
+    psnr: float
+    ssim: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodScores:
+    """One way to foretell frames."""
+
+    name: str
+    overall: StepNumbers
+    per_step: tuple[StepNumbers, ...]
+    """One step ahead first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """A model's scores beside those of what needs no learning; the model is the last row."""
+
+    part: str
+    stretches: int
+    rows: tuple[MethodScores, ...]
+    sentence: str
+    """Whether the model is worth having."""
+    definitions: tuple[str, ...]
+    """What each number is, a sentence each."""
+
+    @property
+    def model(self) -> MethodScores:
+        """The model's."""
+        return self.rows[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class ForecasterDone:
+    """Training has ended and the model of the next frames stands in its folder."""
+
+    model: Path
+    seconds: float
+    stopped: bool
+
+
+Record: TypeAlias = Note | Progress | LeftOut | EpochDone | Controls | Done | FrameEpoch | Foretold | ForecasterDone
 
 
 def as_json(record: Record) -> dict[str, Any]:

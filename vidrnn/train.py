@@ -31,6 +31,7 @@ from vidrnn.controls import Outcome, controls_of, controls_table
 from vidrnn.errors import ExportError, FilmError, RunError
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.fit import Fit
+from vidrnn.forecasting import Forecasting
 from vidrnn.learn import Clock, Learner, Setting, films_of, sampling_of, told
 from vidrnn.material import Material, gather
 from vidrnn.metrics import ClassifyScores, classify_scores, fit_temperature
@@ -58,7 +59,9 @@ def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
     """
     run = Run(request.out)
     run.refuse_taken(request)
-    for record in _Journey(request, stop or Event()).go(run):
+    stop = stop or Event()
+    learns_frames = request.config.task == "next-frame"
+    for record in (Forecasting(request, stop) if learns_frames else _Journey(request, stop)).go(run):
         run.log(record)
         yield record
 

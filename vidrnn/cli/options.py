@@ -87,7 +87,9 @@ NoTest = Annotated[bool, typer.Option("--no-test", help="Split into train and va
 Frames = Annotated[int | None, typer.Option(help="Frames in a window [16].", rich_help_panel=DATA)]
 Spacing = Annotated[
     float | None,
-    typer.Option(help="Seconds between frames [a window covers the median clip].", rich_help_panel=DATA),
+    typer.Option(
+        help="Seconds between frames [a window covers the median clip; next-frame: every frame].", rich_help_panel=DATA
+    ),
 ]
 PictureSize = Annotated[
     str | None, typer.Option(help="Pictures as WIDTHxHEIGHT [by encoder and films].", rich_help_panel=DATA)

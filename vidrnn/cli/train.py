@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,11 +53,23 @@ from vidrnn.errors import UsageError
 
 def train(
     data: Data = None,
+    task: Annotated[
+        Literal["classify", "next-frame"] | None,
+        typer.Option(
+            help="Name classes, or foretell frames and say which are unusual [classify].", rich_help_panel=MODEL
+        ),
+    ] = None,
     no_test: NoTest = False,
     folds: Annotated[
         int | None, typer.Option(help="Score by K folds, then train on all.", rich_help_panel=DATA)
     ] = None,
     frames: Frames = None,
+    context: Annotated[
+        int | None, typer.Option(help="next-frame: frames seen before it goes on by itself [10].", rich_help_panel=DATA)
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="next-frame: frames that it goes on for [10].", rich_help_panel=DATA)
+    ] = None,
     spacing: Spacing = None,
     size: PictureSize = None,
     rate: Rate = None,
@@ -71,7 +83,18 @@ def train(
     motion: Motion = None,
     head: Annotated[
         str | None,
-        typer.Option(help="gru, lstm, rnn, mingru, rglru, or none as a control [gru].", rich_help_panel=MODEL),
+        typer.Option(
+            help="gru, lstm, rnn, mingru, rglru, or none as a control [gru]; for next-frame also convgru [convgru] "
+            "and convlstm, which keep the picture.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    paint: Annotated[
+        Literal["direct", "flow", "kernel"] | None,
+        typer.Option(
+            help="next-frame: paint anew, warp on by the flow, or move patches [by what guesses the films best].",
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     units: Units = None,
     layers: Layers = None,
@@ -100,7 +123,7 @@ def train(
     device: Device = "auto",
     jobs: Jobs = None,
 ) -> None:
-    """Train a model on labelled films, and show what time is worth in them.
+    """Train a model on labelled films, and show what time is worth in them; or, on any films, one of their next frames.
 
     Every film is read whole; no group of clips stands on two sides of the split; controls stand beside every score.
     """
@@ -132,7 +155,13 @@ def train(
         folds=folds,
         jobs=jobs,
         no_test=no_test or None,
+        task=task,
+        context=context,
+        horizon=horizon,
+        paint=paint,
     )
+    if task == "next-frame" and not config:
+        said.setdefault("head", {}).setdefault("name", "convgru")
     if resume and (said or config or out or data):
         raise UsageError(f"--resume {resume}: goes on with the run as it was begun. Leave the other settings out.")
 

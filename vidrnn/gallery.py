@@ -1,0 +1,58 @@
+"""What models of the next frames are told by, as tables for people: rich's other room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from vidrnn.records import Foretold, MethodScores, StepNumbers
+
+
+def show_foretold(found: Foretold, console: Console) -> None:
+    """The scores of a model beside those of what needs no learning, at each step ahead, and what the numbers are."""
+    console.print(f"{found.part}: {found.stretches} stretches, mean over the steps ahead")
+    console.print(_overall(found.rows))
+    console.print("one step ahead and further: squared error summed over a frame; SSIM")
+    console.print(_by_step(found.rows))
+    for definition in found.definitions:
+        console.print(definition, style="dim")
+    console.print(found.sentence, style="bold", soft_wrap=True)
+
+
+def _overall(rows: Sequence[MethodScores]) -> Table:
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("")
+    for name in ("MSE", "MAE", "MSE of a pixel", "PSNR", "SSIM"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        numbers = row.overall
+        cells = (f"{numbers.mse_sum:.1f}", f"{numbers.mae_sum:.1f}", f"{numbers.mse:.2e}", f"{numbers.psnr:.2f}")
+        table.add_row(row.name, *cells, _ssim(numbers), style="bold" if row is rows[-1] else None)
+    return table
+
+
+def _by_step(rows: Sequence[MethodScores]) -> Table:
+    shown = _shown_steps(len(rows[-1].per_step))
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("step ahead")
+    for step in shown:
+        table.add_column(str(step), justify="right", no_wrap=True)
+    for row in rows:
+        style = "bold" if row is rows[-1] else None
+        numbers = [row.per_step[step - 1] for step in shown]
+        table.add_row(row.name, *(f"{number.mse_sum:.1f}" for number in numbers), style=style)
+        table.add_row("", *(_ssim(number) for number in numbers), style=style or "dim")
+    return table
+
+
+def _shown_steps(steps: int) -> list[int]:
+    """As many as fit into a line: the first ones and then every so many, the last always."""
+    if steps <= 8:
+        return list(range(1, steps + 1))
+    return sorted({1, 2, 3, *(round(1 + (steps - 1) * part / 5) for part in range(1, 6))})
+
+
+def _ssim(numbers: StepNumbers) -> str:
+    return "-" if numbers.ssim is None else f"{numbers.ssim:.3f}"
