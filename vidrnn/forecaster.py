@@ -12,7 +12,7 @@ from vidrnn.errors import UsageError
 from vidrnn.heads import HEADS, PICTURE_HEADS
 from vidrnn.heads.base import Head, PictureHead
 from vidrnn.model import build_encoder, member_of
-from vidrnn.painters import PAINTERS, Painter
+from vidrnn.painters import PAINTERS, Motion, Painter
 from vidrnn.state import State, before_first, join, last_of, part_of
 from vidrnn.values import Size
 
@@ -140,9 +140,11 @@ class Forecaster(nn.Module):
         through, past, flow = self.body.look(wide, wide_before)
         steps = pictures.shape[:2]
         sequence, head_state = self.body.head(_apart(through, steps), part_of(state, "head"))
-        imagined = self.body.imagine(sequence.flatten(0, 1), past)
-        predicted = self.painter(imagined, wide, flow)[..., : pictures.shape[-2], : pictures.shape[-1]]
-        return _apart(predicted, steps), join(picture=last_of(pictures, known, None), head=head_state)
+        imagined = _apart(self.body.imagine(sequence.flatten(0, 1), past), steps)
+        motion = Motion(_apart(flow, steps), _known(pictures, known))
+        predicted, painter_state = self.painter(imagined, _apart(wide, steps), motion, part_of(state, "painter"))
+        after = join(picture=last_of(pictures, known, None), head=head_state, painter=painter_state)
+        return predicted[..., : pictures.shape[-2], : pictures.shape[-1]], after
 
     def rollout(
         self, pictures: Tensor, horizon: int, truth: Tensor | None = None, share: float = 0.0
@@ -209,3 +211,9 @@ def _convolutions(entering: int, width: int) -> nn.Sequential:
 def _apart(steps: Tensor, shape: tuple[int, ...]) -> Tensor:
     """(batch * time, ...) -> (batch, time, ...)."""
     return steps.reshape(*shape, *steps.shape[1:])
+
+
+def _known(pictures: Tensor, state: State | None) -> Tensor:
+    """(batch, time): 1, or 0 for a picture before which there was none."""
+    first = state["seen"].unsqueeze(1) if state else torch.zeros_like(pictures[:, :1, 0, 0, 0])
+    return torch.cat([first, torch.ones_like(pictures[:, 1:, 0, 0, 0])], 1)

@@ -55,9 +55,7 @@ def train(
     data: Data = None,
     task: Annotated[
         Literal["classify", "next-frame"] | None,
-        typer.Option(
-            help="Name classes, or foretell frames and say which are unusual [classify].", rich_help_panel=MODEL
-        ),
+        typer.Option(help="Name classes, or foretell frames and tell unusual ones [classify].", rich_help_panel=MODEL),
     ] = None,
     no_test: NoTest = False,
     folds: Annotated[

@@ -116,7 +116,7 @@ class TorchFrames(FrameRuntime):
         device = next(self.network.parameters()).device
         given = {name: torch.from_numpy(tensor).to(device) for name, tensor in (state or {}).items()}
         with torch.inference_mode():
-            told = torch.from_numpy(np.ascontiguousarray(frames)).to(device).unsqueeze(1)
+            told = torch.from_numpy(np.require(frames, requirements=["C", "W"])).to(device).unsqueeze(1)
             predicted, after = self.network(told, given or None)
         return np.asarray(predicted[:, 0].cpu()), {name: np.asarray(tensor.cpu()) for name, tensor in after.items()}
 
