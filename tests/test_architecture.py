@@ -45,10 +45,12 @@ ROOMS = (
     "tracing",
     "evaluate",
     "appraisal",
-    "foretell",
+    "foretold",
+    "filmstrip",
     "filing",
     "batch",
     "engines",
+    "foretell",
     "predict",
     "stream",
     "windows",
@@ -110,11 +112,11 @@ FILM_WING = {
     *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
     *("outputs.labelstudio", "outputs.video"),
     *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
-    *("predict", "stream", "windows", "foretell", "runtimes.base", "runtimes.onnx"),
+    *("predict", "stream", "windows", "foretell", "foretold", "filmstrip", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "baselines", "filming", "outputs"},
+    "cv2": {"video", "baselines", "filming", "filmstrip", "outputs"},
     "av": {"filming"},
     "pyarrow": {"outputs"},
     "ray": {"engines"},
@@ -123,7 +125,7 @@ ONLY_HOME = {
     "typer": {"cli"},
     "torchmetrics": {"metrics"},
     "onnxruntime": {"runtimes", "export"},
-    "onnx": {"export", "tracing"},
+    "onnx": {"export", "frames_export", "tracing"},
 }
 FAMILIES = dict.fromkeys(("encoders", "heads", "readouts", "tasks", "runtimes", "outputs", "engines"), "base")
 FAMILIES |= {"export": "base", "cli": "options"}

@@ -73,7 +73,7 @@ class Asked:
 
     def _identity(self) -> str:
         """Of all that decides about an answer."""
-        parts = [__version__, _model_hash(self.model), self.model.name, self.runtime, self.device, self.threshold]
+        parts = [__version__, model_hash(self.model), self.model.name, self.runtime, self.device, self.threshold]
         return hashlib.blake2b(json.dumps([*parts, self.rate]).encode(), digest_size=16).hexdigest()
 
 
@@ -126,7 +126,7 @@ def output_named(name: str) -> Output:
     return output
 
 
-def _model_hash(model: Path) -> str:
+def model_hash(model: Path) -> str:
     """Of each file that the model may be read from."""
     found = [find_portable(model, name) for name in (PORTABLE_NAME, OPENVINO_NAME)]
     files = [file for file in found if file is not None] or [find_weights(model)]

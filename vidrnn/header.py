@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ PORTABLE_NAME = "model.onnx"
 OPENVINO_NAME = "model.xml"
 HEADER_KEY = "vidrnn"
 """Under which a file's metadata hold the header."""
+
+
+_FORETELLS = (b'"task":"next-frame"', rb"\"task\":\"next-frame\"")
+"""How the header of a model of the next frames says so: as it is, and as a string in JSON."""
 
 
 def shipped_models() -> Path:
@@ -51,6 +56,16 @@ def find_portable(path: Path, name: str = PORTABLE_NAME) -> Path | None:
     return next((file for file in (path / "model" / name, path / name) if file.is_file()), None)
 
 
+def foretells_frames(path: Path) -> bool:
+    """Whether `path` stands for a model of the next frames, by what its file says; a missing one is none."""
+    places = (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, path)
+    file = find_portable(path) or next((one for one in places if one.is_file()), None)
+    if file is None or not file.stat().st_size:
+        return False
+    with file.open("rb") as bytes_of, mmap(bytes_of.fileno(), 0, access=ACCESS_READ) as told:
+        return any(told.find(mark) >= 0 for mark in _FORETELLS)
+
+
 def read_header(file: Path) -> ModelHeader:
     """The header of a weights file, without reading its weights.
 
@@ -78,7 +93,7 @@ def read_frames_handling(text: str, source: str) -> FramesHandling | None:
     Raises:
         ModelError: the text is damaged, or from a newer vidrnn.
     """
-    if '"task":"next-frame"' not in text:
+    if _FORETELLS[0].decode() not in text:
         return None
     from vidrnn.config import ModelHeader
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from vidrnn.answers import FilmScores, Reading, prediction
 from vidrnn.errors import FilmError, ModelError, UsageError
 from vidrnn.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.parallel import in_order
-from vidrnn.runtimes import RUNTIMES
-from vidrnn.runtimes.base import Features, Runtime
+from vidrnn.runtimes import FRAME_RUNTIMES, RUNTIMES
+from vidrnn.runtimes.base import Features, FrameRuntime, Runtime
 from vidrnn.stream import Stream, read_whole
 from vidrnn.values import FilmFailure, FilmPrediction, Frame, Pixels
 from vidrnn.video import open_film
@@ -150,6 +151,20 @@ def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> t
     return _opened(path, "torch", device), remark
 
 
+def open_frames(path: Path, runtime: str | None = None, device: str = "cpu") -> tuple[FrameRuntime, str]:
+    """A model of the next frames, and a sentence where it is not read as usual; otherwise as `open_model`."""
+    remark = ""
+    if runtime is None:
+        runtime = "onnx" if device == "cpu" and find_portable(path) else "torch"
+        if runtime == "torch" and device == "cpu":
+            remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it. Make one: vidrnn export {path}"
+    if runtime not in FRAME_RUNTIMES:
+        known = " or ".join(FRAME_RUNTIMES)
+        raise UsageError(f"--runtime {runtime}: does not compute models of the next frames; {known} does.")
+    opened: FrameRuntime = _member(FRAME_RUNTIMES, path, runtime, device)
+    return opened, remark
+
+
 _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
 """What each runtime reads that does not read the weights."""
 
@@ -157,11 +172,16 @@ _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
 def _opened(path: Path, runtime: str, device: str) -> Runtime:
     if runtime not in RUNTIMES:
         raise UsageError(f"--runtime {runtime}: there is none of that name. There are: {', '.join(RUNTIMES)}.")
-    module, _, attribute = RUNTIMES[runtime].partition(":")
+    opened: Runtime = _member(RUNTIMES, path, runtime, device)
+    return opened
+
+
+def _member(family: dict[str, str], path: Path, runtime: str, device: str) -> Any:
+    """A model read by one of a family of runtimes."""
+    module, _, attribute = family[runtime].partition(":")
     name = _PORTABLE.get(runtime)
     if name is None:
-        opened: Runtime = getattr(import_module(module), attribute).open(path, device)
-        return opened
+        return getattr(import_module(module), attribute).open(path, device)
     if device != "cpu":
         raise UsageError(f"--runtime {runtime}: computes on a processor here. Say --device cpu, or --runtime torch.")
     file = find_portable(path, name)
@@ -170,5 +190,4 @@ def _opened(path: Path, runtime: str, device: str) -> Runtime:
         raise ModelError(
             f"{path}: no {name} in it. Make one: vidrnn export {path} --to {runtime}, or say --runtime torch."
         )
-    portable: Runtime = getattr(import_module(module), attribute).open(file)
-    return portable
+    return getattr(import_module(module), attribute).open(file)
