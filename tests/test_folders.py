@@ -222,7 +222,7 @@ def test_a_ray_cluster_gives_what_processes_give(predicted: Command, films: Path
 
 @pytest.mark.slow
 def test_who_is_killed_twenty_times_ends_with_the_same_bytes(films: Path) -> None:
-    for number, film in enumerate(sorted(SAMPLES.glob("*/figure0[1-4]_*.webm"))):
+    for number, film in enumerate(sorted(SAMPLES.glob("*/figure0[12]_01.webm"))):
         shutil.copy(film, films / f"clip{number:02}.webm")
     arguments = ["predict", films, "--model", MOVES, "--jobs", "2", "--format", "jsonl,csv,srt,labelstudio,video"]
     began = time.monotonic()
@@ -235,7 +235,7 @@ def test_who_is_killed_twenty_times_ends_with_the_same_bytes(films: Path) -> Non
         kept.append(_killed(arguments, moment))
         assert in_a_process(*arguments, "--out", "out").wait() == 1
         assert tree(Path("out")) == whole, f"killed after {moment} s"
-    assert len(set(kept)) > 10, "the moments were many"
+    assert len(set(kept)) > 5, "the moments were many"
 
 
 def _killed(arguments: Sequence[str | Path], moment: float) -> int:
