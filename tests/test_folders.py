@@ -195,7 +195,7 @@ def test_ctrl_c_keeps_what_is_finished(films: Path) -> None:
     for number in range(40):
         shutil.copy(SAMPLES / "a_day.webm", films / f"day{number}.webm")
     running = in_a_process("predict", films, "--out", "out", "--model", MOVES, "--jobs", "1", start_new_session=True)
-    while not list(Path("out").rglob("*.jsonl")):
+    while not list(Path("out/.vidrnn").glob("day*.json")):
         assert running.poll() is None
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGINT)
