@@ -110,7 +110,7 @@ FILM_WING = {
     *("cache", "splits", "groups", "scan", "frame_labels", "films", "manifest", "records", "answers", "video"),
     *("timing", "unreadable", "filming", "parallel", "whole", "clips", "header", "config", "values", "errors"),
     *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
-    *("outputs.labelstudio", "outputs.video"),
+    *("outputs.labelstudio", "outputs.steps", "outputs.video"),
     *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
     *("predict", "stream", "windows", "foretell", "foretold", "filmstrip", "runtimes.base", "runtimes.onnx"),
 }

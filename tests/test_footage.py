@@ -92,3 +92,57 @@ def test_odd_films_are_told_or_refused_in_a_sentence(
         assert given["last_seconds"] >= given["first_seconds"] >= 0
         assert given["duration_seconds"] > 0
     assert read >= 8
+
+
+UNREADABLE = {
+    "exoplayer__invalid-bitstream.webm": "none of its 50 claimed frames (vp9) could be decoded: it is damaged.",
+    "exoplayer__sample_ac3.ts": "holds only sound, no pictures.",
+    "exoplayer__sample_ac3_fragmented.mp4": "holds only sound, no pictures.",
+    "exoplayer__sample_ac4.ts": "holds no pictures: its only stream is no video.",
+    "exoplayer__sample_ac4_fragmented.mp4": "holds only sound, no pictures.",
+    "exoplayer__sample_ac4_protected.mp4": "holds only sound, no pictures.",
+    "exoplayer__sample_ait.ts": "holds no pictures: none of its 3 streams is video.",
+    "exoplayer__sample_eac3_fragmented.mp4": "holds only sound, no pictures.",
+    "exoplayer__sample_mpegh_mha1.mp4": "holds only sound, no pictures.",
+    "exoplayer__sample_mpegh_mhm1.mp4": "holds only sound, no pictures.",
+    "exoplayer__sample_opus_fragmented.mp4": "holds only sound, no pictures.",
+    "exoplayer__sample_with_colr_mdcv_and_clli.mp4": "holds AV1, which this OpenCV cannot decode.",
+    "exoplayer__sample_with_sdt.ts": "says that it holds pictures (mpeg2), but none could be decoded",
+    "exoplayer__subsample_encrypted_noaltref.webm": "is encrypted; only a copy without encryption can be read.",
+    "small__AudioVideoInterleave.avi": "there are no frames in it.",
+    "small__FlashVideo.flv": "says that it holds pictures, but ends before the first: it is cut short.",
+    "small__Mpeg4.mp4": "has an index without tracks: there is no video stream in it.",
+    "small__mp4-with-audio.mp4": "holds only sound, no pictures.",
+    "small__typescript.ts": "is empty (0 bytes).",
+    "torchcodec__av1_video.mkv": "holds AV1, which this OpenCV cannot decode.",
+}
+NOTED = {
+    "decord__corrupted.mp4": "Damaged after 28 frames: what could be decoded was used.",
+    "opencv-doc__box.mp4": "The time stamps go back 231 times: the times there are estimated.",
+    "small__webm.webm": "Only one frame could be read, of 1.0 claimed seconds: it is a still, or was cut short.",
+}
+"""What the odd files are: all others are read whole and without a word."""
+
+
+@pytest.mark.slow
+def test_a_folder_of_odd_films_costs_a_row_each_and_every_row_is_right(footage: Path, tmp_path: Path) -> None:
+    from vidrnn.batch import Batch
+    from vidrnn.engines.local import Local
+    from vidrnn.filing import Asked
+    from vidrnn.films import find_films
+    from vidrnn.header import shipped_models
+
+    odd = footage / "odd"
+    with (odd / "index.csv").open(newline="") as file:
+        index = {row["path"]: row for row in csv.DictReader(file)}
+    work = Asked(shipped_models() / "moves", ("jsonl",)).work()
+    batch = Batch(work, find_films([str(odd)]), (odd,), tmp_path, timeout_seconds=120)
+    rows = {done.row["path"]: done.row for done in batch.run(Local(2))}
+    assert set(index) - set(rows) == {"small__webp.webp"}, "a still picture is no film"
+    errors = {name: row["error"] for name, row in rows.items() if "error" in row}
+    assert set(errors) == set(UNREADABLE)
+    assert all(error.startswith(UNREADABLE[name]) for name, error in errors.items())
+    assert {name: " ".join(row["notes"]) for name, row in rows.items() if row.get("notes")} == NOTED
+    for name in set(rows) - set(errors):
+        assert 0 <= int(index[name]["packets"]) - rows[name]["frames"] <= 1, name
+        assert rows[name]["segments"][-1]["end_seconds"] == pytest.approx(rows[name]["duration_seconds"], abs=0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -14,14 +15,19 @@ from conftest import SMALL, make_film, make_pictures, paint_number
 from vidrnn.errors import OutputError
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output
-from vidrnn.outputs.video import Strip, colours
-from vidrnn.values import Candidate, FilmPrediction, Segment, Size
+from vidrnn.outputs.video import Strip, colours, probability_at
+from vidrnn.values import Candidate, FilmPrediction, Segment, Size, Timeline
 from vidrnn.video import open_film
 
 SEGMENTS = (
     Segment(0.0, 0.4, "walk, left", 0.9375),
     Segment(0.4, 0.8, "unknown", 0.3),
     Segment(0.8, 1.0, "<b>läuft & 走る</b>", 0.75),
+)
+TIMELINE = Timeline(
+    ("walk, left", "<b>läuft & 走る</b>"),
+    np.arange(0.0, 1.0, 0.1),
+    np.stack([np.linspace(1, 0.1, 10), np.linspace(0, 0.9, 10)], axis=1).astype(np.float32),
 )
 EVERY = pytest.mark.parametrize("name", OUTPUTS)
 
@@ -37,7 +43,9 @@ def output(name: str) -> Output:
 @pytest.fixture
 def answered(tmp_path: Path) -> Answered:
     film = make_film(tmp_path / "films" / "one.mkv", frames=25, fps=25)
-    found = FilmPrediction(film, "walk, left", 0.6, (Candidate("walk, left", 0.6),), SEGMENTS, 1.0, 25, ("Cut short.",))
+    found = FilmPrediction(
+        film, "walk, left", 0.6, (Candidate("walk, left", 0.6),), SEGMENTS, 1.0, 25, ("Cut short.",), TIMELINE
+    )
     return Answered(film, "a/one.mkv", found, "moves")
 
 
@@ -89,6 +97,23 @@ def test_csv_and_parquet_are_the_same_table(answered: Answered, tmp_path: Path) 
     parquet = pytest.importorskip("pyarrow.parquet")
     table = parquet.read_table(written("parquet", answered, tmp_path)).to_pylist()
     assert [{key: str(value) for key, value in row.items()} for row in table] == rows
+
+
+def test_steps_have_a_column_for_each_class(answered: Answered, tmp_path: Path) -> None:
+    with written("steps", answered, tmp_path).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["seconds", "walk, left", "<b>läuft & 走る</b>"]
+    assert rows[1] == ["0.0", "1.0", "0.0"]
+    assert [float(cell) for cell in rows[-1]] == pytest.approx([0.9, 0.1, 0.9])
+    assert len(rows) == 11
+
+
+def test_the_bar_follows_the_moment(answered: Answered) -> None:
+    found, (first, unknown, last) = answered.found, SEGMENTS
+    assert probability_at(found, first, 0.35) == pytest.approx(0.7)
+    assert probability_at(found, unknown, 0.4) == pytest.approx(0.6)
+    assert probability_at(found, last, 5.0) == pytest.approx(0.9)
+    assert probability_at(replace(found, timeline=None), first, 0.35) == first.probability
 
 
 def test_subtitles_say_what_stands_when(answered: Answered, tmp_path: Path) -> None:
@@ -153,7 +178,7 @@ def test_the_strip_shows_label_bar_and_place_at_any_width(answered: Answered, wi
     assert marks[-1] - marks[0] > 0.9 * 0.9 * width
     bars = [(picture[: height // 2, width // 2 :] == colours(answered.found)[label]).all(2).sum() for picture, label in
             ((at[0.0], "walk, left"), (at[0.5], "unknown"))]  # fmt: skip
-    assert bars[0] > 2.5 * bars[1] > 0, "the bar is as long as the answer is probable"
+    assert bars[0] / bars[1] == pytest.approx(1.0 / 0.5, abs=0.1), "the bar is as long as the answer is probable"
     assert not (at[0.5][: height // 2, width // 2 :] == colours(answered.found)["walk, left"]).all(2).any()
 
 

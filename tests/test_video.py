@@ -358,6 +358,9 @@ def test_what_counts_as_a_film_in_a_folder(tmp_path: Path) -> None:
 # What cannot be read
 
 
+_NO_TRACKS = b"\0\0\0\x10ftypisom\0\0\2\0" + b"\0\0\0\x0cmoov\0\0\0\0"
+
+
 def text(path: Path) -> None:
     path.write_text("This is not a film.\n" * 50, encoding="utf-8")
 
@@ -374,6 +377,16 @@ def sound(path: Path) -> None:
         file.writeframes(bytes(1600))
 
 
+def transport_stream(*types: int) -> Callable[[Path], object]:
+    """Writes an MPEG transport stream that tells of streams of these types, and holds nothing of them."""
+    kinds = b"".join(bytes([kind, 0xE1, number, 0xF0, 0]) for number, kind in enumerate(types))
+    programs = bytes([0, 0xB0, 13, 0, 1, 0xC1, 0, 0, 0, 1, 0xF0, 0]) + bytes(4)
+    streams = bytes([2, 0xB0, 13 + len(kinds), 0, 1, 0xC1, 0, 0, 0xE1, 0, 0xF0, 0]) + kinds + bytes(4)
+    packets = [bytes([0x47, 0x40 | number >> 8, number & 255, 0x10, 0]) + table for number, table in
+               ((0, programs), (0x1000, streams))]  # fmt: skip
+    return lambda path: path.write_bytes(b"".join(packet.ljust(188, b"\xff") for packet in packets * 20))
+
+
 @pytest.mark.parametrize(
     ("name", "write", "sentence"),
     [
@@ -386,6 +399,12 @@ def sound(path: Path) -> None:
         ("sound.mp4", sound, "holds only sound"),
         ("still.webp", noise, "there are no frames in it"),
         ("cut.mp4", make_cut, "its index (moov) is missing"),
+        ("index.mp4", lambda path: path.write_bytes(_NO_TRACKS), "there is no video stream in it"),
+        ("header.flv", lambda path: path.write_bytes(b"FLV\1\1\0\0\0\x09\0\0\0\0"), "ends before the first"),
+        ("sound.flv", lambda path: path.write_bytes(b"FLV\1\4\0\0\0\x09\0\0\0\0"), "holds only sound"),
+        ("sound.ts", transport_stream(0x0F, 0x81), "holds only sound"),
+        ("data.ts", transport_stream(0x06), "its only stream is no video"),
+        ("mixed.ts", transport_stream(0x81, 0x06, 0x05), "none of its 3 streams is video"),
         ("pipe", os.mkfifo, "is not a file"),
         ("folder", Path.mkdir, "is a folder, but not one of numbered pictures"),
         ("shots", make_pictures, "12 pictures but no rate. Say --rate FPS."),

@@ -42,6 +42,8 @@ PICTURE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", "
 
 _ENDING_SECONDS = 0.3
 _MANY_PIXELS = 1280 * 720  # from here on decoding with several threads pays
+_GUESSED_LENGTHS = frozenset([".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob"])
+"""Of streams that do not say how long they are: what is claimed of them is a guess, and proves no damage."""
 _PATIENCE = 3  # how often a decoder that says no is asked again
 _NOT_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
 _CODECS = {
@@ -234,7 +236,11 @@ class Film:
         if self._sizes_differ:
             yield "The size of the picture changes; every frame was brought to the size of the first."
         read, claimed = self._clock.duration_seconds, self._claimed_seconds
-        if self._ended and read < 0.9 * claimed - 0.5:
+        if not self._ended or read >= 0.9 * claimed - 0.5 or self.path.suffix.lower() in _GUESSED_LENGTHS:
+            return
+        if self._frames == 1:
+            yield f"Only one frame could be read, of {claimed:.1f} claimed seconds: it is a still, or was cut short."
+        else:
             yield f"Cut short after {self._frames} frames: {read:.1f} of {claimed:.1f} claimed seconds could be read."
 
     def _lies(self) -> Iterator[str]:

@@ -44,7 +44,7 @@ Formats = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help="One or more of jsonl, csv, parquet, srt, vtt, labelstudio, video, mp4 [jsonl].",
+        help="One or more of jsonl, csv, steps, parquet, srt, vtt, labelstudio, video, mp4 [jsonl].",
         rich_help_panel=MANY,
     ),
 ]

@@ -55,6 +55,7 @@ def _joined() -> Any:
             "--engine ray: needs the package ray, which is not installed here. Install it: pip install ray"
         ) from None
     if not ray.is_initialized():
+        # else actors, which ask for a processor only, would see no GPU
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         ray.init(log_to_driver=False, configure_logging=False)
     return ray

@@ -3,6 +3,7 @@
 OUTPUTS = {
     "jsonl": "vidrnn.outputs.jsonl:Jsonl",
     "csv": "vidrnn.outputs.csv:Csv",
+    "steps": "vidrnn.outputs.steps:Steps",
     "parquet": "vidrnn.outputs.parquet:Parquet",
     "srt": "vidrnn.outputs.srt:Srt",
     "vtt": "vidrnn.outputs.vtt:Vtt",

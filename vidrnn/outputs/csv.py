@@ -13,7 +13,7 @@ from vidrnn.whole import write_whole
 class Csv(Output):
     """The columns of `SEGMENT_COLUMNS`; every spreadsheet reads it."""
 
-    suffix = ".csv"
+    suffix = ".segments.csv"
 
     def write(self, answered: Answered, file: Path) -> None:
         """As the contract says."""

@@ -91,6 +91,16 @@ class _Measures:
         return self.letters * 2
 
     @property
+    def base(self) -> int:
+        """The row on which the letters stand."""
+        return self.line // 2 + self.letters // 3
+
+    @property
+    def bar(self) -> tuple[int, int]:
+        """The first column of the bar, and the first after it."""
+        return self.width * 5 // 8, self.width - 2 * self.margin - _width("0.00", self.letters)
+
+    @property
     def height(self) -> int:
         """Of it all: the line, the timeline and the margin below it."""
         even = self.line + self.letters + self.margin
@@ -108,31 +118,35 @@ class Strip:
         self._still = [self._segment(segment) for segment in found.segments]
 
     def at(self, seconds: float) -> Pixels:
-        """The strip (height, width, 3) at a time: what is so in its segment, and a mark where the time is."""
-        strip = self._still[max(0, bisect_right(self._starts, seconds) - 1)].copy()
+        """The strip (height, width, 3) at a time: its segment, how probable it is just then, and where the time is."""
+        number = max(0, bisect_right(self._starts, seconds) - 1)
+        strip = self._still[number].copy()
+        self._bar(strip, self._found.segments[number], seconds)
         measures, place = self._measures, self._place(seconds)
         half = max(1, measures.letters // 12)
         strip[measures.line - half * 2 : measures.line + measures.letters + half, place - half : place + half] = _INK
         return strip
 
     def _segment(self, segment: Segment) -> Pixels:
-        measures = self._measures
-        strip = np.full((measures.height, measures.width, 3), _PAPER, dtype=np.uint8)
-        bar = measures.width * 5 // 8, measures.width - measures.margin - _width("0.00", measures.letters)
-        self._words(strip, segment, bar)
-        top, bottom = measures.line // 2 - measures.letters // 3, measures.line // 2 + measures.letters // 3
-        full = bar[0] + round((bar[1] - bar[0] - measures.margin) * min(1.0, segment.probability))
-        strip[top:bottom, bar[0] : bar[1] - measures.margin] = _GROOVE
-        strip[top:bottom, bar[0] : full] = self._colours[segment.label]
+        """What stays the same as long as a segment lasts."""
+        strip = np.full((self._measures.height, self._measures.width, 3), _PAPER, dtype=np.uint8)
+        self._words(strip, segment)
         self._timeline(strip)
         return strip
 
-    def _words(self, strip: Pixels, segment: Segment, bar: tuple[int, int]) -> None:
+    def _bar(self, strip: Pixels, segment: Segment, seconds: float) -> None:
         measures = self._measures
-        text, letters = _fitting(segment.label, measures.letters, bar[0] - 2 * measures.margin)
-        base = measures.line // 2 + measures.letters // 3
-        _write_text(strip, text, (measures.margin, base), letters)
-        _write_text(strip, f"{segment.probability:.2f}", (bar[1], base), measures.letters)
+        share = probability_at(self._found, segment, seconds)
+        first, last = measures.bar
+        top, bottom = measures.line // 2 - measures.letters // 3, measures.line // 2 + measures.letters // 3
+        strip[top:bottom, first:last] = _GROOVE
+        strip[top:bottom, first : first + round((last - first) * min(1.0, share))] = self._colours[segment.label]
+        _write_text(strip, f"{share:.2f}", (last + measures.margin, measures.base), measures.letters)
+
+    def _words(self, strip: Pixels, segment: Segment) -> None:
+        measures = self._measures
+        text, letters = _fitting(segment.label, measures.letters, measures.bar[0] - 2 * measures.margin)
+        _write_text(strip, text, (measures.margin, measures.base), letters)
 
     def _timeline(self, strip: Pixels) -> None:
         measures = self._measures
@@ -148,6 +162,16 @@ class Strip:
         inner = self._measures.width - 2 * self._measures.margin
         share = (seconds - first) / (last - first) if last > first else 0.0
         return self._measures.margin + round(inner * min(1.0, max(0.0, share)))
+
+
+def probability_at(found: FilmPrediction, segment: Segment, seconds: float) -> float:
+    """How probable the answer of a segment is at a moment in it; where that is not known, in the mean."""
+    timeline = found.timeline
+    if timeline is None or not len(timeline.seconds):
+        return segment.probability
+    shares = timeline.probabilities[max(0, bisect_right(timeline.seconds, seconds) - 1)]
+    known = segment.label in timeline.classes
+    return float(shares[timeline.classes.index(segment.label)] if known else shares.max())
 
 
 def colours(found: FilmPrediction) -> dict[str, Colour]:
