@@ -45,6 +45,10 @@ ROOMS = (
     "filing",
     "batch",
     "engines",
+    "live",
+    "screen",
+    "camera",
+    "addresses",
     "predict",
     "stream",
     "windows",
@@ -106,11 +110,11 @@ FILM_WING = {
     *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
     *("outputs.labelstudio", "outputs.video"),
     *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
-    *("predict", "stream", "windows", "runtimes.base", "runtimes.onnx"),
+    *("live", "screen", "camera", "addresses", "predict", "stream", "windows", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "baselines", "filming", "outputs"},
+    "cv2": {"video", "baselines", "filming", "outputs", "camera", "screen"},
     "av": {"filming"},
     "pyarrow": {"outputs"},
     "ray": {"engines"},
