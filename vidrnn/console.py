@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -350,7 +350,9 @@ def prediction_json(found: FilmPrediction | FilmFailure) -> dict[str, Any]:
     """One film of `vidrnn predict --json`."""
     if isinstance(found, FilmFailure):
         return {"path": str(found.path), "error": found.reason}
-    return {**asdict(found), "path": str(found.path)}
+    told = asdict(replace(found, timeline=None))
+    del told["timeline"]
+    return {**told, "path": str(found.path)}
 
 
 class EvaluationView(_View):
