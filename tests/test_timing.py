@@ -96,21 +96,21 @@ def came(frames: list[tuple[float, float, float]]) -> Pace:
 
 
 def test_a_frame_that_was_waited_for_cannot_be_kept() -> None:
-    assert came([(0.0, 0.0, 1.0), (0.1, 1.0, 1.1), (0.2, 1.1, 1.2)]).spare_seconds(1.2) < 0.1
+    assert came([(0.0, 0.0, 1.0), (0.1, 1.0, 1.1), (0.2, 1.1, 1.2)]).spare_seconds(1.2) == 0
 
 
 def test_frames_that_come_together_can_be_kept_as_long_as_life_would_take() -> None:
     pace = came([(0.0, 0.0, 1.0), (0.5, 1.0, 1.0), (1.0, 1.0, 1.0)])
-    assert pace.spare_seconds(1.0) == pytest.approx(1.0, abs=0.1)
-    assert pace.spare_seconds(1.5) == pytest.approx(0.5, abs=0.1)
+    assert pace.spare_seconds(1.0) == pytest.approx(1.0)
+    assert pace.spare_seconds(1.5) == pytest.approx(0.5)
     assert pace.spare_seconds(2.5) < 0, "then it is too late"
 
 
 def test_who_was_behind_is_up_to_date_again_when_a_frame_had_to_be_waited_for() -> None:
     late = [(i / 10, 1 + i / 5, 1 + i / 5 + 0.001) for i in range(10)]
     assert came(late).spare_seconds(3.0) < -0.9
-    assert came([*late, (1.0, 3.0, 3.09)]).spare_seconds(3.09) > 0
+    assert came([*late, (1.0, 3.0, 3.09)]).spare_seconds(3.09) == 0
 
 
 def test_a_jump_of_the_streams_time_gives_no_time() -> None:
-    assert came([(0.0, 0.0, 1.0), (3600.0, 1.0, 1.0)]).spare_seconds(1.0) < 0.1
+    assert came([(0.0, 0.0, 1.0), (3600.0, 1.0, 1.0)]).spare_seconds(1.0) == 0

@@ -31,7 +31,7 @@ from vidrnn.video import resized
 
 _PATIENCE = 3  # how often a decoder that says no is asked again
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
-_KNOCK_SECONDS, _GOODBYE_SECONDS = 2.0, 1.0
+_KNOCK_SECONDS, _GOODBYE_SECONDS = 2.0, 0.5
 _ENDED = 0.95
 """Of the frames that a source claims to have: one that brought so many has come to its end, and did not break off."""
 _WORDS_KEPT = 32

@@ -9,7 +9,6 @@ _JUMP_SECONDS = 10.0  # a longer gap between two frames is a jump of the clock, 
 _TOLERANCE_SECONDS = 0.002  # containers round to 1 ms
 _REWIND_SECONDS = 0.5  # frames in the wrong order go back less than this, joined films more
 _HOLD_SECONDS = 0.001
-_LATE_SECONDS = 0.05  # a frame of a live stream may be kept so much longer than it would take to come in life
 _QUICK_SECONDS = 0.005  # a frame that is there sooner was not waited for
 _BEHIND_SECONDS = 2.0  # a live stream whose stamps fall further behind the clock is not told by them
 _USUAL_FPS = 25.0
@@ -196,5 +195,5 @@ class Pace:
             self._fresh_seconds, self._fresh_now, self._begins = seconds, now, False
 
     def spare_seconds(self, now: float) -> float:
-        """How long the newest frame may be kept and still be of now; less than 0 if it is too late already."""
-        return self._seconds - self._fresh_seconds - (now - self._fresh_now) + _LATE_SECONDS
+        """How long the newest frame may be kept until it would have come in life; less than 0 if it is late already."""
+        return self._seconds - self._fresh_seconds - (now - self._fresh_now)
