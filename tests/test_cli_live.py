@@ -8,14 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
 import pytest
+from test_camera import free_port, running
 from test_cli import Command, vidrnn
+
+from vidrnn.addresses import READER
+from vidrnn.cli import _leave
 
 __all__ = ["vidrnn"]  # the fixture
 
@@ -24,9 +28,9 @@ FILM = Path("sample_videos/a_day.webm").resolve()
 
 
 @contextmanager
-def watching(*arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`vidrnn predict - ...` in a process of its own, with a pipe to write to."""
-    command = [sys.executable, "-c", "from vidrnn.cli import run; run()", "predict", "-", "--model", str(MODEL)]
+def watching(*arguments: str | Path, source: str = "-") -> Iterator[subprocess.Popen[bytes]]:
+    """`vidrnn predict SOURCE ...` in a process of its own, with a pipe to write to."""
+    command = [sys.executable, "-c", "from vidrnn.cli import run; run()", "predict", source, "--model", str(MODEL)]
     pipe = subprocess.PIPE
     process = subprocess.Popen([*command, *map(str, arguments)], stdin=pipe, stdout=pipe, stderr=pipe)
     try:
@@ -96,6 +100,41 @@ def test_it_stops_at_once_with_its_last_segment_closed_though_the_pipe_is_silent
     assert first["seconds"] == kept[0]["start_seconds"] == 0
     assert kept[-1]["end_seconds"] >= last["seconds"]  # type: ignore[operator]
     assert all(one["end_seconds"] == after["start_seconds"] for one, after in pairwise(kept))
+
+
+@pytest.mark.slow
+def test_it_ends_well_though_the_decoder_waits_for_the_next_piece_of_a_stream(
+    tmp_path: Path, ffmpeg: Callable[..., None]
+) -> None:
+    """Pieces over http that are listed in a file, which says that more will come; they do not."""
+    pieces = ["-f", "hls", "-hls_time", "5", "-hls_flags", "omit_endlist"]
+    ffmpeg("-i", FILM, "-c:v", "libx264", "-preset", "ultrafast", "-g", "12", *pieces, tmp_path / "live.m3u8")
+    port = free_port()
+    serve: list[str | Path] = [sys.executable, "-m", "http.server", "--directory", tmp_path, "--bind", "127.0.0.1"]
+    address = f"http://127.0.0.1:{port}/live.m3u8"
+    with running([*serve, str(port)], port), watching("--out", tmp_path / "out", source=address) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+    (file,) = (tmp_path / "out").iterdir()
+    assert len(lines(file.read_bytes())) > 1
+
+
+def test_the_process_is_left_at_once_while_a_stream_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr("os._exit", left.append)
+    _leave(0)
+    wait = threading.Event()
+    reader = threading.Thread(target=wait.wait, name=READER)
+    reader.start()
+    for code in (130, None, "a sentence"):
+        _leave(code)
+    wait.set()
+    reader.join()
+    _leave(2)
+    assert left == [130, 0, 1]
 
 
 def recorded_until(folder: Path) -> float:

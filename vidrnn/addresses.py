@@ -16,8 +16,10 @@ from vidrnn.errors import UsageError
 
 PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 """The port that each kind of address means where it names none."""
-SCHEMES = (*PORTS, "udp", "tcp", "rtp", "srt")
+SCHEMES = (*PORTS, "udp", "tcp", "rtp")
 PIPE = "-"
+READER = "vidrnn-camera"
+"""The name of the thread that reads a live source."""
 
 _SECRET = re.compile(r"((?:^|&)[^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&]*", re.IGNORECASE)
 _LONGEST_NAME = 80
@@ -70,7 +72,7 @@ class LiveAddress:
         """Host and port that must answer before there can be a stream; None where that is not known beforehand."""
         parts = urlsplit(self.source)
         port = parts.port or PORTS.get(parts.scheme)
-        listens = parts.scheme in ("udp", "rtp", "srt") or "listen" in parts.query
+        listens = parts.scheme in ("udp", "rtp") or "listen" in parts.query
         return (parts.hostname, port) if parts.hostname and port and not listens else None
 
 

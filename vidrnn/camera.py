@@ -23,7 +23,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 import cv2
 import numpy as np
 
-from vidrnn.addresses import Kind, LiveAddress
+from vidrnn.addresses import READER, Kind, LiveAddress
 from vidrnn.errors import FilmError
 from vidrnn.timing import Grid, LiveClock, Pace
 from vidrnn.values import Handling, Pixels
@@ -84,7 +84,7 @@ class Camera:
         self._stop = stop or Event()
         self._table = _Table()
         reader = _Reader(address, handling, patience or Patience(), self._stop, self._table, watched=watched)
-        self._thread = Thread(target=reader.run, name="camera", daemon=True)
+        self._thread = Thread(target=reader.run, name=READER, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -105,11 +105,6 @@ class Camera:
     def over(self) -> bool:
         """Whether there is nothing left to take: the source has ended, or it was stopped."""
         return self._stop.is_set() or self._table.cleared
-
-    @property
-    def waits(self) -> bool:
-        """Whether the reading thread is still there."""
-        return self._thread.is_alive()
 
     @property
     def picture(self) -> Pixels | None:

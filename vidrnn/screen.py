@@ -7,6 +7,9 @@ import subprocess
 import sys
 from typing import Self
 
+# Qt would say at each letter that it brings no fonts; none of its own are used.
+os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
+
 import cv2
 import numpy as np
 
@@ -35,7 +38,7 @@ class Screen:
         if reason := _why_no_window():
             raise UsageError(f"--show: {reason} Leave --show out.")
         self._title = title
-        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE)
+        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
 
     def __enter__(self) -> Self:
         return self
