@@ -51,6 +51,10 @@ ROOMS = (
     "batch",
     "engines",
     "foretell",
+    "live",
+    "screen",
+    "camera",
+    "addresses",
     "predict",
     "stream",
     "windows",
@@ -112,11 +116,12 @@ FILM_WING = {
     *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
     *("outputs.labelstudio", "outputs.steps", "outputs.video"),
     *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
+    *("live", "screen", "camera", "addresses"),
     *("predict", "stream", "windows", "foretell", "foretold", "filmstrip", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "baselines", "filming", "filmstrip", "outputs"},
+    "cv2": {"video", "baselines", "filming", "filmstrip", "outputs", "camera", "screen"},
     "av": {"filming"},
     "pyarrow": {"outputs"},
     "ray": {"engines"},

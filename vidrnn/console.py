@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -38,7 +38,7 @@ from vidrnn.records import (
     Record,
 )
 from vidrnn.records import Progress as Step
-from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction
+from vidrnn.values import Change, FilmFacts, FilmFailure, FilmPrediction, Now, Stretch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from vidrnn.comparison import Comparison
     from vidrnn.config import ModelHeader
     from vidrnn.evaluate import Evaluation
+    from vidrnn.live import Happening
     from vidrnn.portable import Portable
 
 _SHOWN_FAILURES = 5
@@ -329,6 +330,43 @@ class BatchView(_View):
         return f"{clock(each * (self._films - len(self._rows)))} left"
 
 
+class LiveView:
+    """Prints a line of JSON for each change of answer as it comes; all else goes to standard error."""
+
+    def __init__(self, model: str, source: str, remark: str) -> None:
+        self._people = Console(stderr=True, highlight=False)
+        self._people.print(f"model: {escape(model)}", style="dim", soft_wrap=True)
+        if remark:
+            self._people.print(escape(remark), style="yellow", soft_wrap=True)
+        self._people.print(f"watching {escape(source)}; Ctrl-C stops", style="dim", soft_wrap=True)
+        self.now: Now | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.now is not None:
+            lost = f"{self.now.dropped:,} frame{'s' * (self.now.dropped != 1)}"
+            self._people.print(
+                f"watched {clock(self.now.answer.seconds)}; {lost} could not be kept up with", style="dim"
+            )
+
+    def show(self, happening: Happening | None) -> None:
+        """One thing that happened."""
+        if isinstance(happening, str):
+            self._people.print(escape(happening), style="yellow", soft_wrap=True)
+        elif isinstance(happening, Change):
+            print(live_line(happening), flush=True)
+        elif isinstance(happening, Now):
+            self.now = happening
+
+
+def live_line(happening: Change | Stretch) -> str:
+    """One line of JSON, its numbers as precise as they are known."""
+    told = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(happening).items()}
+    return json.dumps(told, ensure_ascii=False)
+
+
 def _segments(found: FilmPrediction) -> Table:
     table = Table(box=None, padding=(0, 1), show_header=False)
     table.add_column(justify="right")
@@ -345,7 +383,9 @@ def prediction_json(found: FilmPrediction | FilmFailure) -> dict[str, Any]:
     """One film of `vidrnn predict --json`."""
     if isinstance(found, FilmFailure):
         return {"path": str(found.path), "error": found.reason}
-    return {**asdict(found), "path": str(found.path)}
+    told = asdict(replace(found, timeline=None))
+    del told["timeline"]
+    return {**told, "path": str(found.path)}
 
 
 class EvaluationView(_View):

@@ -51,6 +51,10 @@ class Stream:
             self._read_waiting()
         return self._told()
 
+    def pass_over(self, seconds: float) -> None:
+        """Frames for the model's times before this one are lost: no later frame is to stand for those times."""
+        self._grid.pass_over(seconds)
+
     def push_many(self, frames: Iterable[tuple[Pixels, float]]) -> list[Answer]:
         """Read several frames on; the answer at each."""
         return [self.push(pixels, seconds) for pixels, seconds in frames]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 _JUMP_SECONDS = 10.0  # a longer gap between two frames is a jump of the clock, not a still picture
 _TOLERANCE_SECONDS = 0.002  # containers round to 1 ms
 _REWIND_SECONDS = 0.5  # frames in the wrong order go back less than this, joined films more
 _HOLD_SECONDS = 0.001
+_QUICK_SECONDS = 0.005  # a frame that is there sooner was not waited for
+_BEHIND_SECONDS = 2.0  # a live stream whose stamps fall further behind the clock is not told by them
 _USUAL_FPS = 25.0
 
 
@@ -36,6 +39,13 @@ class Grid:
             times.append(time)
             self._served += 1
         return times
+
+    def pass_over(self, seconds: float) -> None:
+        """Leave out the times before this one: there were frames for them, and they are lost."""
+        if self._served and seconds > self._start:
+            whole = math.ceil((seconds - self._start) / self.spacing_seconds - 1e-6)
+            self._served = max(self._served, whole)
+            self._last = max(self._last, seconds)
 
 
 class Clock:
@@ -116,3 +126,74 @@ class Clock:
         if self._steps > 1 and spread > max(0.25 * self.step_seconds, _TOLERANCE_SECONDS):
             narrowest, widest = 1000 * self._narrowest, 1000 * self._widest
             yield f"The frame rate varies: frames are {narrowest:.0f} to {widest:.0f} ms apart."
+
+
+class LiveClock:
+    """Time stamps of a live stream, and when its frames arrived, in; seconds that only go forward out.
+
+    The stamps are followed, since frames travel in bursts, and a pipe may bring a film faster than it happened. Two
+    kinds of stamps are not: none at all, and those that fall behind the clock of this machine, which are made up, as
+    for a camera that sends single pictures more slowly than is usual. Then, and for as long as a stream is away, time
+    goes on as frames arrive. `claimed_fps` is the rate that the stream claims.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.remark = ""
+        """Why the stamps are not followed, once they are not."""
+        self._stamps = Clock(0)
+        self._follows = self._begins = True
+        self._raw = self._first_seconds = self._first_arrived = 0.0
+        self._arrived: float | None = None
+
+    def begin(self, claimed_fps: float, *, stamped: bool = True) -> None:
+        """A stream begins, for the first time or again; `stamped`: whether it can have stamps worth following."""
+        self._stamps, self._follows, self._begins, self.remark = Clock(claimed_fps), stamped, True, ""
+
+    def tick(self, raw: float, arrived: float) -> float:
+        """The time of the next frame, from its stamp and from a clock of this machine that never jumps, in seconds."""
+        stamp = self._stamps.tick(max(raw, 0.0)) - self._stamps.first_seconds
+        if self._begins:
+            self.seconds, self._begins = self._by_arrival(arrived), False
+            self._first_seconds, self._first_arrived = self.seconds, arrived
+        else:
+            self._doubt(raw, stamp, arrived)
+            by_stamp = max(self.seconds + _HOLD_SECONDS, self._first_seconds + stamp)
+            self.seconds = by_stamp if self._follows else self._by_arrival(arrived)
+        self._raw, self._arrived = raw, arrived
+        return self.seconds
+
+    def _by_arrival(self, arrived: float) -> float:
+        """As much later than the frame before as it arrived later."""
+        return 0.0 if self._arrived is None else self.seconds + max(_HOLD_SECONDS, arrived - self._arrived)
+
+    def _doubt(self, raw: float, stamp: float, arrived: float) -> None:
+        """Follow the stamps no longer where they are none."""
+        if not self._follows:
+            return
+        if raw <= 0 and self._raw <= 0:
+            self.remark = "there are no time stamps: times are those of arrival."
+        elif arrived - self._first_arrived - stamp > _BEHIND_SECONDS:
+            self.remark = "the time stamps fall behind the clock: from here on times are those of arrival."
+        self._follows = not self.remark
+
+
+class Pace:
+    """Whether a live stream brings its frames earlier than they would come in life: several at once, or a whole film.
+
+    It was up to date when a frame had last to be waited for; from there on life is counted. Times are in seconds.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = self._fresh_seconds = self._fresh_now = 0.0
+        self._begins = True
+
+    def came(self, seconds: float, asked: float, now: float) -> None:
+        """A frame of a stream's time came now; it had been asked for then, by the same clock."""
+        step, self._seconds = seconds - self._seconds, seconds
+        if self._begins or step > _JUMP_SECONDS or now - asked > max(_QUICK_SECONDS, step / 2):
+            self._fresh_seconds, self._fresh_now, self._begins = seconds, now, False
+
+    def spare_seconds(self, now: float) -> float:
+        """How long the newest frame may be kept until it would have come in life; less than 0 if it is late already."""
+        return self._seconds - self._fresh_seconds - (now - self._fresh_now)

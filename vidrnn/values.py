@@ -227,3 +227,38 @@ class FilmPrediction:
     """What the user should know of how the film was read, such as damage after a certain frame."""
     timeline: Timeline | None = field(default=None, compare=False, repr=False)
     """What the segments were made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From now on a live source shows something else."""
+
+    seconds: float
+    time: str
+    """Of day, as ISO 8601."""
+    label: str
+    probability: float
+    dropped: int
+    """Frames that could not be kept up with, since the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of one answer of a live source, which has ended."""
+
+    start_seconds: float
+    end_seconds: float
+    start_time: str
+    end_time: str
+    label: str
+    probability: float
+    dropped: int
+    """Frames that could not be kept up with, since the beginning and until it was told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The newest answer on a live source, whether or not it has changed."""
+
+    answer: Answer
+    dropped: int

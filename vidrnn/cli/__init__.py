@@ -6,8 +6,11 @@ Exit codes: 0 all well; 1 some of the work failed; 2 wrong use; 130 stopped by C
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated
 
@@ -56,6 +59,27 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
 
 def run() -> None:
     """The entry point: errors become a panel and an exit code, never a traceback."""
+    try:
+        _run()
+    except SystemExit as end:
+        _leave(end.code)
+        raise
+
+
+def _leave(code: int | str | None) -> None:
+    """End at once where a thread still waits for a stream: one that wakes up while Python ends makes it crash."""
+    if threading.active_count() == 1:
+        return
+    from vidrnn.addresses import READER
+
+    if any(thread.name == READER for thread in threading.enumerate()):
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _run() -> None:
     gc.set_threshold(_RUBBISH)
     try:
         _app(sys.argv[1:])(prog_name="vidrnn")

@@ -67,6 +67,22 @@ EngineOption = Annotated[
     typer.Option("--engine", help="Processes of this machine, or a Ray cluster [local].", rich_help_panel=MANY),
 ]
 
+LIVE = "Cameras and streams"
+"""A panel of `--help`."""
+Show = Annotated[
+    bool, typer.Option("--show", help="Show the picture and the answer in a window.", rich_help_panel=LIVE)
+]
+Reconnect = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Seconds for which a stream that broke off is looked for again [60].", rich_help_panel=LIVE
+    ),
+]
+Silence = Annotated[
+    float | None,
+    typer.Option(min=1, help="Seconds without a frame after which a stream has broken off [10].", rich_help_panel=LIVE),
+]
+
 _SETTINGS = {"spacing": "spacing_seconds"}
 _HEAD = {
     "head": "name",
@@ -272,6 +288,25 @@ def stopping(stop: Event, what: str = "epoch") -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def ending(stop: Event) -> Iterator[list[int]]:
+    """The first Ctrl-C, or SIGTERM, sets `stop` and is noted in the list that is given; a second one stops at once."""
+    caught: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _size(text: str | None) -> dict[str, int]:

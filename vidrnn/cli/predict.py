@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,11 +23,16 @@ from vidrnn.cli.options import (
     Json,
     Out,
     Rate,
+    Reconnect,
+    RuntimeName,
     RuntimeOption,
     ShardText,
+    Show,
+    Silence,
     Threads,
     Timeout,
     device_named,
+    ending,
     jobs_here,
     jobs_or_cores,
     model_named,
@@ -33,13 +40,20 @@ from vidrnn.cli.options import (
 from vidrnn.errors import UsageError
 
 if TYPE_CHECKING:
+    from vidrnn.addresses import LiveAddress
     from vidrnn.batch import Batch
     from vidrnn.filing import Asked
     from vidrnn.values import FilmFailure
 
 
 def predict(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Films, folders of films, or patterns.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Films, folders of films or patterns; or a camera's number, the address of a stream, - for a pipe.",
+        ),
+    ],
     model: Annotated[
         Path | None,
         typer.Option(help="A run, a model folder or a .onnx [the newest run in runs/, else actions]."),
@@ -58,8 +72,18 @@ def predict(
     timeout: Timeout = None,
     shard: ShardText = None,
     engine: EngineOption = None,
+    show: Show = False,
+    reconnect: Reconnect = None,
+    silence: Silence = None,
 ) -> None:
-    """Say what happens in films, and when. Each film is read to its end."""
+    """Say what happens in films, and when. Each film is read to its end; a camera or a stream has none."""
+    if (address := _live_source(sources)) is not None:
+        many = {"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine}
+        _refused(f"{address.shown}: is live", **many, **{"--rate": rate, "--jobs": jobs})
+        patience = 60 if reconnect is None else reconnect, silence or 10
+        watching = _Watching(address, model_named(model), threshold, out, *patience, show=show)
+        raise typer.Exit(_watched(watching, runtime, device_named(device)))
+    _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
     films, missing = _films_of(sources)
     name = model_named(model)
     if out is not None:
@@ -140,6 +164,73 @@ def _needs_out(**flags: object) -> None:
     given = [flag for flag, value in flags.items() if value is not None]
     if given:
         raise UsageError(f"{given[0]}: is for answers that are kept. Say where: --out DIR.")
+
+
+@dataclass(frozen=True)
+class _Watching:
+    """A live source, and what was said of how to watch it."""
+
+    address: LiveAddress
+    model: Path
+    threshold: float
+    out: Path | None
+    reconnect: float
+    silence: float
+    show: bool
+
+
+def _live_source(sources: list[str]) -> LiveAddress | None:
+    """The live source among the sources, if there is one.
+
+    Raises:
+        UsageError: there are others beside it, or nothing can come from it.
+    """
+    from vidrnn.addresses import Kind, live_address
+
+    addresses = [address for source in sources if (address := live_address(source)) is not None]
+    if not addresses:
+        return None
+    address = addresses[0]
+    if len(sources) > 1:
+        raise UsageError(f"{address.shown}: is watched for ever, so nothing else can be read beside it. Name it alone.")
+    if address.kind is Kind.PIPE and sys.stdin.isatty():
+        raise UsageError("-: nothing is piped in. Try: ffmpeg -i FILM -c copy -f mpegts - | vidrnn predict -")
+    return address
+
+
+def _refused(why: str, **flags: object) -> None:
+    """Refuse flags that were given and mean nothing here."""
+    if given := [flag for flag, value in flags.items() if value is not None]:
+        raise UsageError(f"{', '.join(given)}: {why}, so there is nothing that could be done with it. Leave it out.")
+
+
+def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
+    """Watch a live source until it ends or is stopped; the exit code."""
+    from vidrnn.camera import Camera, Patience
+    from vidrnn.console import LiveView, live_line
+    from vidrnn.live import LineFile, watch
+    from vidrnn.predict import Predictor, open_model
+    from vidrnn.screen import Screen
+    from vidrnn.values import Stretch
+
+    opened, remark = open_model(asked.model, runtime, device)
+    predictor, stop = Predictor(opened), Event()
+    patience = Patience(silence_seconds=asked.silence, lost_seconds=asked.reconnect)
+    with ExitStack() as stack:
+        file = asked.out / f"{asked.address.name}.segments.jsonl" if asked.out else None
+        lines = stack.enter_context(LineFile(file)) if file else None
+        screen = stack.enter_context(Screen(asked.address.shown)) if asked.show else None
+        caught = stack.enter_context(ending(stop))
+        watched = screen is not None
+        camera = stack.enter_context(Camera(asked.address, opened.handling, patience, stop=stop, watched=watched))
+        view = stack.enter_context(LiveView(str(asked.model), asked.address.shown, remark))
+        for happening in watch(camera, lambda: predictor.stream(threshold=asked.threshold)):
+            view.show(happening)
+            if lines is not None and isinstance(happening, Stretch):
+                lines.add(live_line(happening))
+            if screen is not None and screen.closed_after(camera.picture, view.now):
+                stop.set()
+    return 128 + caught[0] if caught else 0
 
 
 def _films_of(sources: list[str]) -> tuple[list[Path], list[FilmFailure]]:

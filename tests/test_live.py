@@ -1,0 +1,164 @@
+"""A live source is watched: each change of answer is told, each stretch that ended, and what ended is on the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import paint_number, tens_model
+
+from vidrnn.camera import LiveFrame
+from vidrnn.console import live_line
+from vidrnn.errors import FilmError, OutputError
+from vidrnn.live import LineFile, watch
+from vidrnn.predict import Predictor
+from vidrnn.values import Change, Now, Size, Stretch
+
+SHOWN = Size(24, 32)
+NOON = 1_800_000_000.0
+
+
+class Played:
+    """A source that gives what it was told to."""
+
+    spacing_seconds = 0.1
+
+    def __init__(self, news: Iterable[LiveFrame | str | FilmError | None]) -> None:
+        self._news = list(news)
+
+    @property
+    def over(self) -> bool:
+        return not self._news
+
+    def take(self, timeout_seconds: float) -> LiveFrame | str | None:
+        assert 0 < timeout_seconds < 1, "whoever watches must be able to stop"
+        news = self._news.pop(0)
+        if isinstance(news, FilmError):
+            raise news
+        return news
+
+
+def frame(index: int, **how: Any) -> LiveFrame:
+    """A frame that tells which it is, a tenth of a second after the one before."""
+    at = index / 10
+    return replace(LiveFrame(paint_number(index, SHOWN), at, at, NOON + at, life=0), **how)
+
+
+def happened(news: Iterable[LiveFrame | str | FilmError | None]) -> list[Any]:
+    predictor = Predictor(tens_model())
+    return [one for one in watch(Played(news), predictor.stream) if not isinstance(one, Now)]
+
+
+def test_each_change_of_answer_is_told_once_and_each_stretch_when_it_has_ended() -> None:
+    told = happened(frame(index) for index in range(25))
+    changes = [one for one in told if isinstance(one, Change)]
+    stretches = [one for one in told if isinstance(one, Stretch)]
+    assert [one.label for one in changes] == ["0", "10", "20"]
+    assert changes[0].seconds == 0.0 and 1.0 <= changes[1].seconds < 2.0 <= changes[2].seconds
+    assert [(one.start_seconds, one.end_seconds, one.label) for one in stretches] == [
+        (0.0, pytest.approx(1.0), "0"),
+        (pytest.approx(1.0), pytest.approx(2.0), "10"),
+        (pytest.approx(2.0), pytest.approx(2.5), "20"),
+    ]
+
+
+def test_times_of_day_are_those_at_which_frames_arrived() -> None:
+    late = [frame(index, arrived=NOON + 2 * index) for index in range(20)]
+    changes = [one for one in happened(late) if isinstance(one, Change)]
+    stretches = [one for one in happened(late) if isinstance(one, Stretch)]
+    assert epoch(changes[1].time) == NOON + 20 * changes[1].seconds
+    assert [epoch(one.start_time) for one in stretches] == [NOON, NOON + 20]
+    assert epoch(stretches[0].end_time) == epoch(stretches[1].start_time)
+    assert epoch(stretches[1].end_time) == pytest.approx(NOON + 38.1)
+
+
+def epoch(text: str) -> float:
+    parsed = datetime.fromisoformat(text)
+    assert parsed.tzinfo is not None, "a time of day says where"
+    return parsed.timestamp()
+
+
+def test_after_a_break_all_begins_anew() -> None:
+    before = [frame(index) for index in range(15)]
+    after = [
+        replace(frame(index, life=1), since_seconds=40 + index / 10, seconds=40 + index / 10) for index in range(12, 15)
+    ]
+    told = happened([*before, "it broke off.", "it is back.", *after])
+    kinds = [one if isinstance(one, str) else type(one).__name__ for one in told]
+    assert kinds == ["Change", "Change", "it broke off.", "it is back.", "Stretch", "Stretch", "Change", "Stretch"]
+    assert told[5].end_seconds == pytest.approx(1.5), "nobody saw what was in the gap"
+    assert (told[6].label, told[6].seconds) == ("10", pytest.approx(41.2))
+    assert (told[7].start_seconds, told[7].end_seconds) == pytest.approx((41.2, 41.5))
+
+
+def test_what_was_seen_is_told_before_a_source_is_given_up() -> None:
+    told: list[Any] = []
+    with pytest.raises(FilmError, match="gone"):
+        told.extend(watch(Played([frame(0), FilmError("gone")]), Predictor(tens_model()).stream))
+    assert [type(one).__name__ for one in told] == ["Change", "Now", "Stretch"]
+
+
+def test_a_source_that_gives_nothing_tells_nothing() -> None:
+    assert happened([None, None]) == [None, None]
+
+
+def test_a_frame_does_not_stand_for_times_whose_frames_were_lost() -> None:
+    predictor, read = Predictor(tens_model()), list[int]()
+    encode = predictor.model.encode
+    predictor.model.encode = lambda pixels, before=None: read.append(len(pixels)) or encode(pixels, before)
+    list(watch(Played([frame(0), frame(9, dropped=8), frame(12, since_seconds=1.1)]), predictor.stream))
+    assert read == [1, 1, 2]
+
+
+def test_a_line_is_json_with_its_numbers_as_precise_as_they_are_known() -> None:
+    line = live_line(Change(1.0 / 3, "2027-01-15T08:00:00.000+00:00", 'sit "down"\n', 2.0 / 3, 7))
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "seconds": 0.3333,
+        "time": "2027-01-15T08:00:00.000+00:00",
+        "label": 'sit "down"\n',
+        "probability": 0.6667,
+        "dropped": 7,
+    }
+
+
+def test_lines_are_on_the_disk_as_soon_as_they_are_added_and_a_file_is_gone_on_with(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "camera.jsonl"
+    for number in range(2):
+        with LineFile(file) as lines:
+            lines.add(f"one {number}")
+            assert file.read_text().endswith(f"one {number}\n")
+            lines.add(f"two {number}")
+    assert file.read_text() == "one 0\ntwo 0\none 1\ntwo 1\n"
+
+
+@pytest.mark.parametrize("torn", ['{"half', "x" * 10_000, ""])
+@pytest.mark.parametrize("whole", ["", "a\n", "a\n" * 5000])
+def test_half_a_line_is_taken_off(tmp_path: Path, whole: str, torn: str) -> None:
+    file = tmp_path / "camera.jsonl"
+    file.write_text(whole + torn)
+    with LineFile(file) as lines:
+        lines.add("next")
+    assert file.read_text() == f"{whole}next\n"
+
+
+def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, write = tmp_path / "camera.jsonl", os.write
+    with LineFile(file) as lines:
+        lines.add("kept")
+        monkeypatch.setattr("vidrnn.live.os.write", lambda handle, text: write(handle, text[:3]))
+        with pytest.raises(OutputError, match="full"):
+            lines.add("lost")
+    assert file.read_text() == "kept\n"
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        LineFile(tmp_path / "file" / "camera.jsonl")

@@ -1,0 +1,88 @@
+"""A window that shows the newest picture with its answer, where there is a screen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Self
+
+# Qt would say at each letter that it brings no fonts; none of its own are used.
+os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
+
+import cv2
+import numpy as np
+
+from vidrnn.errors import UsageError
+from vidrnn.values import Now, Pixels
+
+_PROGRAM = "import cv2; cv2.namedWindow('vidrnn'); cv2.waitKey(1)"
+_TRIAL_SECONDS = 20.0
+_LARGEST = 1280, 720
+"""Width and height of the picture in the window; a larger one is made smaller."""
+_NARROWEST = 320
+_PAPER, _INK, _GROOVE, _BAR = (24, 24, 24), (240, 240, 240), (70, 70, 70), (79, 161, 89)
+"""BGR."""
+_ESCAPE = 27
+
+
+class Screen:
+    """A window that is open until it is closed; q and Escape close it, too."""
+
+    def __init__(self, title: str) -> None:
+        """Open it.
+
+        Raises:
+            UsageError: there is no screen here, or no window can be opened on it.
+        """
+        if reason := _why_no_window():
+            raise UsageError(f"--show: {reason} Leave --show out.")
+        self._title = title
+        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        cv2.destroyAllWindows()
+
+    def closed_after(self, picture: Pixels | None, now: Now | None) -> bool:
+        """Show the picture (height, width, 3) BGR and what it is said to show; whether the window was closed."""
+        if picture is not None:
+            label, probability = (now.answer.label, now.answer.probability) if now else ("", 0.0)
+            cv2.imshow(self._title, captioned(picture, label, probability))
+        key = cv2.waitKey(1) & 0xFF
+        return key in (ord("q"), _ESCAPE) or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+
+
+def captioned(picture: Pixels, label: str, probability: float) -> Pixels:
+    """The picture, brought to a size that fits a screen and can be read, with a line of words and a bar below it."""
+    height, width = picture.shape[:2]
+    factor = min(_LARGEST[0] / width, _LARGEST[1] / height, max(1.0, _NARROWEST / width))
+    shown = cv2.resize(picture, (round(width * factor), round(height * factor)), interpolation=cv2.INTER_AREA)
+    return np.concatenate([np.asarray(shown, np.uint8), _caption(shown.shape[1], label, probability)])
+
+
+def _caption(width: int, label: str, probability: float) -> Pixels:
+    letters = max(14, width // 30)
+    line = np.full((2 * letters + 8, width, 3), _PAPER, np.uint8)
+    words = f"{label}  {probability:.2f}" if label else ""
+    cv2.putText(line, words, (letters // 2, letters + letters // 2), _INK, cv2.FontFace("sans"), letters, 500)
+    line[-6:] = _GROOVE
+    line[-6:, : round(width * probability)] = _BAR
+    return line
+
+
+def _why_no_window() -> str:
+    """Why no window can be opened; tried in a process of its own, since the window system ends one that fails."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "there is no screen here (DISPLAY is not set)."
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", _PROGRAM], capture_output=True, timeout=_TRIAL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "the screen does not answer."
+    if tried.returncode == 0:
+        return ""
+    return "no window can be opened here; OpenCV may be the headless one, or the screen somebody else's."
