@@ -60,6 +60,7 @@ def test_portions_of_any_size_come_to_the_same_and_so_do_tensors_and_bytes() -> 
     meter = FrameMeter()
     for first, after in ((0, 1), (1, 66), (66, 70)):
         meter.add(torch.from_numpy(given[first:after]), torch.from_numpy(true[first:after]).float() / 255)
+    meter.add(given[:0], true[:0])
     parts = asdict(meter.scores())
     assert parts.pop("overall") == pytest.approx(whole.pop("overall"), rel=1e-6)
     assert parts["per_step"][1] == pytest.approx(whole["per_step"][1], rel=1e-6)

@@ -1,0 +1,56 @@
+"""How well unusual frames of a street are told without any learning: ped2, six test films, 128 x 128 pixels.
+
+    python benchmarks/unusual.py [--smoothing 1]
+
+Each method stands once where a model would, so that its own interval and those of the others can be read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from vidrnn.baselines import SIGNS, signs_of
+from vidrnn.detection import Detector, detection_report
+from vidrnn.frame_labels import read_frame_labels
+from vidrnn.values import Size
+from vidrnn.video import open_film
+
+LABELS = Path(__file__).resolve().parents[2] / "shared" / "data" / "ped2" / "frames.csv"
+SIZE = Size(128, 128)
+
+
+def main(smoothing: int = 1, labels: Path = LABELS) -> None:
+    """Print the table."""
+    films = read_frame_labels(labels).films
+    found = [_signs(film.path) for film in films]
+    detectors = [_detector(name, found) for name in SIGNS]
+    names = [film.path.name for film in films]
+    report = detection_report(
+        names, [film.unusual for film in films], detectors[0], detectors[1:], smoothing_frames=smoothing
+    )
+    print("| | AUC | 95 % | EER | stretched per film | " + " | ".join(names) + " |")
+    print("|---" * (5 + len(names)) + "|")
+    for row in sorted((report.model, *report.baselines), key=lambda each: -each.auc):
+        per_film = " | ".join("-" if area is None else f"{area:.2f}" for area in row.per_film)
+        numbers = f"{row.auc:.3f} | {row.interval[0]:.2f} to {row.interval[1]:.2f} | {row.eer:.3f}"
+        print(f"| {row.name} | {numbers} | {row.auc_normalised:.3f} | {per_film} |")
+    print("\n".join(report.sentences[:2]))
+
+
+def _signs(film: Path) -> dict[str, np.ndarray]:
+    with open_film(film) as opened:
+        return signs_of(frame.pixels[..., 1:2].astype(np.float32) / 255 for frame in opened.frames(size=SIZE))
+
+
+def _detector(name: str, found: list[dict[str, np.ndarray]]) -> Detector:
+    scores = tuple(signs[name] for signs in found)
+    return Detector(name, scores, errors=None if name.startswith("flow magnitude") else scores)
+
+
+if __name__ == "__main__":
+    if not LABELS.is_file():
+        raise SystemExit(f"{LABELS} is not there: this benchmark needs the real footage.")
+    typer.run(main)
