@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from vidrnn.console import PredictionView, TrainingView, clock, prediction_json, show_error, show_film
+from vidrnn.console import PredictionView, TrainingView, prediction_json, show_error, show_film
 from vidrnn.errors import DataError
+from vidrnn.gallery import clock
 from vidrnn.records import Controls, ControlScore, Done, EpochDone, LeftOut, Note, Progress
 from vidrnn.values import Candidate, FilmFacts, FilmFailure, FilmPrediction, Segment, Size
 

@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from vidrnn.errors import VidrnnError
-from vidrnn.gallery import show_foretold
+from vidrnn.gallery import clock, show_foretold, show_watched
 from vidrnn.records import (
     Controls,
     ControlScore,
@@ -62,15 +62,6 @@ Result = TypeVar("Result")
 def show_error(error: VidrnnError) -> None:
     """What went wrong, as a panel on standard error."""
     Console(stderr=True).print(Panel(escape(str(error)), title="vidrnn", title_align="left", border_style="red"))
-
-
-def clock(seconds: float) -> str:
-    """Seconds as people write them: 1:23.4, 2:03:04.5."""
-    tenths = round(max(0.0, seconds) * 10)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    shown = f"{minutes:02d}" if hours else f"{minutes}"
-    return (f"{hours}:" if hours else "") + f"{shown}:{rest // 10:02d}.{rest % 10}"
 
 
 class _View:
@@ -298,6 +289,8 @@ class BatchView(_View):
             self._fail(done.row["path"], done.row["error"])
         elif not done.before:
             self._frames += done.row.get("frames", 0)
+        if "most_unusual" in done.row and not self._as_json:
+            show_watched(done.row, self.console)
         self.step("films", len(self._rows), self._films, self._pace())
         if self._bars.disable and time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
             self._told = time.monotonic()

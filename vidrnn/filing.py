@@ -66,15 +66,20 @@ class Asked:
 
     def remark(self) -> str:
         """A sentence where the model is not read as usual."""
-        if self.runtime is None and self.device == "cpu" and find_portable(self.model) is None:
-            remedy = f"Make one: vidrnn export {self.model}"
-            return f"{self.model}: no {PORTABLE_NAME} in it, so torch reads it: processes start slowly. {remedy}"
-        return ""
+        return portable_remark(self.model, self.runtime, self.device)
 
     def _identity(self) -> str:
         """Of all that decides about an answer."""
         parts = [__version__, model_hash(self.model), self.model.name, self.runtime, self.device, self.threshold]
         return hashlib.blake2b(json.dumps([*parts, self.rate]).encode(), digest_size=16).hexdigest()
+
+
+def portable_remark(model: Path, runtime: str | None, device: str) -> str:
+    """A sentence where a model has no file that starts at once, and nothing was said about what reads it."""
+    if runtime is None and device == "cpu" and find_portable(model) is None:
+        remedy = f"Make one: vidrnn export {model}"
+        return f"{model}: no {PORTABLE_NAME} in it, so torch reads it: processes start slowly. {remedy}"
+    return ""
 
 
 def opened(settings: dict[str, Any]) -> Reader:

@@ -17,7 +17,7 @@ import numpy as np
 from vidrnn import __version__
 from vidrnn.batch import Reader, Row, Work
 from vidrnn.errors import UsageError
-from vidrnn.filing import model_hash
+from vidrnn.filing import model_hash, portable_remark
 from vidrnn.filming import write_film
 from vidrnn.filmstrip import Filmstrip
 from vidrnn.foretell import FilmErrors, FilmForecast, Showing
@@ -32,6 +32,8 @@ COLUMNS = ("most_unusual", "segments", "mean_mse", "duration_seconds", "frames",
 """Of what was found, as far as the summary shows it."""
 SUFFIXES = {"video": ".foretold.webm", "csv": ".frames.csv", "jsonl": ".frames.jsonl"}
 """Of the files of each film, by the name that `--format` takes."""
+DEFAULT_OUT = Path("foretold")
+"""Where the files go where nothing was said."""
 _FRAME_COLUMNS = ("frame", "seconds", "mse", "psnr", "worst_block", "unusual")
 _NORMALISED = "unusual_in_film"
 _SLOWEST_FPS, _FASTEST_FPS = 1.0, 60.0
@@ -64,13 +66,17 @@ class Asked:
             columns=COLUMNS,
         )
 
+    def remark(self) -> str:
+        """A sentence where the model is not read as usual."""
+        return portable_remark(self.model, self.runtime, self.device)
+
     @property
     def alarm(self) -> Alarm:
         """When a stretch is called unusual."""
         return Alarm(self.threshold, 0.8 * self.threshold)
 
 
-def formats_named(text: str | None) -> tuple[str, ...]:
+def foretold_formats(text: str | None) -> tuple[str, ...]:
     """The forms of `--format video,csv`, each once; all where nothing was said.
 
     Raises:

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vidrnn.records import Foretold, MethodScores, StepNumbers
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people write them: 1:23.4, 2:03:04.5."""
+    tenths = round(max(0.0, seconds) * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    shown = f"{minutes:02d}" if hours else f"{minutes}"
+    return (f"{hours}:" if hours else "") + f"{shown}:{rest // 10:02d}.{rest % 10}"
+
+
+def show_watched(row: dict[str, Any], console: Console) -> None:
+    """What a model of the next frames found in a film: how unusual it is at most, and when."""
+    unusual, cost = row["most_unusual"], row["mean_mse"]
+    found = "" if unusual is None else f"  most unusual {unusual:.2f}"
+    error = "" if cost is None else f"  MSE of a pixel {cost:.2e}"
+    name = f"[bold]{escape(row['path'])}[/bold]"
+    console.print(f"{name}  {clock(row['duration_seconds'])}  {row['frames']:,} frames{error}{found}", soft_wrap=True)
+    for note in row["notes"]:
+        console.print(f"  {escape(note)}", style="yellow", soft_wrap=True)
+    for segment in row["segments"]:
+        times = f"{clock(segment['start_seconds']):>8} to {clock(segment['end_seconds']):>8}"
+        console.print(f" {times}  {segment['label']}  {segment['probability']:.2f}")
 
 
 def show_foretold(found: Foretold, console: Console) -> None:

@@ -38,11 +38,13 @@ from vidrnn.cli.options import (
     model_named,
 )
 from vidrnn.errors import UsageError
+from vidrnn.header import foretells_frames
 
 if TYPE_CHECKING:
     from vidrnn.addresses import LiveAddress
     from vidrnn.batch import Batch
     from vidrnn.filing import Asked
+    from vidrnn.foretold import Asked as AskedFrames
     from vidrnn.values import FilmFailure
 
 
@@ -59,8 +61,19 @@ def predict(
         typer.Option(help="A run, a model folder or a .onnx [the newest run in runs/, else actions]."),
     ] = None,
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Answers less probable than this are called unknown.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Answers less probable than this are called unknown [0]; next-frame: the least unusual score [0.5].",
+        ),
+    ] = None,
+    rollout: Annotated[
+        int | None, typer.Option(min=0, help="next-frame: frames that the film goes on for beyond its end.")
+    ] = None,
+    normalised: Annotated[
+        bool, typer.Option("--normalised", help="next-frame: tell the score of Liu et al. 2018, too, as papers do.")
+    ] = False,
     rate: Rate = None,
     runtime: RuntimeOption = None,
     device: Device = "auto",
@@ -77,15 +90,30 @@ def predict(
     silence: Silence = None,
 ) -> None:
     """Say what happens in films, and when. Each film is read to its end; a camera or a stream has none."""
-    if (address := _live_source(sources)) is not None:
+    address = _live_source(sources)
+    name = model_named(model)
+    if foretells_frames(name):
+        if address is not None:
+            raise UsageError(f"{name}: foretells frames, which it does of films. Live sources need a model of classes.")
+        from vidrnn.foretold import DEFAULT_OUT, foretold_formats
+        from vidrnn.foretold import Asked as AskedFrames
+
+        wanted = foretold_formats(formats)
+        least = 0.5 if threshold is None else threshold
+        watched = AskedFrames(name, wanted, runtime, device_named(device), least, rollout or 0, normalised, rate)
+        films, missing = _films_of(sources)
+        folder = _Folder(films, missing, sources, out or DEFAULT_OUT, timeout, shard)
+        raise typer.Exit(_filed(folder, watched, engine or "local", jobs, as_json=json))
+    _refused(f"{name} names classes", **{"--rollout": rollout, "--normalised": normalised or None})
+    threshold = threshold or 0.0
+    if address is not None:
         many = {"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine}
         _refused(f"{address.shown}: is live", **many, **{"--rate": rate, "--jobs": jobs})
         patience = 60 if reconnect is None else reconnect, silence or 10
-        watching = _Watching(address, model_named(model), threshold, out, *patience, show=show)
+        watching = _Watching(address, name, threshold, out, *patience, show=show)
         raise typer.Exit(_watched(watching, runtime, device_named(device)))
     _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
     films, missing = _films_of(sources)
-    name = model_named(model)
     if out is not None:
         from vidrnn.filing import Asked, formats_named
 
@@ -122,7 +150,7 @@ class _Folder:
     timeout: float | None
     shard: str | None
 
-    def batch(self, asked: Asked) -> tuple[Batch, str]:
+    def batch(self, asked: Asked | AskedFrames) -> tuple[Batch, str]:
         """The work to be done, and a sentence where it is a part of it that was not asked for by a flag."""
         from vidrnn.batch import Batch, Shard
         from vidrnn.films import start_of
@@ -134,7 +162,7 @@ class _Folder:
         return batch, f"Shard {shard}, by RANK and WORLD_SIZE in the environment." if found else ""
 
 
-def _filed(folder: _Folder, asked: Asked, engine: EngineName, jobs: int | None, *, as_json: bool) -> int:
+def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs: int | None, *, as_json: bool) -> int:
     """Answers into files, and the exit code."""
     from vidrnn.console import BatchView
     from vidrnn.engines import ENGINES
