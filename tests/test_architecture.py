@@ -43,6 +43,7 @@ ROOMS = (
     "portable",
     "export",
     "tracing",
+    "frames_evaluate",
     "evaluate",
     "appraisal",
     "foretold",

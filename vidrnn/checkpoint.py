@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, Self, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
@@ -104,6 +106,21 @@ def _loaded(path: Path, file: Path, header: ModelHeader, build: Callable[[ModelS
             f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
         ) from None
     return Loaded(network.eval().requires_grad_(False), header, file.parent)
+
+
+def stored_tensor(path: Path, name: str) -> NDArray[np.float32]:
+    """One tensor of the weights of a model.
+
+    Raises:
+        ModelError: there are no weights, or none of that name.
+    """
+    file = find_weights(path)
+    try:
+        with safe_open(file, framework="np") as tensors:
+            found: NDArray[np.float32] = tensors.get_tensor(name)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: has no {name} ({_first_line(error)}).") from None
+    return found
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from rich.progress import (
 from rich.table import Table
 
 from vidrnn.errors import VidrnnError
-from vidrnn.gallery import clock, show_foretold, show_watched
+from vidrnn.gallery import clock, show_detection, show_foretold, show_watched
 from vidrnn.records import (
     Controls,
     ControlScore,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from vidrnn.comparison import Comparison
     from vidrnn.config import ModelHeader
     from vidrnn.evaluate import Evaluation
+    from vidrnn.frames_evaluate import FramesEvaluation
     from vidrnn.live import Happening
     from vidrnn.portable import Portable
 
@@ -426,6 +427,30 @@ class EvaluationView(_View):
             style="bold",
         )
         self.console.print(f"{scores.clips} clips in {found.seconds:.1f} s{seen}")
+
+
+class FramesEvaluationView(_View):
+    """Shows an evaluation of a model of the next frames, as tables or as one JSON object."""
+
+    def __init__(self, model: str, *, as_json: bool) -> None:
+        super().__init__(to_stderr=as_json)
+        self._as_json = as_json
+        Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim")
+
+    def follow(self, journey: Generator[Record, None, FramesEvaluation]) -> FramesEvaluation:
+        """Show the records on the way, then what was found."""
+        found = self._outcome(journey)
+        self._bars.stop()
+        if self._as_json:
+            print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))
+            return found
+        if found.foretold:
+            show_foretold(found.foretold, self.console)
+        if found.detection:
+            show_detection(found.detection, self.console)
+        seen = f"; {found.seen} films that the model learnt from left out" if found.seen else ""
+        self.console.print(f"{found.films} films in {found.seconds:.1f} s{seen}")
+        return found
 
 
 def _confusion(found: Evaluation) -> Table:

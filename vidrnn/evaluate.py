@@ -84,7 +84,7 @@ def evaluate(predictor: Predictor, data: Path, split: SplitName | None = None) -
     films = _known(labelled.films, predictor.model.handling.classes, data)
     if len(films) < len(labelled.films):
         yield Note(f"{len(labelled.films) - len(films)} films of classes that the model does not know, left out", True)
-    films, seen = _of_split(films, predictor.model.header.seen, split, data)
+    films, seen = of_split(films, predictor.model.header.seen, split, data)
     read: list[tuple[LabelledFilm, FilmScores]] = []
     failures = list(labelled.failures)
     for done, (film, found) in enumerate(zip(films, predictor.score_all([f.path for f in films]), strict=True), 1):
@@ -113,7 +113,7 @@ def _known(films: Sequence[LabelledFilm], classes: Sequence[str], data: Path) ->
     return known
 
 
-def _of_split(
+def of_split(
     films: Sequence[LabelledFilm], seen: dict[str, Part], split: SplitName | None, data: Path
 ) -> tuple[list[LabelledFilm], int]:
     """The films that `split` names, and how many were left out because the model had seen them."""

@@ -57,7 +57,7 @@ _CROP = 64
 """Pixels a side: of larger pictures, training sees parts of this size, if the model keeps the picture."""
 _UNITS = 64
 """Of a head that keeps the picture, where nothing was said."""
-_STEPS, _EPOCH_STEPS = 400, 20
+_STEPS, _EPOCH_STEPS = 400, 40
 """Minibatches in a training where nothing was said, and in what is called an epoch here."""
 _MINIBATCH = 8
 _RATE = 2e-3
@@ -66,7 +66,7 @@ _ONE_STEP_SHARE, _GROWING_SHARE = 0.2, 0.5
 """Of training: only one step ahead is asked for; then the horizon grows to its whole length."""
 _TRUTH_SHARE = 0.5
 """Of predictions that are replaced by the truth when they are first fed back; it falls to none as the horizon grows."""
-_JUDGED, _VALIDATED, _CHOSEN_BY = 64, 32, 64
+_JUDGED, _VALIDATED, _CHOSEN_BY = 64, 16, 64
 """Stretches at most: that scores are of, that an epoch is judged by, that painting is chosen by."""
 _CALIBRATED_FRAMES = 4000
 _SMOOTHING_SECONDS = 0.5

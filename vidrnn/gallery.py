@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from vidrnn.records import Foretold, MethodScores, StepNumbers
+
+if TYPE_CHECKING:
+    from vidrnn.detection import DetectionReport
 
 
 def clock(seconds: float) -> str:
@@ -44,6 +48,27 @@ def show_foretold(found: Foretold, console: Console) -> None:
     for definition in found.definitions:
         console.print(definition, style="dim")
     console.print(found.sentence, style="bold", soft_wrap=True)
+
+
+def show_detection(found: DetectionReport, console: Console) -> None:
+    """How well unusual frames are told, by the model and by what needs no learning."""
+    table = Table(box=None, padding=(0, 2))
+    table.add_column("unusual frames")
+    for name in ("AUC", "95 %", "equal error rate", "AUC, stretched in film"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in (*found.baselines, found.model):
+        interval = f"{row.interval[0]:.2f}-{row.interval[1]:.2f}"
+        style = "bold" if row is found.model else None
+        table.add_row(row.name, f"{row.auc:.3f}", interval, f"{row.eer:.3f}", f"{row.auc_normalised:.3f}", style=style)
+    console.print(table)
+    films = Table(box=None, padding=(0, 2))
+    films.add_column("film")
+    films.add_column("AUC", justify="right")
+    for name, auc in zip(found.films, found.model.per_film, strict=True):
+        films.add_row(escape(Path(name).name), "one kind" if auc is None else f"{auc:.3f}")
+    console.print(films)
+    for sentence in found.sentences:
+        console.print(sentence, soft_wrap=True)
 
 
 def _overall(rows: Sequence[MethodScores]) -> Table:

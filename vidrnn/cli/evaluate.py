@@ -7,12 +7,25 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidrnn.cli.options import Device, Jobs, Json, Rate, RuntimeOption, Threads, device_named, jobs_or_cores
+from vidrnn.cli.options import (
+    Device,
+    Jobs,
+    Json,
+    Rate,
+    RuntimeName,
+    RuntimeOption,
+    Threads,
+    device_named,
+    jobs_or_cores,
+)
+from vidrnn.header import foretells_frames
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A run, a model folder or a .onnx file.")],
-    data: Annotated[Path, typer.Argument(help="Labelled films, as for vidrnn train.")],
+    data: Annotated[
+        Path, typer.Argument(help="Labelled films, as for vidrnn train; next-frame: any films, or path,frame,label.")
+    ],
     split: Annotated[
         Literal["train", "val", "test", "all"] | None,
         typer.Option(help="Which films [all but those the model learnt from or was chosen on]."),
@@ -25,6 +38,8 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a model on labelled films that it has not seen."""
+    if foretells_frames(model):
+        raise typer.Exit(_frames(model, data, split, rate, runtime, device_named(device), jobs, as_json=json))
     from vidrnn.console import EvaluationView
     from vidrnn.evaluate import evaluate as score
     from vidrnn.predict import Predictor, open_model
@@ -36,3 +51,26 @@ def evaluate(
         found = view.follow(score(predictor, data, split))
     if found.failures:
         raise typer.Exit(1)
+
+
+def _frames(
+    model: Path,
+    data: Path,
+    split: Literal["train", "val", "test", "all"] | None,
+    rate: float | None,
+    runtime: RuntimeName | None,
+    device: str,
+    jobs: int | None,
+    *,
+    as_json: bool,
+) -> int:
+    """A model of the next frames; the exit code."""
+    from vidrnn.console import FramesEvaluationView
+    from vidrnn.frames_evaluate import evaluate_frames
+    from vidrnn.predict import open_frames
+
+    opened, remark = open_frames(model, runtime, device)
+    with FramesEvaluationView(str(model), as_json=as_json) as view:
+        view.remark(remark)
+        found = view.follow(evaluate_frames(opened, model, data, split, rate=rate, jobs=jobs_or_cores(jobs)))
+    return 1 if found.failures else 0
