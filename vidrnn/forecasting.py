@@ -550,7 +550,10 @@ def scores_told(found: Foretold) -> dict[str, object]:
         "stretches": found.stretches,
         **asdict(found.model.overall),
         "per_step": [asdict(step) for step in found.model.per_step],
-        "baselines": {row.name: asdict(row.overall) for row in found.rows[:-1]},
+        "baselines": {
+            row.name: {**asdict(row.overall), "per_step": [asdict(step) for step in row.per_step]}
+            for row in found.rows[:-1]
+        },
         "sentence": found.sentence,
     }
 
