@@ -1,10 +1,10 @@
 """Next frames of natural film, foretold by a model and by what needs no learning, at each step of the horizon.
 
-    python benchmarks/natural.py [--of ped2] [--of lips] [--of vtest] [--size 64] [--size 128] [--epochs 12] [--into DIR]
+    python benchmarks/natural.py [--of ped2] [--of lips] [--of vtest] [--size 64] [--size 128] [--epochs 12]
 
 Each set and size is one `vidrnn train FILMS --task next-frame --grey --size SxS --epochs N`: ped2's training films,
-split by film; mouths, 100 films to learn from, 20 to validate, 40 to test; vtest, one film, whose last fifth is held out.
-The minutes are the processor's. Needs the footage beside the repository.
+split by film; mouths, 100 films to learn from, 20 to validate, 40 to test; vtest, one film whose last fifth is held
+out. `--into DIR` keeps the runs. The minutes are the processor's. Needs the footage beside the repository.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def trained(name: str, size: int, epochs: int, folder: Path) -> tuple[dict[str, 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     asked = [str(films_of(name, folder)), "--task", "next-frame", "--grey", "--size", f"{size}x{size}"]
     said = [*asked, "--epochs", str(epochs), "--out", str(run), "--overwrite"]
-    subprocess.run([sys.executable, "-m", "vidrnn", "train", *said], check=True, stdout=sys.stderr)
+    subprocess.run(
+        [sys.executable, "-c", "from vidrnn.cli import run; run()", "train", *said], check=True, stdout=sys.stderr
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return read_header(find_weights(run)).scores, spent / 60
@@ -59,7 +61,8 @@ def lines(name: str, size: int, scores: dict[str, Any], minutes: float) -> Itera
     """A row for each step, of the model and the two guesses that are good on natural film."""
     copy, flow = (scores["baselines"][one] for one in ("copy of the last frame", "last frame warped by optical flow"))
     yield f"\n{name}, {size} px, {scores['part']}: {scores['stretches']} stretches, {minutes:.1f} minutes of processor"
-    yield "| step | copy MSE | flow MSE | model MSE | copy SSIM | flow SSIM | model SSIM |\n|---|---|---|---|---|---|---|"
+    yield "| step | copy MSE | flow MSE | model MSE | copy SSIM | flow SSIM | model SSIM |"
+    yield "|---|---|---|---|---|---|---|"
     for step, ours in enumerate(scores["per_step"]):
         others = copy["per_step"][step], flow["per_step"][step]
         mse = " | ".join(f"{one['mse_sum']:.2f}" for one in (*others, ours))
