@@ -468,9 +468,9 @@ def usual_spacing(scans: Sequence[FilmScan]) -> float:
 
 
 def usual_size(films: Size) -> Size:
-    """The films' size brought to a short side of 64 pixels, never enlarged, sides multiples of 8."""
+    """The films' size brought to a short side of 64 pixels, never enlarged; no side below 16."""
     scale = min(1.0, _SHORT_SIDE / min(films.height, films.width))
-    return Size(*(max(16, 8 * round(side * scale / 8)) for side in (films.height, films.width)))
+    return Size(*(max(16, round(side * scale)) for side in (films.height, films.width)))
 
 
 def steps_of(scan: FilmScan, spacing_seconds: float) -> int:

@@ -1,0 +1,84 @@
+"""A picture of truth, prediction and baseline side by side: what comes after a context, step by step.
+
+    python benchmarks/foretold_picture.py OUT.png MODEL FILM[:SECONDS] [MODEL FILM[:SECONDS] ...]
+
+For each pair three rows: the film, what the model foretells from the frames before, and the last frame moved on by
+OpenCV's optical flow. SECONDS is where the horizon begins. What the model is fed beyond that are its own predictions.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.baselines import RULES
+from vidrnn.foretell import as_painted, as_shown, rollouts
+from vidrnn.predict import open_frames
+from vidrnn.values import Pixels
+from vidrnn.video import open_film
+
+STEPS = (1, 2, 3, 5, 7, 10)
+SIDE, LABEL, GAP = 110, 96, 3  # pixels: height of a panel, width of the words, between panels
+PAPER, INK = 255, (40, 40, 40)
+Picture = NDArray[np.uint8]
+
+
+def panels(model_path: Path, film: Path, seconds: float) -> list[tuple[str, list[Pixels]]]:
+    """Three named rows: the last frame seen and the steps ahead."""
+    model, _ = open_frames(model_path)
+    handling = model.handling
+    wanted = handling.context + handling.horizon
+    with open_film(film) as opened:
+        frames = opened.sampled(handling.spacing_seconds, size=handling.size)
+        start = max(0, round(seconds / handling.spacing_seconds) - handling.context)
+        clip = np.stack([frame.pixels for frame in islice(frames, start, start + wanted)])
+    context, ahead = clip[: handling.context], as_painted(clip[handling.context :], handling.channels)
+    last = as_shown(as_painted(context[-1], handling.channels))
+    flow = RULES["last frame warped by optical flow"](as_painted(context, handling.channels), handling.horizon)
+    rows = {"film": ahead, "foretold": rollouts(model, context[None], handling.horizon)[0], "optical flow": flow}
+    return [(name, [last, *(as_shown(row[step - 1]) for step in STEPS)]) for name, row in rows.items()]
+
+
+def painted_row(name: str, pictures: list[Pixels]) -> Picture:
+    """A row of panels with its name before it."""
+    height, width = pictures[0].shape[:2]
+    size = (round(SIDE * width / height), SIDE)
+    large = [cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST) for picture in pictures]
+    gap = np.full((SIDE, GAP, 3), PAPER, np.uint8)
+    words = np.full((SIDE, LABEL, 3), PAPER, np.uint8)
+    cv2.putText(words, name, (2, SIDE // 2 + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
+    first = large[0] if name == "film" else np.full_like(large[0], PAPER)
+    return np.concatenate([words, first, *(part for one in large[1:] for part in (gap, one))], 1)
+
+
+def head(width: int) -> Picture:
+    """The steps above the panels of a row that is so wide."""
+    line = np.full((22, width, 3), PAPER, np.uint8)
+    each = (width - LABEL) / (len(STEPS) + 1)
+    for place, word in enumerate(("last seen", *(f"+{step}" for step in STEPS))):
+        x = round(LABEL + each * place) + 4
+        cv2.putText(line, word, (x, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
+    return line
+
+
+def main() -> None:
+    """Paint the picture."""
+    out, *pairs = sys.argv[1:]
+    blocks: list[Picture] = []
+    for model, film in zip(pairs[::2], pairs[1::2], strict=True):
+        path, _, seconds = film.partition(":")
+        rows = [painted_row(*row) for row in panels(Path(model), Path(path), float(seconds or 0))]
+        gap = np.full((GAP, rows[0].shape[1], 3), PAPER, np.uint8)
+        blocks.append(np.concatenate([head(rows[0].shape[1]), *(part for row in rows for part in (row, gap))]))
+    width = max(block.shape[1] for block in blocks)
+    wide = [np.pad(block, ((0, 8), (0, width - block.shape[1]), (0, 0)), constant_values=PAPER) for block in blocks]
+    cv2.imwrite(out, cv2.cvtColor(np.concatenate(wide), cv2.COLOR_RGB2BGR))
+
+
+if __name__ == "__main__":
+    main()
