@@ -127,6 +127,9 @@ def test_which_manifests_label_frames(tmp_path: Path) -> None:
     assert is_frame_manifest(manifest(tmp_path, [], header="Path;Frame;Label"))
     assert not is_frame_manifest(manifest(tmp_path, [], header="path,label"))
     assert not is_frame_manifest(tmp_path)
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"\xff\xd8 no text at all")
+    assert not is_frame_manifest(film)
 
 
 @pytest.mark.footage

@@ -79,12 +79,12 @@ class FrameLabelledData:
 
 
 def is_frame_manifest(data: Path) -> bool:
-    """Whether a CSV has a label for each frame: the columns path, frame and label.
+    """Whether this is a CSV with a label for each frame: the columns path, frame and label. A film is none.
 
     Raises:
         DataError: the file cannot be read, or is not text.
     """
-    return data.is_file() and set(COLUMNS) <= set(columns_of(data, COLUMNS))
+    return data.is_file() and not is_film(data) and set(COLUMNS) <= set(columns_of(data, COLUMNS))
 
 
 def read_frame_labels(data: Path) -> FrameLabelledData:
