@@ -20,13 +20,13 @@ import pytest
 from conftest import SMALL, frame_number, make_film, paint_number
 
 from vidrnn.addresses import live_address
-from vidrnn.camera import Camera, LiveFrame, Patience
+from vidrnn.camera import Camera, LiveFrame, Patience, Sight
 from vidrnn.errors import FilmError
-from vidrnn.values import Handling, Pixels, Sampling
+from vidrnn.values import Pixels
 from vidrnn.video import open_film
 
 FPS = 50
-EVERY = Handling(("a", "b"), SMALL, Sampling(8, 1 / FPS), 1.0)
+EVERY = Sight(SMALL, 1 / FPS)
 """Looks at every frame."""
 QUICK = Patience(open_seconds=8, silence_seconds=1, lost_seconds=15)
 NO_PATIENCE = Patience(open_seconds=8, silence_seconds=1, lost_seconds=0)
