@@ -51,11 +51,12 @@ ROOMS = (
     "filing",
     "batch",
     "engines",
-    "foretell",
     "live",
+    "lookout",
     "screen",
     "camera",
     "addresses",
+    "foretell",
     "predict",
     "stream",
     "windows",
@@ -117,7 +118,7 @@ FILM_WING = {
     *("outputs.base", "outputs.jsonl", "outputs.csv", "outputs.parquet", "outputs.srt", "outputs.vtt"),
     *("outputs.labelstudio", "outputs.steps", "outputs.video"),
     *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
-    *("live", "screen", "camera", "addresses"),
+    *("live", "lookout", "screen", "camera", "addresses"),
     *("predict", "stream", "windows", "foretell", "foretold", "filmstrip", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}

@@ -20,13 +20,13 @@ import pytest
 from conftest import SMALL, frame_number, make_film, paint_number
 
 from vidrnn.addresses import live_address
-from vidrnn.camera import Camera, LiveFrame, Patience
+from vidrnn.camera import Camera, LiveFrame, Patience, Sight
 from vidrnn.errors import FilmError
-from vidrnn.values import Handling, Pixels, Sampling
+from vidrnn.values import Pixels
 from vidrnn.video import open_film
 
 FPS = 50
-EVERY = Handling(("a", "b"), SMALL, Sampling(8, 1 / FPS), 1.0)
+EVERY = Sight(SMALL, 1 / FPS)
 """Looks at every frame."""
 QUICK = Patience(open_seconds=8, silence_seconds=1, lost_seconds=15)
 NO_PATIENCE = Patience(open_seconds=8, silence_seconds=1, lost_seconds=0)
@@ -301,9 +301,7 @@ def test_a_server_that_answers_without_a_stream_is_told(tmp_path: Path) -> None:
 class Capture:
     """A capture that gives numbered frames, `apart_seconds` apart in life and in its own time."""
 
-    def __init__(
-        self, count: int, apart_seconds: float = 0.0, stamp: Callable[[int], float] = lambda i: i / FPS
-    ) -> None:
+    def __init__(self, count: int, apart_seconds: float = 0.0, stamp: Callable[[int], float] = lambda i: i / 5) -> None:
         self.count, self.apart_seconds, self.stamp, self.index = count, apart_seconds, stamp, -1
         self.unreadable: set[int] = set()
 
@@ -339,7 +337,7 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Capture]:
 
 
 def test_frames_that_cannot_be_kept_up_with_are_counted_and_the_newest_is_taken(captures: list[Capture]) -> None:
-    captures.append(Capture(60, apart_seconds=1 / FPS))
+    captures.append(Capture(60, apart_seconds=1 / FPS, stamp=lambda i: i / FPS))
     found: list[LiveFrame] = []
     with camera("-") as opened:
         for frame in news(opened):
@@ -355,7 +353,7 @@ def test_frames_that_cannot_be_kept_up_with_are_counted_and_the_newest_is_taken(
 
 
 def test_frames_that_come_at_once_are_kept_until_they_are_taken(captures: list[Capture]) -> None:
-    captures.append(Capture(40, stamp=lambda index: index / 5))
+    captures.append(Capture(40))
     found = []
     with camera("-") as opened:
         for frame in news(opened):
@@ -380,7 +378,7 @@ def test_a_frame_that_cannot_be_decoded_is_made_good_by_the_next(captures: list[
     with camera("-") as opened:
         found = frames(opened, 4)
     assert numbers(found) == [0, 1, 4, 5]
-    assert (found[2].since_seconds, found[2].seconds) == pytest.approx((2 / FPS, 4 / FPS))
+    assert (found[2].since_seconds, found[2].seconds) == pytest.approx((0.2 + 1 / FPS, 0.8))
 
 
 def test_a_stream_that_breaks_off_again_and_again_is_looked_for_ever_more_patiently(

@@ -26,7 +26,7 @@ import numpy as np
 from vidrnn.addresses import READER, Kind, LiveAddress
 from vidrnn.errors import FilmError
 from vidrnn.timing import Grid, LiveClock, Pace
-from vidrnn.values import Handling, Pixels
+from vidrnn.values import Pixels, Size
 from vidrnn.video import resized
 
 _PATIENCE = 3  # how often a decoder that says no is asked again
@@ -46,6 +46,14 @@ class Patience:
     """A network stream without a frame for so long has broken off."""
     lost_seconds: float = 60.0
     """A stream that broke off is looked for again for so long; 0: not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which frames a model looks at: so many seconds apart, and brought to this size."""
+
+    size: Size
+    spacing_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +79,19 @@ class Camera:
     def __init__(
         self,
         address: LiveAddress,
-        handling: Handling,
+        sight: Sight,
         patience: Patience | None = None,
         *,
         stop: Event | None = None,
         watched: bool = False,
     ) -> None:
-        """`handling`: how the model is fed. `stop`: ends it from outside. `watched`: keep `picture`, too."""
+        """`sight`: what is looked at. `stop`: ends it from outside. `watched`: keep `picture`, too."""
         self.address = address
-        self.spacing_seconds = handling.sampling.spacing_seconds
+        self.spacing_seconds = sight.spacing_seconds
         """Between the frames that the model looks at."""
         self._stop = stop or Event()
         self._table = _Table()
-        reader = _Reader(address, handling, patience or Patience(), self._stop, self._table, watched=watched)
+        reader = _Reader(address, sight, patience or Patience(), self._stop, self._table, watched=watched)
         self._thread = Thread(target=reader.run, name=READER, daemon=True)
 
     def __enter__(self) -> Self:
@@ -184,14 +192,14 @@ class _Reader:
     def __init__(
         self,
         address: LiveAddress,
-        handling: Handling,
+        sight: Sight,
         patience: Patience,
         stop: Event,
         table: _Table,
         *,
         watched: bool,
     ) -> None:
-        self._address, self._handling, self._patience = address, handling, patience
+        self._address, self._sight, self._patience = address, sight, patience
         self._stop, self._table, self._watched = stop, table, watched
         self._clock, self._pause_seconds = LiveClock(), _FIRST_PAUSE_SECONDS
         self._frames = self._life = 0
@@ -229,7 +237,7 @@ class _Reader:
         return ended
 
     def _read_frames(self, capture: cv2.VideoCapture) -> None:
-        grid, pace, owed = Grid(self._handling.sampling.spacing_seconds), Pace(), list[float]()
+        grid, pace, owed = Grid(self._sight.spacing_seconds), Pace(), list[float]()
         asked = time.monotonic()
         while not self._stop.is_set() and (raw := _grabbed(capture)) is not None:
             now, arrived = time.monotonic(), time.time()
@@ -257,7 +265,7 @@ class _Reader:
 
     def _shown(self, picture: Pixels) -> Pixels:
         """The picture as the model is to see it: as of a film."""
-        return np.asarray(cv2.cvtColor(resized(picture, self._handling.size), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return np.asarray(cv2.cvtColor(resized(picture, self._sight.size), cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
     def _found_again(self) -> cv2.VideoCapture | None:
         """The stream, opened anew; None if it is no longer wanted.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib import import_module
@@ -43,8 +43,10 @@ from vidrnn.header import foretells_frames
 if TYPE_CHECKING:
     from vidrnn.addresses import LiveAddress
     from vidrnn.batch import Batch
+    from vidrnn.camera import Sight
     from vidrnn.filing import Asked
     from vidrnn.foretold import Asked as AskedFrames
+    from vidrnn.live import Watcher
     from vidrnn.values import FilmFailure
 
 
@@ -92,9 +94,15 @@ def predict(
     """Say what happens in films, and when. Each film is read to its end; a camera or a stream has none."""
     address = _live_source(sources)
     name = model_named(model)
+    if address is not None:
+        many = {"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine}
+        many |= {"--rollout": rollout, "--normalised": normalised or None}
+        _refused(f"{address.shown}: is live", **many, **{"--rate": rate, "--jobs": jobs})
+        patience = 60 if reconnect is None else reconnect, silence or 10
+        watching = _Watching(address, name, threshold, out, *patience, show=show)
+        raise typer.Exit(_watched(watching, runtime, device_named(device)))
+    _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
     if foretells_frames(name):
-        if address is not None:
-            raise UsageError(f"{name}: foretells frames, which it does of films. Live sources need a model of classes.")
         from vidrnn.foretold import DEFAULT_OUT, foretold_formats
         from vidrnn.foretold import Asked as AskedFrames
 
@@ -106,13 +114,6 @@ def predict(
         raise typer.Exit(_filed(folder, watched, engine or "local", jobs, as_json=json))
     _refused(f"{name} names classes", **{"--rollout": rollout, "--normalised": normalised or None})
     threshold = threshold or 0.0
-    if address is not None:
-        many = {"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine}
-        _refused(f"{address.shown}: is live", **many, **{"--rate": rate, "--jobs": jobs})
-        patience = 60 if reconnect is None else reconnect, silence or 10
-        watching = _Watching(address, name, threshold, out, *patience, show=show)
-        raise typer.Exit(_watched(watching, runtime, device_named(device)))
-    _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
     films, missing = _films_of(sources)
     if out is not None:
         from vidrnn.filing import Asked, formats_named
@@ -200,7 +201,7 @@ class _Watching:
 
     address: LiveAddress
     model: Path
-    threshold: float
+    threshold: float | None
     out: Path | None
     reconnect: float
     silence: float
@@ -237,28 +238,44 @@ def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
     from vidrnn.camera import Camera, Patience
     from vidrnn.console import LiveView, live_line
     from vidrnn.live import LineFile, watch
-    from vidrnn.predict import Predictor, open_model
     from vidrnn.screen import Screen
     from vidrnn.values import Stretch
 
-    opened, remark = open_model(asked.model, runtime, device)
-    predictor, stop = Predictor(opened), Event()
-    patience = Patience(silence_seconds=asked.silence, lost_seconds=asked.reconnect)
+    sight, watcher, remark = _watcher_of(asked, runtime, device)
+    stop, patience = Event(), Patience(silence_seconds=asked.silence, lost_seconds=asked.reconnect)
     with ExitStack() as stack:
         file = asked.out / f"{asked.address.name}.segments.jsonl" if asked.out else None
         lines = stack.enter_context(LineFile(file)) if file else None
         screen = stack.enter_context(Screen(asked.address.shown)) if asked.show else None
         caught = stack.enter_context(ending(stop))
         watched = screen is not None
-        camera = stack.enter_context(Camera(asked.address, opened.handling, patience, stop=stop, watched=watched))
+        camera = stack.enter_context(Camera(asked.address, sight, patience, stop=stop, watched=watched))
         view = stack.enter_context(LiveView(str(asked.model), asked.address.shown, remark))
-        for happening in watch(camera, lambda: predictor.stream(threshold=asked.threshold)):
+        for happening in watch(camera, watcher):
             view.show(happening)
             if lines is not None and isinstance(happening, Stretch):
                 lines.add(live_line(happening))
             if screen is not None and screen.closed_after(camera.picture, view.now):
                 stop.set()
     return 128 + caught[0] if caught else 0
+
+
+def _watcher_of(asked: _Watching, runtime: RuntimeName | None, device: str) -> tuple[Sight, Callable[[], Watcher], str]:
+    """What the model looks at, what makes one that watches with it, and a sentence if it is not read as usual."""
+    from vidrnn.camera import Sight
+    from vidrnn.lookout import Lookout
+    from vidrnn.predict import Predictor, open_frames, open_model
+    from vidrnn.unusual import Alarm
+
+    if foretells_frames(asked.model):
+        frames, remark = open_frames(asked.model, runtime, device)
+        least = 0.5 if asked.threshold is None else asked.threshold
+        alarm = Alarm(least, 0.8 * least)
+        return Sight(frames.handling.size, frames.handling.spacing_seconds), lambda: Lookout(frames, alarm), remark
+    opened, remark = open_model(asked.model, runtime, device)
+    sight = Sight(opened.handling.size, opened.handling.sampling.spacing_seconds)
+    predictor, threshold = Predictor(opened), asked.threshold or 0.0
+    return sight, lambda: predictor.stream(threshold=threshold), remark
 
 
 def _films_of(sources: list[str]) -> tuple[list[Path], list[FilmFailure]]:

@@ -1,0 +1,90 @@
+"""A model of the next frames watches a live source as it watches a film."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SMALL, make_film
+
+from vidrnn.errors import ModelError
+from vidrnn.foretell import Showing
+from vidrnn.lookout import Lookout
+from vidrnn.runtimes.base import FrameRuntime, State
+from vidrnn.unusual import Alarm
+from vidrnn.values import FramesHandling, Pixels, Segment, Size
+from vidrnn.video import open_film
+
+HANDLING = FramesHandling(SMALL, 0.1, 3, 10, 10, (float(np.log(1e-4)), float(np.log(1e-3)), 1))
+
+
+class Still(FrameRuntime):
+    """Foretells that nothing moves."""
+
+    name = "still"
+
+    def __init__(self, handling: FramesHandling = HANDLING) -> None:
+        self.handling = handling
+
+    def foretell(self, frames: Pixels, state: State | None = None) -> tuple[np.ndarray, State]:
+        return np.asarray(frames / 255, dtype=np.float32), {}
+
+
+def flickers(index: int, size: Size) -> Pixels:
+    """A still picture in which something happens from frame 15 on, for five frames, and at frame 30, for one."""
+    bright = 120 if index == 30 else 255 * (index % 2) if 15 <= index < 20 else 100
+    return np.full((size.height, size.width, 3), bright, np.uint8)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    return make_film(tmp_path / "film.mkv", frames=40, fps=10.0, paint=flickers)
+
+
+@pytest.mark.parametrize("alarm", [Alarm(), Alarm(least_seconds=0.0), Alarm(0.9, 0.1), Alarm(least_seconds=0.7)])
+def test_what_is_unusual_is_what_is_unusual_in_a_film(film: Path, alarm: Alarm) -> None:
+    showing = Showing(Still(), film, alarm=alarm)
+    list(showing.frames())
+    assert showing.found is not None
+    lookout, told = Lookout(Still(), alarm), list[Segment]()
+    with open_film(film) as whole:
+        for frame in whole.frames(size=SMALL):
+            told += lookout.push(frame.pixels, frame.seconds).ended
+        told += lookout.finish(whole.facts().duration_seconds).ended
+    assert tuple(told) == showing.found.segments
+    assert bool(told) == (alarm.least_seconds < 0.7)
+
+
+def test_it_is_said_when_it_begins_and_when_it_ends() -> None:
+    lookout = Lookout(Still(), Alarm())
+    answers = [lookout.push(flickers(index, SMALL), index / 10) for index in range(25)]
+    labels = [answer.label for answer in answers]
+    assert labels == ["usual"] * 15 + ["unusual"] * 6 + ["usual"] * 4
+    assert answers[16].probability == answers[16].probabilities[1] > 0.5
+    assert answers[20].ended == () and answers[21].ended[0].end_seconds == pytest.approx(2.1)
+
+
+def test_what_is_unusual_at_the_end_ends_there() -> None:
+    lookout = Lookout(Still(), Alarm())
+    for index in range(18):
+        lookout.push(flickers(index, SMALL), index / 10)
+    (segment,) = lookout.finish(1.8).ended
+    assert (segment.start_seconds, segment.end_seconds) == pytest.approx((1.5, 1.8))
+
+
+def test_a_frame_stands_for_times_before_it_as_in_a_film_unless_their_frames_are_lost() -> None:
+    for lost, seen in ((False, 5), (True, 2)):
+        lookout, frames = Lookout(Still(), Alarm()), list[int]()
+        lookout._watcher.push = lambda pixels, frames=frames: frames.append(1)  # type: ignore[method-assign, misc]
+        lookout.push(flickers(0, SMALL), 0.0)
+        if lost:
+            lookout.pass_over(0.4)
+        lookout.push(flickers(1, SMALL), 0.4)
+        assert len(frames) == seen
+
+
+def test_a_model_that_does_not_know_what_is_usual_is_refused() -> None:
+    with pytest.raises(ModelError, match="does not know how large errors are usual"):
+        Lookout(Still(replace(HANDLING, calibration=None)), Alarm())
