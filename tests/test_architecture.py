@@ -65,6 +65,8 @@ ROOMS = (
     "films",
     "records",
     "answers",
+    "decoding",
+    "cuts",
     "video",
     "timing",
     "unreadable",
@@ -84,7 +86,7 @@ FORTHCOMING = {"timing", "unreadable"}
 FILM_WING = {
     *("cache", "splits", "groups", "scan", "films", "records", "answers", "video", "timing", "unreadable"),
     *("parallel", "clips", "header", "config", "values", "errors"),
-    *("predict", "stream", "windows", "runtimes.base", "runtimes.onnx"),
+    *("predict", "stream", "windows", "decoding", "cuts", "runtimes.base", "runtimes.onnx"),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidrnn.cli.options import Device, Jobs, Json, Rate, RuntimeOption, Threads, device_named, jobs_or_cores
+from vidrnn.cli.options import (
+    Device,
+    Jobs,
+    Json,
+    Rate,
+    ResetOption,
+    RuntimeOption,
+    Threads,
+    device_named,
+    jobs_or_cores,
+)
 
 
 def evaluate(
@@ -17,6 +27,7 @@ def evaluate(
         Literal["train", "val", "test", "all"] | None,
         typer.Option(help="Which films [all but those the model learnt from or was chosen on]."),
     ] = None,
+    reset: ResetOption = None,
     rate: Rate = None,
     runtime: RuntimeOption = None,
     device: Device = "auto",
@@ -30,7 +41,7 @@ def evaluate(
     from vidrnn.predict import Predictor, open_model
 
     opened, remark = open_model(model, runtime, device_named(device))
-    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=threads)
+    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=threads, reset=reset)
     with EvaluationView(str(model), as_json=json) as view:
         view.remark(remark)
         found = view.follow(score(predictor, data, split))

@@ -12,6 +12,7 @@ from vidrnn.cli.options import (
     Jobs,
     Json,
     Rate,
+    ResetOption,
     RuntimeOption,
     Threads,
     device_named,
@@ -33,6 +34,15 @@ def predict(
     threshold: Annotated[
         float, typer.Option(min=0, max=1, help="Answers less probable than this are called unknown.")
     ] = 0.0,
+    hysteresis: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="How much more probable another answer must be to take over [0.1]."),
+    ] = None,
+    shortest: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Stretches of the timeline last at least so long [0.5]."),
+    ] = None,
+    reset: ResetOption = None,
     rate: Rate = None,
     runtime: RuntimeOption = None,
     device: Device = "auto",
@@ -45,11 +55,19 @@ def predict(
     name = model_named(model)
 
     from vidrnn.console import PredictionView
-    from vidrnn.predict import Predictor, open_model
+    from vidrnn.predict import HYSTERESIS, SHORTEST_SECONDS, Predictor, open_model
 
     opened, remark = open_model(name, runtime, device_named(device))
     each = threads or (None if opened.name == "torch" else 1)
-    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=each)
+    predictor = Predictor(
+        opened,
+        rate=rate,
+        threads=jobs_or_cores(jobs),
+        per_film=each,
+        reset=reset,
+        hysteresis=HYSTERESIS if hysteresis is None else hysteresis,
+        shortest_seconds=SHORTEST_SECONDS if shortest is None else shortest,
+    )
     with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
         view.remark(remark)
         for failure in missing:
