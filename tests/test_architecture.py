@@ -94,6 +94,8 @@ ROOMS = (
     "filming",
     "baselines",
     "unusual",
+    "decoding",
+    "cuts",
     "video",
     "timing",
     "unreadable",
@@ -119,7 +121,18 @@ FILM_WING = {
     *("outputs.labelstudio", "outputs.steps", "outputs.video"),
     *("batch", "filing", "engines.base", "engines.local", "engines.ray", "naming"),
     *("live", "lookout", "screen", "camera", "addresses"),
-    *("predict", "stream", "windows", "foretell", "foretold", "filmstrip", "runtimes.base", "runtimes.onnx"),
+    *(
+        "predict",
+        "stream",
+        "windows",
+        "decoding",
+        "cuts",
+        "foretell",
+        "foretold",
+        "filmstrip",
+        "runtimes.base",
+        "runtimes.onnx",
+    ),
 }
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from vidrnn.video import Film, open_film
 @pytest.fixture
 def tens() -> Predictor:
     """Knows the number painted on each frame, in tens."""
-    return Predictor(tens_model())
+    return Predictor(tens_model(), hysteresis=0.0, shortest_seconds=0.0)
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +75,8 @@ class LateFilm:
     def __exit__(self, *_: object) -> None:
         self.film.close()
 
-    def sampled(self, spacing_seconds: float, *, size: Size | None = None) -> Iterator[Frame]:
-        for frame in self.film.sampled(spacing_seconds, size=size):
+    def sampled(self, spacing_seconds: float, **how: Any) -> Iterator[Frame]:
+        for frame in self.film.sampled(spacing_seconds, **how):
             yield replace(frame, seconds=frame.seconds + self.late_seconds)
 
     def facts(self) -> FilmFacts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +87,7 @@ def test_with_more_frames_at_once_the_answer_is_late_by_less_than_so_many() -> N
 
 
 def test_each_stretch_is_told_once_and_soon() -> None:
-    stream = Predictor(tens_model(frames=4)).stream()
+    stream = Predictor(tens_model(frames=4), shortest_seconds=0.0).stream()
     when = [
         (
             round(answer.seconds, 3),
@@ -134,10 +133,8 @@ def test_a_stream_without_frames_has_no_answer() -> None:
 
 
 def test_a_state_that_cannot_be_carried_is_refused_in_a_sentence() -> None:
-    model = tens_model()
-    model.handling = replace(model.handling, reset="never")
     with pytest.raises(ModelError, match=r"reset never.*Export it anew"):
-        Stream(model, Reading(model.handling.classes, 1.0))
+        Predictor(tens_model(), reset="never").stream()
 
 
 def test_a_loaded_model_streams() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from vidrnn.config import HeadConfig
 from vidrnn.runtimes.base import Features, Runtime
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.values import Handling, Sampling, Size
-from vidrnn.windows import CarryingReader, Reader, WindowReader
+from vidrnn.windows import CarryingReader, Reader, ShotReader, WindowReader
 
 FRAMES, HOP = 8, 2
 TIMES = (1, 5, 8, 9, 10, 23, 41)
@@ -48,8 +49,8 @@ def read(reader: Reader, features: Features, chunk: int) -> tuple[Floats, Floats
     for piece in pieces(features, chunk):
         steps.append(reader.read(piece))
         now.append(reader.now())
-    steps.append(reader.finish())
-    return np.concatenate(steps), reader.overall(), now
+    ending = reader.finish()
+    return np.concatenate([*steps, ending.steps]), ending.clip, now
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
@@ -108,6 +109,40 @@ def test_one_state_for_ever_says_of_any_film_what_the_whole_network_says(head: H
     np.testing.assert_allclose(overall, scores.clip[0], **CLOSE)
 
 
+@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("cuts", [(9,), (3, 4, 20), (8, 16, 24)])
+@pytest.mark.parametrize("head", [STREAMING[0], STREAMING[-1], BIDIRECTIONAL[0]], ids=label)
+def test_each_shot_is_read_as_a_film_of_its_own(head: HeadConfig, cuts: tuple[int, ...], chunk: int) -> None:
+    model = runtime(head)
+    features = features_for(model, 30)
+    reader, steps = ShotReader(model), []
+    for start in range(0, 30, chunk):
+        here = [cut - start for cut in cuts if start <= cut < start + chunk]
+        steps.append(reader.read(features[start : start + chunk], here))
+        shot = max((cut for cut in (0, *cuts) if cut < start + chunk), default=0)
+        alone = WindowReader(model)
+        alone.read(features[shot : start + chunk])
+        np.testing.assert_allclose(reader.now(), alone.now(), **CLOSE)
+    found = np.concatenate([*steps, reader.finish().steps])
+    shots = [features[start:end] for start, end in pairwise([0, *cuts, 30])]
+    np.testing.assert_allclose(
+        found, np.concatenate([read(WindowReader(model), shot, 7)[0] for shot in shots]), **CLOSE
+    )
+    as_one = read(WindowReader(model), features, 7)[1]
+    np.testing.assert_allclose(reader.finish().clip, as_one, **CLOSE, err_msg="a film as a whole knows no cuts")
+
+
+def test_asking_for_the_ending_changes_nothing() -> None:
+    model = runtime(STREAMING[0])
+    features = features_for(model, 23)
+    asked, unasked = WindowReader(model), WindowReader(model)
+    for step in range(23):
+        np.testing.assert_array_equal(asked.read(features[step : step + 1]), unasked.read(features[step : step + 1]))
+        asked.finish()
+    np.testing.assert_array_equal(asked.finish().steps, unasked.finish().steps)
+    np.testing.assert_array_equal(asked.finish().clip, unasked.finish().clip)
+
+
 @pytest.mark.parametrize("head", [STREAMING[0], BIDIRECTIONAL[0]], ids=label)
 @pytest.mark.parametrize("chunk", [1, 20])
 def test_memory_does_not_grow(head: HeadConfig, chunk: int) -> None:
@@ -155,7 +190,7 @@ def line(frames: int, steps: list[float], clips: list[float]) -> Floats:
     """The first class's scores at each step; `clips` are those of a window that begins there."""
     reader = WindowReader(Told(frames))
     given = np.stack([steps, clips], -1).astype(np.float32)
-    return np.concatenate([reader.read(given), reader.finish()])[:, 0]
+    return np.concatenate([reader.read(given), reader.finish().steps])[:, 0]
 
 
 def test_a_moment_hears_its_own_score_as_much_as_that_of_the_window_it_is_part_of() -> None:

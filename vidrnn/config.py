@@ -14,7 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Part, Sampling, Size
+from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Part, Reset, Sampling, Size
 
 USUAL_LAYERS = {"mingru": 2, "rglru": 2}
 """Of heads that are made of blocks; every other head has one."""
@@ -203,8 +203,8 @@ class ModelSpec(_Frozen):
     width: int = Field(ge=1)
     frames: int = Field(ge=1)
     spacing_seconds: float = Field(gt=0)
-    reset: Literal["window"] = "window"
-    """When the state starts anew: at each window, as in training."""
+    reset: Reset = "cut"
+    """When the state starts anew as a film is read: with each window, as in training, and at each cut."""
 
     @model_validator(mode="after")
     def _fit_for_the_task(self) -> ModelSpec:

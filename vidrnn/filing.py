@@ -18,7 +18,8 @@ from vidrnn.films import content_hash
 from vidrnn.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output, answer_json
-from vidrnn.predict import Predictor, open_model
+from vidrnn.predict import HYSTERESIS, SHORTEST_SECONDS, Predictor, open_model
+from vidrnn.values import Reset
 
 COLUMNS = ("label", "probability", "duration_seconds", "frames", "notes")
 """Of an answer, as far as the summary shows it."""
@@ -37,6 +38,11 @@ class Asked:
     """Frames per second of films that are folders of pictures."""
     threads: int = 1
     """That compute for one film."""
+    reset: Reset | None = None
+    """When the state starts anew; None: as the model stores it."""
+    hysteresis: float = HYSTERESIS
+    shortest_seconds: float = SHORTEST_SECONDS
+    """Of the timeline; see `Predictor`."""
 
     def work(self) -> Work:
         """The same for a batch of films.
@@ -55,6 +61,9 @@ class Asked:
             "threshold": self.threshold,
             "rate": self.rate,
             "threads": self.threads,
+            "reset": self.reset,
+            "hysteresis": self.hysteresis,
+            "shortest_seconds": self.shortest_seconds,
         }
         return Work(
             opener="vidrnn.filing:opened",
@@ -71,7 +80,8 @@ class Asked:
     def _identity(self) -> str:
         """Of all that decides about an answer."""
         parts = [__version__, model_hash(self.model), self.model.name, self.runtime, self.device, self.threshold]
-        return hashlib.blake2b(json.dumps([*parts, self.rate]).encode(), digest_size=16).hexdigest()
+        parts += [self.rate, self.reset, self.hysteresis, self.shortest_seconds]
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
 def portable_remark(model: Path, runtime: str | None, device: str) -> str:
@@ -89,7 +99,8 @@ def opened(settings: dict[str, Any]) -> Reader:
         ModelError: it is damaged, foreign or newer than this vidrnn.
     """
     runtime, _ = open_model(Path(settings["model"]), settings["runtime"], settings["device"])
-    predictor = Predictor(runtime, rate=settings["rate"], threads=1, per_film=settings["threads"])
+    told = {name: settings[name] for name in ("rate", "reset", "hysteresis", "shortest_seconds")}
+    predictor = Predictor(runtime, threads=1, per_film=settings["threads"], **told)
     outputs = [output_named(name) for name in settings["formats"]]
 
     def read(film: Path, name: str, file_for: Callable[[str], Path]) -> Row:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import numpy as np
 
-from vidrnn.answers import FilmScores, Reading, prediction
+from vidrnn.answers import FilmScores, Floats, Reading, prediction
+from vidrnn.cuts import CutFinder, SmallPictures, small_pictures
+from vidrnn.decoding import Chunk, decoded
 from vidrnn.errors import FilmError, ModelError, UsageError
 from vidrnn.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.parallel import in_order
 from vidrnn.runtimes import FRAME_RUNTIMES, RUNTIMES
 from vidrnn.runtimes.base import Features, FrameRuntime, Runtime
-from vidrnn.stream import Stream, read_whole
-from vidrnn.values import FilmFailure, FilmPrediction, Frame, Pixels
+from vidrnn.stream import Stream, reader_of
+from vidrnn.values import FilmFailure, FilmPrediction, Reset
 from vidrnn.video import open_film
+from vidrnn.windows import Ending
+
+HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
+"""Found on films joined of clips (benchmarks/long_films.py): they cost no frame, and leave fewer false boundaries."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,12 @@ class Predictor:
     """How many cores to keep busy: with films side by side, or with the frames of one."""
     per_film: int | None = None
     """How many threads compute for one film, beside the one that decodes it; None: as many as `threads` leaves it."""
+    reset: Reset | None = None
+    """When the state starts anew; None: as the model stores it."""
+    hysteresis: float = HYSTERESIS
+    """How much more probable than the answer that stands another one must be to take its place."""
+    shortest_seconds: float = SHORTEST_SECONDS
+    """Stretches of the timeline last at least so long."""
     stop: Event = field(default_factory=Event)
     """Set to have running films given up."""
 
@@ -42,7 +54,7 @@ class Predictor:
 
         With 1 there is an answer at each frame; more are read faster and answered later.
         """
-        return Stream(self.model, self.reading(threshold), at_once)
+        return Stream(self.model, self.reading(threshold), at_once, self.reset)
 
     def score(self, path: Path | str) -> FilmScores:
         """Read a whole film; while it is decoded here, its frames are encoded in threads.
@@ -53,31 +65,28 @@ class Predictor:
         return self._score(Path(path), self.per_film or self.threads)
 
     def _score(self, path: Path, threads: int) -> FilmScores:
-        handling = self.model.handling
-        seconds: list[float] = []
+        told = _Told(self.model, self.reset or self.model.handling.reset)
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
-            frames = film.sampled(handling.sampling.spacing_seconds, size=handling.size)
-            chunks = in_order(self._encoded, _chunks(frames, self.model.frames_at_once), threads)
-            scores, steps = read_whole(self.model, self._watched(chunks, path, seconds))
+            sampling, size = self.model.handling.sampling, self.model.handling.size
+            length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
+            with closing(decoded(film, sampling.spacing_seconds, size, length, buffers)) as chunks:
+                for encoded in in_order(self._encoded, chunks, threads):
+                    if self.stop.is_set():
+                        raise FilmError(f"{path}: given up, since reading was stopped.")
+                    told.read(encoded)
             facts, notes = film.facts(), tuple(film.notes)
-        end = facts.first_seconds + facts.duration_seconds
-        return FilmScores(path, scores, steps, np.asarray(seconds), end, facts.frames, notes)
-
-    def _watched(
-        self, chunks: Iterator[tuple[Features, list[float]]], path: Path, seconds: list[float]
-    ) -> Iterator[Features]:
-        """The features of chunks, whose times are noted; until it is stopped."""
-        for encoded, times in chunks:
-            if self.stop.is_set():
-                raise FilmError(f"{path}: given up, since reading was stopped.")
-            seconds += times
-            yield encoded
-        if not seconds:
+        if not told.seconds:
             raise FilmError(f"{path}: no frames in it. Is it a film?")
+        ending = told.finish()
+        end = facts.first_seconds + facts.duration_seconds
+        return FilmScores(path, ending.clip, ending.steps, np.asarray(told.seconds), end, facts.frames, notes)
 
-    def _encoded(self, chunk: _Chunk) -> tuple[Features, list[float]]:
-        pixels = np.stack([frame.pixels for frame in chunk.frames])
-        return self.model.encode(pixels, chunk.before), [frame.seconds for frame in chunk.frames]
+    def _encoded(self, chunk: Chunk) -> _Encoded:
+        """A chunk's features; its buffer is free again."""
+        features = self.model.encode(chunk.pixels, chunk.before)
+        small = small_pictures(chunk.pixels) if (self.reset or self.model.handling.reset) == "cut" else None
+        chunk.give_back()
+        return _Encoded(features, chunk.seconds, small)
 
     def score_all(self, paths: Sequence[Path]) -> Iterator[FilmScores | FilmFailure]:
         """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
@@ -111,22 +120,39 @@ class Predictor:
 
     def reading(self, threshold: float = 0.0) -> Reading:
         """How this model's scores are to be read."""
-        return Reading(self.model.handling.classes, self.model.handling.temperature, threshold)
+        handling = self.model.handling
+        return Reading(handling.classes, handling.temperature, threshold, self.hysteresis, self.shortest_seconds)
 
 
 @dataclass(frozen=True)
-class _Chunk:
-    """Successive frames of a film, and the picture before them."""
+class _Encoded:
+    """Features of successive frames, and small pictures of them."""
 
-    frames: Sequence[Frame]
-    before: Pixels | None
+    features: Features
+    seconds: tuple[float, ...]
+    small: SmallPictures | None
+    """None where cuts do not matter."""
 
 
-def _chunks(frames: Iterator[Frame], length: int) -> Iterator[_Chunk]:
-    before = None
-    while some := list(islice(frames, length)):
-        yield _Chunk(some, before)
-        before = some[-1].pixels
+class _Told:
+    """What is told of a film while it is read: its steps in float32, as outputs take them."""
+
+    def __init__(self, model: Runtime, reset: Reset) -> None:
+        self.seconds: list[float] = []
+        self._reader = reader_of(model, reset)
+        self._cuts = CutFinder()
+        self._steps: list[Floats] = []
+
+    def read(self, encoded: _Encoded) -> None:
+        """Read on."""
+        cuts = () if encoded.small is None else self._cuts.find(encoded.small)
+        self._steps.append(self._reader.read(encoded.features, cuts))
+        self.seconds += encoded.seconds
+
+    def finish(self) -> Ending:
+        """Scores of every step, and of the film."""
+        ending = self._reader.finish()
+        return Ending(np.concatenate([*self._steps, ending.steps]), ending.clip)
 
 
 def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> tuple[Runtime, str]:

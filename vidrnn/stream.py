@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from vidrnn.answers import Floats, Reading, Segmenter, answer, probabilities
+from vidrnn.cuts import CutFinder, small_pictures
 from vidrnn.errors import FilmError, ModelError
-from vidrnn.runtimes.base import Features, Runtime
+from vidrnn.runtimes.base import Runtime
 from vidrnn.timing import Grid
-from vidrnn.values import Answer, Pixels, Segment
+from vidrnn.values import Answer, Pixels, Reset, Segment
 from vidrnn.video import resized
-from vidrnn.windows import CarryingReader, Reader, WindowReader
+from vidrnn.windows import CarryingReader, Reader, ShotReader, WindowReader
 
 
 class Stream:
@@ -24,10 +25,15 @@ class Stream:
     the whole clip: how many frames are read at once decides only how late they come.
     """
 
-    def __init__(self, model: Runtime, reading: Reading, at_once: int = 1) -> None:
-        """`at_once`: how many frames of the grid are gathered before they are read; 1 for a camera."""
+    def __init__(self, model: Runtime, reading: Reading, at_once: int = 1, reset: Reset | None = None) -> None:
+        """`at_once`: how many frames of the grid are gathered before they are read; 1 for a camera.
+
+        `reset`: when the state starts anew; None: as the model stores it.
+        """
         self._model, self._reading, self._at_once = model, reading, at_once
-        self._reader = reader_of(model)
+        reset = reset or model.handling.reset
+        self._reader = reader_of(model, reset)
+        self._cuts = CutFinder() if reset == "cut" else None
         self._grid = Grid(model.handling.sampling.spacing_seconds)
         self._segmenter = Segmenter(reading)
         self._before: Pixels | None = None
@@ -72,8 +78,9 @@ class Stream:
             raise FilmError("the stream: ended before its first frame, so there is nothing to answer.")
         last = self._newest.seconds + self._model.handling.sampling.spacing_seconds
         end = max(self._end_seconds, last) if end_seconds is None else end_seconds
-        ended = self._newest.ended + self._settle(self._reader.finish()) + self._segmenter.finish(end)
-        return answer(self._reader.overall(), end, self._reading, ended)
+        ending = self._reader.finish()
+        ended = self._newest.ended + self._settle(ending.steps) + self._segmenter.finish(end)
+        return answer(ending.clip, end, self._reading, ended)
 
     def _read_waiting(self) -> None:
         if not self._waiting:
@@ -82,7 +89,8 @@ class Stream:
         self._unsettled.extend(at for _, at in self._waiting)
         at = self._waiting[-1][1]
         self._waiting = []
-        settled = self._reader.read(self._model.encode(pixels, self._before))
+        cuts = self._cuts.find(small_pictures(pixels)) if self._cuts else ()
+        settled = self._reader.read(self._model.encode(pixels, self._before), cuts)
         self._before = pixels[-1]
         ended = (self._newest.ended if self._newest else ()) + self._settle(settled)
         self._newest = answer(self._reader.now(), at, self._reading, ended)
@@ -98,25 +106,17 @@ class Stream:
         return told
 
 
-def reader_of(model: Runtime) -> Reader:
-    """What reads features as the model's reset policy says.
+def reader_of(model: Runtime, reset: Reset) -> Reader:
+    """What reads features when the state is reset so.
 
     Raises:
-        ModelError: the policy is to carry the state for ever, and the model cannot.
+        ModelError: the state is to be carried for ever, and the model cannot.
     """
-    if model.handling.reset == "window":
-        return WindowReader(model)
-    if not model.carries:
+    if reset == "never" and not model.carries:
         raise ModelError(
-            f"reset {model.handling.reset}: this model's state cannot be carried from frame to frame, since it "
-            "reads both ways or was exported by an older vidrnn. Export it anew, or say reset window."
+            "--reset never: this model's state cannot be carried from frame to frame, since it reads both ways or was "
+            "exported by an older vidrnn. Export it anew, or say --reset cut."
         )
-    return CarryingReader(model)
-
-
-def read_whole(model: Runtime, pieces: Iterable[Features]) -> tuple[Floats, Floats]:
-    """A film's features in pieces, read to the end: its scores as a whole (classes,) and at each step."""
-    reader = reader_of(model)
-    steps = [reader.read(piece) for piece in pieces]
-    steps.append(reader.finish())
-    return reader.overall(), np.concatenate(steps)
+    readers: dict[Reset, Callable[[Runtime], Reader]]
+    readers = {"cut": ShotReader, "window": WindowReader, "never": CarryingReader}
+    return readers[reset](model)

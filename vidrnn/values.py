@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,11 @@ FORMAT_VERSION = 1
 
 Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB, or (time, height, width, 3) for a clip."""
+
+
+Reset = Literal["cut", "window", "never"]
+"""When a state starts anew: with each of the windows that overlap, which themselves begin anew where the film is cut;
+with each window only; never."""
 
 
 class Part(StrEnum):
@@ -64,8 +69,8 @@ class Handling:
     sampling: Sampling
     temperature: float
     """What scores are divided by before softmax."""
-    reset: str = "window"
-    """When the state starts anew, as the model stores it."""
+    reset: Reset = "window"
+    """When the state starts anew, unless another policy is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

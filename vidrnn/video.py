@@ -141,12 +141,20 @@ class Film:
             if pixels is not None:
                 yield Frame(index, seconds, pixels)
 
-    def sampled(self, spacing_seconds: float, *, size: Size | None = None, ending: bool = False) -> Iterator[Frame]:
+    def sampled(
+        self,
+        spacing_seconds: float,
+        *,
+        size: Size | None = None,
+        ending: bool = False,
+        place: Callable[[], Pixels] | None = None,
+    ) -> Iterator[Frame]:
         """The frames that stand at the grid times of `Grid`; only these are converted and resized.
 
         `seconds` is the grid time, `index` that of the frame which stands for it; one may stand for several times.
         With `ending` also every frame near the film's claimed end, under its own time, so that the last one given is
-        the film's last wherever the container does not claim too much.
+        the film's last wherever the container does not claim too much. `place` gives an array of that size to write the
+        next picture into; otherwise each picture is an array of its own.
         """
         grid = Grid(spacing_seconds)
         end = self._claimed_seconds - _ENDING_SECONDS if ending else float("inf")
@@ -155,7 +163,7 @@ class Film:
             owed += grid.times_served(seconds)
             if not owed and seconds < end:
                 continue
-            pixels = self._picture(size)
+            pixels = self._picture(size, place() if place else None)
             if pixels is not None:
                 yield from (Frame(index, at, pixels) for at in owed or [seconds])
                 owed = []
@@ -204,14 +212,15 @@ class Film:
                 return raw
         return None
 
-    def _picture(self, size: Size | None) -> Pixels | None:
+    def _picture(self, size: Size | None, into: Pixels | None = None) -> Pixels | None:
         if self._pixels is None:
             self._pixels = self._source.picture()
         if self._pixels is None:
             self._broken_at.append(self._frames - 1)
             return None
         self._sizes_differ |= self._pixels.shape[:2] != (self.size.height, self.size.width)
-        return np.asarray(cv2.cvtColor(resized(self._pixels, size or self.size), cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        shown = resized(self._pixels, size or self.size)
+        return np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2RGB, dst=into), dtype=np.uint8)
 
     def _first_picture(self) -> Pixels:
         while (raw := self._grab()) is not None:
@@ -277,6 +286,7 @@ class _Capture:
 
     def __init__(self, capture: cv2.VideoCapture) -> None:
         self._capture = capture
+        self._buffer: Pixels | None = None  # used again: memory that is fresh costs more than the copying
         self.codec = _codec(int(capture.get(cv2.CAP_PROP_FOURCC)))
         self.claimed_frames = _believable(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.claimed_fps = capture.get(cv2.CAP_PROP_FPS) if 0 < capture.get(cv2.CAP_PROP_FPS) < 10**6 else 0.0
@@ -287,10 +297,13 @@ class _Capture:
 
     def picture(self) -> Pixels | None:
         try:
-            found, pixels = self._capture.retrieve()
+            found, pixels = self._capture.retrieve(self._buffer)
         except cv2.error:
             return None
-        return np.asarray(pixels, dtype=np.uint8) if found else None
+        if not found:
+            return None
+        self._buffer = np.asarray(pixels, dtype=np.uint8)
+        return self._buffer
 
     def close(self) -> None:
         self._capture.release()

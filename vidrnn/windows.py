@@ -4,8 +4,10 @@ grow: what is certain of a moment is handed out and forgotten. No frames, no fil
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -15,20 +17,28 @@ from vidrnn.clips import default_hop
 from vidrnn.runtimes.base import Features, Runtime, State
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What is said of features when there are no more."""
+
+    steps: Floats
+    """(steps, classes) of those that were not certain yet."""
+    clip: Floats
+    """(classes,) of all that was read."""
+
+
 class Reader(Protocol):
     """Reads features on and on; scores are before softmax."""
 
-    def read(self, features: Features) -> Floats:
-        """Read on from features (steps, width): the scores (steps, classes) of the next steps that are certain now."""
+    def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
+        """Read on from features (steps, width), some of which follow a cut: the scores (steps, classes) of the next
+        steps that are certain now."""
 
     def now(self) -> Floats:
         """What is to be seen now (classes,)."""
 
-    def finish(self) -> Floats:
-        """There are no more: the scores (steps, classes) of all steps that were not certain yet."""
-
-    def overall(self) -> Floats:
-        """What all that was read shows (classes,)."""
+    def finish(self) -> Ending:
+        """What is to be said if there are no more; nothing is changed by asking."""
 
 
 @dataclass
@@ -60,8 +70,8 @@ class WindowReader:
         self._sum, self._closed = np.zeros(len(model.handling.classes)), 0
         self._line = _Line(len(model.handling.classes))
 
-    def read(self, features: Features) -> Floats:
-        """As the contract says."""
+    def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
+        """As the contract says; cuts are passed over."""
         before, self._read = self._read, self._read + len(features)
         first = -(-before // self._hop) * self._hop
         self._open.extend(_Window(start) for start in range(first, self._read, self._hop))
@@ -79,22 +89,25 @@ class WindowReader:
             self._newest = self._model.score([self._last(self._read - oldest.start)]).clip[0]
         return self._newest
 
-    def finish(self) -> Floats:
-        """As the contract says."""
-        if self._read < self._length:
-            window = self._open[0]
-            if not self._model.carries:
-                self._score([window], [self._last(self._read)])
-            self._close(window)
-        elif (self._read - self._length) % self._hop:
-            window = _Window(self._read - self._length)
-            self._score([window], [self._last(self._length)])
-            self._close(window)
-        return self._line.before(self._read)
+    def finish(self) -> Ending:
+        """As the contract says: the film as a whole is the mean over its windows."""
+        last, line = self._last_window(), deepcopy(self._line)
+        if last is None:
+            return Ending(line.before(self._read), self._sum / self._closed)
+        assert last.clip is not None
+        line.add(last.start, np.concatenate(last.steps), last.clip)
+        return Ending(line.before(self._read), (self._sum + last.clip) / (self._closed + 1))
 
-    def overall(self) -> Floats:
-        """As the contract says: the mean over windows that have ended, before the first the answer of now."""
-        return self._sum / self._closed if self._closed else self.now()
+    def _last_window(self) -> _Window | None:
+        """The window that ends where the film ends, if none has ended there by itself."""
+        if self._closed and (self._read - self._length) % self._hop == 0:
+            return None
+        if not self._closed and self._model.carries:
+            return self._open[0]
+        length = min(self._read, self._length)
+        last = _Window(self._read - length)
+        self._score([last], [self._last(length)])
+        return last
 
     def _follow(self, features: Features, before: int) -> None:
         """Let each open window go on; those that have as many steps here go together."""
@@ -143,6 +156,44 @@ class WindowReader:
         return np.stack([self._kept[place] for place in range(len(self._kept) - count, len(self._kept))])
 
 
+class ShotReader:
+    """Windows that begin anew at each cut: every shot is read as a film of its own.
+
+    What the film shows as a whole is said as if there were no cuts, as training scores its clips.
+    """
+
+    def __init__(self, model: Runtime) -> None:
+        self._model = model
+        self._shot = WindowReader(model)
+        self._whole: WindowReader | None = None
+
+    def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
+        """As the contract says."""
+        certain = []
+        for start, end in pairwise(sorted({0, *cuts, len(features)})):
+            if start in cuts:
+                certain.append(self._begin_anew())
+            certain.append(self._shot.read(features[start:end]))
+            if self._whole:
+                self._whole.read(features[start:end])
+        return np.concatenate(certain)
+
+    def now(self) -> Floats:
+        """As the contract says."""
+        return self._shot.now()
+
+    def finish(self) -> Ending:
+        """As the contract says."""
+        shot = self._shot.finish()
+        return Ending(shot.steps, self._whole.finish().clip if self._whole else shot.clip)
+
+    def _begin_anew(self) -> Floats:
+        steps = self._shot.finish().steps
+        self._whole = self._whole or self._shot
+        self._shot = WindowReader(self._model)
+        return steps
+
+
 class CarryingReader:
     """One state for ever: it starts anew never."""
 
@@ -151,8 +202,8 @@ class CarryingReader:
         self._state: State | None = None
         self._newest = np.zeros(len(model.handling.classes))
 
-    def read(self, features: Features) -> Floats:
-        """As the contract says: a step's own scores are certain at once."""
+    def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
+        """As the contract says: a step's own scores are certain at once, and cuts are passed over."""
         scores, self._state = self._model.follow(features[None], self._state)
         self._newest = scores.clip[0]
         steps: Floats = scores.steps[0]
@@ -162,13 +213,9 @@ class CarryingReader:
         """As the contract says."""
         return self._newest
 
-    def finish(self) -> Floats:
+    def finish(self) -> Ending:
         """As the contract says."""
-        return np.zeros((0, len(self._newest)))
-
-    def overall(self) -> Floats:
-        """As the contract says."""
-        return self._newest
+        return Ending(np.zeros((0, len(self._newest))), self._newest)
 
 
 class _Line:

@@ -12,6 +12,7 @@ from vidrnn.cli.options import (
     Jobs,
     Json,
     Rate,
+    ResetOption,
     RuntimeName,
     RuntimeOption,
     Threads,
@@ -30,6 +31,7 @@ def evaluate(
         Literal["train", "val", "test", "all"] | None,
         typer.Option(help="Which films [all but those the model learnt from or was chosen on]."),
     ] = None,
+    reset: ResetOption = None,
     rate: Rate = None,
     runtime: RuntimeOption = None,
     device: Device = "auto",
@@ -45,7 +47,7 @@ def evaluate(
     from vidrnn.predict import Predictor, open_model
 
     opened, remark = open_model(model, runtime, device_named(device))
-    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=threads)
+    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=threads, reset=reset)
     with EvaluationView(str(model), as_json=json) as view:
         view.remark(remark)
         found = view.follow(score(predictor, data, split))

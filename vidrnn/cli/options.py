@@ -31,6 +31,14 @@ RuntimeOption = Annotated[
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads that compute for one film, beside the one that decodes it [1].")
 ]
+ResetOption = Annotated[
+    Literal["cut", "window", "never"] | None,
+    typer.Option(
+        "--reset",
+        help="When the memory starts anew: cut, with each window and where the film is cut; window; never "
+        "[as the model stores it].",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
 
 MANY = "Many films"

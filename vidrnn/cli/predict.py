@@ -24,6 +24,7 @@ from vidrnn.cli.options import (
     Out,
     Rate,
     Reconnect,
+    ResetOption,
     RuntimeName,
     RuntimeOption,
     ShardText,
@@ -76,6 +77,15 @@ def predict(
     normalised: Annotated[
         bool, typer.Option("--normalised", help="next-frame: tell the score of Liu et al. 2018, too, as papers do.")
     ] = False,
+    hysteresis: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="How much more probable another answer must be to take over [0.1]."),
+    ] = None,
+    shortest: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Stretches of the timeline last at least so long [0.5]."),
+    ] = None,
+    reset: ResetOption = None,
     rate: Rate = None,
     runtime: RuntimeOption = None,
     device: Device = "auto",
@@ -113,23 +123,33 @@ def predict(
         folder = _Folder(films, missing, sources, out or DEFAULT_OUT, timeout, shard)
         raise typer.Exit(_filed(folder, watched, engine or "local", jobs, as_json=json))
     _refused(f"{name} names classes", **{"--rollout": rollout, "--normalised": normalised or None})
+    from vidrnn.predict import HYSTERESIS, SHORTEST_SECONDS, Predictor, open_model
+
     threshold = threshold or 0.0
+    timeline = HYSTERESIS if hysteresis is None else hysteresis, SHORTEST_SECONDS if shortest is None else shortest
     films, missing = _films_of(sources)
     if out is not None:
         from vidrnn.filing import Asked, formats_named
 
         wanted = formats_named(formats or "jsonl")
-        asked = Asked(name, wanted, runtime, device_named(device), threshold, rate, threads or 1)
+        asked = Asked(name, wanted, runtime, device_named(device), threshold, rate, threads or 1, reset, *timeline)
         folder = _Folder(films, missing, sources, out, timeout, shard)
         raise typer.Exit(_filed(folder, asked, engine or "local", jobs, as_json=json))
     _needs_out(**{"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine})
 
     from vidrnn.console import PredictionView
-    from vidrnn.predict import Predictor, open_model
 
     opened, remark = open_model(name, runtime, device_named(device))
     each = threads or (None if opened.name == "torch" else 1)
-    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=each)
+    predictor = Predictor(
+        opened,
+        rate=rate,
+        threads=jobs_or_cores(jobs),
+        per_film=each,
+        reset=reset,
+        hysteresis=timeline[0],
+        shortest_seconds=timeline[1],
+    )
     with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
         view.remark(remark)
         for failure in missing:
