@@ -179,7 +179,7 @@ def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     done(batch_of(films, tmp_path / "films", tmp_path / "out"))
     record = tmp_path / "out/.vidrnn/one.json"
-    for text in (record.read_text()[:20], "[]", "{}"):
+    for text in (record.read_text()[:20], "{}"):
         record.write_text(text)
         assert not done(batch_of(films, tmp_path / "films", tmp_path / "out"))["one"].before
 
@@ -188,8 +188,11 @@ def test_results_beside_the_films_are_not_taken_for_films(tmp_path: Path) -> Non
     root = tmp_path / "films"
     films = texts(root, "one", "two")
     done(batch_of(films, root, root))
-    found = (*films, root / "one.txt", root / "two.txt")
-    assert set(done(batch_of(found, root, root))) == {"one", "two"}
+    found = (*films, root / "one.txt", root / "two.txt", *texts(root, "three.txt"))
+    assert set(done(batch_of(found, root, root))) == {"one", "two", "three.txt"}
+    inside = root / "elsewhere"
+    done(batch_of(films, root, inside))
+    assert set(batch_of((*found, inside / "one.txt"), root, tmp_path / "out").names) == {"one", "two", "three.txt"}
 
 
 # --- stopping --------------------------------------------------------------------------------------------------------
