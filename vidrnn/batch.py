@@ -12,7 +12,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Work
 from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
 from vidrnn.naming import common_root, name_below, result_file, shown
 from vidrnn.values import FilmFailure
-from vidrnn.whole import write_whole
+from vidrnn.whole import forget_part, write_whole
 
 SUMMARY_NAME = "summary.csv"
 _HIDDEN = ".vidrnn"
@@ -195,9 +195,15 @@ class Batch:
         items: list[Item] = [{"film": os.fspath(here / self.names[name]), "name": name} for name in todo]
         settings = {"work": asdict(self.work), "out": os.fspath(here / self.out)}
         outcomes = engine.run(Job("vidrnn.batch:film_worker", settings), items, [self._patience(name) for name in todo])
-        with closing(outcomes):  # whoever stops asking ends the workers now, not when rubbish is collected
-            for outcome in outcomes:
-                yield FilmDone(self._row(todo, outcome), before=False)
+        waiting = dict.fromkeys(todo)
+        self._results.forget_parts(waiting)
+        try:
+            with closing(outcomes):  # whoever stops asking ends the workers now, not when rubbish is collected
+                for outcome in outcomes:
+                    del waiting[todo[outcome.index]]
+                    yield FilmDone(self._row(todo, outcome), before=False)
+        finally:
+            self._results.forget_parts(waiting)
 
     @property
     def _results(self) -> _Results:
@@ -233,6 +239,13 @@ class _Results:
     def record(self, name: str) -> dict[str, Any] | None:
         """What was written down of a film when it was done; None if nothing whole was."""
         return _record(self.out, name)
+
+    def forget_parts(self, names: Iterable[str]) -> None:
+        """Remove what was half written for films when those who wrote it were killed."""
+        for name in names:
+            for suffix in self.work.suffixes:
+                forget_part(result_file(self.out, name, suffix))
+            forget_part(_record_file(self.out, name))
 
     def done(self, film: Path, name: str, reader: Reader) -> Row:
         """Do a film and write its record; whatever is wrong with it is its row.
