@@ -179,7 +179,7 @@ def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     done(batch_of(films, tmp_path / "films", tmp_path / "out"))
     record = tmp_path / "out/.vidrnn/one.json"
-    for text in (record.read_text()[:20], "[]", "{}"):
+    for text in (record.read_text()[:20], "{}"):
         record.write_text(text)
         assert not done(batch_of(films, tmp_path / "films", tmp_path / "out"))["one"].before
 
@@ -188,8 +188,11 @@ def test_results_beside_the_films_are_not_taken_for_films(tmp_path: Path) -> Non
     root = tmp_path / "films"
     films = texts(root, "one", "two")
     done(batch_of(films, root, root))
-    found = (*films, root / "one.txt", root / "two.txt")
-    assert set(done(batch_of(found, root, root))) == {"one", "two"}
+    found = (*films, root / "one.txt", root / "two.txt", *texts(root, "three.txt"))
+    assert set(done(batch_of(found, root, root))) == {"one", "two", "three.txt"}
+    inside = root / "elsewhere"
+    done(batch_of(films, root, inside))
+    assert set(batch_of((*found, inside / "one.txt"), root, tmp_path / "out").names) == {"one", "two", "three.txt"}
 
 
 # --- stopping --------------------------------------------------------------------------------------------------------
@@ -201,6 +204,7 @@ def test_who_stops_keeps_what_is_finished(engine: str, tmp_path: Path) -> None:
     batch = batch_of(films, tmp_path / "films", tmp_path / "out")
     journey = batch.run(engine_named(engine))
     began, told = time.monotonic(), [next(journey).row["path"], next(journey).row["path"]]
+    (tmp_path / "out/.part-hangs.txt").write_text("half of it")
     journey.close()
     assert time.monotonic() - began < 60, "nobody waits for a film that hangs"
     assert {row["path"] for row in summary(tmp_path / "out")} >= set(told)

@@ -12,7 +12,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -24,7 +24,7 @@ from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Work
 from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
 from vidrnn.naming import common_root, name_below, result_file, shown
 from vidrnn.values import FilmFailure
-from vidrnn.whole import write_whole
+from vidrnn.whole import forget_part, write_whole
 
 SUMMARY_NAME = "summary.csv"
 _HIDDEN = ".vidrnn"
@@ -132,11 +132,9 @@ class Batch:
 
     @cached_property
     def names(self) -> dict[str, Path]:
-        """What results call each film, and the film; results of this or an earlier run are none."""
-        root = common_root(self.starts)
-        named = {name_below(film, root): film for film in self.films}
-        ours = {os.path.abspath(file) for name in named for file in self._written(name)}  # noqa: PTH100
-        return {name: film for name, film in named.items() if os.path.abspath(film) not in ours}  # noqa: PTH100
+        """What results call each film, and the film; results of any run, which may stand among the films, are none."""
+        root, results = common_root(self.starts), _ResultsAbove()
+        return {name_below(film, root): film for film in self.films if film not in results}
 
     @property
     def summary(self) -> Path:
@@ -197,9 +195,15 @@ class Batch:
         items: list[Item] = [{"film": os.fspath(here / self.names[name]), "name": name} for name in todo]
         settings = {"work": asdict(self.work), "out": os.fspath(here / self.out)}
         outcomes = engine.run(Job("vidrnn.batch:film_worker", settings), items, [self._patience(name) for name in todo])
-        with closing(outcomes):  # whoever stops asking ends the workers now, not when rubbish is collected
-            for outcome in outcomes:
-                yield FilmDone(self._row(todo, outcome), before=False)
+        waiting = dict.fromkeys(todo)
+        self._results.forget_parts(waiting)
+        try:
+            with closing(outcomes):  # whoever stops asking ends the workers now, not when rubbish is collected
+                for outcome in outcomes:
+                    del waiting[todo[outcome.index]]
+                    yield FilmDone(self._row(todo, outcome), before=False)
+        finally:
+            self._results.forget_parts(waiting)
 
     @property
     def _results(self) -> _Results:
@@ -224,10 +228,6 @@ class Batch:
         wanted = () if "error" in record["row"] else self.work.suffixes
         return record if all(result_file(self.out, name, suffix).is_file() for suffix in wanted) else None
 
-    def _written(self, name: str) -> list[Path]:
-        record = self._results.record(name) or {"files": ()}
-        return [result_file(self.out, name, suffix) for suffix in record["files"]]
-
 
 @dataclass(frozen=True)
 class _Results:
@@ -238,11 +238,14 @@ class _Results:
 
     def record(self, name: str) -> dict[str, Any] | None:
         """What was written down of a film when it was done; None if nothing whole was."""
-        try:
-            found = json.loads(self._record_file(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) and found.keys() == {"film", "work", "files", "again", "row"} else None
+        return _record(self.out, name)
+
+    def forget_parts(self, names: Iterable[str]) -> None:
+        """Remove what was half written for films when those who wrote it were killed."""
+        for name in names:
+            for suffix in self.work.suffixes:
+                forget_part(result_file(self.out, name, suffix))
+            forget_part(_record_file(self.out, name))
 
     def done(self, film: Path, name: str, reader: Reader) -> Row:
         """Do a film and write its record; whatever is wrong with it is its row.
@@ -275,11 +278,41 @@ class _Results:
         known = {*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]}
         files = [suffix for suffix in sorted(known) if result_file(self.out, name, suffix).is_file()]
         record = {"film": seen, "work": self.work.identity, "files": files, "again": again, "row": row}
-        write_whole(self._record_file(name), json.dumps(record, ensure_ascii=False) + "\n")
+        write_whole(_record_file(self.out, name), json.dumps(record, ensure_ascii=False) + "\n")
         return row
 
-    def _record_file(self, name: str) -> Path:
-        return result_file(self.out / _HIDDEN, name, _RECORD)
+
+def _record_file(out: Path, name: str) -> Path:
+    return result_file(out / _HIDDEN, name, _RECORD)
+
+
+def _record(out: Path, name: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(_record_file(out, name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.keys() == {"film", "work", "files", "again", "row"} else None
+
+
+class _ResultsAbove:
+    """Which files are results of a run into a folder that they stand in: those that a record there tells of."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, bool] = {}
+
+    def __contains__(self, film: Path) -> bool:
+        film = Path(os.path.abspath(film))  # noqa: PTH100
+        return any(self._holds(folder, film) for folder in film.parents if self._has_results(folder))
+
+    def _has_results(self, folder: Path) -> bool:
+        if folder not in self._known:
+            self._known[folder] = (folder / _HIDDEN).is_dir()
+        return self._known[folder]
+
+    def _holds(self, folder: Path, film: Path) -> bool:
+        name = film.relative_to(folder).as_posix()
+        dots = [place for place, letter in enumerate(name) if letter == "."]
+        return any(name[dot:] in (_record(folder, name[:dot]) or {"files": ()})["files"] for dot in dots)
 
 
 def film_worker(settings: dict[str, Any]) -> Worker:

@@ -35,6 +35,12 @@ def whole(file: Path, part: str = "") -> Iterator[Path]:
             beside.unlink()
 
 
+def forget_part(file: Path) -> None:
+    """Remove what somebody who was killed left beside `file`."""
+    with suppress(OSError):
+        file.with_name(_BESIDE + file.name).unlink()
+
+
 def write_whole(file: Path, text: str, part: str = "") -> None:
     """Write text, in UTF-8, whole or not at all; `part` as in `whole`.
 
