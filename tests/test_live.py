@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import paint_number, tens_model
 
 from vidrnn.camera import LiveFrame
 from vidrnn.console import live_line
 from vidrnn.errors import FilmError, OutputError
-from vidrnn.live import LineFile, watch
+from vidrnn.live import LineFile, warmed_up, watch
 from vidrnn.predict import Predictor
 from vidrnn.values import Change, Now, Size, Stretch
 
@@ -114,6 +115,17 @@ def test_a_frame_does_not_stand_for_times_whose_frames_were_lost() -> None:
     predictor.model.encode = lambda pixels, before=None: read.append(len(pixels)) or encode(pixels, before)
     list(watch(Played([frame(0), frame(9, dropped=8), frame(12, since_seconds=1.1)]), predictor.stream))
     assert read == [1, 1, 2]
+
+
+def test_what_computes_is_warmed_up_by_a_picture_of_its_size() -> None:
+    pushed: list[tuple[int, ...]] = []
+
+    class Cold:
+        def push(self, pixels: np.ndarray, seconds: float) -> None:
+            pushed.append(pixels.shape)
+
+    warmed_up(Cold, SHOWN)  # type: ignore[arg-type]
+    assert pushed == [(24, 32, 3)]
 
 
 def test_a_line_is_json_with_its_numbers_as_precise_as_they_are_known() -> None:

@@ -69,11 +69,11 @@ def test_times_only_go_forward() -> None:
 
 def test_times_that_are_passed_over_are_served_by_no_later_frame() -> None:
     grid = Grid(0.1)
-    grid.pass_over(7.0)
+    assert grid.pass_over(7.0) == 0
     assert grid.times_served(1.0) == [1.0], "there is nothing to pass over before the first frame"
-    grid.pass_over(1.5)
+    assert grid.pass_over(1.5) == 4
     assert grid.times_served(1.6) == pytest.approx([1.5, 1.6])
-    grid.pass_over(1.2)
+    assert grid.pass_over(1.2) == 0
     assert grid.times_served(1.7) == pytest.approx([1.7]), "time does not go back"
 
 
@@ -83,7 +83,7 @@ def test_passing_over_nothing_changes_nothing() -> None:
         at = index * 0.041
         times = plain.times_served(at)
         if times:
-            asked.pass_over(times[0])
+            assert asked.pass_over(times[0]) == 0
         assert asked.times_served(at) == pytest.approx(times)
 
 

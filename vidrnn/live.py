@@ -13,9 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
+import numpy as np
+
 from vidrnn.camera import Camera, LiveFrame
 from vidrnn.errors import FilmError, OutputError
-from vidrnn.values import Answer, Change, Now, Pixels, Segment, Stretch
+from vidrnn.values import Answer, Change, Now, Pixels, Segment, Size, Stretch
 
 _GLANCE_SECONDS = 0.05
 """How often it is seen to whether watching is to stop; and, where there is a window, to the window."""
@@ -40,6 +42,11 @@ class Watcher(Protocol):
 
 Happening = Change | Stretch | Now | str
 """What may happen; a text is a sentence on the source."""
+
+
+def warmed_up(watcher: Callable[[], Watcher], size: Size) -> None:
+    """Have what computes made ready by a black picture: the first takes longest, and is not to be one of now."""
+    watcher().push(np.zeros((size.height, size.width, 3), np.uint8), 0.0)
 
 
 def watch(camera: Camera, watcher: Callable[[], Watcher]) -> Iterator[Happening | None]:

@@ -40,12 +40,13 @@ class Grid:
             self._served += 1
         return times
 
-    def pass_over(self, seconds: float) -> None:
-        """Leave out the times before this one: there were frames for them, and they are lost."""
-        if self._served and seconds > self._start:
-            whole = math.ceil((seconds - self._start) / self.spacing_seconds - 1e-6)
-            self._served = max(self._served, whole)
-            self._last = max(self._last, seconds)
+    def pass_over(self, seconds: float) -> int:
+        """Leave out the times before this one, since the frames for them are lost; how many there were."""
+        if not self._served or seconds <= self._start:
+            return 0
+        before, self._last = self._served, max(self._last, seconds)
+        self._served = max(before, math.ceil((seconds - self._start) / self.spacing_seconds - 1e-6))
+        return self._served - before
 
 
 class Clock:

@@ -257,11 +257,12 @@ def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
     """Watch a live source until it ends or is stopped; the exit code."""
     from vidrnn.camera import Camera, Patience
     from vidrnn.console import LiveView, live_line
-    from vidrnn.live import LineFile, watch
+    from vidrnn.live import LineFile, warmed_up, watch
     from vidrnn.screen import Screen
     from vidrnn.values import Stretch
 
     sight, watcher, remark = _watcher_of(asked, runtime, device)
+    warmed_up(watcher, sight.size)
     stop, patience = Event(), Patience(silence_seconds=asked.silence, lost_seconds=asked.reconnect)
     with ExitStack() as stack:
         file = asked.out / f"{asked.address.name}.segments.jsonl" if asked.out else None
