@@ -1,7 +1,7 @@
 """Moving MNIST: films of two digits that move and bounce, made from any idx file of digits.
 
     python benchmarks/moving_mnist.py films OUT [--part train|val|all] [--clips 1000] [--digits FILE] [--seed 0]
-    python benchmarks/moving_mnist.py learn     [--paint kernel] [--epochs 15] [--test FILE] [--out MODEL]
+    python benchmarks/moving_mnist.py learn     [--paint kernel] [--epochs 12] [--test FILE] [--out MODEL]
     python benchmarks/moving_mnist.py floor     [--part val] [--clips 300] [--digits FILE] [--seed 0]
 
 `learn` trains a convolutional GRU on digits of training alone, every film seen once, and scores it beside what needs no
@@ -177,7 +177,7 @@ def floor(part: Digits = Digits.VAL, clips: int = 300, digits: Path = DIGITS, se
 def learn(  # noqa: PLR0913, PLR0917 - each is a flag
     paint: PaintName = "kernel",
     head: str = "convgru",
-    epochs: int = 15,
+    epochs: int = 12,
     steps: int = 40,
     minibatch: int = 16,
     digits: Path = DIGITS,

@@ -14,7 +14,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Part, Reset, Sampling, Size
+from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Part, Reset, Sampling, Size, Usual
 
 USUAL_LAYERS = {"mingru": 2, "rglru": 2}
 """Of heads that are made of blocks; every other head has one."""
@@ -226,14 +226,13 @@ class ModelSpec(_Frozen):
 
 
 class CalibrationConfig(_Frozen):
-    """What errors a model of the next frames makes on films in which nothing is unusual."""
+    """What is usual in films like those that a model of the next frames learnt from; see `Usual`."""
 
     middle: float
-    """Natural logarithm of the median error of a frame's worst block."""
     high: float
-    """... of the error that one frame in a hundred exceeds."""
     smoothing_frames: int = Field(1, ge=1)
-    """A frame's score is the mean of this many scores up to it."""
+    errors: tuple[tuple[float, ...], ...]
+    motions: tuple[tuple[float, ...], ...] = ()
 
 
 class ModelHeader(_Frozen):
@@ -259,7 +258,7 @@ class ModelHeader(_Frozen):
         """How a model of the next frames is fed and read."""
         spec, found = self.spec, self.calibration
         assert spec.forecast is not None
-        known = None if found is None else (found.middle, found.high, found.smoothing_frames)
+        known = None if found is None else Usual(**found.model_dump())
         forecast = spec.forecast
         return FramesHandling(
             spec.size, spec.spacing_seconds, forecast.channels, forecast.context, forecast.horizon, known

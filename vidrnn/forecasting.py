@@ -13,6 +13,7 @@ from threading import Event
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import vidrnn
@@ -47,7 +48,7 @@ from vidrnn.records import ForecasterDone, Foretold, FrameEpoch, LeftOut, Note, 
 from vidrnn.run import Request, Run
 from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.splits import Split, split_films
-from vidrnn.unusual import Calibration
+from vidrnn.unusual import surprise_map, usual_of
 from vidrnn.values import FilmFailure, FilmScan, Part, Pixels, Size
 from vidrnn.weights import give_weights
 
@@ -68,8 +69,8 @@ _TRUTH_SHARE = 0.5
 """Of predictions that are replaced by the truth when they are first fed back; it falls to none as the horizon grows."""
 _JUDGED, _VALIDATED, _CHOSEN_BY = 64, 16, 64
 """Stretches at most: that scores are of, that an epoch is judged by, that painting is chosen by."""
-_CALIBRATED_FRAMES = 4000
-_SMOOTHING_SECONDS = 0.5
+_CALIBRATED_FRAMES = 1500
+_SMOOTHING_SECONDS = 0.3
 _FIT_SHARE = 0.85
 _UNBOUNDED = 1_000_000
 _PATIENCE = 40
@@ -344,7 +345,7 @@ class Forecasting:
         )
         runtime = TorchFrames(Loaded(network, header, run.model))
         yield Progress("calibration", 0, 1)
-        calibration = calibrated(runtime, reels.of(Part.VAL))
+        calibration = calibrated(runtime, [*reels.of(Part.VAL), *reels.of(Part.TRAIN)])
         part = Part.TEST if reels.of(Part.TEST) else Part.VAL
         yield Progress("baselines", 0, 1)
         found = appraise(runtime, reels.stretches(part, self.window, _JUDGED), mean_image(reels), part.value)
@@ -527,20 +528,22 @@ def one_step_error(reels: Reels, window: int) -> float:
 
 
 def calibrated(runtime: TorchFrames, films: Sequence[Pixels]) -> CalibrationConfig | None:
-    """What errors are usual, by films in which nothing unusual is known; None if they are too short to tell."""
-    errors: list[float] = []
+    """What is usual, by films in which nothing unusual is known, the first of them first; None if they are too short.
+
+    What moves is told by the same frames; a few thousand are enough.
+    """
+    errors: list[NDArray[np.float64]] = []
+    motions: list[NDArray[np.float64]] = []
     for frames in films:
         watcher = Watcher(runtime)
-        for pixels in frames[: max(1, _CALIBRATED_FRAMES - len(errors))]:
-            judged = watcher.push(pixels)
-            errors += [judged.error.worst_block] if judged else []
-        if len(errors) >= _CALIBRATED_FRAMES:
-            break
+        for pixels in frames[: max(0, _CALIBRATED_FRAMES - len(errors))]:
+            if judged := watcher.push(pixels):
+                errors.append(surprise_map(judged.squared))
+                motions += [surprise_map(judged.speed)] if judged.speed is not None else []
     if not errors:
         return None
-    known = Calibration.of(np.asarray(errors))
     smoothing = max(1, round(_SMOOTHING_SECONDS / runtime.handling.spacing_seconds))
-    return CalibrationConfig(middle=known.middle, high=known.high, smoothing_frames=smoothing)
+    return CalibrationConfig(**asdict(usual_of(errors, motions, smoothing)))
 
 
 def scores_told(found: Foretold) -> dict[str, object]:

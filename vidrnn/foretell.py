@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vidrnn.errors import FilmError
 from vidrnn.runtimes.base import FrameRuntime, State
-from vidrnn.unusual import Alarm, Calibration, FrameError, TrailingMean, frame_error, unusual_segments
+from vidrnn.unusual import Alarm, FrameError, Surprise, TrailingMean, frame_error, unusual_segments
 from vidrnn.values import Frame, Pixels, Segment
 from vidrnn.video import open_film
 
@@ -25,6 +25,9 @@ Painted = NDArray[np.float32]
 
 WARM_FRAMES = 2
 """So many frames of a film are needed to see how anything moves; they are not judged."""
+_FLOW, _WEIGHT = "painter.flow", "painter.weight"
+"""In the state of a model that holds a flow: its sum, and the weights that it is a sum of."""
+_LEAST_WEIGHT = 1e-3
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Shares of red, green and blue in what an eye calls bright: ITU-R BT.601."""
 
@@ -64,10 +67,14 @@ class Judgement:
     foretold: Painted
     """(height, width, channels), from the frames before it."""
     error: FrameError
+    squared: NDArray[np.float32]
+    """(height, width): the squared error of each pixel."""
+    speed: NDArray[np.float32] | None
+    """(height, width): how fast each pixel moves, in pixels a frame; None of a model that holds no flow."""
+    raw: float
+    """How unusual it is, in (0, 1), by itself; not a number where the model does not know what is usual."""
     score: float
-    """How unusual it is, in (0, 1), smoothed over the frames up to it; not a number where the model has no
-    calibration.
-    """
+    """... smoothed over the frames up to it."""
 
 
 class Watcher:
@@ -76,23 +83,20 @@ class Watcher:
     def __init__(self, model: FrameRuntime) -> None:
         self._model = model
         self._channels = model.handling.channels
-        known = model.handling.calibration
-        self._calibration = Calibration(*known[:2]) if known else None
-        self._mean = TrailingMean(known[2] if known else 1)
+        usual = model.handling.usual
+        self._surprise = Surprise(usual) if usual else None
+        self._mean = TrailingMean(usual.smoothing_frames if usual else 1)
         self._seen = 0
         self._state: State | None = None
         self._next: Painted | None = None
 
     def push(self, pixels: Pixels) -> Judgement | None:
         """A frame (height, width, 3) at the model's size and grid has come; None while too little was seen."""
-        judged = None
-        if self._next is not None and self._seen >= WARM_FRAMES:
-            error = frame_error(self._next, as_painted(pixels, self._channels))
-            judged = Judgement(self._next, error, self._scored(error))
+        foretold = self._next if self._seen >= WARM_FRAMES else None
         painted, self._state = self._model.foretell(pixels[None], self._state)
         self._next = painted[0]
         self._seen += 1
-        return judged
+        return None if foretold is None else self._judged(foretold, as_painted(pixels, self._channels))
 
     def go_on(self, frames: int) -> Iterator[Painted]:
         """The film as it may go on beyond what was seen; the watcher itself stays where it is."""
@@ -105,10 +109,19 @@ class Watcher:
                 batch, state = self._model.foretell(as_shown(painted)[None], state)
                 painted = batch[0]
 
-    def _scored(self, error: FrameError) -> float:
-        if self._calibration is None:
-            return float("nan")
-        return self._mean.push(float(self._calibration.scores(np.asarray(error.worst_block))))
+    def _judged(self, foretold: Painted, true: Painted) -> Judgement:
+        squared, speed = np.square(foretold - true).mean(-1), self._speed()
+        surprise = self._surprise.of(squared, speed) if self._surprise else float("nan")
+        raw = self._surprise.score(surprise) if self._surprise else float("nan")
+        return Judgement(foretold, frame_error(foretold, true), squared, speed, raw, self._mean.push(raw))
+
+    def _speed(self) -> NDArray[np.float32] | None:
+        """How fast each pixel of the frame that came moves, in pixels a frame, if the model holds a flow."""
+        state = self._state or {}
+        if _FLOW not in state:
+            return None
+        down, across = state[_FLOW][0] / np.maximum(state[_WEIGHT][0], _LEAST_WEIGHT)
+        return np.asarray(np.hypot(down, across)[: self._model.handling.size.height, : self._model.handling.size.width])
 
 
 @dataclass
@@ -120,7 +133,10 @@ class FilmErrors:
     """Of the film's own frames."""
     mse: list[float] = field(default_factory=list)
     worst_block: list[float] = field(default_factory=list)
+    raw: list[float] = field(default_factory=list)
+    """How unusual each is by itself."""
     score: list[float] = field(default_factory=list)
+    """... smoothed over those up to it."""
 
     def add(self, frame: Frame, judged: Judgement | None) -> None:
         """The next frame's."""
@@ -129,6 +145,7 @@ class FilmErrors:
         nothing = float("nan")
         self.mse.append(judged.error.mse if judged else nothing)
         self.worst_block.append(judged.error.worst_block if judged else nothing)
+        self.raw.append(judged.raw if judged else nothing)
         self.score.append(judged.score if judged else nothing)
 
 

@@ -27,7 +27,6 @@ from vidrnn.frame_labels import FrameLabels, is_frame_manifest, read_frame_label
 from vidrnn.parallel import in_order
 from vidrnn.records import Foretold, LeftOut, Note, Progress, Record
 from vidrnn.runtimes.base import FrameRuntime
-from vidrnn.unusual import Calibration
 from vidrnn.values import FilmFailure, LabelledFilm, Pixels
 
 _MOST_STRETCHES = 256
@@ -162,20 +161,18 @@ def _watched(model: FrameRuntime, film: LabelledFilm, labels: FrameLabels | None
         truth = labels.unusual[np.asarray(found.errors.indices)]
     window = handling.context + handling.horizon
     stretches = tuple(np.stack(frames[at : at + window]) for at in range(0, len(frames) - window + 1, window))
-    worst = np.asarray(found.errors.worst_block)
-    known = handling.calibration
-    score = Calibration(*known[:2]).scores(worst) if known else worst
+    score = np.asarray(found.errors.raw if handling.usual else found.errors.worst_block)
     return _Watched(film, truth, score, np.asarray(found.errors.mse), np.asarray(told), stretches)
 
 
 def _detection(model: FrameRuntime, watched: Sequence[_Watched]) -> DetectionReport:
     """How well the raw score, from the past alone, tells unusual frames."""
-    known = model.handling.calibration
+    usual = model.handling.usual
     ours = Detector("this model", tuple(one.score for one in watched), tuple(one.mse for one in watched))
     others = [Detector(name, tuple(one.signs[:, place] for one in watched)) for place, name in enumerate(SIGNS)]
     truth = [one.truth for one in watched if one.truth is not None]
     names = [str(one.film.path) for one in watched]
-    return detection_report(names, truth, ours, others, smoothing_frames=known[2] if known else 1)
+    return detection_report(names, truth, ours, others, smoothing_frames=usual.smoothing_frames if usual else 1)
 
 
 def _foretold(model: FrameRuntime, source: Path, watched: Sequence[_Watched]) -> Foretold | None:

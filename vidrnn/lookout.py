@@ -31,7 +31,7 @@ class Lookout:
         Raises:
             ModelError: the model does not know what is usual.
         """
-        if model.handling.calibration is None:
+        if model.handling.usual is None:
             raise ModelError(
                 "the model: was trained without validation films, so it does not know how large errors are usual, and "
                 "cannot say what is unusual. Train it on more films."

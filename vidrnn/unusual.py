@@ -14,13 +14,15 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.values import Segment
+from vidrnn.values import Segment, Usual
 
 Floats = NDArray[np.float64]
 
 BLOCK = 16
 """Pixels, high and wide, of the blocks of which the worst is sought."""
 UNUSUAL = "unusual"
+_APART = 8  # pixels between the blocks that surprise is sought in
+_LEAST_ROOT_ERROR, _LEAST_SPEED = 0.01, 0.1  # what is usual anywhere: in brightness, and in pixels a frame
 _LEAST_ERROR = 1e-8  # squared, of a pixel: less than one pixel's step of 1/255 comes to in a block
 _HIGH_SHARE = 0.99  # of validation frames are below the error that scores 0.5
 _LEAST_REACH = 0.1  # between the middle and the high error, in natural logarithms: 10 %
@@ -59,13 +61,7 @@ def worst_block(values: NDArray[np.floating]) -> float:
 
     Where the picture is smaller than a block, its own size is that of the block.
     """
-    sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
-    sums[1:, 1:] = values.cumsum(0, dtype=np.float64).cumsum(1)
-    (tops, bottoms), (lefts, rights) = (_edges(length) for length in values.shape)
-    blocks = sums[np.ix_(bottoms, rights)] + sums[np.ix_(tops, lefts)]
-    blocks -= sums[np.ix_(bottoms, lefts)] + sums[np.ix_(tops, rights)]
-    area = (bottoms - tops)[:, None] * (rights - lefts)
-    return float(max(0.0, (blocks / area).max()))
+    return float(_block_means(values, BLOCK).max())
 
 
 def decibels(mse: Floats) -> Floats:
@@ -105,6 +101,78 @@ class Calibration:
         far = _STEEPNESS * (np.log(errors + _LEAST_ERROR) - self.high) / (self.high - self.middle)
         scores: Floats = (1 + far / (1 + np.abs(far))) / 2
         return scores
+
+
+def surprise_map(values: NDArray[np.floating]) -> Floats:
+    """The mean of each block of 16x16 of (height, width), a block every 8 pixels; the last ones end at the borders."""
+    return _block_means(values, _APART)
+
+
+class Surprise:
+    """How far a frame is from what is usual, at the place where it is farthest.
+
+    A place is surprising if it was foretold worse than is usual there, or if things move faster there than they do;
+    a street has lanes and a far end, so that what is usual differs from place to place.
+    """
+
+    def __init__(self, usual: Usual) -> None:
+        self._errors = np.asarray(usual.errors)
+        self._motions = np.asarray(usual.motions) if usual.motions else None
+        self._calibration = Calibration(usual.middle, usual.high)
+
+    def of(self, squared: NDArray[np.floating], speed: NDArray[np.floating] | None) -> float:
+        """From the squared error of each pixel and, if the model holds a flow, its speed in pixels a frame.
+
+        Both (height, width); in multiples of what one usual frame in a hundred exceeds, from 0 on.
+        """
+        return surprise(surprise_map(squared), self._errors, _map_or_none(speed), self._motions)
+
+    def score(self, surprise: float) -> float:
+        """The unusual-score of a surprise, in (0, 1)."""
+        return float(self._calibration.scores(np.asarray(surprise)))
+
+
+def surprise(error: Floats, usual_error: Floats, motion: Floats | None, usual_motion: Floats | None) -> float:
+    """The largest surprise over the places of a frame, from the maps of its squared error and of its motion."""
+    found = np.sqrt(error) / usual_error
+    if motion is not None and usual_motion is not None:
+        found = (found + motion / usual_motion) / 2
+    return float(found.max())
+
+
+def usual_of(errors: Sequence[Floats], motions: Sequence[Floats], smoothing_frames: int) -> Usual:
+    """What is usual, from the maps of frames in which nothing is unusual.
+
+    Raises:
+        ValueError: there is no frame to go by.
+    """
+    if not len(errors):
+        raise ValueError("no frames to tell by what is usual")
+    usual_errors = _high_map(np.sqrt(np.stack(errors)), _LEAST_ROOT_ERROR)
+    usual_motions = _high_map(np.stack(motions), _LEAST_SPEED) if len(motions) else None
+    moves: Sequence[Floats | None] = motions or [None] * len(errors)
+    pairs = zip(errors, moves, strict=True)
+    known = Calibration.of(np.asarray([surprise(error, usual_errors, move, usual_motions) for error, move in pairs]))
+    moving = () if usual_motions is None else _table(usual_motions)
+    return Usual(known.middle, known.high, smoothing_frames, _table(usual_errors), moving)
+
+
+def _high_map(maps: Floats, least: float) -> Floats:
+    """What one frame in a hundred exceeds at each place, evened out over neighbours and never nothing."""
+    high = np.quantile(maps, _HIGH_SHARE, axis=0)
+    wide = np.pad(high, 1, mode="edge")
+    rows, columns = high.shape
+    around = np.stack([wide[y : y + rows, x : x + columns] for y in range(3) for x in range(3)])
+    found: Floats = around.mean(0) + least
+    return found
+
+
+def _table(values: Floats) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.round(5).tolist())
+
+
+def _map_or_none(speed: NDArray[np.floating] | None) -> Floats | None:
+    return None if speed is None else surprise_map(speed)
 
 
 class TrailingMean:
@@ -180,8 +248,19 @@ def unusual_segments(scores: Floats, seconds: Sequence[float], end_seconds: floa
     return tuple(each for each in found if each.end_seconds - each.start_seconds >= alarm.least_seconds - 1e-9)
 
 
-def _edges(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _block_means(values: NDArray[np.floating], apart: int) -> Floats:
+    """The mean of each block of (height, width), one beginning every `apart` pixels."""
+    sums = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
+    sums[1:, 1:] = values.cumsum(0, dtype=np.float64).cumsum(1)
+    (tops, bottoms), (lefts, rights) = (_edges(length, apart) for length in values.shape)
+    blocks = sums[np.ix_(bottoms, rights)] + sums[np.ix_(tops, lefts)]
+    blocks -= sums[np.ix_(bottoms, lefts)] + sums[np.ix_(tops, rights)]
+    found: Floats = (blocks / ((bottoms - tops)[:, None] * (rights - lefts))).clip(min=0.0)
+    return found
+
+
+def _edges(length: int, apart: int = BLOCK) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where blocks begin and end along a side."""
     last = max(0, length - BLOCK)
-    begins = np.unique([*range(0, last, BLOCK), last])
+    begins = np.unique([*range(0, last, apart), last])
     return begins, np.minimum(begins + BLOCK, length)

@@ -74,6 +74,22 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
+class Usual:
+    """How badly a model foretells frames in which nothing is unusual, and how things move in them, place by place."""
+
+    middle: float
+    """Natural logarithm of the median surprise."""
+    high: float
+    """... of the surprise that one frame in a hundred exceeds."""
+    smoothing_frames: int
+    """A frame's score is the mean of this many scores up to it."""
+    errors: tuple[tuple[float, ...], ...]
+    """Root of the squared error that one frame in a hundred exceeds, for each block of the picture."""
+    motions: tuple[tuple[float, ...], ...]
+    """Pixels from frame to frame, likewise; empty for a model that holds no flow."""
+
+
+@dataclass(frozen=True, slots=True)
 class FramesHandling:
     """How a model of the next frames is fed, and how its errors are read."""
 
@@ -85,8 +101,8 @@ class FramesHandling:
     context: int
     """Frames that it was shown in training before it went on by itself."""
     horizon: int
-    calibration: tuple[float, float, int] | None
-    """Logarithms of the middle and of a high error of usual frames, and over how many frames scores are smoothed."""
+    usual: Usual | None
+    """What is usual in films like those it learnt from; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
