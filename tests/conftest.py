@@ -249,3 +249,103 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
     )
     header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen=seen or {}, scores={}, facts={})
     return TorchRuntime(LoadedModel(network, header, Path("tens")))  # type: ignore[arg-type]
+
+
+GLIDE = 2
+"""Pixels that the square of a painted film moves to the right from frame to frame."""
+FRAMES_SIZE = Size(24, 32)
+
+
+def paint_square(seed: int = 0, *, glide: int = GLIDE, grey: bool = False) -> Paint:
+    """A bright square that moves to the right on dark ground and comes in again at the left."""
+    draw = np.random.default_rng(seed)
+    top, left = int(draw.integers(2, 14)), int(draw.integers(0, 20))
+    colour = (200, 200, 200) if grey else (230, 140, 60)
+
+    def paint(index: int, size: Size) -> Pixels:
+        pixels = np.full((size.height, size.width, 3), 16, dtype=np.uint8)
+        pixels[top : top + 8, :8] = colour
+        return np.roll(pixels, left + glide * index, axis=1)
+
+    return paint
+
+
+def make_squares(folder: Path, films: int = 5, *, frames: int = 20, grey: bool = False) -> Path:
+    """A folder of films without labels and without loss; all but their first rows differ, and so do their names."""
+    for number in range(films):
+        paint = paint_square(number, grey=grey)
+        make_film(folder / f"film{number}.mkv", frames=frames + number, fps=10.0, size=FRAMES_SIZE, paint=paint)
+    return folder
+
+
+def train_frames(
+    data: Path, folder: Path, *, stop_after: int | None = None, request: dict[str, Any] | None = None, **settings: Any
+) -> TinyRun:
+    """Train a tiny model of the next frames, as `train_tiny` does of classes."""
+    from vidrnn import forecasting
+    from vidrnn.config import RunConfig
+    from vidrnn.records import FrameEpoch
+    from vidrnn.run import Request
+    from vidrnn.train import train
+
+    tiny: dict[str, Any] = {"task": "next-frame", "context": 4, "horizon": 3, "epochs": 1, "minibatch": 2}
+    tiny |= {"head": {"name": "convgru", "size": 8}}
+    cache = folder.parent / "cache"
+    asked = {"cache": cache, "jobs": 1, "portable": False, "command": f"vidrnn train {data.name}", **(request or {})}
+    stop, records = Event(), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forecasting, "_EPOCH_STEPS", 2)
+        config = RunConfig.of(tiny | settings, source="test")
+        for record in train(Request(data=data, config=config, out=folder, **asked), stop):
+            records.append(record)
+            if stop_after and isinstance(record, FrameEpoch) and record.number >= stop_after:
+                stop.set()
+    return TinyRun(data, folder, cache, tuple(records))
+
+
+@pytest.fixture(scope="session")
+def tiny_forecaster(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """A tiny model of the next frames trained on five films of moving squares, for tests that only look at it."""
+    root = tmp_path_factory.mktemp("forecaster")
+    return train_frames(make_squares(root / "films"), root / "run")
+
+
+def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
+    """A model of the next frames that has everything move on to the right as `paint_square` does.
+
+    Its state is the number of frames seen of each film. The colours of what was seen are kept, 8 bits of them.
+    """
+    from vidrnn.config import CalibrationConfig, EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
+    from vidrnn.foretell import as_painted
+    from vidrnn.runtimes.base import FrameRuntime
+
+    spec = ModelSpec(
+        task="next-frame",
+        forecast=ForecastConfig(context=4, horizon=3, paint="flow", grey=grey, chosen="It glides."),
+        encoder=EncoderConfig(name="pyramid", frozen=False, origin="none", grey=grey),
+        head=HeadConfig(name="convgru"),
+        readout="last",
+        height=FRAMES_SIZE.height,
+        width=FRAMES_SIZE.width,
+        frames=7,
+        spacing_seconds=0.1,
+    )
+    usual = CalibrationConfig(middle=-12.0, high=-8.0, smoothing_frames=1) if calibrated else None
+    header = ModelHeader(
+        vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={}, calibration=usual
+    )
+
+    class Gliding(FrameRuntime):
+        name = "gliding"
+        handling = header.frames_handling
+
+        @property
+        def header(self) -> ModelHeader:
+            return header
+
+        def foretell(self, frames: Pixels, state: Any = None) -> Any:
+            seen = state["seen"] if state else np.zeros(len(frames))
+            moved = np.roll(as_painted(frames, self.handling.channels), GLIDE, axis=2)
+            return moved, {"seen": seen + 1}
+
+    return Gliding()

@@ -139,6 +139,11 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Rec
         VidrnnError: with a sentence.
         KeyboardInterrupt: it was stopped.
     """
+    if request.config.task != "classify":
+        raise UsageError(
+            f"vidrnn compare: sets heads side by side that name classes, not those of --task {request.config.task}. "
+            "Train a model with each; its scores stand beside those of what needs no learning."
+        )
     heads = [head_named(name, request.config.head) for name in request.heads]
     for head in heads:
         refuse_unknown(request.config.model_copy(update={"head": head}))

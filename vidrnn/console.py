@@ -579,22 +579,43 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
     if as_json:
         print(header.to_json())
         return
-    spec, scores = header.spec, header.scores
+    spec = header.spec
     parts = [str(part) for part in header.seen.values()]
-    counts = f"{parts.count('train')} clips, chosen on {parts.count('val')}, tested on {parts.count('test')}"
+    learnt, chosen, tested = (parts.count(part) for part in ("train", "val", "test"))
     rows = {
         "task": spec.task,
         "classes": ", ".join(spec.classes),
         "encoder": f"{spec.encoder.name} ({'frozen' if spec.encoder.frozen else 'trained'}{spec.encoder.sees})",
-        "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.depth} layer(s), readout {spec.readout}",
-        "sees": f"{spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart",
-        "trained on": counts,
-        f"{scores['part']} scores": f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}",
+        "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.depth} layer(s)",
+        **(_of_frames(header) if spec.forecast else _of_classes(header)),
+        "trained on": f"{learnt} {'films' if spec.forecast else 'clips'}, chosen on {chosen}, tested on {tested}",
         "made by": f"vidrnn {header.vidrnn_version}, format {header.format_version}",
     }
     console = Console(highlight=False)
     console.print(escape(name), style="bold")
-    console.print(_facts(rows))
+    console.print(_facts({title: value for title, value in rows.items() if value}))
+
+
+def _of_classes(header: ModelHeader) -> dict[str, str]:
+    spec, scores = header.spec, header.scores
+    return {
+        "readout": spec.readout,
+        "sees": f"{spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart",
+        f"{scores['part']} scores": f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}",
+    }
+
+
+def _of_frames(header: ModelHeader) -> dict[str, str]:
+    spec, scores, forecast = header.spec, header.scores, header.spec.forecast
+    assert forecast is not None
+    ssim = "" if scores["ssim"] is None else f", SSIM {scores['ssim']:.3f}"
+    return {
+        "paints": f"{forecast.paint}. {forecast.chosen}",
+        "sees": f"{spec.size} pixels{', grey' * forecast.grey}, frames {spec.spacing_seconds:g} s apart",
+        "foretells": f"{forecast.horizon} frames from {forecast.context}, as in training",
+        f"{scores['part']} scores": f"MSE of a pixel {scores['mse']:.2e}, PSNR {scores['psnr']:.2f}{ssim}",
+        "beside them": scores["sentence"],
+    }
 
 
 def _facts(rows: dict[str, str]) -> Table:

@@ -20,17 +20,8 @@ import vidrnn
 from vidrnn.appraisal import appraise
 from vidrnn.baselines import MeanImage
 from vidrnn.cache import Cache, Rendering
-from vidrnn.card import forecaster_card, with_portable
-from vidrnn.checkpoint import (
-    CARD_NAME,
-    Loaded,
-    TrainingState,
-    load_forecaster,
-    load_training,
-    save_model,
-    save_training,
-    write_whole,
-)
+from vidrnn.card import forecaster_card
+from vidrnn.checkpoint import Loaded, TrainingState, load_forecaster, load_training, save_model, save_training
 from vidrnn.config import CalibrationConfig, EncoderConfig, ForecastConfig, ModelHeader, ModelSpec, RunConfig
 from vidrnn.data import FrameDraw, Minibatch
 from vidrnn.encoders import ENCODERS, LEARNT_HERE
@@ -38,9 +29,9 @@ from vidrnn.errors import DataError, ExportError, RunError, UsageError
 from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.forecaster import Forecaster, build_forecaster
 from vidrnn.foretell import Watcher, as_painted
-from vidrnn.frames_export import keep_portable
+from vidrnn.frames_export import keep_and_tell
 from vidrnn.header import PORTABLE_NAME
-from vidrnn.heads import PICTURE_HEADS
+from vidrnn.heads import HEADS, PICTURE_HEADS
 from vidrnn.learn import Clock
 from vidrnn.material import Material, gather
 from vidrnn.model import count_parameters, seed_everything
@@ -56,8 +47,8 @@ _SHORT_SIDE = 64
 """Pixels, where no size was said."""
 _CROP = 64
 """Pixels a side: of larger pictures, training sees parts of this size, if the model keeps the picture."""
-_UNITS = 64
-"""Of a head that keeps the picture, where nothing was said."""
+_HEAD, _UNITS = "convgru", 64
+"""The head, and the units of one that keeps the picture, where nothing was said."""
 _STEPS, _EPOCH_STEPS = 400, 40
 """Minibatches in a training where nothing was said, and in what is called an epoch here."""
 _MINIBATCH = 8
@@ -110,8 +101,8 @@ class Forecasting:
     """One request for a model of the next frames on its way."""
 
     def __init__(self, request: Request, stop: Event) -> None:
-        self.request = request
-        self.config = request.config
+        self.config = in_full(request.config)
+        self.request = replace(request, config=self.config)
         self.stop = stop
         self.clock = Clock(request.config.minutes)
         self.window = self.config.context + self.config.horizon
@@ -191,17 +182,29 @@ class Forecasting:
             yield Progress("decoding", done, len(material.scans), frames)
             if self.stop.is_set():
                 raise KeyboardInterrupt
+        self._refuse_nothing_to_validate(reels)
         grey = config.grey or all(colourless(reel.frames) for reel in reels)
         return Reels(tuple(reels), size, spacing, grey)
+
+    def _refuse_nothing_to_validate(self, reels: Sequence[Reel]) -> None:
+        """See that there is something to learn from and something to validate on.
+
+        Raises:
+            DataError: there is not.
+        """
+        parts = {reel.part for reel in reels}
+        if not {Part.TRAIN, Part.VAL} <= parts:
+            longest = max((len(reel.frames) for reel in reels), default=0)
+            raise DataError(
+                f"{self.request.data}: wanted {self.window} frames to learn from and {self.window} more to validate "
+                f"on; the longest film has {longest}. Name more films, or say less --context and --horizon."
+            )
 
     def _spec(self, reels: Reels) -> ModelSpec:
         """What the network is to be."""
         config = self.config
         picture = config.head.name in PICTURE_HEADS
-        head = config.head
-        if picture and "size" not in head.model_fields_set:
-            head = head.model_copy(update={"size": _UNITS})
-        head = head.model_copy(update={"dropout": head.dropout or 0.0})
+        head = config.head.model_copy(update={"dropout": config.head.dropout or 0.0})
         guesses = guesses_of(reels, config)
         paint, chosen = (config.paint, "") if config.paint else painting(guesses)
         return ModelSpec(
@@ -268,7 +271,7 @@ class Forecasting:
         plan = Plan(
             epochs=config.epochs or (_UNBOUNDED if timed else _STEPS // _EPOCH_STEPS),
             learning_rate=config.learning_rate or _RATE,
-            weight_decay=config.weight_decay if "weight_decay" in config.model_fields_set else _WEIGHT_DECAY,
+            weight_decay=config.weight_decay,
             patience=config.patience or _PATIENCE,
             seed=config.seed,
             seconds=seconds,
@@ -368,12 +371,9 @@ class Forecasting:
         model = load_forecaster(run.model)
         yield Progress(f"writing {PORTABLE_NAME}", 0, 1)
         try:
-            apart = keep_portable(model, run.model / PORTABLE_NAME, [reels.of(Part.VAL)[0][: self.window]])
+            _, sentence = keep_and_tell(model, run.model / PORTABLE_NAME, [reels.of(Part.VAL)[0][: self.window]])
         except ExportError as error:
             return error
-        sentence = f"fp32, one frame and the state at a time, its pixels at most {apart:.1e} from the model's."
-        card = run.model / CARD_NAME
-        write_whole(card, with_portable(card.read_text(encoding="utf-8"), PORTABLE_NAME, sentence))
         yield Note(f"{PORTABLE_NAME}: {sentence}")
         return None
 
@@ -411,6 +411,19 @@ class Course:
         return (painted - truth).square().mean() / self.scale
 
 
+def in_full(config: RunConfig) -> RunConfig:
+    """The settings with what is usual here for what was not said: a run that is taken up again finds them in its file,
+    where nothing tells any more what was said.
+    """
+    head = config.head
+    if "name" not in head.model_fields_set:
+        head = head.model_copy(update={"name": _HEAD})
+    if "size" not in head.model_fields_set and head.name in PICTURE_HEADS:
+        head = head.model_copy(update={"size": _UNITS})
+    decay = config.weight_decay if "weight_decay" in config.model_fields_set else _WEIGHT_DECAY
+    return config.model_copy(update={"head": head, "weight_decay": decay})
+
+
 def refuse_unfit(config: RunConfig) -> None:
     """Say it early if what was asked for does not go together.
 
@@ -418,6 +431,9 @@ def refuse_unfit(config: RunConfig) -> None:
         UsageError: so it is.
     """
     picture = config.head.name in PICTURE_HEADS
+    if not picture and config.head.name not in HEADS:
+        known = ", ".join([*PICTURE_HEADS, *HEADS])
+        raise UsageError(f"--head {config.head.name}: there is none of that name. There are: {known}.")
     if config.folds:
         raise UsageError("--folds: is for classes. A model of the next frames is scored on its test part.")
     if picture and config.encoder not in ("auto", "pyramid"):
@@ -425,7 +441,9 @@ def refuse_unfit(config: RunConfig) -> None:
             f"--encoder {config.encoder}: turns frames into vectors, and --head {config.head.name} keeps the picture. "
             "Leave one of them out."
         )
-    if picture and config.head.bidirectional:
+    if picture and (config.fine_tune or config.weights not in (None, "none")):
+        raise UsageError(f"--weights, --fine-tune: are for known encoders, and --head {config.head.name} has none.")
+    if config.head.bidirectional:
         raise UsageError("--bidirectional: a head that reads both ways would see the frame that it is to predict.")
     if not picture and config.encoder not in ("auto", *ENCODERS):
         raise UsageError(f"--encoder {config.encoder}: there is none of that name. There are: {', '.join(ENCODERS)}.")
@@ -448,17 +466,10 @@ def split_in_time(material: Material) -> tuple[Split, bool]:
 
 
 def in_time(frames: Pixels, window: int) -> list[Reel]:
-    """The beginning of a film to learn from and its end to validate on, if both are long enough.
-
-    Raises:
-        DataError: they are not.
-    """
+    """The beginning of a film to learn from and its end to validate on; a film too short for both is learnt from."""
     held = max(window, len(frames) // 5)
     if len(frames) < held + window:
-        raise DataError(
-            f"There is one film, of {len(frames)} frames: wanted {window} to learn from and {window} to validate on. "
-            "Name more films, or say less --context and --horizon."
-        )
+        return [Reel(frames, Part.TRAIN)]
     return [Reel(frames[:-held], Part.TRAIN), Reel(frames[-held:], Part.VAL)]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from vidrnn.checkpoint import LoadedForecaster
+from vidrnn.card import with_portable
+from vidrnn.checkpoint import CARD_NAME, LoadedForecaster, write_whole
 from vidrnn.errors import ExportError, RunError
 from vidrnn.header import HEADER_KEY
 from vidrnn.runtimes.base import STATE_KEY, FrameRuntime, State
@@ -52,6 +53,18 @@ def keep_portable(model: LoadedForecaster, file: Path, films: Sequence[Pixels] =
     finally:
         beside.unlink(missing_ok=True)
     return found
+
+
+def keep_and_tell(model: LoadedForecaster, file: Path, films: Sequence[Pixels] = ()) -> tuple[float, str]:
+    """Keep the .onnx as `keep_portable` does; the same difference, and what is to be known of the file in a sentence,
+    which the model's card tells if the file stands beside it.
+    """
+    apart = keep_portable(model, file, films)
+    sentence = f"fp32, one frame and the state at a time, its pixels at most {apart:.1e} from the model's."
+    card = file.parent / CARD_NAME
+    if file.parent == model.folder and card.is_file():
+        write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
+    return apart, sentence
 
 
 def largest_difference(model: FrameRuntime, made: FrameRuntime, films: Sequence[Pixels] = ()) -> float:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from vidrnn.answers import WindowScores
 from vidrnn.card import with_portable
-from vidrnn.checkpoint import CARD_NAME, LoadedModel, load_model, write_whole
+from vidrnn.checkpoint import CARD_NAME, LoadedModel, load_forecaster, load_model, write_whole
 from vidrnn.config import ModelSpec
 from vidrnn.errors import DataError, ExportError, FilmError, RunError, UsageError
 from vidrnn.evaluate import Evaluation, evaluate
 from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
 from vidrnn.films import find_films, read_labelled
+from vidrnn.frames_export import keep_and_tell
+from vidrnn.header import PORTABLE_NAME, foretells_frames
 from vidrnn.parallel import in_order
 from vidrnn.predict import Predictor
 from vidrnn.records import Note, Progress, Record
@@ -90,6 +92,8 @@ def export_model(request: Request) -> Generator[Record, None, Portable]:
         UsageError: there is no such form or precision, or it needs clips and was given none.
         ExportError: it cannot be made, or in full precision it does not answer as the model does.
     """
+    if foretells_frames(request.model):
+        return (yield from _of_next_frames(request))
     export, model = _export_named(request), load_model(request.model)
     torch.set_num_threads(1)  # tracing gains nothing by more, and clips are scored side by side
     file = request.out or model.folder / _file_name(export, request.precision)
@@ -105,6 +109,25 @@ def export_model(request: Request) -> Generator[Record, None, Portable]:
         write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
     size = sum(part.stat().st_size for part in export.companions(file))
     return Portable(file, size, difference, scored, sentence)
+
+
+def _of_next_frames(request: Request) -> Generator[Record, None, Portable]:
+    """The portable file of a model of the next frames.
+
+    Raises:
+        UsageError: another form, precision or a calibration was asked for.
+    """
+    if (request.to, request.precision) != ("onnx", "fp32") or request.clips:
+        raise UsageError(
+            f"{request.model}: foretells frames, and such a model is written as onnx in fp32 only, which needs no "
+            "films to calibrate by. Leave --to, --precision and --calibrate out."
+        )
+    model = load_forecaster(request.model)
+    torch.set_num_threads(1)
+    file = request.out or model.folder / PORTABLE_NAME
+    yield Progress(f"writing {file.name}", 0, 1)
+    difference, sentence = keep_and_tell(model, file)
+    return Portable(file, file.stat().st_size, difference, None, sentence)
 
 
 def _export_named(request: Request) -> Export:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from vidrnn.checkpoint import write_whole
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.records import LeftOut, Progress, Record, as_json
+from vidrnn.values import FilmFailure
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Run:
     folder: Path
     waiting: list[Record] | None = field(default_factory=list)
     """Records that came before the folder did; None once it is there."""
+    _left_out: list[FilmFailure] = field(default_factory=list)
 
     @property
     def checkpoint(self) -> Path:
@@ -107,16 +110,17 @@ class Run:
                 with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(as_json(record)) + "\n")
                 if isinstance(record, LeftOut):
-                    _write_left_out(self.folder / "left_out.csv", record)
+                    self._left_out += record.failures
+                    _write_left_out(self.folder / "left_out.csv", self._left_out)
             except OSError as error:
                 raise RunError(
                     f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
                 ) from None
 
 
-def _write_left_out(file: Path, record: LeftOut) -> None:
+def _write_left_out(file: Path, failures: Sequence[FilmFailure]) -> None:
     text = io.StringIO()
     rows = csv.writer(text)
     rows.writerow(["path", "reason"])
-    rows.writerows([str(failure.path), failure.reason] for failure in record.failures)
+    rows.writerows([str(failure.path), failure.reason] for failure in failures)
     write_whole(file, text.getvalue())

@@ -31,11 +31,12 @@ def info(
 
 
 def _header_of(path: Path) -> ModelHeader:
-    if path.suffix == ".onnx":
-        from vidrnn.predict import open_model
+    from vidrnn.header import find_weights, foretells_frames, read_header
 
-        return open_model(path, "onnx")[0].header
-    from vidrnn.header import find_weights, read_header
+    if path.suffix == ".onnx":
+        from vidrnn.predict import open_frames, open_model
+
+        return (open_frames if foretells_frames(path) else open_model)(path, "onnx")[0].header
 
     return read_header(find_weights(path))
 

@@ -256,7 +256,7 @@ def settings_of(file: Path | None, said: dict[str, Any], command: str) -> RunCon
     """
     from vidrnn.config import RunConfig
 
-    written: dict[str, Any] = RunConfig.read(file).model_dump() if file else {}
+    written: dict[str, Any] = RunConfig.read(file).model_dump(exclude_unset=True) if file else {}
     head = written.get("head", {}) | said.get("head", {})
     chosen = RunConfig.of(written | said | ({"head": head} if head else {}), source=command)
     return chosen.model_copy(update={"jobs": jobs_or_cores(chosen.jobs)})

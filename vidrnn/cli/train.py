@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Literal
@@ -49,6 +50,18 @@ from vidrnn.cli.options import (
     stopping,
 )
 from vidrnn.errors import UsageError
+
+_FLAGS_OF_OTHERS = {
+    "classify": {"context": "--context", "horizon": "--horizon", "paint": "--paint"},
+    "next-frame": {
+        "frames": "--frames",
+        "readout": "--readout",
+        "augment": "--augment",
+        "label_holds": "--label-holds",
+        "motion": "--motion",
+    },
+}
+"""Settings that a task knows nothing of, and the flags that say them."""
 
 
 def train(
@@ -158,8 +171,6 @@ def train(
         horizon=horizon,
         paint=paint,
     )
-    if task == "next-frame" and not config:
-        said.setdefault("head", {}).setdefault("name", "convgru")
     if resume and (said or config or out or data):
         raise UsageError(f"--resume {resume}: goes on with the run as it was begun. Leave the other settings out.")
 
@@ -169,6 +180,11 @@ def train(
     from vidrnn.train import train as run_training
 
     chosen = settings_of(resume / "config.toml" if resume else config, said, "vidrnn train")
+    _refuse_of_another_task(chosen.task, said)
+    if chosen.task == "next-frame":
+        from vidrnn.forecasting import in_full
+
+        chosen = in_full(chosen)
     films = films_named(data, chosen.data, "vidrnn train")
     request = Request(
         data=films,
@@ -188,6 +204,17 @@ def train(
             view.show(record)
     if stop.is_set():
         raise typer.Exit(130)
+
+
+def _refuse_of_another_task(task: str, said: Collection[str]) -> None:
+    """Refuse settings that were said and mean nothing for the task.
+
+    Raises:
+        UsageError: there are some.
+    """
+    foreign = [flag for setting, flag in _FLAGS_OF_OTHERS[task].items() if setting in said]
+    if foreign:
+        raise UsageError(f"{', '.join(foreign)}: means nothing for --task {task}. Leave it out.")
 
 
 def _command(arguments: list[str]) -> str:

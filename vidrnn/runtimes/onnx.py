@@ -64,9 +64,12 @@ class OnnxRuntime(GraphRuntime):
         """Read a .onnx file.
 
         Raises:
-            ModelError: it is damaged, foreign or newer than this vidrnn.
+            ModelError: it is damaged, foreign, newer than this vidrnn, or of another task.
         """
-        return cls(open_session(path), str(path))
+        session = open_session(path)
+        if read_frames_handling(session.get_modelmeta().custom_metadata_map[HEADER_KEY], str(path)):
+            raise ModelError(f"{path}: foretells frames; what was asked needs a model of classes.")
+        return cls(session, str(path))
 
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
         """As the contract says."""
