@@ -331,9 +331,7 @@ def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
         spacing_seconds=0.1,
     )
     usual = CalibrationConfig(middle=-12.0, high=-8.0, smoothing_frames=1) if calibrated else None
-    header = ModelHeader(
-        vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={}, calibration=usual
-    )
+    header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={}, calibration=usual)
 
     class Gliding(FrameRuntime):
         name = "gliding"

@@ -231,8 +231,8 @@ class CalibrationConfig(_Frozen):
     middle: float
     high: float
     smoothing_frames: int = Field(1, ge=1)
-    errors: tuple[tuple[float, ...], ...]
-    motions: tuple[tuple[float, ...], ...] = ()
+    error: float = Field(gt=0)
+    motion: float | None = Field(None, gt=0)
 
 
 class ModelHeader(_Frozen):

@@ -39,7 +39,7 @@ from vidrnn.records import ForecasterDone, Foretold, FrameEpoch, LeftOut, Note, 
 from vidrnn.run import Request, Run
 from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.splits import Split, split_films
-from vidrnn.unusual import surprise_map, usual_of
+from vidrnn.unusual import block_map, usual_of
 from vidrnn.values import FilmFailure, FilmScan, Part, Pixels, Size
 from vidrnn.weights import give_weights
 
@@ -549,8 +549,8 @@ def calibrated(runtime: TorchFrames, films: Sequence[Pixels]) -> CalibrationConf
         watcher = Watcher(runtime)
         for pixels in frames[: max(0, _CALIBRATED_FRAMES - len(errors))]:
             if judged := watcher.push(pixels):
-                errors.append(surprise_map(judged.squared))
-                motions += [surprise_map(judged.speed)] if judged.speed is not None else []
+                errors.append(block_map(judged.squared))
+                motions += [block_map(judged.speed)] if judged.speed is not None else []
     if not errors:
         return None
     smoothing = max(1, round(_SMOOTHING_SECONDS / runtime.handling.spacing_seconds))

@@ -22,7 +22,7 @@ BLOCK = 16
 """Pixels, high and wide, of the blocks of which the worst is sought."""
 UNUSUAL = "unusual"
 _APART = 8  # pixels between the blocks that surprise is sought in
-_LEAST_ROOT_ERROR, _LEAST_SPEED = 0.01, 0.1  # what is usual anywhere: in brightness, and in pixels a frame
+_LEAST_ROOT_ERROR, _LEAST_SPEED = 0.003, 0.03  # what is usual anywhere: in brightness, and in pixels a frame
 _LEAST_ERROR = 1e-8  # squared, of a pixel: less than one pixel's step of 1/255 comes to in a block
 _HIGH_SHARE = 0.99  # of validation frames are below the error that scores 0.5
 _LEAST_REACH = 0.1  # between the middle and the high error, in natural logarithms: 10 %
@@ -103,7 +103,7 @@ class Calibration:
         return scores
 
 
-def surprise_map(values: NDArray[np.floating]) -> Floats:
+def block_map(values: NDArray[np.floating]) -> Floats:
     """The mean of each block of 16x16 of (height, width), a block every 8 pixels; the last ones end at the borders."""
     return _block_means(values, _APART)
 
@@ -111,28 +111,28 @@ def surprise_map(values: NDArray[np.floating]) -> Floats:
 class Surprise:
     """How far a frame is from what is usual, at the place where it is farthest.
 
-    A place is surprising if it was foretold worse than is usual there, or if things move faster there than they do;
-    a street has lanes and a far end, so that what is usual differs from place to place.
+    A place is surprising if it was foretold badly there, and if things move fast there: what rushes by at an even pace
+    is foretold well, and is unusual all the same.
     """
 
     def __init__(self, usual: Usual) -> None:
-        self._errors = np.asarray(usual.errors)
-        self._motions = np.asarray(usual.motions) if usual.motions else None
+        self._usual = usual
         self._calibration = Calibration(usual.middle, usual.high)
 
     def of(self, squared: NDArray[np.floating], speed: NDArray[np.floating] | None) -> float:
         """From the squared error of each pixel and, if the model holds a flow, its speed in pixels a frame.
 
-        Both (height, width); in multiples of what one usual frame in a hundred exceeds, from 0 on.
+        Both (height, width). About 1 is as surprising as one usual frame in a hundred.
         """
-        return surprise(surprise_map(squared), self._errors, _map_or_none(speed), self._motions)
+        motion = None if speed is None else block_map(speed)
+        return surprise(block_map(squared), motion, self._usual.error, self._usual.motion)
 
     def score(self, surprise: float) -> float:
         """The unusual-score of a surprise, in (0, 1)."""
         return float(self._calibration.scores(np.asarray(surprise)))
 
 
-def surprise(error: Floats, usual_error: Floats, motion: Floats | None, usual_motion: Floats | None) -> float:
+def surprise(error: Floats, motion: Floats | None, usual_error: float, usual_motion: float | None) -> float:
     """The largest surprise over the places of a frame, from the maps of its squared error and of its motion."""
     found = np.sqrt(error) / usual_error
     if motion is not None and usual_motion is not None:
@@ -141,38 +141,21 @@ def surprise(error: Floats, usual_error: Floats, motion: Floats | None, usual_mo
 
 
 def usual_of(errors: Sequence[Floats], motions: Sequence[Floats], smoothing_frames: int) -> Usual:
-    """What is usual, from the maps of frames in which nothing is unusual.
+    """What is usual, from the maps of squared errors and of motion of frames in which nothing is unusual.
+
+    `motions` is empty for a model that holds no flow.
 
     Raises:
         ValueError: there is no frame to go by.
     """
     if not len(errors):
         raise ValueError("no frames to tell by what is usual")
-    usual_errors = _high_map(np.sqrt(np.stack(errors)), _LEAST_ROOT_ERROR)
-    usual_motions = _high_map(np.stack(motions), _LEAST_SPEED) if len(motions) else None
+    error = float(np.quantile([np.sqrt(each.max()) for each in errors], _HIGH_SHARE)) + _LEAST_ROOT_ERROR
+    motion = float(np.quantile([each.max() for each in motions], _HIGH_SHARE)) + _LEAST_SPEED if motions else None
     moves: Sequence[Floats | None] = motions or [None] * len(errors)
-    pairs = zip(errors, moves, strict=True)
-    known = Calibration.of(np.asarray([surprise(error, usual_errors, move, usual_motions) for error, move in pairs]))
-    moving = () if usual_motions is None else _table(usual_motions)
-    return Usual(known.middle, known.high, smoothing_frames, _table(usual_errors), moving)
-
-
-def _high_map(maps: Floats, least: float) -> Floats:
-    """What one frame in a hundred exceeds at each place, evened out over neighbours and never nothing."""
-    high = np.quantile(maps, _HIGH_SHARE, axis=0)
-    wide = np.pad(high, 1, mode="edge")
-    rows, columns = high.shape
-    around = np.stack([wide[y : y + rows, x : x + columns] for y in range(3) for x in range(3)])
-    found: Floats = around.mean(0) + least
-    return found
-
-
-def _table(values: Floats) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(row) for row in values.round(5).tolist())
-
-
-def _map_or_none(speed: NDArray[np.floating] | None) -> Floats | None:
-    return None if speed is None else surprise_map(speed)
+    found = [surprise(each, move, error, motion) for each, move in zip(errors, moves, strict=True)]
+    known = Calibration.of(np.asarray(found))
+    return Usual(known.middle, known.high, smoothing_frames, error, motion)
 
 
 class TrailingMean:

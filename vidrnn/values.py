@@ -75,7 +75,7 @@ class Handling:
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """How badly a model foretells frames in which nothing is unusual, and how things move in them, place by place."""
+    """How badly a model foretells frames in which nothing is unusual, and how things move in them."""
 
     middle: float
     """Natural logarithm of the median surprise."""
@@ -83,10 +83,10 @@ class Usual:
     """... of the surprise that one frame in a hundred exceeds."""
     smoothing_frames: int
     """A frame's score is the mean of this many scores up to it."""
-    errors: tuple[tuple[float, ...], ...]
-    """Root of the squared error that one frame in a hundred exceeds, for each block of the picture."""
-    motions: tuple[tuple[float, ...], ...]
-    """Pixels from frame to frame, likewise; empty for a model that holds no flow."""
+    error: float
+    """Root of the squared error that the worst block of one frame in a hundred exceeds."""
+    motion: float | None
+    """Pixels a frame, of the fastest block likewise; None for a model that holds no flow."""
 
 
 @dataclass(frozen=True, slots=True)
