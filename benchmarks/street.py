@@ -2,8 +2,8 @@
 
     python benchmarks/street.py [--epochs 14] [--into DIR]
 
-`vidrnn train ped2/training --task next-frame --grey --size 128x128`, then `vidrnn evaluate RUN ped2/frames.csv`. Some of
-the training films are held out to validate on; the labelled films choose nothing. Needs the footage beside the
+`vidrnn train ped2/training --task next-frame --grey --size 128x128`, then `vidrnn evaluate RUN ped2/frames.csv`.
+Some of the training films are held out to validate on; the labelled ones choose nothing. Needs the footage beside the
 repository.
 """
 
