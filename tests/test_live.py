@@ -17,9 +17,9 @@ from conftest import paint_number, tens_model
 from vidrnn.camera import LiveFrame
 from vidrnn.console import live_line
 from vidrnn.errors import FilmError, OutputError
-from vidrnn.live import LineFile, warmed_up, watch
+from vidrnn.live import Firmness, LineFile, _Steady, warmed_up, watch
 from vidrnn.predict import Predictor
-from vidrnn.values import Change, Now, Size, Stretch
+from vidrnn.values import Answer, Change, Now, Size, Stretch
 
 SHOWN = Size(24, 32)
 NOON = 1_800_000_000.0
@@ -67,6 +67,26 @@ def test_each_change_of_answer_is_told_once_and_each_stretch_when_it_has_ended()
         (pytest.approx(1.0), pytest.approx(2.0), "10"),
         (pytest.approx(2.0), pytest.approx(2.5), "20"),
     ]
+
+
+def test_a_flicker_is_no_change_and_a_change_is_told_with_the_time_at_which_it_began() -> None:
+    steady = _Steady(Firmness(hysteresis=0.1, shortest_seconds=0.25))
+    told = []
+    for index, share in enumerate([0.8, 0.2, 0.8, 0.48, 0.2, 0.2, 0.3, 0.2, 0.2]):
+        label = "a" if share > 0.5 else "b"
+        answer = Answer(index / 10, label, max(share, 1 - share), ("a", "b"), (share, 1 - share))
+        told.append(steady.change(answer, frame(index)))
+    assert [(place, one.label, one.seconds) for place, one in enumerate(told) if one] == [(0, "a", 0.0), (7, "b", 0.4)]
+    assert told[7] is not None and told[7].probability == 0.8
+
+
+def test_what_becomes_unknown_is_a_change_though_the_class_is_still_the_most_probable() -> None:
+    steady = _Steady(Firmness(hysteresis=0.1))
+    labels = []
+    for index, (label, share) in enumerate([("a", 0.9), ("unknown", 0.6), ("unknown", 0.55), ("a", 0.8)]):
+        told = steady.change(Answer(0.0, label, share, ("a", "b"), (share, 1 - share)), frame(index))
+        labels.append(told and told.label)
+    assert labels == ["a", "unknown", None, "a"]
 
 
 def test_times_of_day_are_those_at_which_frames_arrived() -> None:

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
@@ -44,12 +45,24 @@ Happening = Change | Stretch | Now | str
 """What may happen; a text is a sentence on the source."""
 
 
+@dataclass(frozen=True, slots=True)
+class Firmness:
+    """How firm an answer stands: a change is told when it is more than a flicker."""
+
+    hysteresis: float = 0.0
+    """How much more probable than the class that stands another one must be."""
+    shortest_seconds: float = 0.0
+    """For how long it must have been so."""
+
+
 def warmed_up(watcher: Callable[[], Watcher], size: Size) -> None:
     """Have what computes made ready by a black picture: the first takes longest, and is not to be one of now."""
     watcher().push(np.zeros((size.height, size.width, 3), np.uint8), 0.0)
 
 
-def watch(camera: Camera, watcher: Callable[[], Watcher]) -> Iterator[Happening | None]:
+def watch(
+    camera: Camera, watcher: Callable[[], Watcher], firmness: Firmness | None = None
+) -> Iterator[Happening | None]:
     """What happens until the source ends or is stopped; None now and then while nothing does.
 
     `watcher` makes one that remembers nothing: another one is begun when the stream has broken off, since what was seen
@@ -72,7 +85,7 @@ def watch(camera: Camera, watcher: Callable[[], Watcher]) -> Iterator[Happening 
         if life is not None and life.number != news.life:
             yield from life.end()
             life = None
-        life = life or _Life(news.life, watcher(), camera.spacing_seconds)
+        life = life or _Life(news.life, watcher(), camera.spacing_seconds, firmness or Firmness())
         yield from life.see(news)
     if life is not None:
         yield from life.end()
@@ -83,10 +96,9 @@ def watch(camera: Camera, watcher: Callable[[], Watcher]) -> Iterator[Happening 
 class _Life:
     """A stream from when it came to when it broke off."""
 
-    def __init__(self, number: int, watcher: Watcher, spacing_seconds: float) -> None:
+    def __init__(self, number: int, watcher: Watcher, spacing_seconds: float, firmness: Firmness) -> None:
         self.number = number
-        self._watcher, self._spacing = watcher, spacing_seconds
-        self._label: str | None = None
+        self._watcher, self._spacing, self._steady = watcher, spacing_seconds, _Steady(firmness)
         self._newest: LiveFrame | None = None
         self._arrivals: deque[tuple[float, float]] = deque(maxlen=_ARRIVALS_KEPT)
         self._began: float | None = None
@@ -98,9 +110,8 @@ class _Life:
         self._newest = frame
         self._arrivals.append((frame.seconds, frame.arrived))
         yield from self._ended(answer)
-        if answer.label != self._label:
-            self._label = answer.label
-            yield Change(frame.seconds, _time(frame.arrived), answer.label, answer.probability, frame.dropped)
+        if (change := self._steady.change(answer, frame)) is not None:
+            yield change
         yield Now(answer, frame.dropped)
 
     def end(self) -> Iterator[Happening]:
@@ -124,6 +135,36 @@ class _Life:
         """The time of day at which the frame of a time came; reckoned from the nearest one where it is not known."""
         later = next((known for known in self._arrivals if known[0] >= seconds - _SAME_SECONDS), self._arrivals[-1])
         return later[1] + (seconds - later[0] if abs(seconds - later[0]) > _SAME_SECONDS else 0.0)
+
+
+class _Steady:
+    """Answers, one after another: which of them is a change."""
+
+    def __init__(self, firmness: Firmness) -> None:
+        self._firmness = firmness
+        self._label: str | None = None
+        self._young: Change | None = None
+
+    def change(self, answer: Answer, frame: LiveFrame) -> Change | None:
+        """The change that is certain with this answer, with the time at which it began."""
+        if answer.label == self._label or not self._stronger(answer):
+            self._young = None
+            return None
+        if self._young is None or self._young.label != answer.label:
+            when = _time(frame.arrived)
+            self._young = Change(frame.seconds, when, answer.label, answer.probability, frame.dropped)
+        if self._label is not None and frame.seconds - self._young.seconds < self._firmness.shortest_seconds:
+            return None
+        certain, self._young = replace(self._young, probability=answer.probability), None
+        self._label = certain.label
+        return certain
+
+    def _stronger(self, answer: Answer) -> bool:
+        """Whether the answer can take over from the one that stands, where both are classes."""
+        shares = dict(zip(answer.classes, answer.probabilities, strict=True))
+        if self._label not in shares or answer.label not in shares:
+            return True
+        return shares[answer.label] > shares[self._label] + self._firmness.hysteresis
 
 
 def _time(epoch_seconds: float) -> str:

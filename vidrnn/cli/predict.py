@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from vidrnn.camera import Sight
     from vidrnn.filing import Asked
     from vidrnn.foretold import Asked as AskedFrames
-    from vidrnn.live import Watcher
-    from vidrnn.values import FilmFailure
+    from vidrnn.live import Firmness, Watcher
+    from vidrnn.values import FilmFailure, Reset
 
 
 def predict(
@@ -109,7 +109,7 @@ def predict(
         many |= {"--rollout": rollout, "--normalised": normalised or None}
         _refused(f"{address.shown}: is live", **many, **{"--rate": rate, "--jobs": jobs})
         patience = 60 if reconnect is None else reconnect, silence or 10
-        watching = _Watching(address, name, threshold, out, *patience, show=show)
+        watching = _Watching(address, name, threshold, out, *patience, reset, hysteresis, shortest, show=show)
         raise typer.Exit(_watched(watching, runtime, device_named(device)))
     _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
     if foretells_frames(name):
@@ -225,7 +225,23 @@ class _Watching:
     out: Path | None
     reconnect: float
     silence: float
+    reset: Reset | None
+    hysteresis: float | None
+    shortest: float | None
     show: bool
+
+    @property
+    def firmness(self) -> Firmness:
+        """How firm answers stand; those on what is unusual are firm by themselves."""
+        from vidrnn.live import Firmness
+        from vidrnn.predict import HYSTERESIS, SHORTEST_SECONDS
+
+        if foretells_frames(self.model):
+            return Firmness()
+        return Firmness(
+            HYSTERESIS if self.hysteresis is None else self.hysteresis,
+            SHORTEST_SECONDS if self.shortest is None else self.shortest,
+        )
 
 
 def _live_source(sources: list[str]) -> LiveAddress | None:
@@ -272,7 +288,7 @@ def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
         watched = screen is not None
         camera = stack.enter_context(Camera(asked.address, sight, patience, stop=stop, watched=watched))
         view = stack.enter_context(LiveView(str(asked.model), asked.address.shown, remark))
-        for happening in watch(camera, watcher):
+        for happening in watch(camera, watcher, asked.firmness):
             view.show(happening)
             if lines is not None and isinstance(happening, Stretch):
                 lines.add(live_line(happening))
@@ -289,14 +305,17 @@ def _watcher_of(asked: _Watching, runtime: RuntimeName | None, device: str) -> t
     from vidrnn.unusual import Alarm
 
     if foretells_frames(asked.model):
+        flags = {"--reset": asked.reset, "--hysteresis": asked.hysteresis, "--shortest": asked.shortest}
+        _refused(f"{asked.model} foretells frames", **flags)
         frames, remark = open_frames(asked.model, runtime, device)
         least = 0.5 if asked.threshold is None else asked.threshold
         alarm = Alarm(least, 0.8 * least)
         return Sight(frames.handling.size, frames.handling.spacing_seconds), lambda: Lookout(frames, alarm), remark
     opened, remark = open_model(asked.model, runtime, device)
+    firm = asked.firmness
+    predictor = Predictor(opened, reset=asked.reset, hysteresis=firm.hysteresis, shortest_seconds=firm.shortest_seconds)
     sight = Sight(opened.handling.size, opened.handling.sampling.spacing_seconds)
-    predictor, threshold = Predictor(opened), asked.threshold or 0.0
-    return sight, lambda: predictor.stream(threshold=threshold), remark
+    return sight, lambda: predictor.stream(threshold=asked.threshold or 0.0), remark
 
 
 def _films_of(sources: list[str]) -> tuple[list[Path], list[FilmFailure]]:
