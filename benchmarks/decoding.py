@@ -61,7 +61,7 @@ class Timed:
 
 
 def _time_all(folder: Path, model: Path, shown: str, rounds: int) -> None:
-    seconds = {"320x240": 80, "1280x720": 24, "1920x1080": 12}.get(shown, 20)
+    seconds = {"320x240": 40, "1280x720": 16, "1920x1080": 8}.get(shown, 20)
     film = make_film(folder / f"{shown}.mp4", shown, seconds)
     portable = [sys.executable, __file__, "read", str(model / "model.onnx"), str(film)]
     ways = [
