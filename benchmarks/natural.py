@@ -43,12 +43,12 @@ def films_of(name: str, folder: Path) -> Path:
     return manifest
 
 
-def trained(name: str, size: int, epochs: int, folder: Path) -> tuple[dict[str, Any], float]:
+def trained(name: str, size: int, epochs: int, jobs: int, folder: Path) -> tuple[dict[str, Any], float]:
     """The scores of a training, and the minutes of processor that it took."""
     run = folder / f"{name}-{size}"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     asked = [str(films_of(name, folder)), "--task", "next-frame", "--grey", "--size", f"{size}x{size}"]
-    said = [*asked, "--epochs", str(epochs), "--out", str(run), "--overwrite"]
+    said = [*asked, "--epochs", str(epochs), "--jobs", str(jobs), "--out", str(run), "--overwrite"]
     subprocess.run(
         [sys.executable, "-c", "from vidrnn.cli import run; run()", "train", *said], check=True, stdout=sys.stderr
     )
@@ -75,6 +75,7 @@ def main(
     of: Annotated[list[str] | None, typer.Option()] = None,
     size: Annotated[list[int] | None, typer.Option()] = None,
     epochs: int = 12,
+    jobs: int = 2,
     into: Path | None = None,
 ) -> None:
     """Train and print."""
@@ -83,7 +84,7 @@ def main(
         folder.mkdir(parents=True, exist_ok=True)
         for name in of or SETS:
             for side in size or (64, 128):
-                scores, minutes = trained(name, side, epochs, folder)
+                scores, minutes = trained(name, side, epochs, jobs, folder)
                 print("\n".join(lines(name, side, scores, minutes)), flush=True)
                 (folder / f"{name}-{side}.json").write_text(json.dumps(scores))
 
