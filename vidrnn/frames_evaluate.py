@@ -145,12 +145,34 @@ def evaluate_frames(
     return FramesEvaluation(foretold, detection, len(watched), seen, tuple(failures), seconds)
 
 
+class _Stretches:
+    """Stretches of a film that do not overlap, evenly over it; of a long one not all, so that memory does not grow."""
+
+    def __init__(self, frames: int) -> None:
+        self.kept: list[Pixels] = []
+        self._frames, self._every, self._number = frames, 1, 0
+        self._running: list[Pixels] = []
+
+    def push(self, pixels: Pixels) -> None:
+        """The next frame."""
+        self._running.append(pixels)
+        if len(self._running) < self._frames:
+            return
+        if self._number % self._every == 0:
+            self.kept.append(np.stack(self._running))
+        self._running = []
+        self._number += 1
+        if len(self.kept) > _MOST_STRETCHES:
+            self.kept, self._every = self.kept[::2], 2 * self._every
+
+
 def _watched(model: FrameRuntime, film: LabelledFilm, labels: FrameLabels | None, rate: float | None) -> _Watched:
     handling = model.handling
-    showing, signs, frames = Showing(model, film.path, rate), Signs(), list[Pixels]()
+    showing, signs = Showing(model, film.path, rate), Signs()
+    stretches = _Stretches(handling.context + handling.horizon)
     told: list[tuple[float, ...]] = []
     for frame, _ in showing.frames():
-        frames.append(frame.pixels)
+        stretches.push(frame.pixels)
         if labels:
             told.append(signs.push(as_painted(frame.pixels, handling.channels)))
     found = showing.found
@@ -159,10 +181,8 @@ def _watched(model: FrameRuntime, film: LabelledFilm, labels: FrameLabels | None
     if labels:
         labels.check_length(found.frames)
         truth = labels.unusual[np.asarray(found.errors.indices)]
-    window = handling.context + handling.horizon
-    stretches = tuple(np.stack(frames[at : at + window]) for at in range(0, len(frames) - window + 1, window))
     score = np.asarray(found.errors.raw if handling.usual else found.errors.worst_block)
-    return _Watched(film, truth, score, np.asarray(found.errors.mse), np.asarray(told), stretches)
+    return _Watched(film, truth, score, np.asarray(found.errors.mse), np.asarray(told), tuple(stretches.kept))
 
 
 def _detection(model: FrameRuntime, watched: Sequence[_Watched]) -> DetectionReport:
