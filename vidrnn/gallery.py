@@ -53,14 +53,15 @@ def show_foretold(found: Foretold, console: Console) -> None:
 def show_detection(found: DetectionReport, console: Console) -> None:
     """How well unusual frames are told, by the model and by what needs no learning."""
     table = Table(box=None, padding=(0, 2))
-    table.add_column("unusual frames")
-    for name in ("AUC", "95 %", "equal error rate", "AUC, stretched in film"):
+    table.add_column("unusual frames", no_wrap=True)
+    for name in ("AUC", "95 %", "EER", "stretched"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in (*found.baselines, found.model):
         interval = f"{row.interval[0]:.2f}-{row.interval[1]:.2f}"
         style = "bold" if row is found.model else None
         table.add_row(row.name, f"{row.auc:.3f}", interval, f"{row.eer:.3f}", f"{row.auc_normalised:.3f}", style=style)
     console.print(table)
+    console.print("EER: equal error rate; stretched: AUC of scores from 0 to 1 in each film", style="dim")
     films = Table(box=None, padding=(0, 2))
     films.add_column("film")
     films.add_column("AUC", justify="right")
