@@ -51,10 +51,11 @@ class Local(Engine):
 
 def _heard(workers: Sequence[_Process]) -> Iterator[Outcome]:
     """What the workers say, once one of them says something or has to be given up."""
-    lines = {worker.line: worker for worker in workers if not worker.ended}
-    patience = min((worker.deadline for worker in lines.values()), default=time.monotonic()) - time.monotonic()
-    for line in wait(list(lines), max(0.0, patience) if patience < float("inf") else None):
-        outcome = lines[line].hear()  # type: ignore[index]
+    heard: dict[object, _Process] = {worker.line: worker for worker in workers if not worker.ended}
+    lines = [worker.line for worker in heard.values()]
+    patience = min((worker.deadline for worker in heard.values()), default=0.0) - time.monotonic()
+    for line in wait(lines, max(0.0, patience) if patience < float("inf") else None):
+        outcome = heard[line].hear()
         if outcome is not None:
             yield outcome
 
