@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from vidrnn.filing import Asked
     from vidrnn.foretold import Asked as AskedFrames
     from vidrnn.live import Firmness, Watcher
-    from vidrnn.values import FilmFailure, Reset
+    from vidrnn.values import FilmFailure
 
 
 def predict(
@@ -104,12 +104,17 @@ def predict(
     """Say what happens in films, and when. Each film is read to its end; a camera or a stream has none."""
     address = _live_source(sources)
     name = model_named(model)
+    timeline: dict[str, Any] = {"reset": reset, "hysteresis": hysteresis, "shortest_seconds": shortest}
+    timeline = {setting: said for setting, said in timeline.items() if said is not None}
+    if foretells_frames(name):
+        said = {"--reset": reset, "--hysteresis": hysteresis, "--shortest": shortest}
+        _refused(f"{name} foretells frames", **said)
     if address is not None:
         many = {"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine}
         many |= {"--rollout": rollout, "--normalised": normalised or None}
         _refused(f"{address.shown}: is live", **many, **{"--rate": rate, "--jobs": jobs})
         patience = 60 if reconnect is None else reconnect, silence or 10
-        watching = _Watching(address, name, threshold, out, *patience, reset, hysteresis, shortest, show=show)
+        watching = _Watching(address, name, threshold, timeline, out, *patience, show=show)
         raise typer.Exit(_watched(watching, runtime, device_named(device)))
     _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
     if foretells_frames(name):
@@ -123,16 +128,15 @@ def predict(
         folder = _Folder(films, missing, sources, out or DEFAULT_OUT, timeout, shard)
         raise typer.Exit(_filed(folder, watched, engine or "local", jobs, as_json=json))
     _refused(f"{name} names classes", **{"--rollout": rollout, "--normalised": normalised or None})
-    from vidrnn.predict import HYSTERESIS, SHORTEST_SECONDS, Predictor, open_model
+    from vidrnn.predict import Predictor, open_model
 
     threshold = threshold or 0.0
-    timeline = HYSTERESIS if hysteresis is None else hysteresis, SHORTEST_SECONDS if shortest is None else shortest
     films, missing = _films_of(sources)
     if out is not None:
         from vidrnn.filing import Asked, formats_named
 
         wanted = formats_named(formats or "jsonl")
-        asked = Asked(name, wanted, runtime, device_named(device), threshold, rate, threads or 1, reset, *timeline)
+        asked = Asked(name, wanted, runtime, device_named(device), threshold, rate, threads or 1, **timeline)
         folder = _Folder(films, missing, sources, out, timeout, shard)
         raise typer.Exit(_filed(folder, asked, engine or "local", jobs, as_json=json))
     _needs_out(**{"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine})
@@ -141,15 +145,7 @@ def predict(
 
     opened, remark = open_model(name, runtime, device_named(device))
     each = threads or (None if opened.name == "torch" else 1)
-    predictor = Predictor(
-        opened,
-        rate=rate,
-        threads=jobs_or_cores(jobs),
-        per_film=each,
-        reset=reset,
-        hysteresis=timeline[0],
-        shortest_seconds=timeline[1],
-    )
+    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=each, **timeline)
     with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
         view.remark(remark)
         for failure in missing:
@@ -222,12 +218,11 @@ class _Watching:
     address: LiveAddress
     model: Path
     threshold: float | None
+    timeline: dict[str, Any]
+    """What was said of how timelines are made, as `Predictor` takes it."""
     out: Path | None
     reconnect: float
     silence: float
-    reset: Reset | None
-    hysteresis: float | None
-    shortest: float | None
     show: bool
 
     @property
@@ -238,10 +233,8 @@ class _Watching:
 
         if foretells_frames(self.model):
             return Firmness()
-        return Firmness(
-            HYSTERESIS if self.hysteresis is None else self.hysteresis,
-            SHORTEST_SECONDS if self.shortest is None else self.shortest,
-        )
+        said = self.timeline
+        return Firmness(said.get("hysteresis", HYSTERESIS), said.get("shortest_seconds", SHORTEST_SECONDS))
 
 
 def _live_source(sources: list[str]) -> LiveAddress | None:
@@ -305,17 +298,14 @@ def _watcher_of(asked: _Watching, runtime: RuntimeName | None, device: str) -> t
     from vidrnn.unusual import Alarm
 
     if foretells_frames(asked.model):
-        flags = {"--reset": asked.reset, "--hysteresis": asked.hysteresis, "--shortest": asked.shortest}
-        _refused(f"{asked.model} foretells frames", **flags)
         frames, remark = open_frames(asked.model, runtime, device)
         least = 0.5 if asked.threshold is None else asked.threshold
         alarm = Alarm(least, 0.8 * least)
         return Sight(frames.handling.size, frames.handling.spacing_seconds), lambda: Lookout(frames, alarm), remark
     opened, remark = open_model(asked.model, runtime, device)
-    firm = asked.firmness
-    predictor = Predictor(opened, reset=asked.reset, hysteresis=firm.hysteresis, shortest_seconds=firm.shortest_seconds)
     sight = Sight(opened.handling.size, opened.handling.sampling.spacing_seconds)
-    return sight, lambda: predictor.stream(threshold=asked.threshold or 0.0), remark
+    predictor, threshold = Predictor(opened, **asked.timeline), asked.threshold or 0.0
+    return sight, lambda: predictor.stream(threshold=threshold), remark
 
 
 def _films_of(sources: list[str]) -> tuple[list[Path], list[FilmFailure]]:
