@@ -192,7 +192,7 @@ def learn(  # noqa: PLR0913, PLR0917 - each is a flag
     shown = read_digits(digits, Digits.TRAIN)
     spec = ModelSpec(
         task="next-frame",
-        forecast=ForecastConfig(context=CONTEXT, horizon=FRAMES - CONTEXT, paint=paint, grey=True),
+        forecast=ForecastConfig(context=CONTEXT, horizon=FRAMES - CONTEXT, paint=paint, grey=True, faint=0.1),
         encoder=EncoderConfig(name="pyramid", frozen=False, origin="none", grey=True),
         head=HeadConfig(name=head, size=64, dropout=0.0),
         readout="mean",
@@ -214,7 +214,7 @@ def learn(  # noqa: PLR0913, PLR0917 - each is a flag
     def validate() -> Validation:
         pictures = network.pictures_of(torch.from_numpy(judged))
         _, ahead = network.rollout(pictures[:, :CONTEXT], FRAMES - CONTEXT)
-        errors = (ahead.clamp(0, 1) - pictures[:, CONTEXT:]).square().sum((2, 3, 4)).mean(0)
+        errors = (network.shown(ahead) - pictures[:, CONTEXT:]).square().sum((2, 3, 4)).mean(0)
         return Validation(-float(errors.mean()), float(errors.mean()), {"first": float(errors[0])})
 
     lesson = Lesson(network, course.answer, lambda given, *_: course.cost(given), minibatches, steps, validate)

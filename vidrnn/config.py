@@ -61,6 +61,8 @@ class ForecastConfig(_Frozen):
     paint: PaintName
     grey: bool = False
     """Whether it sees and paints brightness only."""
+    faint: float = Field(0.0, ge=0, lt=1)
+    """What is darker than this is painted black, where films are mostly black: a haze over a frame is no guess."""
     chosen: str = ""
     """Why it paints as it does, in a sentence."""
 

@@ -84,10 +84,11 @@ class Forecaster(nn.Module):
     before it only.
     """
 
-    def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size) -> None:
+    def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size, faint: float = 0.0) -> None:
         super().__init__()
         self.body = body
         self.painter = painter
+        self.faint = faint
         self.mean_image: Tensor
         self.register_buffer("mean_image", torch.zeros(painter.channels, size.height, size.width))
         """Of the training films, (channels, height, width): nothing is painted with it, it is a baseline's."""
@@ -124,7 +125,12 @@ class Forecaster(nn.Module):
             the frame after each, (batch, time, height, width, channels) in [0, 1], and the state.
         """
         predicted, state = self.read(self.pictures_of(frames), state)
-        return predicted.clamp(0, 1).permute(0, 1, 3, 4, 2), state
+        return self.shown(predicted).permute(0, 1, 3, 4, 2), state
+
+    def shown(self, predicted: Tensor) -> Tensor:
+        """What was painted, held to [0, 1] and, where films are mostly black, without what is all too faint."""
+        held = predicted.clamp(0, 1)
+        return torch.where(held < self.faint, torch.zeros_like(held), held) if self.faint else held
 
     def pictures_of(self, frames: Tensor) -> Tensor:
         """(batch, time, height, width, 3) uint8 -> (batch, time, channels, height, width) in [0, 1]."""
@@ -161,7 +167,7 @@ class Forecaster(nn.Module):
         near, state = self.read(pictures)
         ahead = [near[:, -1:]]
         for step in range(horizon - 1):
-            fed = ahead[-1].clamp(0, 1)
+            fed = self.shown(ahead[-1])
             if truth is not None and share > 0:
                 told = torch.rand(len(fed), 1, 1, 1, 1, device=fed.device) < share
                 fed = torch.where(told, truth[:, step : step + 1], fed)
@@ -195,7 +201,7 @@ def build_forecaster(spec: ModelSpec) -> Forecaster:
         body = PictureBody(forecast.channels, head)
     else:
         body = VectorBody(build_encoder(spec.encoder, size), head, size)
-    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels), spec.size)
+    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels), spec.size, forecast.faint)
 
 
 def _convolutions(entering: int, width: int) -> nn.Sequential:

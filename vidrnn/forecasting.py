@@ -61,6 +61,8 @@ _TRUTH_SHARE = 0.5
 _JUDGED, _VALIDATED, _CHOSEN_BY = 64, 16, 64
 """Stretches at most: that scores are of, that an epoch is judged by, that painting is chosen by."""
 _CALIBRATED_FRAMES = 1500
+_FAINT, _BLACK = 0.1, 3
+"""Of mostly black films: brightness below which nothing is painted, and pixels of 8 bits that count as black."""
 _SMOOTHING_SECONDS = 0.3
 _FIT_SHARE = 0.85
 _UNBOUNDED = 1_000_000
@@ -214,6 +216,7 @@ class Forecasting:
                 horizon=config.horizon,
                 paint=paint,
                 grey=reels.grey,
+                faint=_FAINT if mostly_black(reels) else 0.0,
                 chosen=chosen or f"It paints by {paint}, as was asked.",
             ),
             encoder=self._encoder(picture, reels.grey),
@@ -286,7 +289,7 @@ class Forecasting:
         for start in range(0, len(stretches), _MINIBATCH):
             some = network.pictures_of(torch.from_numpy(np.stack(stretches[start : start + _MINIBATCH])).to(device))
             _, ahead = network.rollout(some[:, :context], self.config.horizon)
-            errors.append((ahead.clamp(0, 1) - some[:, context:]).square().mean((2, 3, 4)))
+            errors.append((network.shown(ahead) - some[:, context:]).square().mean((2, 3, 4)))
         per_step = torch.cat(errors).mean(0)
         mse = float(per_step.mean())
         return Validation(-mse, mse, {"first": float(per_step[0])})
@@ -517,6 +520,12 @@ def guesses_of(reels: Reels, config: RunConfig) -> dict[str, float]:
         for name, guess in zip(found, (np.zeros_like(last), mean, last), strict=True):
             found[name].append(float(np.square(ahead - guess).mean()))
     return {name: float(np.mean(costs)) for name, costs in found.items()}
+
+
+def mostly_black(reels: Reels) -> bool:
+    """Whether more than half of all the training films' pixels are as good as black."""
+    black = [float((frames[:: max(1, len(frames) // 16)] <= _BLACK).mean()) for frames in reels.of(Part.TRAIN)]
+    return float(np.mean(black)) > 0.5
 
 
 def painting(guesses: dict[str, float]) -> tuple[str, str]:
