@@ -14,10 +14,11 @@ from vidrnn.foretell import Showing
 from vidrnn.lookout import Lookout
 from vidrnn.runtimes.base import FrameRuntime, State
 from vidrnn.unusual import Alarm
-from vidrnn.values import FramesHandling, Pixels, Segment, Size
+from vidrnn.values import FramesHandling, Pixels, Segment, Size, Usual
 from vidrnn.video import open_film
 
-HANDLING = FramesHandling(SMALL, 0.1, 3, 10, 10, (float(np.log(1e-4)), float(np.log(1e-3)), 1))
+KNOWN = Usual(float(np.log(0.1)), float(np.log(0.3)), 1, ((0.1,) * 7,) * 5, ())
+HANDLING = FramesHandling(SMALL, 0.1, 3, 10, 10, KNOWN)
 
 
 class Still(FrameRuntime):
@@ -112,4 +113,4 @@ def test_a_frame_stands_for_times_before_it_as_in_a_film_unless_their_frames_are
 
 def test_a_model_that_does_not_know_what_is_usual_is_refused() -> None:
     with pytest.raises(ModelError, match="does not know how large errors are usual"):
-        Lookout(Still(replace(HANDLING, calibration=None)), Alarm())
+        Lookout(Still(replace(HANDLING, usual=None)), Alarm())
