@@ -510,15 +510,15 @@ def mean_image(reels: Reels) -> MeanImage:
 
 
 def guesses_of(reels: Reels, config: RunConfig) -> dict[str, float]:
-    """What guesses that need no learning cost on the training films, squared and of a pixel, over the horizon."""
+    """What guesses that need no learning cost on the training films, squared and of a pixel, one step ahead."""
     channels = 1 if reels.grey else 3
     mean = mean_image(reels).picture
     found: dict[str, list[float]] = {"a black frame": [], "the mean image": [], "the last frame": []}
     for stretch in reels.stretches(Part.TRAIN, config.context + config.horizon, _CHOSEN_BY):
         painted = as_painted(stretch, channels)
-        last, ahead = painted[config.context - 1], painted[config.context :]
+        last, following = painted[config.context - 1], painted[config.context]
         for name, guess in zip(found, (np.zeros_like(last), mean, last), strict=True):
-            found[name].append(float(np.square(ahead - guess).mean()))
+            found[name].append(float(np.square(following - guess).mean()))
     return {name: float(np.mean(costs)) for name, costs in found.items()}
 
 
@@ -536,7 +536,10 @@ def painting(guesses: dict[str, float]) -> tuple[str, str]:
     why = "its frames are sparse, and patches are moved, each as a mean of where it may come from (kernel)"
     if not sparse:
         why = "the last frame is warped on by its flow and corrected (flow)"
-    return "kernel" if sparse else "flow", f"Of guesses {best} is best on the training films ({costs}): {why}."
+    return (
+        "kernel" if sparse else "flow",
+        f"Of guesses {best} is best one step ahead on the training films ({costs}): {why}.",
+    )
 
 
 def one_step_error(reels: Reels, window: int) -> float:
