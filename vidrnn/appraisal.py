@@ -54,13 +54,18 @@ def verdict(scores: Mapping[str, FrameScores]) -> str:
         steps = [
             number
             for number, (mine, its) in enumerate(zip(ours, other.per_step, strict=True), 1)
-            if its.mse <= mine.mse or (its.ssim or -1.0) > (mine.ssim or -1.0)
+            if its.mse <= mine.mse or _more_alike(its, mine)
         ]
         if steps:
             found.append(f"{name} at {_steps(steps, len(ours))}")
     if not found:
         return "Better than every baseline at every step, in MSE and SSIM."
     return f"As good as this model, or better, in MSE or SSIM: {'; '.join(found)}."
+
+
+def _more_alike(its: StepScores, mine: StepScores) -> bool:
+    """Whether SSIM, where frames are large enough to have one, is higher."""
+    return its.ssim is not None and mine.ssim is not None and its.ssim > mine.ssim
 
 
 def _steps(steps: Sequence[int], of: int) -> str:

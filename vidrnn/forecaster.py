@@ -109,11 +109,6 @@ class Forecaster(nn.Module):
         """Of a picture: 1 if it is grey, else 3."""
         return self.painter.channels
 
-    @property
-    def streams(self) -> bool:
-        """Whether a film can be read in pieces with the state handed on: always."""
-        return True
-
     def forward(self, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Read on from `state`, None for a fresh start.
 

@@ -26,6 +26,7 @@ from vidrnn.config import CalibrationConfig, EncoderConfig, ForecastConfig, Mode
 from vidrnn.data import FrameDraw, Minibatch
 from vidrnn.encoders import ENCODERS, LEARNT_HERE
 from vidrnn.errors import DataError, ExportError, RunError, UsageError
+from vidrnn.films import counted
 from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.forecaster import Forecaster, build_forecaster
 from vidrnn.foretell import Watcher, as_painted
@@ -147,7 +148,7 @@ class Forecasting:
         """
         steps = [steps_of(scan, spacing) for scan in material.scans]
         short = tuple(
-            FilmFailure(scan.facts.path, f"{count} frames {spacing:g} s apart, and {self.window} are needed")
+            FilmFailure(scan.facts.path, f"{counted(count, 'frame')} {spacing:g} s apart, and {self.window} are needed")
             for scan, count in zip(material.scans, steps, strict=True)
             if count < self.window
         )

@@ -107,7 +107,7 @@ def predict(
     timeline: dict[str, Any] = {"reset": reset, "hysteresis": hysteresis, "shortest_seconds": shortest}
     timeline = {setting: said for setting, said in timeline.items() if said is not None}
     if foretells_frames(name):
-        said = {"--reset": reset, "--hysteresis": hysteresis, "--shortest": shortest}
+        said = {"--reset": reset, "--hysteresis": hysteresis, "--shortest": shortest, "--threads": threads}
         _refused(f"{name} foretells frames", **said)
     if address is not None:
         many = {"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine}
@@ -122,6 +122,8 @@ def predict(
         from vidrnn.foretold import Asked as AskedFrames
 
         wanted = foretold_formats(formats)
+        if "video" not in wanted:
+            _refused("goes into the film, and --format leaves that out", **{"--rollout": rollout or None})
         least = 0.5 if threshold is None else threshold
         watched = AskedFrames(name, wanted, runtime, device_named(device), least, rollout or 0, normalised, rate)
         films, missing = _films_of(sources)
