@@ -330,16 +330,16 @@ def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
         frames=7,
         spacing_seconds=0.1,
     )
-    usual = CalibrationConfig(middle=-12.0, high=-8.0, smoothing_frames=1) if calibrated else None
-    header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={}, calibration=usual)
+    usual = CalibrationConfig(middle=-1.6, high=0.0, error=0.05) if calibrated else None
+    told = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={}, calibration=usual)
 
     class Gliding(FrameRuntime):
         name = "gliding"
-        handling = header.frames_handling
+        handling = told.frames_handling
 
         @property
         def header(self) -> ModelHeader:
-            return header
+            return told
 
         def foretell(self, frames: Pixels, state: Any = None) -> Any:
             seen = state["seen"] if state else np.zeros(len(frames))

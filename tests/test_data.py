@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidrnn.clips import HALVES
-from vidrnn.data import Clips, Draw, Minibatch, minibatch
+from vidrnn.data import Clips, Draw, FrameDraw, Minibatch, minibatch
 
 
 def make_clips(*lengths: int, copies: int = 1) -> Clips:
@@ -130,3 +130,56 @@ def test_a_window_may_bring_the_frame_before_it_along() -> None:
 
 def test_windows_need_not_be_cut() -> None:
     assert {len(window) for window in drawn(make_clips(*[30] * 8), Draw(6, 4, seed=1, cut=False), epochs=5)} == {6}
+
+
+def numbered_films(*lengths: int, height: int = 6, width: int = 9) -> list[NDArray[np.uint8]]:
+    """Films whose pixels say where they are: the first colour the film, the second the frame, the third the column."""
+    films = []
+    for number, length in enumerate(lengths):
+        film = np.zeros((length, height, width, 3), dtype=np.uint8)
+        film[..., 0] = number
+        film[..., 1] = np.arange(length)[:, None, None]
+        film[..., 2] = np.arange(width)
+        films.append(film)
+    return films
+
+
+def stretches(draw: FrameDraw, films: list[NDArray[np.uint8]], epoch: int = 0) -> list[NDArray[np.uint8]]:
+    return [stretch for batch in draw.epoch(films, epoch) for stretch in batch.inputs.numpy()]
+
+
+def test_a_stretch_is_successive_frames_of_one_film_from_anywhere_in_it() -> None:
+    films = numbered_films(5, 40)
+    found = stretches(FrameDraw(5, 4, 40, seed=0, mirror=False), films)
+    assert len(found) == 160 and all(one.shape == (5, 6, 9, 3) for one in found)
+    for one in found:
+        assert len(np.unique(one[..., 0])) == 1 and (np.diff(one[:, 0, 0, 1].astype(int)) == 1).all()
+    begins = {int(one[0, 0, 0, 1]) for one in found if one[0, 0, 0, 0] == 1}
+    assert {0, 35} <= begins and len(begins) > 25
+    short = sum(int(one[0, 0, 0, 0]) == 0 for one in found)
+    assert 0 < short < 20, "a film with one beginning of 37 is seen as often"
+
+
+def test_half_of_the_stretches_are_mirrored_where_that_is_wanted() -> None:
+    films = numbered_films(12)
+    mirrored = [one[0, 0, 0, 2] == 8 for one in stretches(FrameDraw(5, 4, 25, seed=0), films)]
+    assert 0.3 < np.mean(mirrored) < 0.7
+    assert all(one[0, 0, 0, 2] == 0 for one in stretches(FrameDraw(5, 4, 25, seed=0, mirror=False), films))
+
+
+def test_a_stretch_of_large_pictures_is_a_part_of_them_the_same_in_each_frame() -> None:
+    films = numbered_films(12, height=6, width=9)
+    found = stretches(FrameDraw(5, 4, 25, seed=0, mirror=False, crop=7), films)
+    assert all(one.shape == (5, 6, 7, 3) for one in found)
+    assert {int(one[0, 0, 0, 2]) for one in found} == {0, 1, 2}
+    assert all((one[:, 0, 0, 2] == one[0, 0, 0, 2]).all() for one in found)
+
+
+def test_stretches_are_the_same_for_the_same_seed_and_epoch_only() -> None:
+    films = numbered_films(30, 30)
+
+    def drawn_with(seed: int, epoch: int) -> bytes:
+        return b"".join(one.tobytes() for one in stretches(FrameDraw(5, 2, 8, seed=seed), films, epoch))
+
+    assert drawn_with(0, 3) == drawn_with(0, 3)
+    assert len({drawn_with(0, 3), drawn_with(0, 4), drawn_with(1, 3)}) == 3

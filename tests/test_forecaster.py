@@ -47,7 +47,7 @@ def model_of(spec: ModelSpec) -> Forecaster:
     network = build_forecaster(spec).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(1)
     for weight in network.parameters():
-        weight += 0.05 * torch.randn(weight.shape, generator=random)
+        weight.add_(0.05 * torch.randn(weight.shape, generator=random))
     return network
 
 
@@ -171,7 +171,7 @@ def test_black_frames_give_numbers() -> None:
 
 
 def test_a_head_that_reads_both_ways_is_refused() -> None:
-    with pytest.raises(UsageError, match="--bidirectional.*predict"):
+    with pytest.raises(UsageError, match=r"--bidirectional.*predict"):
         build_forecaster(spec_of("flow", "gru", bidirectional=True))
 
 
