@@ -102,8 +102,8 @@ def test_its_card_tells_its_scores_beside_the_baselines(tiny_forecaster: TinyRun
 
 def test_how_it_paints_is_chosen_by_the_films_and_said(tiny_forecaster: TinyRun) -> None:
     header = read_header(tiny_forecaster.model / "model.safetensors")
-    assert header.spec.forecast is not None and header.spec.forecast.paint == "kernel"
-    assert any(isinstance(one, Note) and "best on the training films" in one.text for one in tiny_forecaster.records)
+    assert header.spec.forecast is not None and header.spec.forecast.paint == "flow"
+    assert any(isinstance(one, Note) and "on the training films" in one.text for one in tiny_forecaster.records)
 
 
 def test_the_mean_image_of_the_training_films_travels_along(tiny_forecaster: TinyRun) -> None:
@@ -226,7 +226,8 @@ def test_nothing_is_calibrated_by_films_too_short_to_be_judged(tiny_forecaster: 
 
 def test_sparse_films_are_painted_by_kernels_and_natural_ones_by_flow() -> None:
     config = config_of(context=4, horizon=3)
-    sparse = guesses_of(reels_of(frames_of(20)), config)
+    leaping = np.stack([paint_square(glide=8)(index, FRAMES_SIZE) for index in range(20)])
+    sparse = guesses_of(reels_of(leaping), config)
     assert painting(sparse)[0] == "kernel" and "sparse" in painting(sparse)[1]
     natural = guesses_of(reels_of(noise_that_glides(20)), config)
     assert min(natural, key=natural.__getitem__) == "the last frame"

@@ -128,7 +128,7 @@ def test_tables_stand_beside_what_their_numbers_mean(vidrnn: Command, tmp_path: 
 def test_info_shows_a_model_of_the_next_frames(vidrnn: Command, tiny_forecaster: TinyRun) -> None:
     ended = vidrnn("info", tiny_forecaster.model)
     assert ended.code == 0
-    for words in ("next-frame", "convgru, 8 units", "kernel", "3 frames from 4", "3 films, chosen on 1, tested on 1"):
+    for words in ("next-frame", "convgru, 8 units", "flow", "3 frames from 4", "3 films, chosen on 1, tested on 1"):
         assert words in ended.out
     assert json.loads(vidrnn("info", tiny_forecaster.model, "--json").out)["spec"]["task"] == "next-frame"
 
