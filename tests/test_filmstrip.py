@@ -61,7 +61,7 @@ def test_all_pictures_of_a_film_are_of_one_size_however_long_it_is() -> None:
     strip, frame = Filmstrip(Size(180, 8), 3, 0.5), np.zeros((180, 8, 3), dtype=np.uint8)
     shapes = {strip.watched(frame, None, step / 10).shape for step in range(50)}
     shapes.add(strip.beyond(np.zeros((180, 8, 3), np.float32), 1).shape)
-    assert shapes == {(180 + 86, 3 * 8 + 8, 3)}
+    assert shapes == {(4 * 180 + 86, 3 * 4 * 8 + 8, 3)}
 
 
 def test_beyond_the_end_only_what_was_foretold_is_shown() -> None:

@@ -83,7 +83,7 @@ def test_the_json_has_the_keys_that_are_promised(tmp_path: Path) -> None:
 def test_unusual_frames_are_told_beside_what_needs_no_learning(tmp_path: Path) -> None:
     found, _ = scored(gliding_model(), labelled_films(tmp_path))
     assert found.detection is not None
-    assert found.detection.model.auc > 0.8
+    assert found.detection.model.auc > 0.7
     assert len(found.detection.model.per_film) == 2
     names = {row.name for row in found.detection.baselines}
     assert {"frame difference", "flow warp error", "flow magnitude"} <= names

@@ -14,15 +14,18 @@ from test_packaging import MODELS, ROOT
 
 import vidrnn
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.header import find_weights, read_handling, read_header, shipped_models
+from vidrnn.frames_export import largest_difference
+from vidrnn.header import find_weights, foretells_frames, read_handling, read_header, shipped_models
 from vidrnn.predict import Predictor, open_model
 from vidrnn.runtimes import RUNTIMES
-from vidrnn.runtimes.onnx import OnnxRuntime
-from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.runtimes.onnx import OnnxFrames, OnnxRuntime
+from vidrnn.runtimes.torch import TorchFrames, TorchRuntime
 from vidrnn.values import FilmPrediction
 
 SAMPLES = sorted((ROOT / "sample_videos").glob("**/*.webm"))
 MOVES = ROOT / "models" / "moves"
+CLASSIFIERS = [folder for folder in MODELS if not foretells_frames(folder)]
+NEXT = ROOT / "models" / "next"
 
 
 def answers(model: Path, runtime: str, films: list[Path]) -> list[FilmPrediction]:
@@ -40,20 +43,26 @@ def assert_same_answers(model: Path, films: list[Path]) -> None:
         ]
 
 
-@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", CLASSIFIERS, ids=lambda folder: folder.name)
 def test_a_shipped_model_answers_alike_by_both_runtimes(folder: Path) -> None:
     assert_same_answers(folder, SAMPLES[::29])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", CLASSIFIERS, ids=lambda folder: folder.name)
 def test_a_shipped_model_answers_alike_for_every_sample_film(folder: Path) -> None:
     assert_same_answers(folder, SAMPLES)
 
 
-@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", CLASSIFIERS, ids=lambda folder: folder.name)
 def test_a_shipped_portable_file_is_of_the_model_beside_it(folder: Path) -> None:
     assert OnnxRuntime.open(folder / "model.onnx").header == read_header(find_weights(folder))
+
+
+def test_the_shipped_model_of_next_frames_paints_alike_by_both_runtimes() -> None:
+    portable = OnnxFrames.open(NEXT / "model.onnx")
+    assert portable.header == read_header(find_weights(NEXT))
+    assert largest_difference(TorchFrames.open(NEXT), portable) < 1e-3
 
 
 PREDICT = """

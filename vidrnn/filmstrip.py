@@ -13,6 +13,8 @@ from vidrnn.values import Pixels, Size
 
 _PANEL = 176
 """Pixels of a panel's shorter side, at least: smaller pictures are enlarged by a whole factor."""
+_LONGEST = 720
+"""... and as long as its longer side stays below this."""
 _BAND, _CHART, _GAP = 26, 56, 4
 """Pixels: the line of words above the panels, the curve below them, and between them."""
 _PAPER, _INK, _DIM, _GROOVE = (24, 24, 24), (235, 235, 235), (140, 140, 140), (48, 48, 48)
@@ -27,7 +29,7 @@ class Filmstrip:
 
     def __init__(self, size: Size, channels: int, threshold: float) -> None:
         self._channels, self._threshold = channels, threshold
-        self._scale = max(1, ceil(_PANEL / min(size.height, size.width)))
+        self._scale = max(1, min(ceil(_PANEL / min(size.height, size.width)), _LONGEST // max(size.height, size.width)))
         self._panel = Size(size.height * self._scale, size.width * self._scale)
         self._width = 3 * self._panel.width + 2 * _GAP
         self._scores: deque[float] = deque(maxlen=self._width)

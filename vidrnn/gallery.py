@@ -46,8 +46,8 @@ def show_foretold(found: Foretold, console: Console) -> None:
     console.print("one step ahead and further: squared error summed over a frame; SSIM")
     console.print(_by_step(found.rows))
     for definition in found.definitions:
-        console.print(definition, style="dim")
-    console.print(found.sentence, style="bold", soft_wrap=True)
+        console.print(escape(definition), style="dim")
+    console.print(escape(found.sentence), style="bold", soft_wrap=True)
 
 
 def show_detection(found: DetectionReport, console: Console) -> None:
@@ -59,7 +59,9 @@ def show_detection(found: DetectionReport, console: Console) -> None:
     for row in (*found.baselines, found.model):
         interval = f"{row.interval[0]:.2f}-{row.interval[1]:.2f}"
         style = "bold" if row is found.model else None
-        table.add_row(row.name, f"{row.auc:.3f}", interval, f"{row.eer:.3f}", f"{row.auc_normalised:.3f}", style=style)
+        table.add_row(
+            escape(row.name), f"{row.auc:.3f}", interval, f"{row.eer:.3f}", f"{row.auc_normalised:.3f}", style=style
+        )
     console.print(table)
     console.print("EER: equal error rate; stretched: AUC of scores from 0 to 1 in each film", style="dim")
     films = Table(box=None, padding=(0, 2))
@@ -69,7 +71,7 @@ def show_detection(found: DetectionReport, console: Console) -> None:
         films.add_row(escape(Path(name).name), "one kind" if auc is None else f"{auc:.3f}")
     console.print(films)
     for sentence in found.sentences:
-        console.print(sentence, soft_wrap=True)
+        console.print(escape(sentence), soft_wrap=True)
 
 
 def _overall(rows: Sequence[MethodScores]) -> Table:
@@ -80,7 +82,7 @@ def _overall(rows: Sequence[MethodScores]) -> Table:
     for row in rows:
         numbers = row.overall
         cells = (f"{numbers.mse_sum:.1f}", f"{numbers.mae_sum:.1f}", f"{numbers.mse:.2e}", f"{numbers.psnr:.2f}")
-        table.add_row(row.name, *cells, _ssim(numbers), style="bold" if row is rows[-1] else None)
+        table.add_row(escape(row.name), *cells, _ssim(numbers), style="bold" if row is rows[-1] else None)
     return table
 
 
@@ -93,7 +95,7 @@ def _by_step(rows: Sequence[MethodScores]) -> Table:
     for row in rows:
         style = "bold" if row is rows[-1] else None
         numbers = [row.per_step[step - 1] for step in shown]
-        table.add_row(row.name, *(f"{number.mse_sum:.1f}" for number in numbers), style=style)
+        table.add_row(escape(row.name), *(f"{number.mse_sum:.1f}" for number in numbers), style=style)
         table.add_row("", *(_ssim(number) for number in numbers), style=style or "dim")
     return table
 
