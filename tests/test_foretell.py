@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 from conftest import FRAMES_SIZE, GLIDE, TinyRun, gliding_model, make_film, paint_square
+from numpy.typing import NDArray
 
 from vidrnn.checkpoint import load_forecaster
 from vidrnn.encoders.base import luma
 from vidrnn.errors import FilmError
 from vidrnn.foretell import WARM_FRAMES, FilmErrors, Showing, Watcher, as_painted, as_shown, rollouts
+from vidrnn.runtimes.base import FrameRuntime, State
 from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.unusual import Alarm
-from vidrnn.values import Frame, Pixels, Size
+from vidrnn.values import Frame, FramesHandling, Pixels, Size
 
 JUMP = 12
 """The frame at which the square of a film that jumps is suddenly elsewhere."""
@@ -154,3 +156,21 @@ def test_errors_are_of_the_films_own_frames() -> None:
     errors.add(Frame(3, 0.3, frames_of(1)[0]), None)
     assert errors.indices == [3] and errors.seconds == [0.3]
     assert isnan(errors.mse[0]) and isnan(errors.worst_block[0]) and isnan(errors.score[0])
+
+
+class Counting(FrameRuntime):
+    """Foretells a frame as bright as the number of frames that its state has seen."""
+
+    name = "counting"
+    handling = FramesHandling(Size(16, 16), 0.1, 1, 4, 3, None)
+
+    def foretell(self, frames: Pixels, state: State | None = None) -> tuple[NDArray[np.float32], State]:
+        seen = (state["seen"] if state else np.zeros(1)) + 1
+        return np.full((len(frames), 16, 16, 1), seen[0] / 255, np.float32), {"seen": seen}
+
+
+def test_a_watched_film_hands_its_state_on() -> None:
+    watcher = Watcher(Counting())
+    judged = [watcher.push(np.full((16, 16, 3), number, np.uint8)) for number in range(9)]
+    assert [one is None for one in judged] == [True, True, *[False] * 7]
+    assert max(one.error.mse for one in judged if one) < 1e-9

@@ -72,11 +72,7 @@ def load_model(path: Path) -> LoadedModel:
     Raises:
         ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
     """
-    file = find_weights(path)
-    header = read_header(file)
-    if header.spec.task != "classify":
-        raise ModelError(f"{path}: is a model of the task {header.spec.task}; what was asked needs one of classify.")
-    return _loaded(path, file, header, build_model)
+    return _loaded(path, "classify", build_model)
 
 
 def load_forecaster(path: Path) -> LoadedForecaster:
@@ -85,14 +81,14 @@ def load_forecaster(path: Path) -> LoadedForecaster:
     Raises:
         ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
     """
+    return _loaded(path, "next-frame", build_forecaster)
+
+
+def _loaded(path: Path, task: str, build: Callable[[ModelSpec], Network]) -> Loaded[Network]:
     file = find_weights(path)
     header = read_header(file)
-    if header.spec.task != "next-frame":
-        raise ModelError(f"{path}: is a model of the task {header.spec.task}; what was asked needs one of next-frame.")
-    return _loaded(path, file, header, build_forecaster)
-
-
-def _loaded(path: Path, file: Path, header: ModelHeader, build: Callable[[ModelSpec], Network]) -> Loaded[Network]:
+    if header.spec.task != task:
+        raise ModelError(f"{path}: is a model of the task {header.spec.task}; what was asked needs one of {task}.")
     try:
         network = build(header.spec)
     except UsageError as error:

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from vidrnn.flow import flow_back, warped
+from vidrnn.painters import PATCH
 
 SHRINKS = 8
 """Height and width of what it reads are multiples of this."""
-PATCH = 4
-"""The first map has a place for each patch of so many pixels a side."""
 
 
 class Pyramid(nn.Module):
