@@ -160,6 +160,20 @@ def test_the_whole_picture_is_resized_never_cropped(tmp_path: Path, size: Size) 
     assert [frame_number(frame.pixels) for frame in frames] == list(range(20))
 
 
+@pytest.mark.parametrize(("height", "width"), [(240, 320), (480, 640), (479, 641), (150, 302), (1080, 1920)])
+def test_a_shrunk_picture_is_the_mean_over_areas(height: int, width: int) -> None:
+    across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    pixels = np.stack([across, down, (across + down) / 2], axis=-1).astype(np.uint8)
+    shown = resized(pixels, Size(56, 72)).astype(int)
+    columns = [255 * (column + 0.5) / 72 for column in range(72)]
+    rows = [255 * (row + 0.5) / 56 for row in range(56)]
+    assert np.abs(shown[..., 0] - columns).max() <= 3
+    assert np.abs(shown[..., 1] - np.asarray(rows)[:, None]).max() <= 3
+    checks = (255 * (np.indices((height, width)).sum(0) % 2)).astype(np.uint8)
+    grey = resized(np.stack([checks] * 3, axis=-1), Size(56, 72))
+    assert 95 <= grey.min() <= grey.max() <= 160, "fine patterns become grey, and no moire"
+
+
 def test_a_live_picture_and_a_read_one_are_resized_alike(tmp_path: Path) -> None:
     path = make_film(tmp_path / "film.mkv", frames=3)
     with open_film(path) as small, open_film(path) as whole:

@@ -29,7 +29,8 @@ Encode = Callable[[Pixels], Array]
 
 _HEADERS = Lock()
 """Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
-_FORMAT = 1
+_FORMAT = 2
+"""Goes up when the same film would be cached as other numbers."""
 _CHUNK_FRAMES = 64
 
 

@@ -17,9 +17,9 @@ from vidrnn.cli.options import (
     RuntimeOption,
     Threads,
     device_named,
-    jobs_or_cores,
 )
 from vidrnn.header import foretells_frames
+from vidrnn.parallel import available_cores
 
 
 def evaluate(
@@ -47,7 +47,7 @@ def evaluate(
     from vidrnn.predict import Predictor, open_model
 
     opened, remark = open_model(model, runtime, device_named(device))
-    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=threads, reset=reset)
+    predictor = Predictor(opened, rate=rate, threads=jobs or available_cores(), per_film=threads, reset=reset)
     with EvaluationView(str(model), as_json=json) as view:
         view.remark(remark)
         found = view.follow(score(predictor, data, split))
@@ -74,5 +74,5 @@ def _frames(
     opened, remark = open_frames(model, runtime, device)
     with FramesEvaluationView(str(model), as_json=as_json) as view:
         view.remark(remark)
-        found = view.follow(evaluate_frames(opened, model, data, split, rate=rate, jobs=jobs_or_cores(jobs)))
+        found = view.follow(evaluate_frames(opened, model, data, split, rate=rate, jobs=jobs or available_cores()))
     return 1 if found.failures else 0

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidrnn.cli.options import Jobs, Rate, jobs_or_cores
+from vidrnn.cli.options import Jobs, Rate
+from vidrnn.parallel import available_cores
 
 
 def export(
@@ -32,6 +33,6 @@ def export(
     from vidrnn.console import ExportView
     from vidrnn.portable import Request, export_model
 
-    request = Request(model, to, precision, calibrate, out, rate, jobs_or_cores(jobs))
+    request = Request(model, to, precision, calibrate, out, rate, jobs or available_cores())
     with ExportView() as view:
         view.follow(export_model(request))

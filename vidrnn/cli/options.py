@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vidrnn.errors import UsageError
+from vidrnn.parallel import available_cores
 
 if TYPE_CHECKING:
     from vidrnn.config import RunConfig
@@ -180,17 +181,12 @@ Seed = Annotated[int | None, typer.Option(help="The same seed gives the same wei
 Config = Annotated[Path | None, typer.Option(help="Settings as TOML; flags go before it.", rich_help_panel=RUN)]
 
 
-def jobs_or_cores(jobs: int | None) -> int:
-    """The number asked for, else one per core that this process may use."""
-    return jobs or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
 def jobs_here(engine: EngineName, environment: Mapping[str, str]) -> int | None:
     """How many processes to start where nobody says it: this one's share of the cores, and on a cluster all (None)."""
     if engine != "local":
         return None
     beside = environment.get("LOCAL_WORLD_SIZE", "1")  # by torchrun: how many of us it started on this machine
-    return max(1, jobs_or_cores(None) // max(1, int(beside) if beside.isdecimal() else 1))
+    return max(1, available_cores() // max(1, int(beside) if beside.isdecimal() else 1))
 
 
 def device_named(name: DeviceName) -> str:
@@ -259,7 +255,7 @@ def settings_of(file: Path | None, said: dict[str, Any], command: str) -> RunCon
     written: dict[str, Any] = RunConfig.read(file).model_dump(exclude_unset=True) if file else {}
     head = written.get("head", {}) | said.get("head", {})
     chosen = RunConfig.of(written | said | ({"head": head} if head else {}), source=command)
-    return chosen.model_copy(update={"jobs": jobs_or_cores(chosen.jobs)})
+    return chosen.model_copy(update={"jobs": chosen.jobs or available_cores()})
 
 
 def films_named(data: Path | None, before: str | None, command: str) -> Path:

@@ -35,11 +35,11 @@ from vidrnn.cli.options import (
     device_named,
     ending,
     jobs_here,
-    jobs_or_cores,
     model_named,
 )
 from vidrnn.errors import UsageError
 from vidrnn.header import foretells_frames
+from vidrnn.parallel import available_cores
 
 if TYPE_CHECKING:
     from vidrnn.addresses import LiveAddress
@@ -147,7 +147,7 @@ def predict(
 
     opened, remark = open_model(name, runtime, device_named(device))
     each = threads or (None if opened.name == "torch" else 1)
-    predictor = Predictor(opened, rate=rate, threads=jobs_or_cores(jobs), per_film=each, **timeline)
+    predictor = Predictor(opened, rate=rate, threads=jobs or available_cores(), per_film=each, **timeline)
     with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
         view.remark(remark)
         for failure in missing:

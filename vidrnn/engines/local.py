@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, said_by, took_too_long
 from vidrnn.errors import RunError, VidrnnError
+from vidrnn.parallel import available_cores
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from vidrnn.engines.local import serve; serve({})"
 _READY = "ready"
@@ -35,7 +36,7 @@ class Local(Engine):
     def run(self, job: Job, items: Sequence[Item], seconds: Sequence[float]) -> Generator[Outcome]:
         """As the contract says."""
         todo = deque(range(len(items)))
-        workers = [_Process(job) for _ in range(min(self.jobs or len(os.sched_getaffinity(0)), len(items)))]
+        workers = [_Process(job) for _ in range(min(self.jobs or available_cores(), len(items)))]
         try:
             while todo or any(worker.index is not None for worker in workers):
                 for worker in workers:
