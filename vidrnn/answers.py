@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,11 @@ from vidrnn.values import Answer, Candidate, FilmPrediction, Segment, Timeline
 UNKNOWN = "unknown"
 _TOP = 5
 
+_MOMENTS_AT_ONCE = 4096
+
 Floats = NDArray[np.float64]
+Scores = NDArray[np.float32]
+"""Of the many moments of a film: twice as many digits would be kept for nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class FilmScores:
     path: Path
     film_scores: Floats
     """(classes,) of the film as a whole."""
-    steps: Floats
+    steps: Scores
     """(steps, classes) of each moment that the model looked at."""
     seconds: Floats
     """(steps,) the time of each."""
@@ -194,9 +198,10 @@ class _Stretch:
 
 def segments(timeline: Timeline, end_seconds: float, reading: Reading) -> tuple[Segment, ...]:
     """Stretches of one answer, from the film's first frame to its end; each stretch's mean probability."""
-    cut = Segmenter(reading)
-    ended = cut.push(timeline.seconds, timeline.probabilities.astype(np.float64))
-    return ended + cut.finish(end_seconds)
+    cut, ended = Segmenter(reading), list[Segment]()
+    for some in _pieces(len(timeline.seconds)):
+        ended += cut.push(timeline.seconds[some], timeline.probabilities[some].astype(np.float64))
+    return (*ended, *cut.finish(end_seconds))
 
 
 def prediction(film: FilmScores, reading: Reading) -> FilmPrediction:
@@ -204,7 +209,9 @@ def prediction(film: FilmScores, reading: Reading) -> FilmPrediction:
     given = probabilities(film.film_scores, reading.temperature)
     order = np.argsort(-given, kind="stable")[:_TOP]
     best = int(order[0])
-    along = probabilities(film.steps, reading.temperature).astype(np.float32)
+    along = np.empty(film.steps.shape, np.float32)
+    for some in _pieces(len(along)):
+        along[some] = probabilities(film.steps[some].astype(np.float64), reading.temperature)
     timeline = Timeline(reading.classes, film.seconds, along)
     return FilmPrediction(
         path=film.path,
@@ -225,6 +232,11 @@ def answer(scores: Floats, seconds: float, reading: Reading, ended: tuple[Segmen
     best = int(given.argmax())
     label = _named(reading, best, float(given[best]))
     return Answer(seconds, label, float(given[best]), reading.classes, tuple(given.tolist()), ended)
+
+
+def _pieces(count: int) -> Iterator[slice]:
+    """Of many moments so few at a time that what is reckoned with them takes no memory to speak of."""
+    return (slice(start, start + _MOMENTS_AT_ONCE) for start in range(0, count, _MOMENTS_AT_ONCE))
 
 
 def _named(reading: Reading, index: int, probability: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vidrnn.answers import FilmScores, Floats, Reading, prediction
+from vidrnn.answers import FilmScores, Floats, Reading, Scores, prediction
 from vidrnn.cuts import CutFinder, SmallPictures, small_pictures
 from vidrnn.decoding import Chunk, decoded
 from vidrnn.errors import FilmError, ModelError, UsageError
@@ -23,7 +24,6 @@ from vidrnn.runtimes.base import Features, FrameRuntime, Runtime
 from vidrnn.stream import Stream, reader_of
 from vidrnn.values import FilmFailure, FilmPrediction, Reset
 from vidrnn.video import open_film
-from vidrnn.windows import Ending
 
 HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
 """Found on films joined of clips (benchmarks/long_films.py): they cost no frame, and leave fewer false boundaries."""
@@ -77,9 +77,8 @@ class Predictor:
             facts, notes = film.facts(), tuple(film.notes)
         if not told.seconds:
             raise FilmError(f"{path}: no frames in it. Is it a film?")
-        ending = told.finish()
         end = facts.first_seconds + facts.duration_seconds
-        return FilmScores(path, ending.clip, ending.steps, np.asarray(told.seconds), end, facts.frames, notes)
+        return FilmScores(path, *told.finish(), np.asarray(told.seconds), end, facts.frames, notes)
 
     def _encoded(self, chunk: Chunk) -> _Encoded:
         """A chunk's features; its buffer is free again."""
@@ -135,24 +134,24 @@ class _Encoded:
 
 
 class _Told:
-    """What is told of a film while it is read: its steps in float32, as outputs take them."""
+    """What is told of a film while it is read: all that grows with its length."""
 
     def __init__(self, model: Runtime, reset: Reset) -> None:
-        self.seconds: list[float] = []
+        self.seconds = array("d")
         self._reader = reader_of(model, reset)
         self._cuts = CutFinder()
-        self._steps: list[Floats] = []
+        self._steps: list[Scores] = []
 
     def read(self, encoded: _Encoded) -> None:
         """Read on."""
         cuts = () if encoded.small is None else self._cuts.find(encoded.small)
-        self._steps.append(self._reader.read(encoded.features, cuts))
-        self.seconds += encoded.seconds
+        self._steps.append(self._reader.read(encoded.features, cuts).astype(np.float32))
+        self.seconds.extend(encoded.seconds)
 
-    def finish(self) -> Ending:
-        """Scores of every step, and of the film."""
+    def finish(self) -> tuple[Floats, Scores]:
+        """Scores of the film (classes,), and of every step (steps, classes)."""
         ending = self._reader.finish()
-        return Ending(np.concatenate([*self._steps, ending.steps]), ending.clip)
+        return ending.clip, np.concatenate([*self._steps, ending.steps.astype(np.float32)])
 
 
 def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> tuple[Runtime, str]:
