@@ -56,6 +56,7 @@ ROOMS = (
     "screen",
     "camera",
     "addresses",
+    "reels",
     "foretell",
     "predict",
     "stream",

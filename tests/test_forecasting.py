@@ -19,20 +19,13 @@ from vidrnn.errors import DataError, RunError, UsageError
 from vidrnn.forecaster import build_forecaster
 from vidrnn.forecasting import (
     Course,
-    Reel,
-    Reels,
     calibrated,
-    colourless,
-    guesses_of,
     in_full,
-    in_time,
-    one_step_error,
-    painting,
     refuse_unfit,
-    usual_size,
 )
 from vidrnn.header import foretells_frames, read_header
 from vidrnn.records import ForecasterDone, Foretold, FrameEpoch, Note
+from vidrnn.reels import Reel, Reels, colourless, guesses_of, in_time, one_step_error, painting, usual_size
 from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.values import Part, Pixels, Size
 
@@ -222,13 +215,12 @@ def test_nothing_is_calibrated_by_films_too_short_to_be_judged(tiny_forecaster: 
 
 
 def test_sparse_films_are_painted_by_kernels_and_natural_ones_by_flow() -> None:
-    config = config_of(context=4, horizon=3)
     leaping = np.stack([paint_square(glide=8)(index, FRAMES_SIZE) for index in range(20)])
-    sparse = guesses_of(reels_of(leaping), config)
+    sparse = guesses_of(reels_of(leaping), context=4, window=7)
     assert painting(sparse)[0] == "kernel" and "sparse" in painting(sparse)[1]
     scene = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     still = np.stack([scene] * 9 + [255 - scene] * 11)  # two scenes, in which nothing moves
-    natural = guesses_of(reels_of(still), config)
+    natural = guesses_of(reels_of(still), context=4, window=7)
     assert min(natural, key=natural.__getitem__) == "the last frame"
     assert painting(natural)[0] == "flow" and "warped on by its flow" in painting(natural)[1]
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, replace
-from statistics import median
+from dataclasses import asdict, replace
 from threading import Event
 
 import numpy as np
@@ -18,7 +17,6 @@ from torch import Tensor
 
 import vidrnn
 from vidrnn.appraisal import appraise
-from vidrnn.baselines import MeanImage
 from vidrnn.cache import Cache, Rendering
 from vidrnn.card import forecaster_card
 from vidrnn.checkpoint import Loaded, TrainingState, load_forecaster, load_training, save_model, save_training
@@ -29,7 +27,7 @@ from vidrnn.errors import DataError, ExportError, RunError, UsageError
 from vidrnn.films import counted
 from vidrnn.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.forecaster import Forecaster, build_forecaster
-from vidrnn.foretell import Watcher, as_painted
+from vidrnn.foretell import Watcher
 from vidrnn.frames_export import keep_and_tell
 from vidrnn.header import PORTABLE_NAME
 from vidrnn.heads import HEADS, PICTURE_HEADS
@@ -37,15 +35,27 @@ from vidrnn.learn import Clock
 from vidrnn.material import Material, gather
 from vidrnn.model import count_parameters, seed_everything
 from vidrnn.records import ForecasterDone, Foretold, FrameEpoch, LeftOut, Note, Progress, Record
+from vidrnn.reels import (
+    Reel,
+    Reels,
+    colourless,
+    guesses_of,
+    in_time,
+    mean_image,
+    mostly_black,
+    one_step_error,
+    painting,
+    steps_of,
+    usual_size,
+    usual_spacing,
+)
 from vidrnn.run import Request, Run
 from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.splits import Split, split_films
 from vidrnn.unusual import block_map, usual_of
-from vidrnn.values import FilmFailure, FilmScan, Part, Pixels, Size
+from vidrnn.values import FilmFailure, Part, Pixels
 from vidrnn.weights import give_weights
 
-_SHORT_SIDE = 64
-"""Pixels, where no size was said."""
 _CROP = 64
 """Pixels a side: of larger pictures, training sees parts of this size, if the model keeps the picture."""
 _HEAD, _UNITS = "convgru", 64
@@ -59,45 +69,15 @@ _ONE_STEP_SHARE, _GROWING_SHARE = 0.2, 0.5
 """Of training: only one step ahead is asked for; then the horizon grows to its whole length."""
 _TRUTH_SHARE = 0.5
 """Of predictions that are replaced by the truth when they are first fed back; it falls to none as the horizon grows."""
-_JUDGED, _VALIDATED, _CHOSEN_BY = 64, 16, 64
-"""Stretches at most: that scores are of, that an epoch is judged by, that painting is chosen by."""
+_JUDGED, _VALIDATED = 64, 16
+"""Stretches at most: that scores are of, that an epoch is judged by."""
 _CALIBRATED_FRAMES = 1500
-_FAINT, _BLACK = 0.1, 3
-"""Of mostly black films: brightness below which nothing is painted, and pixels of 8 bits that count as black."""
+_FAINT = 0.1
+"""Of mostly black films: brightness below which nothing is painted."""
 _SMOOTHING_SECONDS = 0.3
 _FIT_SHARE = 0.85
 _UNBOUNDED = 1_000_000
 _PATIENCE = 40
-
-
-@dataclass(frozen=True)
-class Reel:
-    """A film, or a part of one, as frames on the model's grid."""
-
-    frames: Pixels
-    part: Part
-
-
-@dataclass(frozen=True)
-class Reels:
-    """All films of a run as the model sees them."""
-
-    all: tuple[Reel, ...]
-    size: Size
-    spacing_seconds: float
-    grey: bool
-
-    def of(self, part: Part) -> list[Pixels]:
-        """The frames of each film of a part."""
-        return [reel.frames for reel in self.all if reel.part is part]
-
-    def stretches(self, part: Part, frames: int, most: int) -> list[Pixels]:
-        """Stretches of a part that do not overlap, `most` of them at most, evenly chosen."""
-        found = [
-            reel[start : start + frames] for reel in self.of(part) for start in range(0, len(reel) - frames + 1, frames)
-        ]
-        places = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))
-        return [found[place] for place in places]
 
 
 class Forecasting:
@@ -208,7 +188,7 @@ class Forecasting:
         config = self.config
         picture = config.head.name in PICTURE_HEADS
         head = config.head.model_copy(update={"dropout": config.head.dropout or 0.0})
-        guesses = guesses_of(reels, config)
+        guesses = guesses_of(reels, config.context, self.window)
         paint, chosen = (config.paint, "") if config.paint else painting(guesses)
         return ModelSpec(
             task="next-frame",
@@ -467,88 +447,6 @@ def split_in_time(material: Material) -> tuple[Split, bool]:
         "the scores are of what was learnt from."
     )
     return Split(tuple(Part.TRAIN for _ in material.films), notes=(remark,)), True
-
-
-def in_time(frames: Pixels, window: int) -> list[Reel]:
-    """The beginning of a film to learn from and its end to validate on; a film too short for both is learnt from."""
-    held = max(window, len(frames) // 5)
-    if len(frames) < held + window:
-        return [Reel(frames, Part.TRAIN)]
-    return [Reel(frames[:-held], Part.TRAIN), Reel(frames[-held:], Part.VAL)]
-
-
-def usual_spacing(scans: Sequence[FilmScan]) -> float:
-    """Seconds between the frames of the median film."""
-    known = [1 / scan.facts.fps for scan in scans if scan.facts.frames > 1 and scan.facts.fps > 0]
-    return round(median(known), 6) if known else 0.04
-
-
-def usual_size(films: Size) -> Size:
-    """The films' size brought to a short side of 64 pixels, never enlarged; no side below 16."""
-    scale = min(1.0, _SHORT_SIDE / min(films.height, films.width))
-    return Size(*(max(16, round(side * scale)) for side in (films.height, films.width)))
-
-
-def steps_of(scan: FilmScan, spacing_seconds: float) -> int:
-    """How many frames of a film stand on the grid."""
-    facts = scan.facts
-    return int((facts.last_seconds - facts.first_seconds) / spacing_seconds + 0.5) + 1
-
-
-def colourless(frames: Pixels) -> bool:
-    """Whether a film has no colour: red, green and blue are alike in some of its frames."""
-    some = frames[:: max(1, len(frames) // 8)].astype(np.int16)
-    return bool(np.abs(some - some[..., :1]).mean() < 1.0)
-
-
-def mean_image(reels: Reels) -> MeanImage:
-    """The mean of the training films."""
-    mean = MeanImage()
-    for frames in reels.of(Part.TRAIN):
-        for start in range(0, len(frames), 256):
-            mean.add(as_painted(frames[start : start + 256], 1 if reels.grey else 3))
-    return mean
-
-
-def guesses_of(reels: Reels, config: RunConfig) -> dict[str, float]:
-    """What guesses that need no learning cost on the training films, squared and of a pixel, one step ahead."""
-    channels = 1 if reels.grey else 3
-    mean = mean_image(reels).picture
-    found: dict[str, list[float]] = {"a black frame": [], "the mean image": [], "the last frame": []}
-    for stretch in reels.stretches(Part.TRAIN, config.context + config.horizon, _CHOSEN_BY):
-        painted = as_painted(stretch, channels)
-        last, following = painted[config.context - 1], painted[config.context]
-        for name, guess in zip(found, (np.zeros_like(last), mean, last), strict=True):
-            found[name].append(float(np.square(following - guess).mean()))
-    return {name: float(np.mean(costs)) for name, costs in found.items()}
-
-
-def mostly_black(reels: Reels) -> bool:
-    """Whether more than half of all the training films' pixels are as good as black."""
-    black = [float((frames[:: max(1, len(frames) // 16)] <= _BLACK).mean()) for frames in reels.of(Part.TRAIN)]
-    return float(np.mean(black)) > 0.5
-
-
-def painting(guesses: dict[str, float]) -> tuple[str, str]:
-    """How to paint, by the best guess on the training films, and a sentence that says so."""
-    best = min(guesses, key=lambda name: guesses[name])
-    sparse = best != "the last frame"
-    costs = ", ".join(f"{name} {cost:.2e}" for name, cost in guesses.items())
-    why = "its frames are sparse, and patches are moved, each as a mean of where it may come from (kernel)"
-    if not sparse:
-        why = "the last frame is warped on by its flow and corrected (flow)"
-    return (
-        "kernel" if sparse else "flow",
-        f"Of guesses {best} is best one step ahead on the training films ({costs}): {why}.",
-    )
-
-
-def one_step_error(reels: Reels, window: int) -> float:
-    """What a copy of the last frame costs one step ahead, squared and of a pixel; what costs are measured by."""
-    channels = 1 if reels.grey else 3
-    stretches = reels.stretches(Part.TRAIN, window, _CHOSEN_BY)
-    errors = [float(np.square(np.diff(as_painted(one, channels), axis=0)).mean()) for one in stretches]
-    return max(float(np.mean(errors)), 1e-5)
 
 
 def calibrated(runtime: TorchFrames, films: Sequence[Pixels]) -> CalibrationConfig | None:
