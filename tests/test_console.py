@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vidrnn.console import PredictionView, TrainingView, prediction_json, show_error, show_film
+from vidrnn.console.base import show_error
+from vidrnn.console.facts import show_film
+from vidrnn.console.predicting import PredictionView, prediction_json
+from vidrnn.console.training import TrainingView
 from vidrnn.errors import DataError
 from vidrnn.gallery import clock
 from vidrnn.records import Controls, ControlScore, Done, EpochDone, LeftOut, Note, Progress

@@ -15,7 +15,7 @@ import pytest
 from conftest import paint_number, tens_model
 
 from vidrnn.camera import LiveFrame
-from vidrnn.console import live_line
+from vidrnn.console.predicting import live_line
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.live import Firmness, LineFile, _Steady, warmed_up, watch
 from vidrnn.predict import Predictor

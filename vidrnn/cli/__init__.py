@@ -84,14 +84,14 @@ def _run() -> None:
     try:
         _app(sys.argv[1:])(prog_name="vidrnn")
     except VidrnnError as error:
-        from vidrnn.console import show_error
+        from vidrnn.console.base import show_error
 
         show_error(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("vidrnn"):
             raise
-        from vidrnn.console import show_error
+        from vidrnn.console.base import show_error
 
         missing = (
             f"The package {error.name} is not installed here, and this needs it. Install it: pip install {error.name}"
@@ -101,7 +101,7 @@ def _run() -> None:
     except ImportError as error:
         if "cannot open shared object" not in str(error):
             raise
-        from vidrnn.console import show_error
+        from vidrnn.console.base import show_error
 
         show_error(VidrnnError(f"A library of this system is missing ({error}). {_LIBRARIES}"))
         sys.exit(1)

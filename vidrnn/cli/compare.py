@@ -122,7 +122,7 @@ def compare(
 
     from vidrnn.compare import CompareRequest
     from vidrnn.compare import compare as run_comparison
-    from vidrnn.console import ComparisonView
+    from vidrnn.console.scores import ComparisonView
     from vidrnn.heads import HEADS
     from vidrnn.scan import cache_folder
 

@@ -42,7 +42,7 @@ def evaluate(
     """Score a model on labelled films that it has not seen."""
     if foretells_frames(model):
         raise typer.Exit(_frames(model, data, split, rate, runtime, device_named(device), jobs, as_json=json))
-    from vidrnn.console import EvaluationView
+    from vidrnn.console.scores import EvaluationView
     from vidrnn.evaluate import evaluate as score
     from vidrnn.predict import Predictor, open_model
 
@@ -67,7 +67,7 @@ def _frames(
     as_json: bool,
 ) -> int:
     """A model of the next frames; the exit code."""
-    from vidrnn.console import FramesEvaluationView
+    from vidrnn.console.scores import FramesEvaluationView
     from vidrnn.frames_evaluate import evaluate_frames
     from vidrnn.predict import open_frames
 

@@ -30,7 +30,7 @@ def export(
     jobs: Jobs = None,
 ) -> None:
     """Write a model as a file that runs without vidrnn, checked against the model before it is kept."""
-    from vidrnn.console import ExportView
+    from vidrnn.console.facts import ExportView
     from vidrnn.portable import Request, export_model
 
     request = Request(model, to, precision, calibrate, out, rate, jobs or available_cores())

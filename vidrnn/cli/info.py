@@ -19,7 +19,7 @@ def info(
     json: Json = False,
 ) -> None:
     """Show what a film or a model is; a film is read to its end, so that nothing is the container's claim."""
-    from vidrnn.console import show_film, show_model
+    from vidrnn.console.facts import show_film, show_model
 
     if _is_model(path):
         show_model(_header_of(path), str(path), as_json=json)

@@ -143,7 +143,7 @@ def predict(
         raise typer.Exit(_filed(folder, asked, engine or "local", jobs, as_json=json))
     _needs_out(**{"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine})
 
-    from vidrnn.console import PredictionView
+    from vidrnn.console.predicting import PredictionView
 
     opened, remark = open_model(name, runtime, device_named(device))
     each = threads or (None if opened.name == "torch" else 1)
@@ -183,7 +183,7 @@ class _Folder:
 
 def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs: int | None, *, as_json: bool) -> int:
     """Answers into files, and the exit code."""
-    from vidrnn.console import BatchView
+    from vidrnn.console.predicting import BatchView
     from vidrnn.engines import ENGINES
 
     module, _, attribute = ENGINES[engine].partition(":")
@@ -267,7 +267,7 @@ def _refused(why: str, **flags: object) -> None:
 def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
     """Watch a live source until it ends or is stopped; the exit code."""
     from vidrnn.camera import Camera, Patience
-    from vidrnn.console import LiveView, live_line
+    from vidrnn.console.predicting import LiveView, live_line
     from vidrnn.live import LineFile, warmed_up, watch
     from vidrnn.screen import Screen
     from vidrnn.values import Stretch

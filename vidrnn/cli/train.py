@@ -174,7 +174,7 @@ def train(
     if resume and (said or config or out or data):
         raise UsageError(f"--resume {resume}: goes on with the run as it was begun. Leave the other settings out.")
 
-    from vidrnn.console import TrainingView
+    from vidrnn.console.training import TrainingView
     from vidrnn.run import Request
     from vidrnn.scan import cache_folder
     from vidrnn.train import train as run_training

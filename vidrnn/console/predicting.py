@@ -1,0 +1,187 @@
+"""What is shown of films that are read, one by one, in folders, and live."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from vidrnn.console.base import View, tell_model
+from vidrnn.gallery import clock, show_watched
+from vidrnn.values import Change, FilmFailure, FilmPrediction, Now, Stretch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vidrnn.batch import FilmDone
+    from vidrnn.live import Happening
+
+_SECONDS_BETWEEN_LINES = 30.0
+"""Of progress, where no bar can move, as in the log of a cluster."""
+
+
+class PredictionView(View):
+    """Shows predictions as they come, or prints them all as one JSON object at the end."""
+
+    def __init__(self, model: str, films: int, *, as_json: bool) -> None:
+        super().__init__(to_stderr=as_json)
+        self._model, self._films, self._as_json = model, films, as_json
+        self._rows: list[dict[str, Any]] = []
+        self.failed = 0
+        tell_model(model)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._as_json and (kind is None or issubclass(kind, KeyboardInterrupt)):
+            print(json.dumps({"model": self._model, "films": self._rows}, ensure_ascii=False))
+
+    def show(self, found: FilmPrediction | FilmFailure) -> None:
+        """One film's answer, or why there is none."""
+        self._rows.append(prediction_json(found))
+        if isinstance(found, FilmFailure):
+            self.failed += 1
+            self.console.print(f"{escape(str(found.path))}  [red]{escape(found.reason)}[/red]")
+        elif not self._as_json:
+            self._answer(found)
+        if self._films > 1:
+            self.step("films", len(self._rows), self._films)
+
+    def _answer(self, found: FilmPrediction) -> None:
+        fps = found.frames / found.duration_seconds if found.duration_seconds else 0
+        frames = f"{found.frames:,} frame{'s' * (found.frames != 1)}, {fps:.4g} fps"
+        self.console.print(
+            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {frames}  "
+            f"[bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
+        )
+        for note in found.notes:
+            self.console.print(f"  {escape(note)}", style="yellow")
+        if len(found.segments) > 1:
+            self.console.print(_segments(found))
+
+
+class BatchView(View):
+    """Shows how many films go on, and the summary or one JSON object at the end."""
+
+    def __init__(self, model: str, films: int, *, as_json: bool) -> None:
+        super().__init__(to_stderr=as_json)
+        self._model, self._films, self._as_json = model, films, as_json
+        self._rows: list[dict[str, Any]] = []
+        self._before = self._frames = 0
+        self._began = self._told = time.monotonic()
+        self.failed = 0
+        tell_model(model)
+
+    def missing(self, failure: FilmFailure) -> None:
+        """A source that names no film."""
+        self._films -= 1
+        self._fail(str(failure.path), failure.reason)
+        self._rows.append(prediction_json(failure))
+
+    def show(self, done: FilmDone) -> None:
+        """One film more."""
+        self._films = max(self._films, len(self._rows) + 1)
+        self._rows.append(done.row)
+        self._before += done.before
+        if "error" in done.row:
+            self._fail(done.row["path"], done.row["error"])
+        elif not done.before:
+            self._frames += done.row.get("frames", 0)
+        if "most_unusual" in done.row and not self._as_json:
+            show_watched(done.row, self.console)
+        self.step("films", len(self._rows), self._films, self._pace())
+        if self._bars.disable and time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
+            self._told = time.monotonic()
+            self.remark(f"{len(self._rows):,} of {self._films:,} films  {self._pace()}  {self._left()}")
+
+    def end(self, out: Path, order: Sequence[str]) -> None:
+        """What it came to, and where it is."""
+        self._bars.stop()
+        place = {name: number for number, name in enumerate(order)}
+        rows = sorted(self._rows, key=lambda row: place.get(row["path"], -1))
+        if self._as_json:
+            print(json.dumps({"model": self._model, "films": rows}, ensure_ascii=False))
+        before = f", {self._before:,} of them done before" if self._before else ""
+        counts = f"{len(rows):,} film{'s' * (len(rows) != 1)}{before}, {self.failed:,} failed"
+        seconds = time.monotonic() - self._began
+        self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {escape(str(out))}", soft_wrap=True)
+
+    def _fail(self, path: str, reason: str) -> None:
+        self.failed += 1
+        self.console.print(f"{escape(path)}  [red]{escape(reason)}[/red]", soft_wrap=True)
+
+    def _pace(self) -> str:
+        rate = self._frames / max(1e-3, time.monotonic() - self._began)
+        return f"{rate:,.0f} frames/s" + (f"  {self.failed:,} failed" if self.failed else "")
+
+    def _left(self) -> str:
+        """How long it will take, by the films of this run so far."""
+        new = len(self._rows) - self._before
+        each = (time.monotonic() - self._began) / max(1, new)
+        return f"{clock(each * (self._films - len(self._rows)))} left"
+
+
+class LiveView:
+    """Prints a line of JSON for each change of answer as it comes; all else goes to standard error."""
+
+    def __init__(self, model: str, source: str, remark: str) -> None:
+        self._people = Console(stderr=True, highlight=False)
+        tell_model(model)
+        if remark:
+            self._people.print(escape(remark), style="yellow", soft_wrap=True)
+        self._people.print(f"watching {escape(source)}; Ctrl-C stops", style="dim", soft_wrap=True)
+        self.now: Now | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.now is not None:
+            lost = f"{self.now.dropped:,} frame{'s' * (self.now.dropped != 1)}"
+            self._people.print(
+                f"watched {clock(self.now.answer.seconds)}; {lost} could not be kept up with", style="dim"
+            )
+
+    def show(self, happening: Happening | None) -> None:
+        """One thing that happened."""
+        if isinstance(happening, str):
+            self._people.print(escape(happening), style="yellow", soft_wrap=True)
+        elif isinstance(happening, Change):
+            print(live_line(happening), flush=True)
+        elif isinstance(happening, Now):
+            self.now = happening
+
+
+def live_line(happening: Change | Stretch) -> str:
+    """One line of JSON, its numbers as precise as they are known."""
+    told = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(happening).items()}
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _segments(found: FilmPrediction) -> Table:
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_column(justify="right")
+    for segment in found.segments:
+        times = f"{clock(segment.start_seconds)} to", clock(segment.end_seconds)
+        table.add_row(*times, escape(segment.label), f"{segment.probability:.2f}")
+    return table
+
+
+def prediction_json(found: FilmPrediction | FilmFailure) -> dict[str, Any]:
+    """One film of `vidrnn predict --json`."""
+    if isinstance(found, FilmFailure):
+        return {"path": str(found.path), "error": found.reason}
+    told = asdict(replace(found, timeline=None))
+    del told["timeline"]
+    return {**told, "path": str(found.path)}
