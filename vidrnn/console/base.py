@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,15 +20,8 @@ from rich.progress import (
 )
 
 from vidrnn.errors import VidrnnError
-from vidrnn.records import (
-    LeftOut,
-    Note,
-    Record,
-)
+from vidrnn.records import LeftOut, Note, Record
 from vidrnn.records import Progress as Step
-
-if TYPE_CHECKING:
-    pass
 
 _SHOWN_FAILURES = 5
 Result = TypeVar("Result")

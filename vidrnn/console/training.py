@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from rich.markup import escape
 from rich.table import Table
 
@@ -22,9 +20,6 @@ from vidrnn.records import (
     Record,
 )
 from vidrnn.records import Progress as Step
-
-if TYPE_CHECKING:
-    pass
 
 
 class TrainingView(View):
