@@ -79,6 +79,17 @@ def test_a_film_without_length_has_an_answer_too(capsys: Captured) -> None:
     assert "a.png" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("films", "shown"), [(1, True), (2, False)])
+def test_a_bar_tells_how_much_of_a_single_film_has_been_read(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, films: int, shown: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with PredictionView("m", films, as_json=False) as view:
+        view.going(312.4, 1800.0)
+    assert ("312/1800" in capsys.readouterr().out) is shown
+
+
 def test_json_is_one_object_though_films_failed(capsys: Captured) -> None:
     with PredictionView("m", 2, as_json=True) as view:
         view.show(film("é.mp4"))

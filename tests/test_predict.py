@@ -109,6 +109,18 @@ def test_how_many_frames_are_encoded_at_once_changes_nothing(
     assert np.array_equal(pieces.seconds, whole.seconds)
 
 
+def test_who_waits_is_told_how_much_of_a_film_has_been_read(
+    tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spacing = tiny.model.spec.spacing_seconds
+    film = make_film(tmp_path / "film.mkv", frames=12, fps=1 / spacing)
+    monkeypatch.setattr("vidrnn.runtimes.base.Runtime.frames_at_once", 5)
+    told: list[tuple[float, float]] = []
+    replace(tiny, going=lambda *read: told.append(read)).score(film)
+    assert [read for read, _ in told] == pytest.approx([4 * spacing, 9 * spacing, 11 * spacing], abs=2e-3)
+    assert [claimed for _, claimed in told] == pytest.approx([12 * spacing] * 3, rel=0.1)
+
+
 def test_predict_sees_the_pixels_that_training_saw(tiny_run: TinyRun, tiny: Predictor) -> None:
     spec = tiny.model.spec
     grid = Rendering(spec.spacing_seconds / HALVES, spec.size)

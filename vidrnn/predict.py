@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -48,6 +48,9 @@ class Predictor:
     """Stretches of the timeline last at least so long."""
     stop: Event = field(default_factory=Event)
     """Set to have running films given up."""
+    going: Callable[[float, float], None] | None = None
+    """Called now and then while a film is read, from any thread: how many of its seconds have been read, and how many
+    it claims to have, 0 if it does not say."""
 
     def stream(self, at_once: int = 1, threshold: float = 0.0) -> Stream:
         """A fresh stream; `at_once` is how many of the frames that the model looks at it gathers before it reads them.
@@ -74,6 +77,8 @@ class Predictor:
                     if self.stop.is_set():
                         raise FilmError(f"{path}: given up, since reading was stopped.")
                     told.read(encoded)
+                    if self.going is not None:
+                        self.going(told.seconds[-1] - told.seconds[0], film.claimed_seconds)
             facts, notes = film.facts(), tuple(film.notes)
         if not told.seconds:
             raise FilmError(f"{path}: no frames in it. Is it a film?")

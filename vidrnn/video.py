@@ -172,7 +172,7 @@ class Film:
         next picture into; otherwise each picture is an array of its own.
         """
         grid = Grid(spacing_seconds)
-        end = self._claimed_seconds - _ENDING_SECONDS if ending else float("inf")
+        end = self.claimed_seconds - _ENDING_SECONDS if ending else float("inf")
         owed: list[float] = []
         for index, seconds in self._ticks():
             owed += grid.times_served(seconds)
@@ -249,7 +249,8 @@ class Film:
         raise FilmError(f"{self.path}: {why_no_frames(self.path, self._source.codec, self._source.claimed_frames)}")
 
     @property
-    def _claimed_seconds(self) -> float:
+    def claimed_seconds(self) -> float:
+        """How long the container says that the film is; 0 if it does not."""
         fps = self._source.claimed_fps
         return self._source.claimed_frames / fps if fps > 0 else 0.0
 
@@ -259,7 +260,7 @@ class Film:
             yield f"Damaged after {self._broken_at[0]} frames{many}: what could be decoded was used."
         if self._sizes_differ:
             yield "The size of the picture changes; every frame was brought to the size of the first."
-        read, claimed = self._clock.duration_seconds, self._claimed_seconds
+        read, claimed = self._clock.duration_seconds, self.claimed_seconds
         if not self._ended or read >= 0.9 * claimed - 0.5 or self.path.suffix.lower() in _GUESSED_LENGTHS:
             return
         if self._frames == 1:

@@ -147,8 +147,9 @@ def predict(
 
     opened, remark = open_model(name, runtime, device_named(device))
     each = threads or (None if opened.name == "torch" else 1)
-    predictor = Predictor(opened, rate=rate, threads=jobs or available_cores(), per_film=each, **timeline)
     with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
+        cores = jobs or available_cores()
+        predictor = Predictor(opened, rate=rate, threads=cores, per_film=each, going=view.going, **timeline)
         view.remark(remark)
         for failure in missing:
             view.show(failure)

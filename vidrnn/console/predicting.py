@@ -44,6 +44,11 @@ class PredictionView(View):
         if self._as_json and (kind is None or issubclass(kind, KeyboardInterrupt)):
             print(json.dumps({"model": self._model, "films": self._rows}, ensure_ascii=False))
 
+    def going(self, seconds: float, of_seconds: float) -> None:
+        """How much of a film has been read; where there are many, it is their number that tells."""
+        if self._films == 1:
+            self.step("seconds of the film", int(seconds), int(of_seconds) or None)
+
     def show(self, found: FilmPrediction | FilmFailure) -> None:
         """One film's answer, or why there is none."""
         self._rows.append(prediction_json(found))
