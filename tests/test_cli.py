@@ -284,6 +284,18 @@ def test_a_damaged_checkpoint_is_told(vidrnn: Command, tiny_run: TinyRun, tmp_pa
     assert "damaged" in vidrnn("train", "--resume", folder).refused(1)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("json", [[], ["--json"]])
+def test_an_answer_that_cannot_be_written_is_told(tmp_path: Path, tiny_run: TinyRun, json: list[str]) -> None:
+    film = make_film(tmp_path / "film.mkv")
+    command = [sys.executable, "-c", "from vidrnn.cli import run; run()", "predict", film, "--model", tiny_run.model]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*command, *json], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "could not be written: No space left" in done.stderr
+    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
 def test_ctrl_c_ends_the_epoch_and_keeps_the_model(class_folders: Path) -> None:
     arguments = ["train", class_folders, "--out", "run", *TINY[:-4], "--epochs", "100000", "--units", "8"]
     process = in_a_process(*arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import unicodedata
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from conftest import make_pictures
 from vidrnn.errors import DataError, FilmError, UsageError
 from vidrnn.films import LabelledData, content_hash, find_films, read_films, read_labelled
 from vidrnn.values import Part
+from vidrnn.video import open_film
 
 
 def lay(folder: Path, *names: str) -> Path:
@@ -228,6 +231,23 @@ class TestFindFilms:
     def test_an_empty_source_is_not_the_folder_one_stands_in(self) -> None:
         with pytest.raises(UsageError, match="A source is empty"):
             find_films([""])
+
+    def test_a_folder_that_may_not_be_read_is_not_passed_over(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lay(tmp_path, "a/1.mp4", "lost+found/2.mp4")
+        listed = os.scandir
+
+        def refusing(path: str) -> object:
+            if Path(path).name == "lost+found":
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return listed(path)
+
+        monkeypatch.setattr(os, "scandir", refusing)
+        monkeypatch.setattr(Path, "iterdir", lambda folder: (folder / each.name for each in os.scandir(folder)))
+        assert find_films([str(tmp_path)]) == (tmp_path / "a" / "1.mp4", tmp_path / "lost+found")
+        with pytest.raises(FilmError, match=r"lost\+found: cannot be opened: Permission denied"):
+            open_film(tmp_path / "lost+found")
 
     def test_a_folder_that_links_to_itself_is_walked_once(self, tmp_path: Path) -> None:
         lay(tmp_path, "a/1.mp4")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, make_film, make_pictures, paint_number
+from conftest import SMALL, make_film, make_pictures, make_uneven, paint_number
 
 from vidrnn.errors import OutputError
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output
-from vidrnn.outputs.video import Strip, colours, probability_at
+from vidrnn.outputs.video import Strip, colours, probability_at, shown_size
 from vidrnn.values import Candidate, FilmPrediction, Segment, Size, Timeline
 from vidrnn.video import open_film
 
@@ -155,6 +155,43 @@ def test_an_annotated_film_is_in_time_and_keeps_its_picture(name: str, answered:
     shown = frames[12].pixels[: picture.shape[0]].astype(int)
     assert frames[12].pixels.shape[0] > picture.shape[0]
     assert np.abs(shown - picture).mean() < 12
+
+
+def test_an_annotated_film_stays_in_time_over_a_gap(tmp_path: Path) -> None:
+    film = make_uneven(tmp_path / "film.gif", [500, 500, 15_000, 500, 500])
+    found = FilmPrediction(film, "a", 1.0, (), (Segment(0.0, 17.0, "a", 1.0),), 17.0, 5)
+    with open_film(written("video", Answered(film, "film.gif", found, "moves"), tmp_path)) as shown:
+        assert shown.facts().duration_seconds == pytest.approx(17.0, abs=1.1)
+
+
+@pytest.mark.parametrize(
+    ("film", "shown"),
+    [
+        (Size(48, 64), Size(240, 320)),
+        (Size(1, 1), Size(320, 320)),
+        (Size(720, 1280), Size(720, 1280)),
+        (Size(700, 8), Size(1400, 16)),
+        (Size(1000, 100), Size(1000, 100)),
+        (Size(100, 16384), Size(50, 8192)),
+    ],
+)
+def test_a_picture_is_enlarged_to_be_read_below_and_never_more_than_a_film_may_be(film: Size, shown: Size) -> None:
+    assert shown_size(film) == shown
+
+
+def test_a_tall_and_narrow_film_stands_in_the_middle(tmp_path: Path) -> None:
+    film = make_film(
+        tmp_path / "tall.mkv",
+        frames=3,
+        size=Size(360, 8),
+        paint=lambda _, size: np.full((size.height, size.width, 3), 250, np.uint8),
+    )
+    found = FilmPrediction(film, "a", 1.0, (), (Segment(0.0, 0.12, "a", 1.0),), 0.12, 3)
+    with open_film(written("video", Answered(film, "tall.mkv", found, "moves"), tmp_path)) as shown:
+        picture = next(shown.frames()).pixels
+    assert picture.shape[1] == 320 and picture.shape[0] > 4 * 360
+    bright = np.flatnonzero((picture[:1440] > 200).all((0, 2)))
+    assert bright.min() == pytest.approx(144, abs=4) and bright.max() == pytest.approx(175, abs=4)
 
 
 def test_a_folder_of_pictures_can_be_annotated(tmp_path: Path) -> None:

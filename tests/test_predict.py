@@ -213,6 +213,15 @@ def test_answers_come_in_order_and_a_bad_film_costs_a_row(tmp_path: Path, thread
     assert found[3].reason == "no such file."
 
 
+def test_who_stops_asking_for_answers_may_ask_again(tmp_path: Path) -> None:
+    films = [make_film(tmp_path / f"{number}.mkv", frames=9, fps=10.0) for number in range(3)]
+    tens = Predictor(tens_model())
+    answers = tens.predict_all(films)
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]
+    assert tens.predict(films[0]).frames == 9
+
+
 def test_what_is_less_probable_than_the_threshold_is_unknown(tens: Predictor, tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mkv", frames=10, fps=10.0)
     sure = tens.predict(film).probability

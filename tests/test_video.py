@@ -174,6 +174,12 @@ def test_a_shrunk_picture_is_the_mean_over_areas(height: int, width: int) -> Non
     assert 95 <= grey.min() <= grey.max() <= 160, "fine patterns become grey, and no moire"
 
 
+def test_a_side_that_shrinks_is_averaged_though_the_other_one_grows() -> None:
+    stripes = np.zeros((50, 2000, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    assert np.ptp(resized(stripes, Size(112, 160)).astype(int)) <= 16
+
+
 def test_a_live_picture_and_a_read_one_are_resized_alike(tmp_path: Path) -> None:
     path = make_film(tmp_path / "film.mkv", frames=3)
     with open_film(path) as small, open_film(path) as whole:
@@ -512,6 +518,15 @@ def test_real_clips_have_no_oddities(footage: Path) -> None:
         found = facts(clip)
         assert found.oddities == (), clip.name
         assert found.frames == found.claimed_frames
+
+
+@pytest.mark.parametrize(("folder", "picture"), [(b"f\xfclm", b"1.png"), (b"film", b"\xfc1.png")])
+def test_pictures_whose_names_are_not_utf8_are_a_sentence(tmp_path: Path, folder: bytes, picture: bytes) -> None:
+    made = make_pictures(tmp_path / "film", frames=1)
+    (made / "frame0.png").rename(made / os.fsdecode(picture))
+    film = made.rename(tmp_path / os.fsdecode(folder))
+    with pytest.raises(FilmError, match=r"not UTF-8"):
+        open_film(film, rate=5.0)
 
 
 def test_a_name_that_is_not_utf8_is_a_sentence_and_not_the_end_of_the_process(tmp_path: Path) -> None:

@@ -198,12 +198,16 @@ class _Walk:
 
 
 def _walk(folder: Path) -> _Walk:
-    """Every film below `folder`, sorted naturally; a folder of pictures is one film and is not entered."""
+    """Every film below `folder`, sorted naturally; a folder of pictures is one film and is not entered.
+
+    A folder that may not be read stands among the films: why it cannot be is told where they are opened.
+    """
     films: list[Path] = []
+    refused: list[OSError] = []
     others: list[Path] = []
     hidden = 0
     entered: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=refused.append, followlinks=True):
         if (real := os.path.realpath(here)) in entered:
             folders.clear()
             continue
@@ -216,6 +220,7 @@ def _walk(folder: Path) -> _Walk:
         pictures = [each for each in inside if is_film(each)]
         films += pictures
         folders[:] = [each.name for each in inside if each not in pictures]
+    films += (Path(problem.filename) for problem in refused)
     return _Walk(tuple(sorted(films, key=natural_key)), hidden, tuple(others))
 
 

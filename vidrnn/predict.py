@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Event
@@ -46,8 +46,6 @@ class Predictor:
     """How much more probable than the answer that stands another one must be to take its place."""
     shortest_seconds: float = SHORTEST_SECONDS
     """Stretches of the timeline last at least so long."""
-    stop: Event = field(default_factory=Event)
-    """Set to have running films given up."""
     going: Callable[[float, float], None] | None = None
     """Called now and then while a film is read, from any thread: how many of its seconds have been read, and how many
     it claims to have, 0 if it does not say."""
@@ -65,16 +63,16 @@ class Predictor:
         Raises:
             FilmError: it cannot be read, or holds no frames.
         """
-        return self._score(Path(path), self.per_film or self.threads)
+        return self._score(Path(path), self.per_film or self.threads, Event())
 
-    def _score(self, path: Path, threads: int) -> FilmScores:
+    def _score(self, path: Path, threads: int, stop: Event) -> FilmScores:
         told = _Told(self.model, self.reset or self.model.handling.reset)
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
             sampling, size = self.model.handling.sampling, self.model.handling.size
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
             with closing(decoded(film, sampling.spacing_seconds, size, length, buffers)) as chunks:
                 for encoded in in_order(self._encoded, chunks, threads):
-                    if self.stop.is_set():
+                    if stop.is_set():
                         raise FilmError(f"{path}: given up, since reading was stopped.")
                     told.read(encoded)
                     if self.going is not None:
@@ -95,18 +93,18 @@ class Predictor:
     def score_all(self, paths: Sequence[Path]) -> Iterator[FilmScores | FilmFailure]:
         """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
         side_by_side = min(self.threads, len(paths))
-        each = self.per_film or max(1, self.threads // max(1, side_by_side))
+        each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
 
         def score_or_say_why(path: Path) -> FilmScores | FilmFailure:
             try:
-                return self._score(path, each)
+                return self._score(path, each, stop)
             except FilmError as error:
                 return FilmFailure.of(path, error)
 
         try:
             yield from in_order(score_or_say_why, paths, max(1, side_by_side))
         except (KeyboardInterrupt, GeneratorExit):
-            self.stop.set()
+            stop.set()  # films that are being read are given up
             raise
 
     def predict(self, path: Path | str, threshold: float = 0.0) -> FilmPrediction:

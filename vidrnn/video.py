@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +67,9 @@ _CODECS = {
 def is_film(path: Path) -> bool:
     """Whether a path looks like a film: a file with a film's suffix, or a folder of only numbered pictures."""
     if path.is_dir():
-        return bool(_numbered_pictures(path))
+        with suppress(PermissionError):
+            return bool(_numbered_pictures(path))
+        return False
     return path.suffix.lower() in FILM_SUFFIXES and path.is_file()
 
 
@@ -74,19 +77,21 @@ def resized(pixels: Pixels, size: Size | None) -> Pixels:
     """The whole picture at another size, never cropped; (height, width, 3). None leaves it as it is.
 
     Shrunk by means over areas: halved as long as it can be, since a mean of two by two pixels is by far the quickest.
+    A side that grows is interpolated.
     """
-    height, width = pixels.shape[:2]
-    if size is None or (height, width) == (size.height, size.width):
+    if size is None:
         return pixels
-    if size.height > height or size.width > width:
-        return _scaled(pixels, size, cv2.INTER_LINEAR)
-    while height % 2 == width % 2 == 0 and height >= 2 * size.height and width >= 2 * size.width:
+    height, width = pixels.shape[:2]
+    shrunk = Size(min(height, size.height), min(width, size.width))
+    while height % 2 == width % 2 == 0 and height >= 2 * shrunk.height and width >= 2 * shrunk.width:
         height, width = height // 2, width // 2
         pixels = _scaled(pixels, Size(height, width), cv2.INTER_AREA)
-    return _scaled(pixels, size, cv2.INTER_AREA)
+    return _scaled(_scaled(pixels, shrunk, cv2.INTER_AREA), size, cv2.INTER_LINEAR)
 
 
 def _scaled(pixels: Pixels, size: Size, how: int) -> Pixels:
+    if pixels.shape[:2] == (size.height, size.width):
+        return pixels
     return np.asarray(cv2.resize(pixels, (size.width, size.height), interpolation=how), dtype=np.uint8)
 
 
@@ -97,6 +102,8 @@ def open_film(path: Path | str, *, rate: float | None = None) -> Film:
     Raises FilmError, one sentence, when there is nothing here that can be shown.
     """
     path = Path(path)
+    if not _is_utf8(path):
+        raise FilmError(f"{path}: its name is not UTF-8. Rename it.")
     if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--rate {rate}: a rate is more than 0 frames per second.")
     try:
@@ -359,8 +366,6 @@ def _is_utf8(path: Path) -> bool:
 def _open_file(path: Path, rate: float | None) -> _Source:
     if reason := why_not_a_file(path):
         raise FilmError(f"{path}: {reason}")
-    if not _is_utf8(path):
-        raise FilmError(f"{str(path).encode(errors='replace').decode()}: its name is not UTF-8. Rename it.")
     if rate is not None:
         raise UsageError(f"{path}: is a film with a clock of its own; --rate is for folders of pictures. Leave it out.")
     if path.suffix.lower() == ".webp":
@@ -399,6 +404,8 @@ def _open_folder(path: Path, rate: float | None) -> _Source:
         )
     if rate is None:
         raise FilmError(f"{path}: {len(pictures)} pictures but no rate. Say --rate FPS.")
+    if foreign := [picture for picture in pictures if not _is_utf8(picture)]:
+        raise FilmError(f"{path}: {len(foreign)} of its pictures have names that are not UTF-8. Rename them.")
     seconds = [index / rate for index in range(len(pictures))]
     return _Pictures(
         f"{pictures[0].suffix[1:].lower()} pictures", seconds, lambda index: _read_picture(pictures[index])

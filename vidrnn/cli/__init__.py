@@ -5,7 +5,9 @@ Exit codes: 0 all well; 1 some of the work failed; 2 wrong use; 130 stopped by C
 
 from __future__ import annotations
 
+import errno
 import gc
+import io
 import os
 import sys
 import threading
@@ -21,6 +23,7 @@ from vidrnn.errors import UsageError, VidrnnError
 
 _RUBBISH = 50_000
 """Objects between two searches for rubbish: imports make none, and searching them is a tenth of a short command."""
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
 
 COMMANDS = ("train", "predict", "evaluate", "compare", "export", "info")
@@ -81,8 +84,13 @@ def _leave(code: int | str | None) -> None:
 
 def _run() -> None:
     gc.set_threshold(_RUBBISH)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need be no text
     try:
-        _app(sys.argv[1:])(prog_name="vidrnn")
+        try:
+            _app(sys.argv[1:])(prog_name="vidrnn")
+        finally:
+            sys.stdout.flush()
     except VidrnnError as error:
         from vidrnn.console.base import show_error
 
@@ -108,4 +116,19 @@ def _run() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
+        _hush()
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        from vidrnn.console.base import show_error
+
+        _hush()
+        show_error(VidrnnError(f"What was found could not be written: {error.strerror}."))
+        sys.exit(1)
+
+
+def _hush() -> None:
+    """Nobody takes what is said; let it go nowhere, or Python would try again while it ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

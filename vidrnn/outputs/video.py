@@ -13,13 +13,16 @@ import numpy as np
 from vidrnn.answers import UNKNOWN
 from vidrnn.filming import write_film
 from vidrnn.outputs.base import Answered, Output
-from vidrnn.values import FilmPrediction, Pixels, Segment, Size
+from vidrnn.values import FilmPrediction, Frame, Pixels, Segment, Size
 from vidrnn.video import open_film, resized
 
 Colour = tuple[int, int, int]
 
-_NARROWEST = 320
-"""Pixels: a narrower film is enlarged by a whole factor, since no word could be read below it."""
+_NARROWEST, _TALLEST_ENLARGED, _LARGEST = 320, 1440, 8192
+"""Pixels. No word could be read below a narrower film: it is enlarged by a whole factor as far as its height allows,
+and stands in the middle. A larger one is shrunk, since VP8 takes but twice as much."""
+_LONGEST_GAP_SECONDS = 60.0
+"""A longer one is not filled: there the time stamps are more likely wrong than the film is that long."""
 _LETTERS, _SMALLEST_LETTERS, _LARGEST_LETTERS = 1 / 26, 12, 48
 """Height of the letters: as a share of the width; in pixels."""
 _WEIGHT = 500
@@ -62,13 +65,36 @@ def _write(answered: Answered, file: Path) -> None:
 
 
 def _annotated(answered: Answered, fps: float) -> Iterator[Pixels]:
-    """Every frame at an even pace, so that the film stays in time whatever its own rate does."""
+    """Every frame at an even pace, so that the film stays in time whatever its own rate does; a gap shows what was
+    before it.
+    """
     with open_film(answered.film, rate=answered.rate if answered.film.is_dir() else None) as film:
-        factor = -(-_NARROWEST // film.size.width)
-        size = Size(film.size.height * factor, film.size.width * factor)
-        strip = Strip(answered.found, size.width)
+        size = shown_size(film.size)
+        strip = Strip(answered.found, max(_NARROWEST, size.width))
+        before: Frame | None = None
         for frame in film.sampled(1 / fps):
-            yield np.concatenate([resized(frame.pixels, size), strip.at(frame.seconds)])
+            gap = 0.0 if before is None else frame.seconds - before.seconds
+            missing = round(gap * fps) - 1 if gap <= _LONGEST_GAP_SECONDS else 0
+            for number in range(1, missing + 1):
+                assert before is not None
+                yield _above(before.pixels, size, strip.at(before.seconds + number / fps))
+            yield _above(frame.pixels, size, strip.at(frame.seconds))
+            before = frame
+
+
+def shown_size(film: Size) -> Size:
+    """Of the picture above the strip."""
+    enlarged = max(1, min(-(-_NARROWEST // film.width), _TALLEST_ENLARGED // film.height))
+    scale = min(enlarged, _LARGEST / max(film.height, film.width))
+    return Size(max(1, round(scale * film.height)), max(1, round(scale * film.width)))
+
+
+def _above(pixels: Pixels, size: Size, strip: Pixels) -> Pixels:
+    """A picture in the middle above a strip that may be wider."""
+    left = (strip.shape[1] - size.width) // 2
+    sides = (left, strip.shape[1] - size.width - left)
+    grounds = [np.full((size.height, width, 3), _PAPER, dtype=np.uint8) for width in sides]
+    return np.concatenate([np.concatenate([grounds[0], resized(pixels, size), grounds[1]], axis=1), strip])
 
 
 @dataclass(frozen=True)
