@@ -113,6 +113,11 @@ def test_each_command_explains_itself(vidrnn: Command, command: str) -> None:
     assert "Usage: vidrnn" in ended.out
 
 
+def test_the_help_of_a_flag_tells_what_holds_without_it(vidrnn: Command) -> None:
+    told = " ".join(vidrnn("predict", "--help").out.replace("│", " ").split())
+    assert "take over [0.1]" in told and "[as the model stores it]" in told and "[by RANK, WORLD_SIZE]" in told
+
+
 def test_a_command_that_does_not_exist_is_wrong_use(vidrnn: Command) -> None:
     assert "dance" in vidrnn("dance").refused(2)
 

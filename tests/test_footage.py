@@ -109,7 +109,7 @@ UNREADABLE = {
     "exoplayer__sample_with_colr_mdcv_and_clli.mp4": "holds AV1, which this OpenCV cannot decode.",
     "exoplayer__sample_with_sdt.ts": "says that it holds pictures (mpeg2), but none could be decoded",
     "exoplayer__subsample_encrypted_noaltref.webm": "is encrypted; only a copy without encryption can be read.",
-    "small__AudioVideoInterleave.avi": "there are no frames in it.",
+    "small__AudioVideoInterleave.avi": "holds no frames.",
     "small__FlashVideo.flv": "says that it holds pictures, but ends before the first: it is cut short.",
     "small__Mpeg4.mp4": "has an index without tracks: there is no video stream in it.",
     "small__mp4-with-audio.mp4": "holds only sound, no pictures.",
@@ -117,7 +117,7 @@ UNREADABLE = {
     "torchcodec__av1_video.mkv": "holds AV1, which this OpenCV cannot decode.",
 }
 NOTED = {
-    "decord__corrupted.mp4": "Damaged after 28 frames: what could be decoded was used.",
+    "decord__corrupted.mp4": "Damaged after 28 frames: what could be read, 49 in all, was used.",
     "opencv-doc__box.mp4": "The time stamps go back 231 times: the times there are estimated.",
     "small__webm.webm": "Only one frame could be read, of 1.0 claimed seconds: it is a still, or was cut short.",
 }

@@ -417,7 +417,7 @@ def transport_stream(*types: int) -> Callable[[Path], object]:
         ("noise.avi", noise, "no pictures were found"),
         ("sound.wav", sound, "holds only sound"),
         ("sound.mp4", sound, "holds only sound"),
-        ("still.webp", noise, "there are no frames in it"),
+        ("still.webp", noise, "holds no frames"),
         ("cut.mp4", make_cut, "its index (moov) is missing"),
         ("index.mp4", lambda path: path.write_bytes(_NO_TRACKS), "there is no video stream in it"),
         ("header.flv", lambda path: path.write_bytes(b"FLV\1\1\0\0\0\x09\0\0\0\0"), "ends before the first"),

@@ -166,7 +166,8 @@ def _films_of(source: str) -> list[Path]:
     matches = sorted((Path(match) for match in glob.glob(source, recursive=True)), key=natural_key)  # noqa: PTH207
     films = [film for match in matches for film in _films_of_match(match)]
     if not films:
-        raise UsageError(f"{source}: this pattern matches no film, but {counted(len(matches), 'other file')}.")
+        others = f", but {counted(len(matches), 'other file')}" if matches else ""
+        raise UsageError(f"{source}: this pattern matches no film{others}.")
     return films
 
 

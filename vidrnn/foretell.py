@@ -205,7 +205,7 @@ class Showing:
                 yield frame, judged
             facts, notes = film.facts(), tuple(film.notes)
         if not errors.seconds:
-            raise FilmError(f"{self.path}: no frames in it. Is it a film?")
+            raise FilmError(f"{self.path}: holds no frames. Is it a film?")
         if len(errors.seconds) <= WARM_FRAMES:
             count = len(errors.seconds)
             notes += (f"Only {count} frame{'s' * (count != 1)}: too few for any to be foretold and judged.",)

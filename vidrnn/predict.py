@@ -79,7 +79,7 @@ class Predictor:
                         self.going(told.seconds[-1] - told.seconds[0], film.claimed_seconds)
             facts, notes = film.facts(), tuple(film.notes)
         if not told.seconds:
-            raise FilmError(f"{path}: no frames in it. Is it a film?")
+            raise FilmError(f"{path}: holds no frames. Is it a film?")
         end = facts.first_seconds + facts.duration_seconds
         return FilmScores(path, *told.finish(), np.asarray(told.seconds), end, facts.frames, notes)
 

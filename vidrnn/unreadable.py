@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from shlex import quote
 
 TEXT = "holds text; it is not a film."
 _FLV_PICTURES = 1
@@ -61,9 +62,10 @@ def why_no_frames(path: Path, codec: str, claimed_frames: int) -> str:
     if b"encv" in ends or b"\x47\xe1\x81" in ends:  # an encrypted sample entry of MP4; ContentEncAlgo of Matroska
         return "is encrypted; only a copy without encryption can be read."
     if codec == "av1":
-        return f"holds AV1, which this OpenCV cannot decode. Convert it: ffmpeg -i {path.name} -c:v libx264 out.mp4"
+        convert = f"ffmpeg -i {quote(str(path))} -c:v libx264 out.mp4"
+        return f"holds AV1, which this OpenCV cannot decode. Convert it: {convert}"
     if claimed_frames == 0:
-        return "there are no frames in it."
+        return "holds no frames."
     if path.is_file() and claimed_frames > path.stat().st_size:  # no frame takes less than a byte: a guess, no claim
         return f"says that it holds pictures ({codec}), but none could be decoded: it is damaged or cut short."
     return f"none of its {claimed_frames} claimed frames ({codec}) could be decoded: it is damaged."

@@ -121,7 +121,7 @@ def first_frames(path: Path, sampling: Sampling, size: Size, rate: float | None 
     with open_film(path, rate=rate if path.is_dir() else None) as film:
         window = list(islice(film.sampled(sampling.spacing_seconds, size=size), sampling.frames))
     if not window:
-        raise FilmError(f"{path}: no frames in it. Is it a film?")
+        raise FilmError(f"{path}: holds no frames. Is it a film?")
     return np.stack([frame.pixels for frame in window])
 
 
@@ -264,7 +264,8 @@ class Film:
     def _damage(self) -> Iterator[str]:
         if self._broken_at:
             many = f" and {len(self._broken_at) - 1} more times" if len(self._broken_at) > 1 else ""
-            yield f"Damaged after {self._broken_at[0]} frames{many}: what could be decoded was used."
+            read = f"what could be read, {self._frames} in all, was used"
+            yield f"Damaged after {self._broken_at[0]} frames{many}: {read}."
         if self._sizes_differ:
             yield "The size of the picture changes; every frame was brought to the size of the first."
         read, claimed = self._clock.duration_seconds, self.claimed_seconds

@@ -52,6 +52,7 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",  # [defaults] in square brackets are no markup
     )
     app.callback()(main)
     asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS

@@ -55,7 +55,7 @@ def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="Films, folders of films or patterns; or a camera's number, the address of a stream, - for a pipe.",
         ),
     ],

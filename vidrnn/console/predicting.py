@@ -54,7 +54,7 @@ class PredictionView(View):
         self._rows.append(prediction_json(found))
         if isinstance(found, FilmFailure):
             self.failed += 1
-            self.console.print(f"{escape(str(found.path))}  [red]{escape(found.reason)}[/red]")
+            self.console.print(f"{escape(str(found.path))}  [red]{escape(found.reason)}[/red]", soft_wrap=True)
         elif not self._as_json:
             self._answer(found)
         if self._films > 1:
@@ -65,10 +65,11 @@ class PredictionView(View):
         frames = f"{found.frames:,} frame{'s' * (found.frames != 1)}, {fps:.4g} fps"
         self.console.print(
             f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {frames}  "
-            f"[bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
+            f"[bold]{escape(found.label)}[/bold]  {found.probability:.2f}",
+            soft_wrap=True,
         )
         for note in found.notes:
-            self.console.print(f"  {escape(note)}", style="yellow")
+            self.console.print(f"  {escape(note)}", style="yellow", soft_wrap=True)
         if len(found.segments) > 1:
             self.console.print(_segments(found))
 
