@@ -102,6 +102,18 @@ def test_it_stops_at_once_with_its_last_segment_closed_though_the_pipe_is_silent
     assert all(one["end_seconds"] == after["start_seconds"] for one, after in pairwise(kept))
 
 
+def test_ctrl_c_that_ends_the_sender_of_a_silent_pipe_too_is_no_error() -> None:
+    with watching() as process:
+        assert process.stderr is not None and process.stdin is not None
+        while not process.stderr.readline().startswith(b"watching"):
+            pass
+        process.stdin.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+        assert process.stderr.read() == b""
+        process.stdin = None
+
+
 @pytest.mark.slow
 def test_it_ends_well_though_the_decoder_waits_for_the_next_piece_of_a_stream(
     tmp_path: Path, ffmpeg: Callable[..., None]

@@ -142,7 +142,7 @@ def _h264(file: Path, beside: Path, first: Pixels, fps: float) -> Iterator[_Writ
         ) from None
     with av.open(str(beside.absolute()), "w") as container:
         rate = Fraction(round(fps * _MP4_PER_SECOND), _MP4_PER_SECOND).limit_denominator(1001)
-        stream = container.add_stream("libx264", rate=rate, options={"threads": "1"})
+        stream = container.add_stream("libx264", rate=rate, options={"threads": "1", "preset": "veryfast"})
         stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
 

@@ -264,8 +264,8 @@ class Film:
     def _damage(self) -> Iterator[str]:
         if self._broken_at:
             many = f" and {len(self._broken_at) - 1} more times" if len(self._broken_at) > 1 else ""
-            read = f"what could be read, {self._frames} in all, was used"
-            yield f"Damaged after {self._broken_at[0]} frames{many}: {read}."
+            used = f"what could be read, {self._frames} in all, was used"
+            yield f"Damaged after {self._broken_at[0]} frames{many}: {used}."
         if self._sizes_differ:
             yield "The size of the picture changes; every frame was brought to the size of the first."
         read, claimed = self._clock.duration_seconds, self.claimed_seconds

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -37,7 +37,7 @@ from vidrnn.cli.options import (
     jobs_here,
     model_named,
 )
-from vidrnn.errors import UsageError
+from vidrnn.errors import FilmError, UsageError
 from vidrnn.header import foretells_frames
 from vidrnn.parallel import available_cores
 
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from vidrnn.foretold import Asked as AskedFrames
     from vidrnn.live import Firmness, Watcher
     from vidrnn.values import FilmFailure
+
+_SAME_MOMENT_SECONDS = 0.2
 
 
 def predict(
@@ -284,6 +286,7 @@ def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
         watched = screen is not None
         camera = stack.enter_context(Camera(asked.address, sight, patience, stop=stop, watched=watched))
         view = stack.enter_context(LiveView(str(asked.model), asked.address.shown, remark))
+        stack.enter_context(_no_error_of_a_stop(stop))
         for happening in watch(camera, watcher, asked.firmness):
             view.show(happening)
             if lines is not None and isinstance(happening, Stretch):
@@ -291,6 +294,16 @@ def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
             if screen is not None and screen.closed_after(camera.picture, view.now):
                 stop.set()
     return 128 + caught[0] if caught else 0
+
+
+@contextmanager
+def _no_error_of_a_stop(stop: Event) -> Iterator[None]:
+    """Ctrl-C ends whoever sends the stream, too: that it broke off just then is no news."""
+    try:
+        yield
+    except FilmError:
+        if not stop.wait(_SAME_MOMENT_SECONDS):
+            raise
 
 
 def _watcher_of(asked: _Watching, runtime: RuntimeName | None, device: str) -> tuple[Sight, Callable[[], Watcher], str]:
