@@ -20,6 +20,8 @@ from test_cli import Command, vidrnn
 
 from vidrnn.addresses import READER
 from vidrnn.cli import _leave
+from vidrnn.cli.predict import _no_error_of_a_stop
+from vidrnn.errors import FilmError
 
 __all__ = ["vidrnn"]  # the fixture
 
@@ -112,6 +114,15 @@ def test_ctrl_c_that_ends_the_sender_of_a_silent_pipe_too_is_no_error() -> None:
         assert process.wait(timeout=10) == 130
         assert process.stderr.read() == b""
         process.stdin = None
+
+
+def test_a_stream_that_breaks_off_just_before_it_is_stopped_is_no_error() -> None:
+    stop = threading.Event()
+    with _no_error_of_a_stop(stop):
+        threading.Timer(0.05, stop.set).start()
+        raise FilmError("the pipe: broke off.")
+    with pytest.raises(FilmError), _no_error_of_a_stop(threading.Event()):
+        raise FilmError("the pipe: broke off.")
 
 
 @pytest.mark.slow
