@@ -118,6 +118,29 @@ def test_after_a_break_all_begins_anew() -> None:
     assert (told[7].start_seconds, told[7].end_seconds) == pytest.approx((41.2, 41.5))
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_after_a_long_gap_every_frame_is_read_and_no_stretch_claims_what_nobody_saw(damaged: bool) -> None:
+    predictor, read = Predictor(tens_model()), list[int]()
+    encode = predictor.model.encode
+    predictor.model.encode = lambda pixels, before=None: read.append(len(pixels)) or encode(pixels, before)
+    late = [replace(frame(i), since_seconds=12.05 + i / 10, seconds=12.05 + i / 10) for i in range(5)]
+    if damaged:
+        late[0] = replace(late[0], since_seconds=0.5)
+    told = list(watch(Played([*(frame(i) for i in range(5)), *late]), predictor.stream))
+    assert sum(read) == 10, "each of the frames, and each once"
+    stretches = [(one.start_seconds, one.end_seconds, one.label) for one in told if isinstance(one, Stretch)]
+    assert stretches == [(0.0, pytest.approx(0.5), "0"), (12.05, pytest.approx(12.55), "0")]
+    assert [one.seconds for one in told if isinstance(one, Change)] == [0.0, 12.05]
+
+
+def test_a_slow_look_is_no_gap() -> None:
+    slow = Played([frame(0), *(replace(frame(i), since_seconds=15.0 * i, seconds=15.0 * i) for i in (1, 2))])
+    slow.spacing_seconds = 15.0
+    predictor = Predictor(tens_model())
+    told = [one for one in watch(slow, predictor.stream) if isinstance(one, Stretch)]
+    assert [(one.start_seconds, one.end_seconds) for one in told] == [(0.0, 45.0)]
+
+
 def test_what_was_seen_is_told_before_a_source_is_given_up() -> None:
     told: list[Any] = []
     with pytest.raises(FilmError, match="gone"):

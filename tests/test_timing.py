@@ -77,6 +77,33 @@ def test_times_that_are_passed_over_are_served_by_no_later_frame() -> None:
     assert grid.times_served(1.7) == pytest.approx([1.7]), "time does not go back"
 
 
+def test_after_a_gap_every_frame_is_served_again_whatever_is_passed_over() -> None:
+    camera, reader = Grid(0.315), Grid(0.315)
+    assert camera.times_served(0.0) == reader.times_served(0.0) == [0.0]
+    lost = []
+    for at in (12.05, 12.365, 12.68, 30.0, 30.315):
+        assert camera.times_served(at) == pytest.approx([at])
+        lost.append(reader.pass_over(at))
+        assert reader.times_served(at) == pytest.approx([at])
+    assert lost[0] > 30 and lost[3] > 30, "what a gap took is lost"
+    assert [lost[place] for place in (1, 2, 4)] == [0, 0, 0]
+
+
+def test_a_slow_grid_loses_nothing_though_its_times_are_as_far_apart_as_a_gap() -> None:
+    grid = Grid(15.0)
+    for at in (0.0, 15.0, 30.0):
+        assert grid.pass_over(at) == 0
+        assert grid.times_served(at) == [at]
+
+
+def test_times_that_are_passed_over_right_after_a_gap_are_served_by_no_later_frame() -> None:
+    grid = Grid(0.1)
+    grid.times_served(0.0)
+    grid.pass_over(20.0)
+    assert grid.pass_over(20.5) == 5
+    assert grid.times_served(20.6) == pytest.approx([20.5, 20.6])
+
+
 def test_passing_over_nothing_changes_nothing() -> None:
     plain, asked = Grid(0.132), Grid(0.132)
     for index in range(200):

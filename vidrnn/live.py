@@ -18,6 +18,7 @@ import numpy as np
 
 from vidrnn.camera import Camera, LiveFrame
 from vidrnn.errors import FilmError, OutputError
+from vidrnn.timing import JUMP_SECONDS
 from vidrnn.values import Answer, Change, Now, Pixels, Segment, Size, Stretch
 
 _GLANCE_SECONDS = 0.05
@@ -65,8 +66,8 @@ def watch(
 ) -> Iterator[Happening | None]:
     """What happens until the source ends or is stopped; None now and then while nothing does.
 
-    `watcher` makes one that remembers nothing: another one is begun when the stream has broken off, since what was seen
-    before the gap says nothing of what is after it.
+    `watcher` makes one that remembers nothing: another one is begun when the stream has broken off, or nothing of it
+    was seen for more than 10 s, since what was seen before the gap says nothing of what is after it.
 
     Raises:
         FilmError: the source cannot be opened, or is lost for good. Everything that was seen has been told.
@@ -82,7 +83,7 @@ def watch(
         if not isinstance(news, LiveFrame):
             yield news
             continue
-        if life is not None and life.number != news.life:
+        if life is not None and not life.goes_on_with(news):
             yield from life.end()
             life = None
         life = life or _Life(news.life, watcher(), camera.spacing_seconds, firmness or Firmness())
@@ -94,14 +95,19 @@ def watch(
 
 
 class _Life:
-    """A stream from when it came to when it broke off."""
+    """A stream from when it came to when it broke off, or to a gap in it."""
 
     def __init__(self, number: int, watcher: Watcher, spacing_seconds: float, firmness: Firmness) -> None:
-        self.number = number
+        self._number = number
         self._watcher, self._spacing, self._steady = watcher, spacing_seconds, _Steady(firmness)
         self._newest: LiveFrame | None = None
         self._arrivals: deque[tuple[float, float]] = deque(maxlen=_ARRIVALS_KEPT)
         self._began: float | None = None
+
+    def goes_on_with(self, frame: LiveFrame) -> bool:
+        """Whether the frame follows on what was seen."""
+        reach = frame.seconds if self._newest is None else self._newest.seconds + self._spacing
+        return frame.life == self._number and frame.seconds - reach <= JUMP_SECONDS
 
     def see(self, frame: LiveFrame) -> Iterator[Happening]:
         """One more frame."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-_JUMP_SECONDS = 10.0  # a longer gap between two frames is a jump of the clock, not a still picture
+JUMP_SECONDS = 10.0
+"""A longer gap between two frames is a jump of the clock, not a still picture."""
 _TOLERANCE_SECONDS = 0.002  # containers round to 1 ms
 _REWIND_SECONDS = 0.5  # frames in the wrong order go back less than this, joined films more
 _HOLD_SECONDS = 0.001
@@ -18,7 +19,8 @@ class Grid:
     """Which of the times t0, t0 + spacing, t0 + 2 spacing, ... a frame stands for; t0 is the time of the first frame.
 
     A time is served by the first frame at or after it (2 ms of tolerance), so a frame after a gap serves several times.
-    After a jump of more than 10 s the grid starts anew. No answer depends on a later frame: a live stream can use it.
+    After a jump of more than 10 s the grid starts anew, at the frame or at the time that comes after it. No answer
+    depends on a later frame: a live stream can use it.
     """
 
     def __init__(self, spacing_seconds: float) -> None:
@@ -31,7 +33,7 @@ class Grid:
 
     def times_served(self, seconds: float) -> list[float]:
         """The grid times, in seconds, that the frame at `seconds` stands for; mostly none or one."""
-        if seconds - self._last > _JUMP_SECONDS:
+        if seconds - self._last > JUMP_SECONDS:
             self._start, self._served = seconds, 0
         self._last = seconds
         times = []
@@ -42,11 +44,15 @@ class Grid:
 
     def pass_over(self, seconds: float) -> int:
         """Leave out the times before this one, since the frames for them are lost; how many there were."""
-        if not self._served or seconds <= self._start:
+        if self._last == float("-inf") or seconds <= self._start:
             return 0
-        before, self._last = self._served, max(self._last, seconds)
-        self._served = max(before, math.ceil((seconds - self._start) / self.spacing_seconds - 1e-6))
-        return self._served - before
+        gap, self._last = seconds - self._last, max(self._last, seconds)
+        lost = max(0, math.ceil((seconds - self._start) / self.spacing_seconds - 1e-6) - self._served)
+        if gap > JUMP_SECONDS:
+            self._start, self._served = seconds, 0
+        else:
+            self._served += lost
+        return lost
 
 
 class Clock:
@@ -101,7 +107,7 @@ class Clock:
     def _go_on(self, seconds: float) -> None:
         step = seconds - self.seconds
         self.seconds = seconds
-        if step > _JUMP_SECONDS:
+        if step > JUMP_SECONDS:
             self._jumps.append((self._ticks, step))
             return
         self._steps += 1
@@ -192,7 +198,7 @@ class Pace:
     def came(self, seconds: float, asked: float, now: float) -> None:
         """A frame of a stream's time came now; it had been asked for then, by the same clock."""
         step, self._seconds = seconds - self._seconds, seconds
-        if self._begins or step > _JUMP_SECONDS or now - asked > max(_QUICK_SECONDS, step / 2):
+        if self._begins or step > JUMP_SECONDS or now - asked > max(_QUICK_SECONDS, step / 2):
             self._fresh_seconds, self._fresh_now, self._begins = seconds, now, False
 
     def spare_seconds(self, now: float) -> float:
