@@ -73,12 +73,61 @@ SECRET = "hunter2"
         f"http://10.0.0.7/live?channel=1&PWD={SECRET}",
         f"http://10.0.0.7/live?access_token={SECRET}",
         f"https://{SECRET}@host/x",
+        f"http://h/live?psw={SECRET}",
+        f"rtsp://h:1/user=admin&password={SECRET}&channel=1",
+        f"rtsp://h:1/user=admin_password={SECRET}_channel=1_stream=0.sdp?real_stream",
+        f"rtsp://h:1/user=admin_password=my_{SECRET}_channel=1",
+        f"rtsp://h:1/user%3Dadmin%26password%3D{SECRET}",
+        f"rtsp://h:1/cam;token={SECRET}/1",
+        f"http://h/x?a=1;password={SECRET}",
+        f"http://h/x?a=1,password={SECRET}",
+        f"http://h/x?a=1%26password={SECRET}",
+        f"http://h/x?password=a;{SECRET}",
+        f"http://h/x?password=a%26{SECRET}",
+        f"http://h/x?password=a/{SECRET}?b",
+        f"http://h/x?password=a#{SECRET}",
+        f"http://h/x?pass_phrase={SECRET}",
+        f"http://h/x?token=Zm9_{SECRET}==",
+        f"http://h/x?p%61ss={SECRET}",
+        f"http://h/x#token={SECRET}",
+        f"http://h/x?url=rtsp%3A%2F%2Fme%3A{SECRET}%40cam%2F1",
     ],
 )
 def test_passwords_are_neither_shown_nor_in_a_files_name(source: str) -> None:
     found = address(source)
-    assert SECRET not in found.shown + found.name
+    assert SECRET not in found.shown + found.name + repr(found)
     assert found.source == source, "the source itself is opened"
+
+
+def test_beside_a_secret_all_else_is_shown() -> None:
+    recorder = address("rtsp://h:1/user=admin_password=x_y_channel=1_stream=0.sdp?real_stream&c=2")
+    assert recorder.shown == "rtsp://h:1/user=admin_password=***_channel=1_stream=0.sdp?real_stream&c=2"
+    assert address("http://h/a_b;c=1/d?e=f&token=x&g").shown == "http://h/a_b;c=1/d?e=f&token=***&g"
+
+
+@pytest.mark.parametrize("sign", ["/", "?", "#"])
+@pytest.mark.parametrize("number", ["1234", "geheim"])
+def test_a_password_that_cuts_an_address_short_is_refused_and_not_quoted(sign: str, number: str) -> None:
+    with pytest.raises(UsageError, match="%2F") as refused:
+        live_address(f"rtsp://admin:{number}{sign}{SECRET}@10.0.0.7/door")
+    assert SECRET not in str(refused.value) and number not in str(refused.value)
+
+
+@pytest.mark.parametrize("source", [f"rtsp://admin:{SECRET}/1", f"rtsp://[{SECRET}@h/1", f"rtsp://a:{SECRET}@h:x/1"])
+def test_what_is_no_address_is_refused_and_not_quoted(source: str) -> None:
+    with pytest.raises(UsageError, match="is not an address") as refused:
+        live_address(source)
+    assert SECRET not in str(refused.value)
+
+
+def test_a_password_in_code_is_none_that_cuts_an_address_short() -> None:
+    assert address("rtsp://admin:a%2Fb%40c@10.0.0.7/door").shown == "rtsp://10.0.0.7/door"
+
+
+@pytest.mark.parametrize("source", ["99999999999", "1" * 300, "9" * 5000])
+def test_a_number_that_no_camera_has_is_refused(source: str) -> None:
+    with pytest.raises(UsageError, match="no camera has such a number"):
+        live_address(source)
 
 
 def test_what_is_no_secret_is_shown() -> None:
@@ -96,9 +145,21 @@ def test_a_name_is_that_of_a_file_and_tells_sources_apart() -> None:
         "tcp://[::1]:9",
         f"http://h/{'a' * 300}",
     ]
+    sources += ["rtsp://h/a-b", "rtsp://h/a/b", "rtsp://h-a/b", "rtsp://h:554/x", "rtsp://h/554/x", "rtsp://h:554"]
+    sources += [
+        "rtsp://h/554",
+        "rtsp://h/a/",
+        "rtsp://h//a",
+        "rtsp://h/a#1",
+        "rtsp://h-a",
+        "rtsp://h:5/6",
+        "rtsp://h/5/6",
+    ]
+    sources += ["rtsp://h/x?token=1&front", "rtsp://h/x?token=1&back", "rtsp://h/token=1/1", "rtsp://h/token=1/2"]
     names = [address(source).name for source in sources]
     assert names[:4] == ["camera-0", "camera-1", "pipe", "rtsp-h-a"]
     assert len(set(names)) == len(names)
+    assert address("rtsp://10.0.0.7:554/Streaming/101").name == "rtsp-10.0.0.7-554-Streaming-101"
     assert all(len(name) < 100 and name.replace("-", "").replace(".", "").replace("_", "").isalnum() for name in names)
 
 
