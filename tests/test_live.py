@@ -213,6 +213,32 @@ def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path, monkeypatch:
     assert file.read_text() == "kept\n"
 
 
+def test_a_file_that_another_one_writes_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "camera.jsonl"
+    with LineFile(file) as lines:
+        lines.add("first")
+        with file.open("a") as half:
+            half.write("ha")
+        with pytest.raises(OutputError, match=r"another vidrnn is writing it.*--out"):
+            LineFile(file)
+        assert file.read_text() == "first\nha"
+    with LineFile(file) as lines:
+        lines.add("then")
+    assert file.read_text() == "first\nthen\n"
+
+
+def test_where_there_are_no_locks_lines_are_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("vidrnn.live.fcntl.flock", unknown)
+    with LineFile(tmp_path / "camera.jsonl") as lines:
+        lines.add("kept")
+    assert lines.file.read_text() == "kept\n"
+
+
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):

@@ -5,6 +5,7 @@ The source can be any, and so can what answers: it is handed each newest frame a
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -179,22 +180,41 @@ def _time(epoch_seconds: float) -> str:
 
 
 class LineFile:
-    """A file of lines that only grows: each is in it whole once it is added, and stays when all else is killed."""
+    """A file of lines that only grows: each is in it whole once it is added, and stays when all else is killed.
+
+    One process at a time writes it; whoever is killed lets go.
+    """
 
     def __init__(self, file: Path) -> None:
         """Go on with `file`, or begin it; half a line that a power cut left at its end is taken off.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: it cannot be written, or another vidrnn writes it.
         """
         self.file = file
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            self._end = _whole_lines_bytes(file)
             self._handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-            os.ftruncate(self._handle, self._end)
         except OSError as problem:
             raise _not_written(file, problem) from problem
+        try:
+            self._end = self._begun()
+        except BaseException:
+            os.close(self._handle)
+            raise
+
+    def _begun(self) -> int:
+        """How long the file is, with nobody else at it and nothing in it but whole lines."""
+        if not _locked(self._handle):
+            raise OutputError(
+                f"{self.file}: another vidrnn is writing it. Stop that one, or name another folder: --out DIR."
+            )
+        try:
+            end = _whole_lines_bytes(self.file)
+            os.ftruncate(self._handle, end)
+        except OSError as problem:
+            raise _not_written(self.file, problem) from problem
+        return end
 
     def __enter__(self) -> Self:
         return self
@@ -219,10 +239,19 @@ class LineFile:
         self._end += len(text)
 
 
+def _locked(handle: int) -> bool:
+    """Whether nobody else holds a file, until it is closed; where the file system knows no locks, that is believed."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
 def _whole_lines_bytes(file: Path) -> int:
-    """How many bytes of a file are whole lines; 0 if there is none."""
-    if not file.exists():
-        return 0
+    """How many bytes of a file are whole lines."""
     with file.open("rb") as lines:
         end = lines.seek(0, os.SEEK_END)
         while end:
