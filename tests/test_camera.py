@@ -381,6 +381,52 @@ def test_a_frame_that_cannot_be_decoded_is_made_good_by_the_next(captures: list[
     assert (found[2].since_seconds, found[2].seconds) == pytest.approx((0.2 + 1 / FPS, 0.8))
 
 
+def test_a_decoder_that_says_no_once_is_asked_again(captures: list[Capture]) -> None:
+    captures.append(Capture(6))
+    grab, asked = captures[0].grab, list[int]()
+
+    def grudging() -> bool:
+        asked.append(len(asked))
+        return asked[-1] % 3 == 2 and grab()
+
+    captures[0].grab = grudging  # type: ignore[method-assign]
+    with camera("-") as opened:
+        assert numbers(frames(opened, 6)) == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("source", "patience", "limits"),
+    [
+        ("-", Patience(), (0, 0)),
+        ("tcp://h:1", Patience(open_seconds=8, silence_seconds=1.5), (8000, 1500)),
+        ("tcp://h:1", Patience(open_seconds=1e-9, silence_seconds=float("inf")), (1, 2**31 - 1)),
+    ],
+)
+def test_how_long_a_source_may_be_silent_is_told_to_the_decoder_and_of_a_pipe_nothing(
+    monkeypatch: pytest.MonkeyPatch, source: str, patience: Patience, limits: tuple[int, int]
+) -> None:
+    asked: list[list[int]] = []
+
+    def opened(source: str, reader: int, settings: list[int]) -> Capture:
+        asked.append(settings)
+        return Capture(1)
+
+    monkeypatch.setattr("vidrnn.camera.cv2.VideoCapture", opened)
+    with camera(source, patience) as one:
+        frames(one, 1)
+    settings = dict(zip(asked[0][::2], asked[0][1::2], strict=True))
+    assert (settings[cv2.CAP_PROP_OPEN_TIMEOUT_MSEC], settings[cv2.CAP_PROP_READ_TIMEOUT_MSEC]) == limits
+
+
+def test_a_frame_that_is_kept_for_its_time_keeps_nobody_from_leaving(captures: list[Capture]) -> None:
+    captures.append(Capture(9, stamp=lambda i: 5.0 * i))
+    opened = camera("-")
+    with opened:
+        frames(opened, 1)
+        time.sleep(0.1)
+    assert not opened._thread.is_alive()
+
+
 def test_a_stream_that_breaks_off_again_and_again_is_looked_for_ever_more_patiently(
     captures: list[Capture],
 ) -> None:
@@ -392,7 +438,7 @@ def test_a_stream_that_breaks_off_again_and_again_is_looked_for_ever_more_patien
             return len(pauses) == 8
 
     captures += [Capture(5), *(Capture(0) for _ in range(3)), Capture(5)]
-    with camera("tcp://h:1", Patience(lost_seconds=3600), stop=Hasty()) as opened:
+    with camera("tcp://h:1", Patience(lost_seconds=float("inf")), stop=Hasty()) as opened:
         said = [told for told in news(opened) if isinstance(told, str)]
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 0.1, 0.2, 0.4, 0.8])
     assert [line.split(": ")[1].split(" after")[0] for line in said] == ["broke off", "is back", "broke off"]

@@ -202,6 +202,10 @@ REFUSED = {
     "rtsp://": "names no host",
     "0 --reconnect -1": "--reconnect",
     "0 --show": "no screen here",
+    "0 --silence nan": "--silence",
+    "0 --reconnect nan": "--reconnect",
+    "99999999999": "no camera has such a number",
+    "rtsp://admin:geheim/1@host/door": "%2F",
 }
 
 
@@ -217,6 +221,17 @@ def test_what_cannot_be_meant_is_refused_with_a_sentence(
 def test_a_pipe_that_nobody_writes_to_is_told(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     assert "nothing is piped in" in vidrnn("predict", "-", "--model", MODEL).refused(2)
+
+
+def test_a_pipe_that_is_closed_is_told(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert "nothing is piped in" in vidrnn("predict", "-", "--model", MODEL).refused(2)
+
+
+@pytest.mark.parametrize("long", ["inf", "1e12"])
+def test_patience_may_be_endless(vidrnn: Command, long: str) -> None:
+    patience = ["--silence", long, "--reconnect", long]
+    assert "nothing listens" in vidrnn("predict", "tcp://127.0.0.1:9", "--model", MODEL, *patience).refused(1)
 
 
 def test_a_stream_that_is_not_there_fails_without_its_password(vidrnn: Command) -> None:

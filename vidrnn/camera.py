@@ -35,6 +35,7 @@ _KNOCK_SECONDS, _GOODBYE_SECONDS = 2.0, 0.5
 _ENDED = 0.95
 """Of the frames that a source claims to have: one that brought so many has come to its end, and did not break off."""
 _WORDS_KEPT = 32
+_LONGEST_MILLISECONDS = 2.0**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +302,16 @@ def _opened(address: LiveAddress, patience: Patience, open_seconds: float) -> cv
         capture = cv2.VideoCapture(int(address.source))
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     else:
-        silence = 0.0 if address.kind is Kind.PIPE else patience.silence_seconds
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(1000 * open_seconds) if silence else 0]
-        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(1000 * silence)]
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _milliseconds(address, open_seconds)]
+        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, _milliseconds(address, patience.silence_seconds)]
         source = "pipe:0" if address.kind is Kind.PIPE else address.source
         capture = cv2.VideoCapture(source, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1, *limits])
     return capture if capture.isOpened() else None
+
+
+def _milliseconds(address: LiveAddress, seconds: float) -> int:
+    """How long the decoder is to wait, as it wants to be told; to 0 there is no limit."""
+    return 0 if address.kind is Kind.PIPE else round(min(max(1.0, 1000 * seconds), _LONGEST_MILLISECONDS))
 
 
 def _grabbed(capture: cv2.VideoCapture) -> float | None:

@@ -256,7 +256,7 @@ def _live_source(sources: list[str]) -> LiveAddress | None:
     address = addresses[0]
     if len(sources) > 1:
         raise UsageError(f"{address.shown}: is watched for ever, so nothing else can be read beside it. Name it alone.")
-    if address.kind is Kind.PIPE and sys.stdin.isatty():
+    if address.kind is Kind.PIPE and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("-: nothing is piped in. Try: ffmpeg -i FILM -c copy -f mpegts - | vidrnn predict -")
     return address
 
