@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from test_windows import FRAMES, runtime
 import vidrnn
 from vidrnn.answers import UNKNOWN, Reading, probabilities
 from vidrnn.config import HeadConfig
-from vidrnn.errors import FilmError, ModelError
+from vidrnn.errors import FilmError, ModelError, UsageError
 from vidrnn.predict import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.stream import Stream
@@ -130,6 +131,65 @@ def test_an_answer_less_probable_than_the_threshold_is_unknown() -> None:
 def test_a_stream_without_frames_has_no_answer() -> None:
     with pytest.raises(FilmError, match="before its first frame"):
         Predictor(tens_model()).stream().finish()
+
+
+@pytest.mark.parametrize(
+    ("picture", "found"),
+    [
+        (np.zeros((24, 32, 4), np.uint8), "(24, 32, 4) uint8"),
+        (np.zeros((24, 32), np.uint8), "(24, 32) uint8"),
+        (np.zeros((24, 32, 3), np.float32), "(24, 32, 3) float32"),
+        (np.zeros((0, 32, 3), np.uint8), "(0, 32, 3) uint8"),
+        (np.zeros((1, 24, 32, 3), np.uint8), "(1, 24, 32, 3) uint8"),
+        (None, "a NoneType"),
+    ],
+)
+def test_what_is_no_picture_is_told_and_costs_nothing(picture: Pixels, found: str) -> None:
+    stream = Predictor(tens_model()).stream()
+    with pytest.raises(UsageError, match=re.escape(f"(height, width, 3) uint8 RGB, a numpy array, not {found}.")):
+        stream.push(picture, 0.0)
+    assert stream.push(paint_number(33, SHOWN), 0.0).label == "30"
+
+
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), 1.0, 0.5])
+def test_a_time_that_is_not_later_is_told_and_costs_nothing(at: float) -> None:
+    stream = Predictor(tens_model()).stream()
+    stream.push(paint_number(0, SHOWN), 1.0)
+    with pytest.raises(UsageError, match=f"later than 1, not {at:g}"):
+        stream.push(paint_number(0, SHOWN), at)
+    assert stream.push(paint_number(0, SHOWN), 1.1).seconds == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), float("-inf")])
+def test_a_first_time_that_is_none_is_told(at: float) -> None:
+    stream = Predictor(tens_model()).stream()
+    with pytest.raises(UsageError, match="that is finite, not"):
+        stream.push(paint_number(0, SHOWN), at)
+    with pytest.raises(UsageError, match="that is finite, not"):
+        stream.pass_over(at)
+    assert stream.push(paint_number(0, SHOWN), -5.0).seconds == -5.0
+
+
+def test_a_stream_that_was_finished_takes_nothing_more() -> None:
+    stream = Predictor(tens_model()).stream()
+    stream.push_many(numbers(5))
+    with pytest.raises(UsageError, match=r"cannot end at 0\.2 seconds, since its last frame is at 0\.4"):
+        stream.finish(0.2)
+    assert stream.finish().label == "0"
+    for again in (stream.finish, lambda: stream.push(paint_number(0, SHOWN), 9.0)):
+        with pytest.raises(UsageError, match="was finished"):
+            again()
+
+
+def test_a_picture_may_be_painted_over_and_may_be_a_view() -> None:
+    canvas, told = np.empty((24, 32, 3), np.uint8), []
+    for painted_over in (False, True):
+        stream = Predictor(tens_model()).stream(at_once=4)
+        for picture, at in numbers(25):
+            canvas[:] = picture[:, :, ::-1]
+            stream.push(canvas[:, :, ::-1] if painted_over else picture, at)
+        told.append(stream.finish())
+    assert told[0] == told[1]
 
 
 def test_a_state_that_cannot_be_carried_is_refused_in_a_sentence() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 
 from vidrnn.answers import Floats, Reading, Segmenter, answer, probabilities
 from vidrnn.cuts import CutFinder, small_pictures
-from vidrnn.errors import FilmError, ModelError
+from vidrnn.errors import FilmError, ModelError, UsageError
 from vidrnn.runtimes.base import Runtime
 from vidrnn.timing import Grid
 from vidrnn.values import Answer, Pixels, Reset, Segment
@@ -40,25 +41,42 @@ class Stream:
         self._waiting: list[tuple[Pixels, float]] = []
         self._unsettled: deque[float] = deque()
         self._newest: Answer | None = None
-        self._end_seconds = 0.0
+        self._end_seconds = -math.inf
+        self._ended = False
 
     def push(self, pixels: Pixels, seconds: float) -> Answer:
         """Read one frame on: pixels (height, width, 3) uint8 RGB of any size, at a time later than that before.
 
         What it gives is the newest answer that there is; its `seconds` says of when. The first frame is answered at
         once, and after it every `at_once` frames of the grid.
+
+        Raises:
+            UsageError: it is no such picture or no such time, or the stream was finished.
         """
+        self._goes_on()
+        _check_picture(pixels)
+        if not self._end_seconds < seconds < math.inf:
+            later = f"later than {self._end_seconds:g}" if math.isfinite(self._end_seconds) else "that is finite"
+            raise UsageError(f"the stream: wanted the frame's time in seconds, {later}, not {seconds:g}.")
         times = self._grid.times_served(seconds)
         self._end_seconds = seconds
         if times:
             shown = resized(pixels, self._model.handling.size)
+            if shown is pixels:
+                shown = pixels.copy()  # whoever gave it may paint the next one over it
             self._waiting += [(shown, at) for at in times]
         if self._newest is None or len(self._waiting) >= self._at_once:
             self._read_waiting()
         return self._told()
 
     def pass_over(self, seconds: float) -> None:
-        """Frames for the model's times before this one are lost: no later frame is to stand for those times."""
+        """Frames for the model's times before this one are lost: no later frame is to stand for those times.
+
+        Raises:
+            UsageError: it is no finite time.
+        """
+        if not math.isfinite(seconds):
+            raise UsageError(f"the stream: wanted a time in seconds that is finite, not {seconds:g}.")
         self._grid.pass_over(seconds)
 
     def push_many(self, frames: Iterable[tuple[Pixels, float]]) -> list[Answer]:
@@ -72,15 +90,25 @@ class Stream:
 
         Raises:
             FilmError: no frame was pushed.
+            UsageError: it was finished before, or `end_seconds` is before its last frame.
         """
+        self._goes_on()
+        if end_seconds is not None and not self._end_seconds <= end_seconds < math.inf:
+            raise UsageError(
+                f"the stream: cannot end at {end_seconds:g} seconds, since its last frame is at {self._end_seconds:g}."
+            )
         self._read_waiting()
         if self._newest is None:
             raise FilmError("the stream: ended before its first frame, so there is nothing to answer.")
         last = self._newest.seconds + self._model.handling.sampling.spacing_seconds
         end = max(self._end_seconds, last) if end_seconds is None else end_seconds
-        ending = self._reader.finish()
+        ending, self._ended = self._reader.finish(), True
         ended = self._newest.ended + self._settle(ending.steps) + self._segmenter.finish(end)
         return answer(ending.clip, end, self._reading, ended)
+
+    def _goes_on(self) -> None:
+        if self._ended:
+            raise UsageError("the stream: was finished, and takes nothing more. Begin another: .stream().")
 
     def _read_waiting(self) -> None:
         if not self._waiting:
@@ -104,6 +132,14 @@ class Stream:
         assert self._newest is not None
         told, self._newest = self._newest, replace(self._newest, ended=())
         return told
+
+
+def _check_picture(pixels: Pixels) -> None:
+    known = isinstance(pixels, np.ndarray)
+    if known and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size:
+        return
+    found = f"{pixels.shape} {pixels.dtype}" if known else f"a {type(pixels).__name__}"
+    raise UsageError(f"the stream: wanted a picture (height, width, 3) uint8 RGB, a numpy array, not {found}.")
 
 
 def reader_of(model: Runtime, reset: Reset) -> Reader:
