@@ -31,6 +31,12 @@ def test_the_picture_fits_a_screen_and_keeps_its_shape_with_words_below_it(heigh
     assert full.mean() == pytest.approx(0.75, abs=0.01)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 5000), (5000, 1), (1, 1)])
+def test_a_picture_of_any_shape_can_be_shown(height: int, width: int) -> None:
+    shown = captioned(np.zeros((height, width, 3), np.uint8), "sit-down", 0.75)
+    assert 0 < shown.shape[1] <= 1280 and 1 < shown.shape[0] < 900
+
+
 def test_without_a_screen_a_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("DISPLAY", raising=False)

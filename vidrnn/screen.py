@@ -59,7 +59,8 @@ def captioned(picture: Pixels, label: str, probability: float) -> Pixels:
     """The picture, brought to a size that fits a screen and can be read, with a line of words and a bar below it."""
     height, width = picture.shape[:2]
     factor = min(_LARGEST[0] / width, _LARGEST[1] / height, max(1.0, _NARROWEST / width))
-    shown = cv2.resize(picture, (round(width * factor), round(height * factor)), interpolation=cv2.INTER_AREA)
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    shown = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return np.concatenate([np.asarray(shown, np.uint8), _caption(shown.shape[1], label, probability)])
 
 
