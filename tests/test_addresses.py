@@ -130,6 +130,10 @@ def test_a_number_that_no_camera_has_is_refused(source: str) -> None:
         live_address(source)
 
 
+def test_an_address_in_capitals_is_opened_as_decoders_know_it() -> None:
+    assert address("RTSP://Me:X@Host/Cam").source == "rtsp://Me:X@Host/Cam"
+
+
 def test_what_is_no_secret_is_shown() -> None:
     assert address("rtsp://me:x@10.0.0.7:8554/door?channel=2").shown == "rtsp://10.0.0.7:8554/door?channel=2"
     assert [address(source).shown for source in ("3", "-")] == ["camera 3", "the pipe"]

@@ -275,6 +275,7 @@ def test_a_film_at_an_address_is_read_whole_faster_than_life_and_seen_as_a_film_
         ("tcp://127.0.0.1:{port}", "nothing listens on port"),
         ("rtsp://127.0.0.1:{port}/cam", "nothing listens on port"),
         ("http://nowhere.invalid/cam", "there is no host nowhere.invalid"),
+        ("http://no..where/cam", "there is no host no..where"),
         ("udp://127.0.0.1:{port}", "nothing came in time"),
         ("63", "cannot be opened"),
     ],

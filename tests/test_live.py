@@ -19,7 +19,7 @@ from vidrnn.console.predicting import live_line
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.live import Firmness, LineFile, _Steady, warmed_up, watch
 from vidrnn.predict import Predictor
-from vidrnn.values import Answer, Change, Now, Size, Stretch
+from vidrnn.values import Answer, Change, Now, Segment, Size, Stretch
 
 SHOWN = Size(24, 32)
 NOON = 1_800_000_000.0
@@ -97,6 +97,27 @@ def test_times_of_day_are_those_at_which_frames_arrived() -> None:
     assert [epoch(one.start_time) for one in stretches] == [NOON, NOON + 20]
     assert epoch(stretches[0].end_time) == epoch(stretches[1].start_time)
     assert epoch(stretches[1].end_time) == pytest.approx(NOON + 38.1)
+
+
+def test_a_stretch_that_does_not_follow_on_the_one_before_begins_when_its_first_frame_arrived() -> None:
+    class Rare:
+        """Tells of stretches with something between them, as of what is unusual."""
+
+        def push(self, pixels: np.ndarray, seconds: float) -> Answer:
+            ended = Segment(round(seconds - 0.3, 1), seconds, "rare", 0.9)
+            told = (ended,) if round(10 * seconds) in (5, 19) else ()
+            return Answer(seconds, "rare", 0.9, ("rare",), (0.9,), told)
+
+        def pass_over(self, seconds: float) -> None:
+            pass
+
+        def finish(self, end_seconds: float | None = None) -> Answer:
+            return Answer(2.0, "rare", 0.9, ("rare",), (0.9,))
+
+    played = Played(frame(index, arrived=NOON + 2 * index) for index in range(20))
+    told = [one for one in watch(played, Rare) if isinstance(one, Stretch)]
+    assert [epoch(one.start_time) - NOON for one in told] == [4, 32]
+    assert [epoch(one.end_time) - NOON for one in told] == [10, 38]
 
 
 def epoch(text: str) -> float:

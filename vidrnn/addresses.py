@@ -51,7 +51,7 @@ class LiveAddress:
     """A live source."""
 
     source: str = field(repr=False)
-    """As it was named; may hold a password."""
+    """As it is opened; may hold a password."""
     kind: Kind
 
     @property
@@ -137,7 +137,7 @@ def _network(source: str, scheme: str) -> LiveAddress:
         ) from None
     if not there:
         raise UsageError(f"{scheme}://...: names no host. Wanted {scheme}://HOST:PORT/PATH.")
-    return LiveAddress(source, Kind.NETWORK)
+    return LiveAddress(scheme + source[len(scheme) :], Kind.NETWORK)  # decoders know the small letters only
 
 
 def _host(parts: SplitResult) -> str:

@@ -353,7 +353,7 @@ def _why_no_answer(host: str, port: int) -> str:
     """What is found by knocking at the door."""
     try:
         socket.create_connection((host, port), timeout=_KNOCK_SECONDS).close()
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         return f"there is no host {host}."
     except ConnectionRefusedError:
         return f"nothing listens on port {port} of {host}."

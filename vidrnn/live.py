@@ -103,7 +103,7 @@ class _Life:
         self._watcher, self._spacing, self._steady = watcher, spacing_seconds, _Steady(firmness)
         self._newest: LiveFrame | None = None
         self._arrivals: deque[tuple[float, float]] = deque(maxlen=_ARRIVALS_KEPT)
-        self._began: float | None = None
+        self._told_until = float("nan"), 0.0
 
     def goes_on_with(self, frame: LiveFrame) -> bool:
         """Whether the frame follows on what was seen."""
@@ -128,9 +128,12 @@ class _Life:
 
     def _ended(self, answer: Answer) -> Iterator[Stretch]:
         for segment in answer.ended:
-            start = self._arrived_at(segment.start_seconds) if self._began is None else self._began
-            self._began = max(start, self._arrived_at(segment.end_seconds))
-            yield self._stretch(segment, start, self._began)
+            before, end = self._told_until
+            follows = abs(segment.start_seconds - before) <= _SAME_SECONDS
+            start = end if follows else max(end, self._arrived_at(segment.start_seconds))
+            end = max(start, self._arrived_at(segment.end_seconds))
+            self._told_until = segment.end_seconds, end
+            yield self._stretch(segment, start, end)
 
     def _stretch(self, segment: Segment, start: float, end: float) -> Stretch:
         assert self._newest is not None
