@@ -141,3 +141,9 @@ def test_who_was_behind_is_up_to_date_again_when_a_frame_had_to_be_waited_for() 
 
 def test_a_jump_of_the_streams_time_gives_no_time() -> None:
     assert came([(0.0, 0.0, 1.0), (3600.0, 1.0, 1.0)]).spare_seconds(1.0) == 0
+
+
+def test_a_jump_of_the_streams_time_takes_no_time_from_what_came_before_it() -> None:
+    assert came([(0.0, 0.0, 1.0), (2.0, 1.0, 1.0), (3602.0, 1.0, 1.0)]).spare_seconds(1.5) == pytest.approx(1.5)
+    waited = came([(0.0, 0.0, 1.0), (0.1, 1.0, 1.1), (12.1, 1.1, 13.1)])
+    assert waited.spare_seconds(13.1) == 0

@@ -198,7 +198,9 @@ class Pace:
     def came(self, seconds: float, asked: float, now: float) -> None:
         """A frame of a stream's time came now; it had been asked for then, by the same clock."""
         step, self._seconds = seconds - self._seconds, seconds
-        if self._begins or step > JUMP_SECONDS or now - asked > max(_QUICK_SECONDS, step / 2):
+        if step > JUMP_SECONDS:
+            self._fresh_seconds += step  # life is not waited for where the clock jumped
+        if self._begins or now - asked > max(_QUICK_SECONDS, step / 2):
             self._fresh_seconds, self._fresh_now, self._begins = seconds, now, False
 
     def spare_seconds(self, now: float) -> float:
