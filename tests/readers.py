@@ -32,7 +32,9 @@ def opened(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Pat
         process = {"process": os.getpid()} if settings.get("processes") else {}
         for suffix in settings.get("suffixes", (".txt",)):
             file_for(suffix).parent.mkdir(parents=True, exist_ok=True)
-            file_for(suffix).write_text(text + suffix)
+            file_for(suffix).write_text(text + settings.get("mark", suffix))
+            if film.stem == "half" and suffix == settings.get("hangs_after"):
+                time.sleep(1000)
         return {"path": name, "label": text, "frames": len(text), "notes": ["a", "b"], **process}
 
     return read

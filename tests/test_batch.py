@@ -195,6 +195,41 @@ def test_results_beside_the_films_are_not_taken_for_films(tmp_path: Path) -> Non
     assert set(batch_of((*found, inside / "one.txt"), root, tmp_path / "out").names) == {"one", "two", "three.txt"}
 
 
+def stopped_halfway(batch: Batch, file: Path) -> None:
+    """Run a batch of "half" and of another film until the former has written one of its files."""
+    journey = batch.run(Local(2))
+    next(journey)
+    while not file.exists():
+        time.sleep(0.01)
+    journey.close()
+
+
+def test_results_of_films_that_were_not_finished_are_not_taken_for_films(tmp_path: Path) -> None:
+    root, out = tmp_path / "films", tmp_path / "films/out"
+    films = texts(root, "half", "one")
+    how: dict[str, Any] = {"suffixes": (".txt", ".csv"), "settings": {"hangs_after": ".txt"}}
+    stopped_halfway(batch_of(films, root, out, **how), out / "half.txt")
+    mine = texts(out, "mine.txt")
+    found = (*films, out / "half.txt", out / "one.csv", *mine)
+    expected = {"half", "one", "out/mine.txt"}
+    assert set(batch_of(found, root, out, **how).names) == expected
+    assert set(batch_of(found, root, tmp_path / "elsewhere", suffixes=(".srt",)).names) == expected
+    assert set(done(batch_of(found, root, out, suffixes=(".csv",)))) == expected
+
+
+def test_a_film_that_other_work_was_begun_on_is_done_again(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "half", "one")
+    out = tmp_path / "out"
+    done(batch_of(films, tmp_path / "films", out))
+    (out / "half.txt").unlink()
+    other = {"hangs_after": ".txt", "mark": " of another model"}
+    stopped_halfway(batch_of(films, tmp_path / "films", out, identity="two", settings=other), out / "half.txt")
+    assert (out / "half.txt").read_text() == "half of another model"
+    assert [row["path"] for row in summary(out)] == ["one"]
+    assert not done(batch_of(films, tmp_path / "films", out))["half"].before
+    assert (out / "half.txt").read_text() == "half.txt"
+
+
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 

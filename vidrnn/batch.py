@@ -1,8 +1,9 @@
 """Many films: one result or one error for each, kept as it comes, so that what was killed goes on where it stopped.
 
-In the folder of results stand the files of each film, a hidden record of each film that is done, and the summary. A
-record is written last, names the film's size and time and the work that was done, and thus says all that is to be
-known by whoever goes on. This module does not know what is done with a film.
+In the folder of results stand the files of each film, a hidden record of each film that was begun, and the summary. A
+record is written before a film's files, to say which there may be, and again after them with the row, the film's size
+and time and the work that was done: it says all that is to be known by whoever goes on. This module does not know what
+is done with a film.
 """
 
 from __future__ import annotations
@@ -223,7 +224,9 @@ class Batch:
     def _kept(self, name: str) -> dict[str, Any] | None:
         """The record of a film, if it is of this work and of the film as it is now, and its files are there."""
         record = self._results.record(name)
-        if record is None or record["work"] != self.work.identity or record["film"] != _seen(self.names[name]):
+        if record is None or record["row"] is None or record["work"] != self.work.identity:
+            return None
+        if record["film"] != _seen(self.names[name]):
             return None
         wanted = () if "error" in record["row"] else self.work.suffixes
         return record if all(result_file(self.out, name, suffix).is_file() for suffix in wanted) else None
@@ -237,13 +240,13 @@ class _Results:
     out: Path
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """What was written down of a film when it was done; None if nothing whole was."""
+        """What was written down of a film; None if nothing was, and its `row` is None if it was only begun."""
         return _record(self.out, name)
 
     def forget_parts(self, names: Iterable[str]) -> None:
         """Remove what was half written for films when those who wrote it were killed."""
         for name in names:
-            for suffix in self.work.suffixes:
+            for suffix in self._suffixes(name):
                 forget_part(result_file(self.out, name, suffix))
             forget_part(_record_file(self.out, name))
 
@@ -254,32 +257,39 @@ class _Results:
             VidrnnError: something else is wrong, and the work cannot go on.
         """
         seen = _seen(film)
+        self._write(name, seen, self._suffixes(name), None, again=True)
         try:
             row = reader(film, shown(name), lambda suffix: result_file(self.out, name, suffix))
         except FilmError as error:
-            return self._keep(name, seen, self._failed(film, name, FilmFailure.of(film, error).reason))
+            return self._keep(name, seen, self._failed(name, FilmFailure.of(film, error).reason))
         except VidrnnError:
             raise
         except Exception as error:  # a fault of ours, or of a library, costs this film its answer and no other
             said = f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"
-            return self._keep(name, seen, self._failed(film, name, said), again=True)
+            return self._keep(name, seen, self._failed(name, said), again=True)
         return self._keep(name, seen, row)
 
     def lost(self, film: Path, name: str, outcome: Lost) -> Row:
         """The row of a film whose worker broke down; it is tried again when the work is started again."""
-        return self._keep(name, _seen(film), self._failed(film, name, outcome.reason), again=True)
+        return self._keep(name, _seen(film), self._failed(name, outcome.reason), again=True)
 
-    def _failed(self, film: Path, name: str, reason: str) -> Row:
-        for suffix in {*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]}:
+    def _failed(self, name: str, reason: str) -> Row:
+        for suffix in self._suffixes(name):
             result_file(self.out, name, suffix).unlink(missing_ok=True)
         return {"path": shown(name), "error": reason}
 
     def _keep(self, name: str, seen: list[int], row: Row, *, again: bool = False) -> Row:
-        known = {*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]}
-        files = [suffix for suffix in sorted(known) if result_file(self.out, name, suffix).is_file()]
+        files = [suffix for suffix in self._suffixes(name) if result_file(self.out, name, suffix).is_file()]
+        self._write(name, seen, files, row, again=again)
+        return row
+
+    def _write(self, name: str, seen: list[int], files: Sequence[str], row: Row | None, *, again: bool) -> None:
         record = {"film": seen, "work": self.work.identity, "files": files, "again": again, "row": row}
         write_whole(_record_file(self.out, name), json.dumps(record, ensure_ascii=False) + "\n")
-        return row
+
+    def _suffixes(self, name: str) -> list[str]:
+        """Of all files that there may be of a film, those of earlier work included."""
+        return sorted({*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]})
 
 
 def _record_file(out: Path, name: str) -> Path:
