@@ -27,6 +27,10 @@ def opened(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Pat
             with Path(log).open("a") as file:
                 file.write(f"{name}\n")
         time.sleep(settings.get("seconds", 0))
+        if settings.get("parts"):
+            beside = file_for(".txt").with_name(f".part-{film.name}.txt")
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text("half of it")
         _fail(film.stem, film)
         text = film.read_text()
         process = {"process": os.getpid()} if settings.get("processes") else {}

@@ -116,6 +116,25 @@ def test_whatever_happens_to_a_film_costs_one_row(engine: str, tmp_path: Path) -
 
 
 @EVERY_ENGINE
+def test_nothing_half_written_is_left_of_a_film_that_brought_its_process_down(engine: str, tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "aborts", "damaged", "hangs")
+    settings = {"parts": True}
+    batch = batch_of(films, tmp_path / "films", tmp_path / "out", timeout_seconds=1.5, settings=settings)
+    assert all("error" in one.row for one in done(batch, engine_named(engine)).values())
+    assert not [file for file in tree(tmp_path / "out") if ".part-" in file]
+
+
+def test_what_was_half_written_before_a_kill_is_gone_when_the_work_goes_on(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "half", "one")
+    out, wide = tmp_path / "out", {"suffixes": (".csv", ".txt"), "settings": {"hangs_after": ".csv"}}
+    stopped_halfway(batch_of(films, tmp_path / "films", out, **wide), out / "half.csv")
+    for name in (".part-half.txt", ".part-half.csv", ".vidrnn/.part-half.json"):
+        (out / name).write_text("half of it")
+    done(batch_of(films, tmp_path / "films", out, suffixes=(".csv",)))
+    assert not [file for file in tree(out) if ".part-" in file], "be they of forms that are not wanted any more"
+
+
+@EVERY_ENGINE
 def test_each_who_works_opens_the_model_once(engine: str, tmp_path: Path) -> None:
     films = texts(tmp_path / "films", *(f"film{number}" for number in range(12)))
     batch = batch_of(films, tmp_path / "films", tmp_path / "out", settings={"processes": True})

@@ -201,8 +201,9 @@ class Batch:
         try:
             with closing(outcomes):  # whoever stops asking ends the workers now, not when rubbish is collected
                 for outcome in outcomes:
+                    row = self._row(todo, outcome)
                     del waiting[todo[outcome.index]]
-                    yield FilmDone(self._row(todo, outcome), before=False)
+                    yield FilmDone(row, before=False)
         finally:
             self._results.forget_parts(waiting)
 
@@ -274,6 +275,7 @@ class _Results:
         return self._keep(name, _seen(film), self._failed(name, outcome.reason), again=True)
 
     def _failed(self, name: str, reason: str) -> Row:
+        self.forget_parts([name])
         for suffix in self._suffixes(name):
             result_file(self.out, name, suffix).unlink(missing_ok=True)
         return {"path": shown(name), "error": reason}
