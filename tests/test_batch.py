@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def summary(out: Path) -> list[dict[str, str]]:
 
 
 def tree(out: Path) -> dict[str, bytes]:
-    """All that stands in a folder, but for the locks, which are empty."""
+    """All that stands in a folder, but for the locks."""
     files = (file for file in out.rglob("*") if file.is_file() and file.suffix != ".lock")
     return {file.relative_to(out).as_posix(): file.read_bytes() for file in files}
 
@@ -288,6 +289,38 @@ def test_two_runs_do_not_write_the_same_results(tmp_path: Path) -> None:
         done(batch_of(films, tmp_path / "films", tmp_path / "out"))
     first.close()
     assert len(done(batch_of(films, tmp_path / "films", tmp_path / "out"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("at_work", "comes"), [(Shard(), Shard(1, 2)), (Shard(2, 3), Shard()), (Shard(1, 2), Shard(2, 3))]
+)
+def test_results_are_not_shared_out_in_two_ways_at_once(at_work: Shard, comes: Shard, tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", *"abcdef")
+    out = tmp_path / "out"
+    first = batch_of(films, tmp_path / "films", out, shard=at_work).run(Local(1))
+    next(first)
+    how = rf"results in {at_work.count} shards\. Do one of them" if at_work.count > 1 else r"results\. Wait for it"
+    with pytest.raises(OutputError, match=how):
+        done(batch_of(films, tmp_path / "films", out, shard=comes))
+    if at_work.count > 1:
+        other = Shard(at_work.number % at_work.count + 1, at_work.count)
+        assert done(batch_of(films, tmp_path / "films", out, shard=other)), "shards of one count work side by side"
+        with pytest.raises(OutputError, match=how):
+            done(batch_of(films, tmp_path / "films", out, shard=comes))
+    first.close()
+    assert done(batch_of(films, tmp_path / "films", out, shard=comes))
+
+
+def test_where_a_file_system_knows_no_locks_the_work_is_done_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    films = texts(tmp_path / "films", "one", "two")
+    for shard in (Shard(), Shard(1, 2), Shard(2, 2)):
+        assert done(batch_of(films, tmp_path / "films", tmp_path / "out", shard=shard))
 
 
 # --- shards ----------------------------------------------------------------------------------------------------------

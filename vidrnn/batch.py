@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Worker
 from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
@@ -155,7 +155,7 @@ class Batch:
             OutputError: results cannot be written, or another run is at it; what is whole is kept.
             VidrnnError: the work cannot go on, such as with a damaged model.
         """
-        with _alone(self.out / _HIDDEN / f"shard-{self.shard.number}-of-{self.shard.count}.lock", self.out):
+        with _alone(self.out, self.shard):
             try:
                 yield from self._done(engine)
             except OutputError:
@@ -362,25 +362,53 @@ def _cell(value: Any) -> Any:
 
 
 @contextmanager
-def _alone(lock: Path, out: Path) -> Iterator[None]:
-    """Nobody else does the same work as long as the block lasts; whoever is killed lets go.
+def _alone(out: Path, shard: Shard) -> Iterator[None]:
+    """Nobody else does the same work as long as the block lasts, nor shares it out otherwise; who is killed lets go.
 
     Where the file system knows no locks there is no such help, and results are whole all the same.
+
+    Raises:
+        OutputError: somebody does, or nothing can be written there.
     """
+    at_it, remedy = f"{out}: another vidrnn is writing these results", "or name another folder: --out DIR."
+    with _opened(out, "shards.lock") as shards, _opened(out, f"shard-{shard.number}-of-{shard.count}.lock") as own:
+        if (count := _count_agreed(shards, shard.count)) not in {1, shard.count}:
+            raise OutputError(f"{at_it} in {count} shards. Do one of them (--shard 1/{count}), wait, {remedy}")
+        if count != shard.count or not _locked(own, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise OutputError(f"{at_it}. Wait for it, {remedy}")
+        yield
+
+
+def _opened(out: Path, name: str) -> IO[str]:
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
+        (out / _HIDDEN).mkdir(parents=True, exist_ok=True)
+        return (out / _HIDDEN / name).open("a+")
     except OSError as problem:
         raise OutputError(
             f"{out}: results cannot be written there: {problem.strerror or problem}. Name another folder: --out DIR."
         ) from problem
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f"{out}: another vidrnn is writing these results. Wait for it, or name another folder: --out DIR."
-            ) from None
-        except OSError:
-            pass
-        yield
+
+
+def _count_agreed(lock: IO[str], count: int) -> int:
+    """How many shards there are: `count` for whoever comes first, and for others as many as that one said.
+
+    The first writes its count while nobody else may read; then all share the lock for as long as they are at work.
+    """
+    if _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        lock.truncate(0)
+        lock.write(str(count))
+        lock.flush()
+    _locked(lock, fcntl.LOCK_SH)
+    lock.seek(0)
+    return int(lock.read() or count)
+
+
+def _locked(file: IO[str], how: int) -> bool:
+    """Whether it could be locked so; True, too, where the file system knows no locks."""
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
