@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vidrnn.batch import Row
+from vidrnn.engines.base import Item, Worker
 from vidrnn.errors import FilmError, ModelError, OutputError
 
 
@@ -69,3 +70,22 @@ def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callabl
         return {**read(film, name, file_for), "torch": "torch" in sys.modules}
 
     return watched
+
+
+def opened_for_numbers(settings: dict[str, Any]) -> Worker:
+    """What works on an item for the seconds that it names, and tells of its process; a pair of items meets."""
+
+    def worker(item: Item) -> dict[str, Any]:
+        if folder := settings.get("tells_where"):
+            Path(folder, str(os.getpid())).touch()
+        if item.get("killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(item.get("seconds", 0))
+        if "touches" in item:
+            Path(item["touches"]).touch()
+            began = time.monotonic()
+            while not Path(item["awaits"]).exists() and time.monotonic() < began + 20:
+                time.sleep(0.01)
+        return {"session": os.getsid(0), "met": "awaits" in item and Path(item["awaits"]).exists()}
+
+    return worker
