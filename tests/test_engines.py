@@ -71,7 +71,7 @@ _PROGRAM = """
 import sys
 from test_engines import job
 from vidrnn.engines.local import Local
-list(Local(1).run(job(tells_where=sys.argv[1]), [{"seconds": 1000}], [1000]))
+list(Local(1).run(job(tells_where=sys.argv[1]), [{"seconds": 60}], [60]))
 """
 
 
