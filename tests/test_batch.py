@@ -135,6 +135,32 @@ def test_what_was_half_written_before_a_kill_is_gone_when_the_work_goes_on(tmp_p
     assert not [file for file in tree(out) if ".part-" in file], "be they of forms that are not wanted any more"
 
 
+def test_a_film_whose_results_have_no_place_costs_one_row(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "beside", "sub/damaged", "sub/one", "two")
+    out = tmp_path / "out"
+    (out / "beside.txt").mkdir(parents=True)
+    (out / "sub").write_text("mine")
+    rows = {name: one.row for name, one in done(batch_of(films, tmp_path / "films", out)).items()}
+    assert rows["beside"]["error"].endswith("out/beside.txt is a folder, where a file is to be. Move it away.")
+    for name in ("sub/one", "sub/damaged"):
+        assert rows[name]["error"].endswith("out/sub is a file, where a folder is to be. Move it away.")
+    assert "error" not in rows["two"]
+    assert (out / "sub").read_text() == "mine"
+    assert len(summary(out)) == 4
+    (out / "sub").unlink()
+    found = done(batch_of(films, tmp_path / "films", out))
+    assert [name for name, one in found.items() if one.before] == ["two"]
+    assert found["sub/damaged"].row["error"] == "is damaged."
+    assert "error" not in found["sub/one"].row
+
+
+def test_a_place_for_the_summary_that_is_taken_is_told(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one")
+    (tmp_path / "out/summary.csv").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"summary.csv is a folder, where a file is to be\. Move it away\. What was"):
+        done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+
+
 @EVERY_ENGINE
 def test_each_who_works_opens_the_model_once(engine: str, tmp_path: Path) -> None:
     films = texts(tmp_path / "films", *(f"film{number}" for number in range(12)))

@@ -25,7 +25,7 @@ from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Work
 from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
 from vidrnn.naming import common_root, name_below, result_file, shown
 from vidrnn.values import FilmFailure
-from vidrnn.whole import forget_part, write_whole
+from vidrnn.whole import forget, forget_part, obstacle, write_whole
 
 SUMMARY_NAME = "summary.csv"
 _HIDDEN = ".vidrnn"
@@ -258,6 +258,8 @@ class _Results:
             VidrnnError: something else is wrong, and the work cannot go on.
         """
         seen = _seen(film)
+        if taken := next(filter(None, map(obstacle, self._files(name))), ""):
+            return self._keep(name, seen, self._failed(name, f"its results have no place: {taken}."), again=True)
         self._write(name, seen, self._suffixes(name), None, again=True)
         try:
             row = reader(film, shown(name), lambda suffix: result_file(self.out, name, suffix))
@@ -277,7 +279,7 @@ class _Results:
     def _failed(self, name: str, reason: str) -> Row:
         self.forget_parts([name])
         for suffix in self._suffixes(name):
-            result_file(self.out, name, suffix).unlink(missing_ok=True)
+            forget(result_file(self.out, name, suffix))
         return {"path": shown(name), "error": reason}
 
     def _keep(self, name: str, seen: list[int], row: Row, *, again: bool = False) -> Row:
@@ -288,6 +290,10 @@ class _Results:
     def _write(self, name: str, seen: list[int], files: Sequence[str], row: Row | None, *, again: bool) -> None:
         record = {"film": seen, "work": self.work.identity, "files": files, "again": again, "row": row}
         write_whole(_record_file(self.out, name), json.dumps(record, ensure_ascii=False) + "\n")
+
+    def _files(self, name: str) -> list[Path]:
+        """That are to be written of a film."""
+        return [result_file(self.out, name, suffix) for suffix in self.work.suffixes]
 
     def _suffixes(self, name: str) -> list[str]:
         """Of all files that there may be of a film, those of earlier work included."""
