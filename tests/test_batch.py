@@ -8,13 +8,14 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vidrnn.batch import Batch, FilmDone, Shard, Work
-from vidrnn.engines.base import Engine
+from vidrnn.engines.base import Engine, Item, Job, Outcome
 from vidrnn.engines.local import Local
 from vidrnn.errors import ModelError, OutputError, RunError, UsageError
 from vidrnn.naming import common_root, name_below, result_file
@@ -159,6 +160,21 @@ def test_a_place_for_the_summary_that_is_taken_is_told(tmp_path: Path) -> None:
     (tmp_path / "out/summary.csv").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"summary.csv is a folder, where a file is to be\. Move it away\. What was"):
         done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+
+
+def test_large_films_have_more_time_unless_it_is_said(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "large", "small")
+    os.truncate(films[0], 10_000_000)
+
+    class Noting(Local):
+        def run(self, job: Job, items: Sequence[Item], seconds: Sequence[float]) -> Generator[Outcome]:
+            noted.append([round(each) for each in seconds])
+            yield from ()
+
+    noted: list[list[int]] = []
+    for said in (None, 7):
+        done(batch_of(films, tmp_path / "films", tmp_path / "out", timeout_seconds=said), Noting())
+    assert noted == [[900, 300], [7, 7]]
 
 
 @EVERY_ENGINE
