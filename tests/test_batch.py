@@ -18,7 +18,7 @@ from vidrnn.batch import Batch, FilmDone, Shard, Work
 from vidrnn.engines.base import Engine, Item, Job, Outcome
 from vidrnn.engines.local import Local
 from vidrnn.errors import ModelError, OutputError, RunError, UsageError
-from vidrnn.naming import common_root, name_below, result_file
+from vidrnn.naming import alike, common_root, name_below, result_file
 
 SLOW_ENGINES = [pytest.param("ray", marks=pytest.mark.slow)]
 EVERY_ENGINE = pytest.mark.parametrize("engine", ["local", *SLOW_ENGINES])
@@ -82,6 +82,20 @@ def test_names_too_long_for_a_file_system_are_cut_and_stay_apart() -> None:
     files = [result_file(Path("out"), name, ".labelstudio.json") for name in names]
     assert files[0] != files[1]
     assert all(len(os.fsencode(file.name)) < 240 for file in files)
+
+
+def test_films_that_a_file_system_would_take_for_one_are_told(tmp_path: Path) -> None:
+    names = ["a/\u00e4.mp4", "b/x", "A/a\u0308.mp4"]
+    assert alike(names[:2]) is None and alike(names) == (names[0], names[2])
+    films = texts(tmp_path / "films", "One", "one", "two")
+    if len({film.stat().st_ino for film in films}) < 3:
+        pytest.skip("no two such films can be here")
+    out = tmp_path / "out"
+    assert len(done(batch_of(films, tmp_path / "films", out))) == 3, "here they are told apart"
+    (out / ".vidrnn/SHARDS.LOCK").touch()  # as it is where the lock is found under this name, too
+    with pytest.raises(OutputError, match="One and one: their results would be one file in"):
+        done(batch_of(films, tmp_path / "films", out))
+    assert len(done(batch_of(films[1:], tmp_path / "films", out))) == 2
 
 
 def test_names_are_told_from_where_all_sources_stand() -> None:

@@ -23,7 +23,7 @@ from typing import IO, Any, Self
 
 from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Worker
 from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
-from vidrnn.naming import common_root, name_below, result_file, shown
+from vidrnn.naming import alike, common_root, name_below, result_file, shown
 from vidrnn.values import FilmFailure
 from vidrnn.whole import forget, forget_part, obstacle, write_whole
 
@@ -31,6 +31,7 @@ SUMMARY_NAME = "summary.csv"
 _HIDDEN = ".vidrnn"
 """The folder with the records, beside the results."""
 _RECORD = ".json"
+_LOCK = "shards.lock"
 _PATIENCE_SECONDS, _PATIENCE_PER_MEGABYTE = 300.0, 60.0
 """How long a film may take where nobody says it: for a start, and for what it holds."""
 
@@ -156,6 +157,7 @@ class Batch:
             VidrnnError: the work cannot go on, such as with a damaged model.
         """
         with _alone(self.out, self.shard):
+            self._told_apart()
             try:
                 yield from self._done(engine)
             except OutputError:
@@ -179,6 +181,19 @@ class Batch:
             rows = now
             part = "" if self.shard.count == 1 else f"{self.shard.number}-of-{self.shard.count}-"
             write_whole(self.summary, _summary(rows, self.work.columns), part)
+
+    def _told_apart(self) -> None:
+        """Look whether each film's results have names of their own, where large letters are not told from small.
+
+        Raises:
+            OutputError: they have not.
+        """
+        if (self.out / _HIDDEN / _LOCK.upper()).exists() and (pair := alike(self.names)):
+            one, other = map(shown, pair)
+            raise OutputError(
+                f"{one} and {other}: their results would be one file in {self.out}, whose file system does not tell "
+                "large letters from small. Rename one of them, or name another folder: --out DIR."
+            )
 
     def _done(self, engine: Engine) -> Iterator[FilmDone]:
         todo = []
@@ -377,7 +392,7 @@ def _alone(out: Path, shard: Shard) -> Iterator[None]:
         OutputError: somebody does, or nothing can be written there.
     """
     at_it, remedy = f"{out}: another vidrnn is writing these results", "or name another folder: --out DIR."
-    with _opened(out, "shards.lock") as shards, _opened(out, f"shard-{shard.number}-of-{shard.count}.lock") as own:
+    with _opened(out, _LOCK) as shards, _opened(out, f"shard-{shard.number}-of-{shard.count}.lock") as own:
         if (count := _count_agreed(shards, shard.count)) not in {1, shard.count}:
             raise OutputError(f"{at_it} in {count} shards. Do one of them (--shard 1/{count}), wait, {remedy}")
         if count != shard.count or not _locked(own, fcntl.LOCK_EX | fcntl.LOCK_NB):
