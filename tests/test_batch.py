@@ -306,6 +306,13 @@ def test_a_film_that_other_work_was_begun_on_is_done_again(tmp_path: Path) -> No
     assert (out / "half.txt").read_text() == "half.txt"
 
 
+def test_where_there_is_nothing_but_results_it_is_told(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one")
+    done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+    with pytest.raises(UsageError, match=r"one\.txt: was written by vidrnn"):
+        batch_of((tmp_path / "out/one.txt",), tmp_path / "out", tmp_path / "more").of_shard()
+
+
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 
@@ -328,6 +335,22 @@ def test_a_full_disk_ends_the_run_with_its_sentence_and_keeps_what_is_whole(engi
     with pytest.raises(OutputError, match="full: could not be written: No space left on device"):
         done(batch_of(films, tmp_path / "films", tmp_path / "out"), engine_named(engine, jobs=1))
     assert [row["path"] for row in summary(tmp_path / "out")] == ["one"]
+
+
+def test_why_it_was_stopped_is_told_though_the_summary_cannot_be_written(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one", "two")
+    journey = batch_of(films, tmp_path / "films", tmp_path / "out").run(Local(1))
+    next(journey)
+    (tmp_path / "out/summary.csv").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        journey.throw(KeyboardInterrupt)
+
+
+def test_reasons_with_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one")
+    out = tmp_path / "o\udcff"
+    (out / "one.txt").mkdir(parents=True)
+    assert "o?/one.txt is a folder" in done(batch_of(films, tmp_path / "films", out))["one"].row["error"]
 
 
 def test_a_folder_that_takes_no_results_is_told(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def test_what_was_finished_in_time_is_not_lost_because_nobody_asked(engine: str)
 
 
 @EVERY_ENGINE
+def test_an_item_may_take_years(engine: str) -> None:
+    assert len(results(list(engine_named(engine).run(job(), [{}], [1e8])))) == 1
+
+
+@EVERY_ENGINE
 def test_an_item_that_takes_too_long_is_lost(engine: str) -> None:
     found = list(engine_named(engine).run(job(), [{"seconds": 100}, {}], [1, 30]))
     assert [(outcome.index, outcome.reason) for outcome in found if isinstance(outcome, Lost)] == [

@@ -134,9 +134,18 @@ class Batch:
 
     @cached_property
     def names(self) -> dict[str, Path]:
-        """What results call each film, and the film; results of any run, which may stand among the films, are none."""
+        """What results call each film, and the film; results of any run, which may stand among the films, are none.
+
+        Raises:
+            UsageError: all of them are results.
+        """
         root, results = common_root(self.starts), _ResultsAbove()
-        return {name_below(film, root): film for film in self.films if film not in results}
+        names = {name_below(film, root): film for film in self.films if film not in results}
+        if self.films and not names:
+            raise UsageError(
+                f"{self.films[0]}: was written by vidrnn, for another film. Name films that it did not write."
+            )
+        return names
 
     @property
     def summary(self) -> Path:
@@ -160,12 +169,9 @@ class Batch:
             self._told_apart()
             try:
                 yield from self._done(engine)
-            except OutputError:
-                with suppress(OutputError):  # the same is wrong with the summary, and was told
-                    self.summarise()
-                raise
             except BaseException:
-                self.summarise()
+                with suppress(OutputError):  # why it ended is what is to be told
+                    self.summarise()
                 raise
             self.summarise()
 
@@ -295,7 +301,7 @@ class _Results:
         self.forget_parts([name])
         for suffix in self._suffixes(name):
             forget(result_file(self.out, name, suffix))
-        return {"path": shown(name), "error": reason}
+        return {"path": shown(name), "error": shown(reason)}
 
     def _keep(self, name: str, seen: list[int], row: Row, *, again: bool = False) -> Row:
         files = [suffix for suffix in self._suffixes(name) if result_file(self.out, name, suffix).is_file()]

@@ -1,5 +1,6 @@
-"""Which file a result goes to: pure functions of names. Two films never share one, but where a file system does not tell
-large letters from small: `alike` finds those that would. Nothing is opened here.
+"""Which file a result goes to: pure functions of names. Nothing is opened here.
+
+Two films never share a file, but where a file system does not tell large letters from small: `alike` finds those.
 """
 
 from __future__ import annotations

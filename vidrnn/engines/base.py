@@ -14,6 +14,8 @@ from vidrnn.errors import RunError, VidrnnError
 
 READY = "ready"
 """What a hand says once it has opened its job."""
+_LONGEST_WAIT_SECONDS = 3600.0
+"""At once; systems cannot wait for more than some weeks, which a large film may be given."""
 
 Item = dict[str, Any]
 """What a worker is told of one item; it travels between processes."""
@@ -147,8 +149,8 @@ class Engine(ABC):
         """A new hand, which begins to open the job."""
 
     @abstractmethod
-    def spoken(self, lines: Sequence[Any], seconds: float | None) -> Sequence[Any]:
-        """Those of the lines on which something was said: once there is one, or after so long none; None: for ever."""
+    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """Those of the lines on which something was said: as soon as there is one, or after so long none."""
 
     def run(self, job: Job, items: Sequence[Item], seconds: Sequence[float]) -> Generator[Outcome]:
         """An outcome for each item, as they come; an item that takes longer than its `seconds` is lost.
@@ -179,7 +181,7 @@ class Engine(ABC):
         """What the hands say, once one of them says something or has to be given up."""
         speaking = {hand.line: hand for hand in hands if not hand.ended and hand.line is not None}
         patience = min(hand.deadline for hand in speaking.values()) - time.monotonic()
-        for line in self.spoken(list(speaking), max(0.0, patience) if patience < float("inf") else None):
+        for line in self.spoken(list(speaking), min(max(0.0, patience), _LONGEST_WAIT_SECONDS)):
             outcome = speaking[line].hear()
             if outcome is not None:
                 yield outcome

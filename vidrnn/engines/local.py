@@ -38,7 +38,7 @@ class Local(Engine):
         """As the contract says."""
         return _Process(job)
 
-    def spoken(self, lines: Sequence[Any], seconds: float | None) -> Sequence[Any]:
+    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
         """As the contract says."""
         return wait(lines, seconds)
 

@@ -29,7 +29,7 @@ class Ray(Engine):
         """As the contract says."""
         return _Actor(_joined(), job)
 
-    def spoken(self, lines: Sequence[Any], seconds: float | None) -> Sequence[Any]:
+    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
         """As the contract says."""
         done: Sequence[Any] = _joined().wait(list(lines), num_returns=1, timeout=seconds)[0]
         return done
