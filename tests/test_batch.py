@@ -241,6 +241,24 @@ def test_a_second_run_does_only_what_is_missing(tmp_path: Path) -> None:
     assert again(identity="another model", suffixes=(".txt", ".csv")) == ["killed", "one", "three", "two"]
 
 
+def test_files_of_other_work_are_not_taken_for_those_of_this(tmp_path: Path) -> None:
+    films, out = texts(tmp_path / "films", "one"), tmp_path / "out"
+
+    def before(work: str, *suffixes: str) -> bool:
+        batch = batch_of(films, tmp_path / "films", out, identity=work, suffixes=suffixes, settings={"mark": work})
+        return done(batch)["one"].before
+
+    assert not before("A", ".csv", ".txt")
+    assert not before("B", ".csv")
+    assert (out / "one.txt").read_text() == "oneA", "what somebody may still want is left"
+    assert not before("B", ".txt"), "the other file is of A"
+    assert (out / "one.txt").read_text() == "oneB"
+    assert before("B", ".csv", ".txt"), "both are of B"
+    texts(tmp_path / "films", "one")  # written anew
+    assert not before("B", ".csv")
+    assert not before("B", ".csv", ".txt")
+
+
 def test_a_film_that_got_damaged_loses_its_results(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     done(batch_of(films, tmp_path / "films", tmp_path / "out"))

@@ -31,6 +31,10 @@ SUMMARY_NAME = "summary.csv"
 _HIDDEN = ".vidrnn"
 """The folder with the records, beside the results."""
 _RECORD = ".json"
+_TOLD = ("film", "work", "files", "made", "again", "row")
+"""In a record: how the film was seen, by what work it was done, the suffixes of all files that there may be of it, and
+those of this work, whether it is to be done again, and its row, which is None as long as it is only begun.
+"""
 _LOCK = "shards.lock"
 _PATIENCE_SECONDS, _PATIENCE_PER_MEGABYTE = 300.0, 60.0
 """How long a film may take where nobody says it: for a start, and for what it holds."""
@@ -250,8 +254,9 @@ class Batch:
             return None
         if record["film"] != _seen(self.names[name]):
             return None
-        wanted = () if "error" in record["row"] else self.work.suffixes
-        return record if all(result_file(self.out, name, suffix).is_file() for suffix in wanted) else None
+        wanted = set() if "error" in record["row"] else {*self.work.suffixes}
+        there = wanted <= {*record["made"]} and all(result_file(self.out, name, suffix).is_file() for suffix in wanted)
+        return record if there else None
 
 
 @dataclass(frozen=True)
@@ -281,7 +286,7 @@ class _Results:
         seen = _seen(film)
         if taken := next(filter(None, map(obstacle, self._files(name))), ""):
             return self._keep(name, seen, self._failed(name, f"its results have no place: {taken}."), again=True)
-        self._write(name, seen, self._suffixes(name), None, again=True)
+        self._write(name, seen, self._suffixes(name), self._made(name, seen), None, again=True)
         try:
             row = reader(film, shown(name), lambda suffix: result_file(self.out, name, suffix))
         except FilmError as error:
@@ -305,16 +310,25 @@ class _Results:
 
     def _keep(self, name: str, seen: list[int], row: Row, *, again: bool = False) -> Row:
         files = [suffix for suffix in self._suffixes(name) if result_file(self.out, name, suffix).is_file()]
-        self._write(name, seen, files, row, again=again)
+        made = {*self._made(name, seen), *self.work.suffixes}
+        self._write(name, seen, files, [suffix for suffix in files if suffix in made], row, again=again)
         return row
 
-    def _write(self, name: str, seen: list[int], files: Sequence[str], row: Row | None, *, again: bool) -> None:
-        record = {"film": seen, "work": self.work.identity, "files": files, "again": again, "row": row}
-        write_whole(_record_file(self.out, name), json.dumps(record, ensure_ascii=False) + "\n")
+    def _write(
+        self, name: str, seen: list[int], files: list[str], made: list[str], row: Row | None, *, again: bool
+    ) -> None:
+        told = dict(zip(_TOLD, (seen, self.work.identity, files, made, again, row), strict=True))
+        write_whole(_record_file(self.out, name), json.dumps(told, ensure_ascii=False) + "\n")
 
     def _files(self, name: str) -> list[Path]:
         """That are to be written of a film."""
         return [result_file(self.out, name, suffix) for suffix in self.work.suffixes]
+
+    def _made(self, name: str, seen: list[int]) -> list[str]:
+        """The suffixes of the files that there are of a film by this work already, other forms of its answer."""
+        record = self.record(name)
+        same = record is not None and record["film"] == seen and record["work"] == self.work.identity
+        return record["made"] if record is not None and same else []
 
     def _suffixes(self, name: str) -> list[str]:
         """Of all files that there may be of a film, those of earlier work included."""
@@ -330,7 +344,7 @@ def _record(out: Path, name: str) -> dict[str, Any] | None:
         found = json.loads(_record_file(out, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.keys() == {"film", "work", "files", "again", "row"} else None
+    return found if isinstance(found, dict) and found.keys() == {*_TOLD} else None
 
 
 class _ResultsAbove:

@@ -23,7 +23,7 @@ class Ray(Engine):
 
     def places(self) -> int:
         """As the contract says."""
-        return self.jobs or int(_joined().cluster_resources().get("CPU", 1))
+        return self.jobs or max(1, int(_joined().cluster_resources().get("CPU", 1)))
 
     def hired(self, job: Job) -> _Actor:
         """As the contract says."""
@@ -53,9 +53,8 @@ def _joined() -> Any:
         ray.init(log_to_driver=False, configure_logging=False)
     from ray._private import worker
 
-    worker.print_to_stdstream = (
-        _told_beside  # it goes to standard output, which is for results, and cannot be told not to
-    )
+    # else it goes to standard output, which is for results, and no setting keeps it off
+    worker.print_to_stdstream = _told_beside
     return ray
 
 
