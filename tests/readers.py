@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vidrnn.batch import Row
+from vidrnn.engines.base import Item, Worker
 from vidrnn.errors import FilmError, ModelError, OutputError
 
 
@@ -27,12 +28,18 @@ def opened(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Pat
             with Path(log).open("a") as file:
                 file.write(f"{name}\n")
         time.sleep(settings.get("seconds", 0))
+        if settings.get("parts"):
+            beside = file_for(".txt").with_name(f".part-{film.name}.txt")
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text("half of it")
         _fail(film.stem, film)
         text = film.read_text()
         process = {"process": os.getpid()} if settings.get("processes") else {}
         for suffix in settings.get("suffixes", (".txt",)):
             file_for(suffix).parent.mkdir(parents=True, exist_ok=True)
-            file_for(suffix).write_text(text + suffix)
+            file_for(suffix).write_text(text + settings.get("mark", suffix))
+            if film.stem == "half" and suffix == settings.get("hangs_after"):
+                time.sleep(1000)
         return {"path": name, "label": text, "frames": len(text), "notes": ["a", "b"], **process}
 
     return read
@@ -63,3 +70,22 @@ def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callabl
         return {**read(film, name, file_for), "torch": "torch" in sys.modules}
 
     return watched
+
+
+def opened_for_numbers(settings: dict[str, Any]) -> Worker:
+    """What works on an item for the seconds that it names, and tells of its process; a pair of items meets."""
+
+    def worker(item: Item) -> dict[str, Any]:
+        if folder := settings.get("tells_where"):
+            Path(folder, str(os.getpid())).touch()
+        if item.get("killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(item.get("seconds", 0))
+        if "touches" in item:
+            Path(item["touches"]).touch()
+            began = time.monotonic()
+            while not Path(item["awaits"]).exists() and time.monotonic() < began + 20:
+                time.sleep(0.01)
+        return {"session": os.getsid(0), "met": "awaits" in item and Path(item["awaits"]).exists()}
+
+    return worker

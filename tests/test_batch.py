@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vidrnn.batch import Batch, FilmDone, Shard, Work
-from vidrnn.engines.base import Engine
+from vidrnn.engines.base import Engine, Item, Job, Outcome
 from vidrnn.engines.local import Local
 from vidrnn.errors import ModelError, OutputError, RunError, UsageError
-from vidrnn.naming import common_root, name_below, result_file
+from vidrnn.naming import alike, common_root, name_below, result_file
 
 SLOW_ENGINES = [pytest.param("ray", marks=pytest.mark.slow)]
 EVERY_ENGINE = pytest.mark.parametrize("engine", ["local", *SLOW_ENGINES])
@@ -56,7 +58,7 @@ def summary(out: Path) -> list[dict[str, str]]:
 
 
 def tree(out: Path) -> dict[str, bytes]:
-    """All that stands in a folder, but for the locks, which are empty."""
+    """All that stands in a folder, but for the locks."""
     files = (file for file in out.rglob("*") if file.is_file() and file.suffix != ".lock")
     return {file.relative_to(out).as_posix(): file.read_bytes() for file in files}
 
@@ -80,6 +82,20 @@ def test_names_too_long_for_a_file_system_are_cut_and_stay_apart() -> None:
     files = [result_file(Path("out"), name, ".labelstudio.json") for name in names]
     assert files[0] != files[1]
     assert all(len(os.fsencode(file.name)) < 240 for file in files)
+
+
+def test_films_that_a_file_system_would_take_for_one_are_told(tmp_path: Path) -> None:
+    names = ["a/\u00e4.mp4", "b/x", "A/a\u0308.mp4"]
+    assert alike(names[:2]) is None and alike(names) == (names[0], names[2])
+    films = texts(tmp_path / "films", "One", "one", "two")
+    if len({film.stat().st_ino for film in films}) < 3:
+        pytest.skip("no two such films can be here")
+    out = tmp_path / "out"
+    assert len(done(batch_of(films, tmp_path / "films", out))) == 3, "here they are told apart"
+    (out / ".vidrnn/SHARDS.LOCK").touch()  # as it is where the lock is found under this name, too
+    with pytest.raises(OutputError, match="One and one: their results would be one file in"):
+        done(batch_of(films, tmp_path / "films", out))
+    assert len(done(batch_of(films[1:], tmp_path / "films", out))) == 2
 
 
 def test_names_are_told_from_where_all_sources_stand() -> None:
@@ -113,6 +129,66 @@ def test_whatever_happens_to_a_film_costs_one_row(engine: str, tmp_path: Path) -
     assert {row["path"]: row["error"] for row in found if row["error"]} == reasons
     assert (tmp_path / "out/b/one.txt").read_text() == "b/one.txt"
     assert not (tmp_path / "out/a/damaged.txt").exists()
+
+
+@EVERY_ENGINE
+def test_nothing_half_written_is_left_of_a_film_that_brought_its_process_down(engine: str, tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "aborts", "damaged", "hangs")
+    settings = {"parts": True}
+    batch = batch_of(films, tmp_path / "films", tmp_path / "out", timeout_seconds=1.5, settings=settings)
+    assert all("error" in one.row for one in done(batch, engine_named(engine)).values())
+    assert not [file for file in tree(tmp_path / "out") if ".part-" in file]
+
+
+def test_what_was_half_written_before_a_kill_is_gone_when_the_work_goes_on(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "half", "one")
+    out, wide = tmp_path / "out", {"suffixes": (".csv", ".txt"), "settings": {"hangs_after": ".csv"}}
+    stopped_halfway(batch_of(films, tmp_path / "films", out, **wide), out / "half.csv")
+    for name in (".part-half.txt", ".part-half.csv", ".vidrnn/.part-half.json"):
+        (out / name).write_text("half of it")
+    done(batch_of(films, tmp_path / "films", out, suffixes=(".csv",)))
+    assert not [file for file in tree(out) if ".part-" in file], "be they of forms that are not wanted any more"
+
+
+def test_a_film_whose_results_have_no_place_costs_one_row(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "beside", "sub/damaged", "sub/one", "two")
+    out = tmp_path / "out"
+    (out / "beside.txt").mkdir(parents=True)
+    (out / "sub").write_text("mine")
+    rows = {name: one.row for name, one in done(batch_of(films, tmp_path / "films", out)).items()}
+    assert rows["beside"]["error"].endswith("out/beside.txt is a folder, where a file is to be. Move it away.")
+    for name in ("sub/one", "sub/damaged"):
+        assert rows[name]["error"].endswith("out/sub is a file, where a folder is to be. Move it away.")
+    assert "error" not in rows["two"]
+    assert (out / "sub").read_text() == "mine"
+    assert len(summary(out)) == 4
+    (out / "sub").unlink()
+    found = done(batch_of(films, tmp_path / "films", out))
+    assert [name for name, one in found.items() if one.before] == ["two"]
+    assert found["sub/damaged"].row["error"] == "is damaged."
+    assert "error" not in found["sub/one"].row
+
+
+def test_a_place_for_the_summary_that_is_taken_is_told(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one")
+    (tmp_path / "out/summary.csv").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"summary.csv is a folder, where a file is to be\. Move it away\. What was"):
+        done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+
+
+def test_large_films_have_more_time_unless_it_is_said(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "large", "small")
+    os.truncate(films[0], 10_000_000)
+
+    class Noting(Local):
+        def run(self, job: Job, items: Sequence[Item], seconds: Sequence[float]) -> Generator[Outcome]:
+            noted.append([round(each) for each in seconds])
+            yield from ()
+
+    noted: list[list[int]] = []
+    for said in (None, 7):
+        done(batch_of(films, tmp_path / "films", tmp_path / "out", timeout_seconds=said), Noting())
+    assert noted == [[900, 300], [7, 7]]
 
 
 @EVERY_ENGINE
@@ -165,6 +241,24 @@ def test_a_second_run_does_only_what_is_missing(tmp_path: Path) -> None:
     assert again(identity="another model", suffixes=(".txt", ".csv")) == ["killed", "one", "three", "two"]
 
 
+def test_files_of_other_work_are_not_taken_for_those_of_this(tmp_path: Path) -> None:
+    films, out = texts(tmp_path / "films", "one"), tmp_path / "out"
+
+    def before(work: str, *suffixes: str) -> bool:
+        batch = batch_of(films, tmp_path / "films", out, identity=work, suffixes=suffixes, settings={"mark": work})
+        return done(batch)["one"].before
+
+    assert not before("A", ".csv", ".txt")
+    assert not before("B", ".csv")
+    assert (out / "one.txt").read_text() == "oneA", "what somebody may still want is left"
+    assert not before("B", ".txt"), "the other file is of A"
+    assert (out / "one.txt").read_text() == "oneB"
+    assert before("B", ".csv", ".txt"), "both are of B"
+    texts(tmp_path / "films", "one")  # written anew
+    assert not before("B", ".csv")
+    assert not before("B", ".csv", ".txt")
+
+
 def test_a_film_that_got_damaged_loses_its_results(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     done(batch_of(films, tmp_path / "films", tmp_path / "out"))
@@ -195,6 +289,48 @@ def test_results_beside_the_films_are_not_taken_for_films(tmp_path: Path) -> Non
     assert set(batch_of((*found, inside / "one.txt"), root, tmp_path / "out").names) == {"one", "two", "three.txt"}
 
 
+def stopped_halfway(batch: Batch, file: Path) -> None:
+    """Run a batch of "half" and of another film until the former has written one of its files."""
+    journey = batch.run(Local(2))
+    next(journey)
+    while not file.exists():
+        time.sleep(0.01)
+    journey.close()
+
+
+def test_results_of_films_that_were_not_finished_are_not_taken_for_films(tmp_path: Path) -> None:
+    root, out = tmp_path / "films", tmp_path / "films/out"
+    films = texts(root, "half", "one")
+    how: dict[str, Any] = {"suffixes": (".txt", ".csv"), "settings": {"hangs_after": ".txt"}}
+    stopped_halfway(batch_of(films, root, out, **how), out / "half.txt")
+    mine = texts(out, "mine.txt")
+    found = (*films, out / "half.txt", out / "one.csv", *mine)
+    expected = {"half", "one", "out/mine.txt"}
+    assert set(batch_of(found, root, out, **how).names) == expected
+    assert set(batch_of(found, root, tmp_path / "elsewhere", suffixes=(".srt",)).names) == expected
+    assert set(done(batch_of(found, root, out, suffixes=(".csv",)))) == expected
+
+
+def test_a_film_that_other_work_was_begun_on_is_done_again(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "half", "one")
+    out = tmp_path / "out"
+    done(batch_of(films, tmp_path / "films", out))
+    (out / "half.txt").unlink()
+    other = {"hangs_after": ".txt", "mark": " of another model"}
+    stopped_halfway(batch_of(films, tmp_path / "films", out, identity="two", settings=other), out / "half.txt")
+    assert (out / "half.txt").read_text() == "half of another model"
+    assert [row["path"] for row in summary(out)] == ["one"]
+    assert not done(batch_of(films, tmp_path / "films", out))["half"].before
+    assert (out / "half.txt").read_text() == "half.txt"
+
+
+def test_where_there_is_nothing_but_results_it_is_told(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one")
+    done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+    with pytest.raises(UsageError, match=r"one\.txt: was written by vidrnn"):
+        batch_of((tmp_path / "out/one.txt",), tmp_path / "out", tmp_path / "more").of_shard()
+
+
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +355,22 @@ def test_a_full_disk_ends_the_run_with_its_sentence_and_keeps_what_is_whole(engi
     assert [row["path"] for row in summary(tmp_path / "out")] == ["one"]
 
 
+def test_why_it_was_stopped_is_told_though_the_summary_cannot_be_written(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one", "two")
+    journey = batch_of(films, tmp_path / "films", tmp_path / "out").run(Local(1))
+    next(journey)
+    (tmp_path / "out/summary.csv").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        journey.throw(KeyboardInterrupt)
+
+
+def test_reasons_with_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one")
+    out = tmp_path / "o\udcff"
+    (out / "one.txt").mkdir(parents=True)
+    assert "o?/one.txt is a folder" in done(batch_of(films, tmp_path / "films", out))["one"].row["error"]
+
+
 def test_a_folder_that_takes_no_results_is_told(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     (tmp_path / "taken").touch()
@@ -234,6 +386,38 @@ def test_two_runs_do_not_write_the_same_results(tmp_path: Path) -> None:
         done(batch_of(films, tmp_path / "films", tmp_path / "out"))
     first.close()
     assert len(done(batch_of(films, tmp_path / "films", tmp_path / "out"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("at_work", "comes"), [(Shard(), Shard(1, 2)), (Shard(2, 3), Shard()), (Shard(1, 2), Shard(2, 3))]
+)
+def test_results_are_not_shared_out_in_two_ways_at_once(at_work: Shard, comes: Shard, tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", *"abcdef")
+    out = tmp_path / "out"
+    first = batch_of(films, tmp_path / "films", out, shard=at_work).run(Local(1))
+    next(first)
+    how = rf"results in {at_work.count} shards\. Do one of them" if at_work.count > 1 else r"results\. Wait for it"
+    with pytest.raises(OutputError, match=how):
+        done(batch_of(films, tmp_path / "films", out, shard=comes))
+    if at_work.count > 1:
+        other = Shard(at_work.number % at_work.count + 1, at_work.count)
+        assert done(batch_of(films, tmp_path / "films", out, shard=other)), "shards of one count work side by side"
+        with pytest.raises(OutputError, match=how):
+            done(batch_of(films, tmp_path / "films", out, shard=comes))
+    first.close()
+    assert done(batch_of(films, tmp_path / "films", out, shard=comes))
+
+
+def test_where_a_file_system_knows_no_locks_the_work_is_done_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    films = texts(tmp_path / "films", "one", "two")
+    for shard in (Shard(), Shard(1, 2), Shard(2, 2)):
+        assert done(batch_of(films, tmp_path / "films", tmp_path / "out", shard=shard))
 
 
 # --- shards ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import make_pictures
@@ -200,6 +202,24 @@ class TestManifest:
 
 
 class TestFindFilms:
+    def test_the_order_is_one_whatever_order_a_file_system_tells(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lay(tmp_path, *(f"{folder}/{name}.mp4" for folder in ("s1", "s01") for name in ("a1", "a01", "A1", "b")))
+        (tmp_path / "again").symlink_to(tmp_path / "s1")
+        walk, orders = os.walk, []
+        for turn in (1, -1):
+
+            def turned(folder: Path, turn: int = turn, **how: Any) -> Iterator[tuple[str, list[str], list[str]]]:
+                for here, folders, files in walk(folder, **how):
+                    folders.sort(reverse=turn < 0)
+                    yield here, folders, sorted(files)[::turn]
+
+            monkeypatch.setattr("os.walk", turned)
+            orders.append(find_films([str(tmp_path)]))
+        assert orders[0] == orders[1]
+        assert len(orders[0]) == 8
+
     def test_films_folders_and_patterns_in_order_and_once(self, tmp_path: Path) -> None:
         lay(tmp_path, "d/2.mp4", "d/10.mp4", "d/deep/1.mp4", "d/x.txt", "z.dat", "é 1.avi")
         sources = [str(tmp_path / "z.dat"), str(tmp_path / "d"), str(tmp_path / "**/*"), str(tmp_path / "d/2.mp4")]

@@ -151,6 +151,7 @@ def test_results_and_hidden_files_in_the_folder_are_no_films(predicted: Command,
         (["--shard", "1/2"], "--shard: is for answers that are kept"),
         (["--out", "out", "--format", "csv,doc"], "--format doc: there is none of that name. There are: jsonl, csv,"),
         (["--out", "out", "--shard", "3/2"], "shard 3/2: shards count from 1"),
+        (["--out", "out", "--shard", ""], "--shard : wanted which of how many, such as 2/4."),
         (["--out", "films/bad.mp4"], "films/bad.mp4: results cannot be written there"),
     ],
 )
@@ -193,8 +194,9 @@ def test_ranks_do_their_parts_beside_each_other_and_give_what_one_run_gives(pred
 def test_ctrl_c_keeps_what_is_finished(films: Path) -> None:
     for number in range(40):
         shutil.copy(SAMPLES / "a_day.webm", films / f"day{number}.webm")
-    running = in_a_process("predict", films, "--out", "out", "--model", MOVES, "--jobs", "1", start_new_session=True)
-    while not list(Path("out/.vidrnn").glob("day*.json")):
+    arguments = ("predict", films, "--out", "out", "--model", MOVES, "--jobs", "1", "--json")
+    running = in_a_process(*arguments, start_new_session=True)
+    while len(list(Path("out/.vidrnn").glob("day*.json"))) < 4:  # one of them was but begun
         assert running.poll() is None
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGINT)
@@ -203,6 +205,8 @@ def test_ctrl_c_keeps_what_is_finished(films: Path) -> None:
     assert "Traceback" not in said + wrong
     finished = [row["path"] for row in rows(Path("out")) if not row["error"]]
     assert 1 <= len(finished) < 40
+    told = [film["path"] for film in json.loads(said)["films"] if "error" not in film]
+    assert told and told == [name for name in finished if name in told], "in the order of the summary"
     assert all(Path("out", f"{name}.jsonl").is_file() for name in finished)
 
 

@@ -134,4 +134,5 @@ def test_a_film_is_done_anew_when_what_was_asked_of_it_is_other(tiny_forecaster:
     others = [replace(asked, **how) for how in ({"rollout": 2}, {"threshold": 0.4}, {"normalised": True})]  # type: ignore[arg-type]
     assert asked.work().identity == same.work().identity, "a model may be moved"
     assert len({one.work().identity for one in [asked, *others]}) == 4
+    assert replace(asked, formats=("csv",)).work().identity == asked.work().identity, "one form more reads no less"
     assert asked.work().suffixes == tuple(SUFFIXES.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -211,6 +212,26 @@ def test_answers_come_in_order_and_a_bad_film_costs_a_row(tmp_path: Path, thread
     assert [type(one) for one in found] == [FilmPrediction, FilmFailure, FilmPrediction, FilmFailure]
     assert isinstance(found[3], FilmFailure)
     assert found[3].reason == "no such file."
+
+
+def test_films_that_nobody_waits_for_any_more_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, encoded = tens_model(), []
+    encode = model.encode
+
+    def slowly(pixels: Pixels, before: Pixels | None) -> Any:
+        encoded.append(len(pixels))
+        time.sleep(0.02)
+        return encode(pixels, before)
+
+    monkeypatch.setattr(model, "encode", slowly)
+    films = [make_film(tmp_path / f"{frames}.mkv", frames=frames, fps=10.0) for frames in (1, 4000)]
+    answers = Predictor(model, threads=2).predict_all(films)
+    assert next(answers).path == films[0]
+    answers.close()  # type: ignore[attr-defined]
+    time.sleep(0.3)
+    until_then = len(encoded)
+    time.sleep(0.3)
+    assert len(encoded) == until_then and sum(encoded) < 3000, "it was read on"
 
 
 def test_who_stops_asking_for_answers_may_ask_again(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Many films: one result or one error for each, kept as it comes, so that what was killed goes on where it stopped.
 
-In the folder of results stand the files of each film, a hidden record of each film that is done, and the summary. A
-record is written last, names the film's size and time and the work that was done, and thus says all that is to be
-known by whoever goes on. This module does not know what is done with a film.
+In the folder of results stand the files of each film, a hidden record of each film that was begun, and the summary. A
+record is written before a film's files, to say which there may be, and again after them with the row, the film's size
+and time and the work that was done: it says all that is to be known by whoever goes on. This module does not know what
+is done with a film.
 """
 
 from __future__ import annotations
@@ -18,18 +19,23 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Worker
 from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
-from vidrnn.naming import common_root, name_below, result_file, shown
+from vidrnn.naming import alike, common_root, name_below, result_file, shown
 from vidrnn.values import FilmFailure
-from vidrnn.whole import forget_part, write_whole
+from vidrnn.whole import forget, forget_part, obstacle, write_whole
 
 SUMMARY_NAME = "summary.csv"
 _HIDDEN = ".vidrnn"
 """The folder with the records, beside the results."""
 _RECORD = ".json"
+_TOLD = ("film", "work", "files", "made", "again", "row")
+"""In a record: how the film was seen, by what work it was done, the suffixes of all files that there may be of it, and
+those of this work, whether it is to be done again, and its row, which is None as long as it is only begun.
+"""
+_LOCK = "shards.lock"
 _PATIENCE_SECONDS, _PATIENCE_PER_MEGABYTE = 300.0, 60.0
 """How long a film may take where nobody says it: for a start, and for what it holds."""
 
@@ -132,9 +138,18 @@ class Batch:
 
     @cached_property
     def names(self) -> dict[str, Path]:
-        """What results call each film, and the film; results of any run, which may stand among the films, are none."""
+        """What results call each film, and the film; results of any run, which may stand among the films, are none.
+
+        Raises:
+            UsageError: all of them are results.
+        """
         root, results = common_root(self.starts), _ResultsAbove()
-        return {name_below(film, root): film for film in self.films if film not in results}
+        names = {name_below(film, root): film for film in self.films if film not in results}
+        if self.films and not names:
+            raise UsageError(
+                f"{self.films[0]}: was written by vidrnn, for another film. Name films that it did not write."
+            )
+        return names
 
     @property
     def summary(self) -> Path:
@@ -154,15 +169,13 @@ class Batch:
             OutputError: results cannot be written, or another run is at it; what is whole is kept.
             VidrnnError: the work cannot go on, such as with a damaged model.
         """
-        with _alone(self.out / _HIDDEN / f"shard-{self.shard.number}-of-{self.shard.count}.lock", self.out):
+        with _alone(self.out, self.shard):
+            self._told_apart()
             try:
                 yield from self._done(engine)
-            except OutputError:
-                with suppress(OutputError):  # the same is wrong with the summary, and was told
-                    self.summarise()
-                raise
             except BaseException:
-                self.summarise()
+                with suppress(OutputError):  # why it ended is what is to be told
+                    self.summarise()
                 raise
             self.summarise()
 
@@ -178,6 +191,19 @@ class Batch:
             rows = now
             part = "" if self.shard.count == 1 else f"{self.shard.number}-of-{self.shard.count}-"
             write_whole(self.summary, _summary(rows, self.work.columns), part)
+
+    def _told_apart(self) -> None:
+        """Look whether each film's results have names of their own, where large letters are not told from small.
+
+        Raises:
+            OutputError: they have not.
+        """
+        if (self.out / _HIDDEN / _LOCK.upper()).exists() and (pair := alike(self.names)):
+            one, other = map(shown, pair)
+            raise OutputError(
+                f"{one} and {other}: their results would be one file in {self.out}, whose file system does not tell "
+                "large letters from small. Rename one of them, or name another folder: --out DIR."
+            )
 
     def _done(self, engine: Engine) -> Iterator[FilmDone]:
         todo = []
@@ -200,8 +226,9 @@ class Batch:
         try:
             with closing(outcomes):  # whoever stops asking ends the workers now, not when rubbish is collected
                 for outcome in outcomes:
+                    row = self._row(todo, outcome)
                     del waiting[todo[outcome.index]]
-                    yield FilmDone(self._row(todo, outcome), before=False)
+                    yield FilmDone(row, before=False)
         finally:
             self._results.forget_parts(waiting)
 
@@ -223,10 +250,13 @@ class Batch:
     def _kept(self, name: str) -> dict[str, Any] | None:
         """The record of a film, if it is of this work and of the film as it is now, and its files are there."""
         record = self._results.record(name)
-        if record is None or record["work"] != self.work.identity or record["film"] != _seen(self.names[name]):
+        if record is None or record["row"] is None or record["work"] != self.work.identity:
             return None
-        wanted = () if "error" in record["row"] else self.work.suffixes
-        return record if all(result_file(self.out, name, suffix).is_file() for suffix in wanted) else None
+        if record["film"] != _seen(self.names[name]):
+            return None
+        wanted = set() if "error" in record["row"] else {*self.work.suffixes}
+        there = wanted <= {*record["made"]} and all(result_file(self.out, name, suffix).is_file() for suffix in wanted)
+        return record if there else None
 
 
 @dataclass(frozen=True)
@@ -237,13 +267,13 @@ class _Results:
     out: Path
 
     def record(self, name: str) -> dict[str, Any] | None:
-        """What was written down of a film when it was done; None if nothing whole was."""
+        """What was written down of a film; None if nothing was, and its `row` is None if it was only begun."""
         return _record(self.out, name)
 
     def forget_parts(self, names: Iterable[str]) -> None:
         """Remove what was half written for films when those who wrote it were killed."""
         for name in names:
-            for suffix in self.work.suffixes:
+            for suffix in self._suffixes(name):
                 forget_part(result_file(self.out, name, suffix))
             forget_part(_record_file(self.out, name))
 
@@ -254,32 +284,55 @@ class _Results:
             VidrnnError: something else is wrong, and the work cannot go on.
         """
         seen = _seen(film)
+        if taken := next(filter(None, map(obstacle, self._files(name))), ""):
+            return self._keep(name, seen, self._failed(name, f"its results have no place: {taken}."), again=True)
+        self._write(name, seen, self._suffixes(name), self._made(name, seen), None, again=True)
         try:
             row = reader(film, shown(name), lambda suffix: result_file(self.out, name, suffix))
         except FilmError as error:
-            return self._keep(name, seen, self._failed(film, name, FilmFailure.of(film, error).reason))
+            return self._keep(name, seen, self._failed(name, FilmFailure.of(film, error).reason))
         except VidrnnError:
             raise
         except Exception as error:  # a fault of ours, or of a library, costs this film its answer and no other
             said = f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"
-            return self._keep(name, seen, self._failed(film, name, said), again=True)
+            return self._keep(name, seen, self._failed(name, said), again=True)
         return self._keep(name, seen, row)
 
     def lost(self, film: Path, name: str, outcome: Lost) -> Row:
         """The row of a film whose worker broke down; it is tried again when the work is started again."""
-        return self._keep(name, _seen(film), self._failed(film, name, outcome.reason), again=True)
+        return self._keep(name, _seen(film), self._failed(name, outcome.reason), again=True)
 
-    def _failed(self, film: Path, name: str, reason: str) -> Row:
-        for suffix in {*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]}:
-            result_file(self.out, name, suffix).unlink(missing_ok=True)
-        return {"path": shown(name), "error": reason}
+    def _failed(self, name: str, reason: str) -> Row:
+        self.forget_parts([name])
+        for suffix in self._suffixes(name):
+            forget(result_file(self.out, name, suffix))
+        return {"path": shown(name), "error": shown(reason)}
 
     def _keep(self, name: str, seen: list[int], row: Row, *, again: bool = False) -> Row:
-        known = {*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]}
-        files = [suffix for suffix in sorted(known) if result_file(self.out, name, suffix).is_file()]
-        record = {"film": seen, "work": self.work.identity, "files": files, "again": again, "row": row}
-        write_whole(_record_file(self.out, name), json.dumps(record, ensure_ascii=False) + "\n")
+        files = [suffix for suffix in self._suffixes(name) if result_file(self.out, name, suffix).is_file()]
+        made = {*self._made(name, seen), *self.work.suffixes}
+        self._write(name, seen, files, [suffix for suffix in files if suffix in made], row, again=again)
         return row
+
+    def _write(
+        self, name: str, seen: list[int], files: list[str], made: list[str], row: Row | None, *, again: bool
+    ) -> None:
+        told = dict(zip(_TOLD, (seen, self.work.identity, files, made, again, row), strict=True))
+        write_whole(_record_file(self.out, name), json.dumps(told, ensure_ascii=False) + "\n")
+
+    def _files(self, name: str) -> list[Path]:
+        """That are to be written of a film."""
+        return [result_file(self.out, name, suffix) for suffix in self.work.suffixes]
+
+    def _made(self, name: str, seen: list[int]) -> list[str]:
+        """The suffixes of the files that there are of a film by this work already, other forms of its answer."""
+        record = self.record(name)
+        same = record is not None and record["film"] == seen and record["work"] == self.work.identity
+        return record["made"] if record is not None and same else []
+
+    def _suffixes(self, name: str) -> list[str]:
+        """Of all files that there may be of a film, those of earlier work included."""
+        return sorted({*self.work.suffixes, *(self.record(name) or {"files": ()})["files"]})
 
 
 def _record_file(out: Path, name: str) -> Path:
@@ -291,7 +344,7 @@ def _record(out: Path, name: str) -> dict[str, Any] | None:
         found = json.loads(_record_file(out, name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.keys() == {"film", "work", "files", "again", "row"} else None
+    return found if isinstance(found, dict) and found.keys() == {*_TOLD} else None
 
 
 class _ResultsAbove:
@@ -350,25 +403,53 @@ def _cell(value: Any) -> Any:
 
 
 @contextmanager
-def _alone(lock: Path, out: Path) -> Iterator[None]:
-    """Nobody else does the same work as long as the block lasts; whoever is killed lets go.
+def _alone(out: Path, shard: Shard) -> Iterator[None]:
+    """Nobody else does the same work as long as the block lasts, nor shares it out otherwise; who is killed lets go.
 
     Where the file system knows no locks there is no such help, and results are whole all the same.
+
+    Raises:
+        OutputError: somebody does, or nothing can be written there.
     """
+    at_it, remedy = f"{out}: another vidrnn is writing these results", "or name another folder: --out DIR."
+    with _opened(out, _LOCK) as shards, _opened(out, f"shard-{shard.number}-of-{shard.count}.lock") as own:
+        if (count := _count_agreed(shards, shard.count)) not in {1, shard.count}:
+            raise OutputError(f"{at_it} in {count} shards. Do one of them (--shard 1/{count}), wait, {remedy}")
+        if count != shard.count or not _locked(own, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise OutputError(f"{at_it}. Wait for it, {remedy}")
+        yield
+
+
+def _opened(out: Path, name: str) -> IO[str]:
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
+        (out / _HIDDEN).mkdir(parents=True, exist_ok=True)
+        return (out / _HIDDEN / name).open("a+")
     except OSError as problem:
         raise OutputError(
             f"{out}: results cannot be written there: {problem.strerror or problem}. Name another folder: --out DIR."
         ) from problem
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OutputError(
-                f"{out}: another vidrnn is writing these results. Wait for it, or name another folder: --out DIR."
-            ) from None
-        except OSError:
-            pass
-        yield
+
+
+def _count_agreed(lock: IO[str], count: int) -> int:
+    """How many shards there are: `count` for whoever comes first, and for others as many as that one said.
+
+    The first writes its count while nobody else may read; then all share the lock for as long as they are at work.
+    """
+    if _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        lock.truncate(0)
+        lock.write(str(count))
+        lock.flush()
+    _locked(lock, fcntl.LOCK_SH)
+    lock.seek(0)
+    return int(lock.read() or count)
+
+
+def _locked(file: IO[str], how: int) -> bool:
+    """Whether it could be locked so; True, too, where the file system knows no locks."""
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

@@ -13,7 +13,7 @@ from typing import Any
 
 from vidrnn import __version__
 from vidrnn.batch import Reader, Row, Work
-from vidrnn.errors import UsageError
+from vidrnn.errors import ModelError, UsageError
 from vidrnn.films import content_hash
 from vidrnn.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.outputs import OUTPUTS
@@ -143,7 +143,17 @@ def output_named(name: str) -> Output:
 
 
 def model_hash(model: Path) -> str:
-    """Of each file that the model may be read from."""
-    found = [find_portable(model, name) for name in (PORTABLE_NAME, OPENVINO_NAME)]
-    files = [file for file in found if file is not None] or [find_weights(model)]
-    return " ".join(content_hash(file) for file in files)
+    """Of each file that the model may be read from, whatever reads it.
+
+    Raises:
+        ModelError: there is none.
+    """
+    graph = find_portable(model, OPENVINO_NAME)
+    files = [find_portable(model), graph, graph and graph.with_suffix(".bin")]
+    found = [file for file in files if file is not None and file.is_file()]
+    try:
+        found.append(find_weights(model))
+    except ModelError:
+        if not found:
+            raise
+    return " ".join(content_hash(file) for file in found)

@@ -133,12 +133,13 @@ def content_hash(path: Path) -> str:
         raise FilmError(f"{path}: cannot be read: {problem.strerror or problem}.") from problem
 
 
-def natural_key(path: Path) -> tuple[tuple[tuple[int, int | str], ...], ...]:
-    """Sorts paths as people count: clip2 before clip10."""
-    return tuple(
+def natural_key(path: Path) -> tuple[tuple[tuple[tuple[int, int | str], ...], ...], str]:
+    """Sorts paths as people count: clip2 before clip10; and in one order everywhere, clip01 before clip1."""
+    counting = tuple(
         tuple((0, int(bit)) if bit.isdecimal() else (1, bit) for bit in re.split(r"(\d+)", part.casefold()) if bit)
         for part in path.parts
     )
+    return counting, os.fspath(path)
 
 
 def counted(number: int, noun: str) -> str:
@@ -217,7 +218,7 @@ def _walk(folder: Path) -> _Walk:
         shown = [Path(here) / name for name in files if not _is_hidden(name)]
         films += (file for file in shown if is_film(file))
         others += (file for file in shown if not is_film(file))
-        inside = [Path(here) / name for name in folders if not _is_hidden(name)]
+        inside = [Path(here) / name for name in sorted(folders) if not _is_hidden(name)]  # of links, the same is first
         pictures = [each for each in inside if is_film(each)]
         films += pictures
         folders[:] = [each.name for each in inside if each not in pictures]

@@ -57,7 +57,8 @@ class Asked:
     def work(self) -> Work:
         """The same for a batch of films."""
         settings = {**asdict(self), "model": str(self.model.absolute())}
-        told = [__version__, model_hash(self.model), *(settings[name] for name in settings if name != "model")]
+        told = [value for name, value in settings.items() if name not in {"model", "formats"}]
+        told += [__version__, model_hash(self.model)]
         return Work(
             opener="vidrnn.foretold:opened",
             settings=settings,

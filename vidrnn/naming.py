@@ -1,9 +1,13 @@
-"""Which file a result goes to: pure functions of names, so that two films never share one. Nothing is opened here."""
+"""Which file a result goes to: pure functions of names. Nothing is opened here.
+
+Two films never share a file, but where a file system does not tell large letters from small: `alike` finds those.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,3 +42,13 @@ def result_file(out: Path, name: str, suffix: str) -> Path:
         digest = hashlib.blake2b(raw, digest_size=8).hexdigest()
         film = f"{raw[: _LONGEST_NAME_BYTES - 20].decode(errors='ignore')}~{digest}"
     return out / folder / (film + suffix)
+
+
+def alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two names that differ by large and small letters only, or by how accents are spelt; None where all are apart."""
+    first: dict[str, str] = {}
+    for name in names:
+        before = first.setdefault(unicodedata.normalize("NFC", name.casefold()), name)
+        if before != name:
+            return before, name
+    return None

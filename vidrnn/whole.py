@@ -27,12 +27,35 @@ def whole(file: Path, part: str = "") -> Iterator[Path]:
         yield beside
         beside.replace(file)
     except OSError as problem:
-        raise OutputError(
-            f"{file}: could not be written: {problem.strerror or problem}. What was finished before it is kept."
-        ) from problem
+        why = obstacle(file) or problem.strerror or problem
+        raise OutputError(f"{file}: could not be written: {why}. What was finished before it is kept.") from problem
     finally:
         with suppress(OSError):  # where nothing could be written, nothing can be removed
             beside.unlink()
+
+
+def obstacle(file: Path) -> str:
+    """What stands where `file` would have to be written, if anything: the reason goes on after a colon."""
+    with suppress(OSError):  # where nobody may look, nothing is known to stand
+        if file.is_dir():
+            return f"{file} is a folder, where a file is to be. Move it away"
+        lowest = next((folder for folder in file.parents if folder.exists()), None)
+        if lowest is not None and not lowest.is_dir():
+            return f"{lowest} is a file, where a folder is to be. Move it away"
+    return ""
+
+
+def forget(file: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        OutputError: it is, and cannot be removed.
+    """
+    try:
+        if file.is_file():
+            file.unlink(missing_ok=True)
+    except OSError as problem:
+        raise OutputError(f"{file}: could not be removed: {problem.strerror or problem}.") from problem
 
 
 def forget_part(file: Path) -> None:

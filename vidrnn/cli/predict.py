@@ -177,8 +177,8 @@ class _Folder:
         from vidrnn.batch import Batch, Shard
         from vidrnn.films import start_of
 
-        found = None if self.shard else Shard.of_environment(os.environ)
-        shard = Shard.named(self.shard) if self.shard else found or Shard()
+        found = None if self.shard is not None else Shard.of_environment(os.environ)
+        shard = found or Shard() if self.shard is None else Shard.named(self.shard)
         starts = tuple(start_of(source) for source in self.sources)
         batch = Batch(asked.work(), tuple(self.films), starts, self.out, shard, self.timeout)
         return batch, f"Shard {shard}, by RANK and WORLD_SIZE in the environment." if found else ""
@@ -188,11 +188,11 @@ def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs
     """Answers into files, and the exit code."""
     from vidrnn.console.predicting import BatchView
     from vidrnn.engines import ENGINES
+    from vidrnn.naming import shown
 
     module, _, attribute = ENGINES[engine].partition(":")
     batch, remark = folder.batch(asked)
-    names = batch.of_shard()
-    with BatchView(str(asked.model), len(names), as_json=as_json) as view:
+    with BatchView(str(asked.model), [shown(name) for name in batch.of_shard()], as_json=as_json) as view:
         view.remark(remark)
         view.remark(asked.remark())
         for failure in folder.missing:
@@ -201,7 +201,7 @@ def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs
         with closing(batch.run(made)) as journey:
             for done in journey:
                 view.show(done)
-        view.end(batch.summary, names)
+        view.end(batch.summary)
     return 1 if view.failed else 0
 
 

@@ -75,16 +75,26 @@ class PredictionView(View):
 
 
 class BatchView(View):
-    """Shows how many films go on, and the summary or one JSON object at the end."""
+    """Shows how many films go on, and the summary or one JSON object of all that is done at the end, stopped or not."""
 
-    def __init__(self, model: str, films: int, *, as_json: bool) -> None:
+    def __init__(self, model: str, films: Sequence[str], *, as_json: bool) -> None:
         super().__init__(to_stderr=as_json)
-        self._model, self._films, self._as_json = model, films, as_json
+        self._model, self._films, self._as_json = model, len(films), as_json
+        self._place = {name: number for number, name in enumerate(films)}
+        """Of each film in the order of the summary, by what its row calls it."""
         self._rows: list[dict[str, Any]] = []
         self._before = self._frames = 0
         self._began = self._told = time.monotonic()
         self.failed = 0
         tell_model(model)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._as_json and (kind is None or issubclass(kind, KeyboardInterrupt)):
+            rows = sorted(self._rows, key=lambda row: self._place.get(row["path"], -1))
+            print(json.dumps({"model": self._model, "films": rows}, ensure_ascii=False))
 
     def missing(self, failure: FilmFailure) -> None:
         """A source that names no film."""
@@ -108,15 +118,12 @@ class BatchView(View):
             self._told = time.monotonic()
             self.remark(f"{len(self._rows):,} of {self._films:,} films  {self._pace()}  {self._left()}")
 
-    def end(self, out: Path, order: Sequence[str]) -> None:
+    def end(self, out: Path) -> None:
         """What it came to, and where it is."""
         self._bars.stop()
-        place = {name: number for number, name in enumerate(order)}
-        rows = sorted(self._rows, key=lambda row: place.get(row["path"], -1))
-        if self._as_json:
-            print(json.dumps({"model": self._model, "films": rows}, ensure_ascii=False))
         before = f", {self._before:,} of them done before" if self._before else ""
-        counts = f"{len(rows):,} film{'s' * (len(rows) != 1)}{before}, {self.failed:,} failed"
+        rows = len(self._rows)
+        counts = f"{rows:,} film{'s' * (rows != 1)}{before}, {self.failed:,} failed"
         seconds = time.monotonic() - self._began
         self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {escape(str(out))}", soft_wrap=True)
 

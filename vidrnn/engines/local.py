@@ -10,21 +10,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import Any
 
-from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, said_by, took_too_long
-from vidrnn.errors import RunError, VidrnnError
+from vidrnn.engines.base import READY, Broken, Engine, Hand, Item, Job, said_by
+from vidrnn.errors import VidrnnError
 from vidrnn.parallel import available_cores
 
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from vidrnn.engines.local import serve; serve({})"
-_READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -33,65 +30,26 @@ class Local(Engine):
 
     name = "local"
 
-    def run(self, job: Job, items: Sequence[Item], seconds: Sequence[float]) -> Generator[Outcome]:
+    def places(self) -> int:
         """As the contract says."""
-        todo = deque(range(len(items)))
-        workers = [_Process(job) for _ in range(min(self.jobs or available_cores(), len(items)))]
-        try:
-            while todo or any(worker.index is not None for worker in workers):
-                for worker in workers:
-                    if worker.ready and worker.index is None and todo:
-                        worker.give(todo.popleft(), items, seconds)
-                yield from _heard(workers)
-                yield from _overdue(workers, seconds)
-                _replaced(workers, job, len(todo))
-        finally:
-            for worker in workers:
-                worker.end()
+        return self.jobs or available_cores()
+
+    def hired(self, job: Job) -> _Process:
+        """As the contract says."""
+        return _Process(job)
+
+    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """As the contract says."""
+        return wait(lines, seconds)
 
 
-def _heard(workers: Sequence[_Process]) -> Iterator[Outcome]:
-    """What the workers say, once one of them says something or has to be given up."""
-    heard: dict[object, _Process] = {worker.line: worker for worker in workers if not worker.ended}
-    lines = [worker.line for worker in heard.values()]
-    patience = min((worker.deadline for worker in heard.values()), default=0.0) - time.monotonic()
-    for line in wait(lines, max(0.0, patience) if patience < float("inf") else None):
-        outcome = heard[line].hear()
-        if outcome is not None:
-            yield outcome
-
-
-def _overdue(workers: Sequence[_Process], seconds: Sequence[float]) -> Iterator[Outcome]:
-    for worker in workers:
-        if worker.index is not None and time.monotonic() >= worker.deadline:
-            worker.end()
-            index, worker.index = worker.index, None
-            yield Lost(index, took_too_long(seconds[index]))
-
-
-def _replaced(workers: list[_Process], job: Job, waiting: int) -> None:
-    """New processes for those that ended, as long as there is something to do."""
-    for place, worker in enumerate(workers):
-        if worker.ended and waiting:
-            workers[place] = _Process(job)
-
-
-@dataclass
-class _Process:
+class _Process(Hand):
     """One process that works, and the line to it."""
 
-    job: Job
-    index: int | None = None
-    """Of the item that it works on."""
-    deadline: float = float("inf")
-    ready: bool = False
-    ended: bool = False
-    line: Connection = field(init=False)
-    _process: subprocess.Popen[bytes] = field(init=False)
-    _words: IO[bytes] = field(init=False, default_factory=tempfile.TemporaryFile)
-
-    def __post_init__(self) -> None:
+    def __init__(self, job: Job) -> None:
+        super().__init__()
         ours, theirs = socket.socketpair()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-c", _START.format(theirs.fileno()), json.dumps(sys.path)]
         self._process = subprocess.Popen(
             command,
@@ -103,57 +61,33 @@ class _Process:
         )
         theirs.close()
         self.line = Connection(ours.detach())
-        self.line.send(self.job)
+        self.line.send(job)
 
-    def give(self, index: int, items: Sequence[Item], seconds: Sequence[float]) -> None:
-        """Have it work on an item."""
-        self.index, self.deadline = index, time.monotonic() + seconds[index]
+    def ask(self, item: Item) -> None:
+        """As the contract says."""
         with suppress(OSError):  # it has just ended, which is heard next
-            self.line.send(items[index])
+            self.line.send(item)
 
-    def hear(self) -> Outcome | None:
-        """What it says: that it is ready, what came of its item, or by its silence that it has ended.
-
-        Raises:
-            VidrnnError: the work cannot go on.
-        """
+    def said(self) -> Any:
+        """As the contract says."""
         try:
-            said: Any = self.line.recv()
+            return self.line.recv()
         except (EOFError, OSError):
-            return self._lost()
-        if isinstance(said, VidrnnError):
-            raise said
-        if said == _READY:
-            self.ready = True
-            return None
-        index, self.index, self.deadline = self.index, None, float("inf")
-        assert index is not None, "a worker that had nothing to do said something"
-        return Finished(index, said)
+            return Broken(_how_it_ended(self._process.wait()), self._last_words())
 
-    def _lost(self) -> Outcome | None:
-        code, words, was_ready = self._process.wait(), self._last_words(), self.ready
-        self.end()
-        if not was_ready:
-            raise RunError(f"A process that was to read films {_how_it_ended(code)} before it began. {words}".strip())
-        if self.index is None:
-            return None
-        index, self.index = self.index, None
-        return Lost(index, f"the process that read it {_how_it_ended(code)}.")
+    def kill(self) -> None:
+        """As the contract says."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self.line.close()
+        self._words.close()
 
     def _last_words(self) -> str:
         """The last line that the process wrote, if any."""
         self._words.seek(0)
         lines = self._words.read().decode(errors="replace").strip().splitlines()
         return f"It said: {lines[-1].strip()}" if lines else ""
-
-    def end(self) -> None:
-        """End the process at once."""
-        self.ended, self.ready, self.deadline = True, False, float("inf")
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        self.line.close()
-        self._words.close()
 
 
 def _how_it_ended(code: int) -> str:
@@ -179,7 +113,7 @@ def serve(file_number: int) -> None:
     except VidrnnError as error:
         line.send(error)
         return
-    line.send(_READY)
+    line.send(READY)
     while True:
         line.send(said_by(worker, items.get()))
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Worker, said_by, took_too_long
-from vidrnn.errors import RunError, UsageError, VidrnnError
+from vidrnn.engines.base import READY, Broken, Engine, Hand, Item, Job, Worker, said_by
+from vidrnn.errors import UsageError, VidrnnError
 
-_READY = "ready"
+_SECONDS_TO_END = 5.0
+"""For an actor that was killed, before what it left is looked at."""
 
 
 @dataclass(frozen=True)
@@ -22,24 +21,18 @@ class Ray(Engine):
 
     name = "ray"
 
-    def run(self, job: Job, items: Sequence[Item], seconds: Sequence[float]) -> Generator[Outcome]:
+    def places(self) -> int:
         """As the contract says."""
-        ray = _joined()
-        todo = deque(range(len(items)))
-        jobs = self.jobs or int(ray.cluster_resources().get("CPU", 1))
-        actors = [_Actor(ray, job) for _ in range(min(jobs, len(items)))]
-        try:
-            while todo or any(actor.index is not None for actor in actors):
-                for place, actor in enumerate(actors):
-                    if actor.ended and todo:
-                        actors[place] = _Actor(ray, job)
-                    elif actor.idle and todo:
-                        actor.give(todo.popleft(), items, seconds)
-                yield from _heard(ray, actors)
-                yield from _overdue(actors, seconds)
-        finally:
-            for actor in actors:
-                actor.end()
+        return self.jobs or max(1, int(_joined().cluster_resources().get("CPU", 1)))
+
+    def hired(self, job: Job) -> _Actor:
+        """As the contract says."""
+        return _Actor(_joined(), job)
+
+    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """As the contract says."""
+        done: Sequence[Any] = _joined().wait(list(lines), num_returns=1, timeout=seconds)[0]
+        return done
 
 
 def _joined() -> Any:
@@ -58,26 +51,16 @@ def _joined() -> Any:
         # else actors, which ask for a processor only, would see no GPU
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         ray.init(log_to_driver=False, configure_logging=False)
+    from ray._private import worker
+
+    # else it goes to standard output, which is for results, and no setting keeps it off
+    worker.print_to_stdstream = _told_beside
     return ray
 
 
-def _heard(ray: Any, actors: Sequence[_Actor]) -> Iterator[Outcome]:
-    """What the actors say, once one of them says something or has to be given up."""
-    waited = {actor.said: actor for actor in actors if actor.said is not None}
-    patience = min((actor.deadline for actor in waited.values()), default=time.monotonic()) - time.monotonic()
-    done, _ = ray.wait(list(waited), timeout=max(0.0, patience) if patience < float("inf") else None)
-    for said in done:
-        outcome = waited[said].hear()
-        if outcome is not None:
-            yield outcome
-
-
-def _overdue(actors: Sequence[_Actor], seconds: Sequence[float]) -> Iterator[Outcome]:
-    for actor in actors:
-        if actor.index is not None and time.monotonic() >= actor.deadline:
-            actor.end()
-            index, actor.index = actor.index, None
-            yield Lost(index, took_too_long(seconds[index]))
+def _told_beside(data: dict[str, Any], *_: object, **__: object) -> None:
+    """What Ray says of processes that broke down, and of a cluster that is too small."""
+    sys.stderr.write("".join(f"(ray) {line}\n" for line in data["lines"]))
 
 
 class Remote:
@@ -91,72 +74,41 @@ class Remote:
             self._worker = job.opened()
         except VidrnnError as error:
             return error
-        return _READY
+        return READY
 
     def do(self, item: Item) -> dict[str, Any] | VidrnnError:
         """Do one item."""
         return said_by(self._worker, item)
 
 
-@dataclass
-class _Actor:
+class _Actor(Hand):
     """One actor, and what it was last asked."""
 
-    ray: Any
-    job: Job
-    index: int | None = None
-    """Of the item that it works on."""
-    deadline: float = float("inf")
-    ready: bool = False
-    ended: bool = False
-    said: Any = None
-    """What is to come from it; None when it has nothing to say."""
-    _remote: Any = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, ray: Any, job: Job) -> None:
+        super().__init__()
+        self._ray = ray
         path = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
-        make = self.ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, runtime_env=path)(Remote)
+        make = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, runtime_env=path)(Remote)
         self._remote = make.remote()
-        self.said = self._remote.open.remote(self.job)
+        self.line = self._remote.open.remote(job)
 
-    @property
-    def idle(self) -> bool:
-        """Whether it can be given an item."""
-        return self.ready and self.index is None and not self.ended
+    def ask(self, item: Item) -> None:
+        """As the contract says."""
+        self.line = self._remote.do.remote(item)
 
-    def give(self, index: int, items: Sequence[Item], seconds: Sequence[float]) -> None:
-        """Have it work on an item."""
-        self.index, self.deadline = index, time.monotonic() + seconds[index]
-        self.said = self._remote.do.remote(items[index])
-
-    def hear(self) -> Outcome | None:
-        """What it says: that it is ready, or what came of its item.
-
-        Raises:
-            VidrnnError: the work cannot go on.
-        """
-        index, self.index, self.deadline = self.index, None, float("inf")
-        asked, self.said = self.said, None
+    def said(self) -> Any:
+        """As the contract says."""
+        asked, self.line = self.line, None
         try:
-            said: Any = self.ray.get(asked)
-        except self.ray.exceptions.RayError as error:
-            self.end()
-            if index is None:
-                raise RunError(f"An actor of the Ray cluster could not begin: {_first_line(error)}") from None
-            return Lost(index, "the process that read it ended.")
-        if isinstance(said, VidrnnError):
-            raise said
-        if index is None:
-            self.ready = True
-            return None
-        return Finished(index, said)
+            return self._ray.get(asked)
+        except self._ray.exceptions.RayError as error:
+            lines = str(error).strip().splitlines()  # the first ones tell of Ray, the last one of what went wrong
+            words = lines[-1].strip() if lines else type(error).__name__
+            return Broken("was ended, as systems do when memory runs out or a library fails", f"Ray says: {words}")
 
-    def end(self) -> None:
-        """End the actor at once."""
-        if not self.ended:
-            self.ended, self.said, self.deadline = True, None, float("inf")
-            self.ray.kill(self._remote)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    def kill(self) -> None:
+        """As the contract says."""
+        self._ray.kill(self._remote)
+        if self.line is not None:
+            self._ray.wait([self.line], timeout=_SECONDS_TO_END)
+            self.line = None
