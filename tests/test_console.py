@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from vidrnn.batch import FilmDone
 from vidrnn.console.base import show_error
 from vidrnn.console.facts import show_film
-from vidrnn.console.predicting import PredictionView, prediction_json
+from vidrnn.console.predicting import BatchView, PredictionView, prediction_json
 from vidrnn.console.training import TrainingView
 from vidrnn.errors import DataError
 from vidrnn.gallery import clock
@@ -79,15 +81,52 @@ def test_a_film_without_length_has_an_answer_too(capsys: Captured) -> None:
     assert "a.png" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("films", "shown"), [(1, True), (2, False)])
-def test_a_bar_tells_how_much_of_a_single_film_has_been_read(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch, films: int, shown: bool
-) -> None:
+@pytest.fixture
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("_terminal")
+@pytest.mark.parametrize(("films", "shown"), [(1, True), (2, False)])
+def test_a_bar_tells_how_much_of_a_single_film_has_been_read(capsys: Captured, films: int, shown: bool) -> None:
     with PredictionView("m", films, as_json=False) as view:
         view.going(312.4, 1800.0)
     assert ("312/1800" in capsys.readouterr().out) is shown
+
+
+@pytest.mark.usefixtures("_terminal")
+def test_the_time_left_is_told_by_bytes_and_not_by_films(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    view = BatchView("m", {"before": 50, "a": 100, "b": 300}, as_json=False)
+    view.show(FilmDone({"path": "before", "frames": 9}, before=True))
+    now[0] += 10
+    view.show(FilmDone({"path": "a", "frames": 250}, before=False))
+    view.end(Path("summary.csv"))
+    assert view._pace() == "25 frames/s  0:30.0 left"
+    assert "2 films, 1 done before, 0 failed; 250 frames in 10.0 s" in capsys.readouterr().out
+
+
+def test_where_no_bar_can_move_lines_tell_how_it_goes_though_no_film_ends(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidrnn.console.predicting._SECONDS_BETWEEN_LINES", 0.01)
+    with BatchView("m", {"a": 1, "b": 1}, as_json=False) as view:
+        until = time.monotonic() + 10
+        told = ""
+        while "of 2 films" not in told and time.monotonic() < until:
+            time.sleep(0.01)
+            told += capsys.readouterr().err
+        view.end(Path("summary.csv"))
+    assert "0 of 2 films done  0 frames/s" in told
+
+
+def test_who_stops_a_folder_is_told_what_is_done_and_how_to_go_on(capsys: Captured) -> None:
+    with pytest.raises(KeyboardInterrupt), BatchView("m", {"a": 1, "b": 1}, as_json=False) as view:
+        view.show(FilmDone({"path": "a", "frames": 9}, before=False))
+        raise KeyboardInterrupt
+    assert "Stopped: 1 of 2 films done. The same command goes on." in capsys.readouterr().err
 
 
 def test_json_is_one_object_though_films_failed(capsys: Captured) -> None:

@@ -104,7 +104,7 @@ def test_all_forms_at_once_and_a_second_run_that_reads_nothing(predicted: Comman
     assert len([name for name in before if name.startswith("one.webm.")]) == len(OUTPUTS)
     ended = predicted(films / "walk-left", "--out", "out", "--format", "csv,video", "--json")
     assert tree(Path("out")) == before
-    assert "1 film, 1 of them done before, 0 failed; 0 frames" in ended.err
+    assert "1 film, 1 done before, 0 failed; 0 frames" in ended.err
     (film,) = json.loads(ended.out)["films"]
     assert (film["path"], film["label"]) == ("one.webm", "walk-left")
 

@@ -160,6 +160,10 @@ class Batch:
         """The names of the films that are this shard's."""
         return list(self.names)[self.shard.number - 1 :: self.shard.count]
 
+    def sizes(self) -> dict[str, int]:
+        """The names of this shard's films, and how many bytes each has."""
+        return {name: _seen(self.names[name])[0] for name in self.of_shard()}
+
     def run(self, engine: Engine) -> Generator[FilmDone]:
         """Do what is missing, and tell of each film once: first of those that were done before.
 

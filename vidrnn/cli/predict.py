@@ -192,7 +192,8 @@ def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs
 
     module, _, attribute = ENGINES[engine].partition(":")
     batch, remark = folder.batch(asked)
-    with BatchView(str(asked.model), [shown(name) for name in batch.of_shard()], as_json=as_json) as view:
+    sizes = {shown(name): size for name, size in batch.sizes().items()}
+    with BatchView(str(asked.model), sizes, as_json=as_json) as view:
         view.remark(remark)
         view.remark(asked.remark())
         for failure in folder.missing:

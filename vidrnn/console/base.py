@@ -35,7 +35,8 @@ def show_error(error: VidrnnError) -> None:
 class View:
     """A console with a bar that comes when there is something to wait for and goes when there is not."""
 
-    def __init__(self, *, to_stderr: bool = False) -> None:
+    def __init__(self, *, to_stderr: bool = False, remaining: bool = True) -> None:
+        """`remaining`: tell the time that is left, as if all steps took the same."""
         self.console = Console(stderr=to_stderr, highlight=False)
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -43,7 +44,7 @@ class View:
             MofNCompleteColumn(),
             TextColumn("{task.fields[extra]}"),
             TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
+            *([TimeRemainingColumn(compact=True)] if remaining else []),
             console=Console(stderr=True) if not self.console.is_terminal else self.console,
             transient=True,
         )

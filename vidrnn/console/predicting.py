@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 30.0
 """Of progress, where no bar can move, as in the log of a cluster."""
+_SECONDS_BETWEEN_MOVES = 1.0
 
 
 class PredictionView(View):
@@ -77,34 +79,49 @@ class PredictionView(View):
 class BatchView(View):
     """Shows how many films go on, and the summary or one JSON object of all that is done at the end, stopped or not."""
 
-    def __init__(self, model: str, films: Sequence[str], *, as_json: bool) -> None:
-        super().__init__(to_stderr=as_json)
-        self._model, self._films, self._as_json = model, len(films), as_json
-        self._place = {name: number for number, name in enumerate(films)}
-        """Of each film in the order of the summary, by what its row calls it."""
+    def __init__(self, model: str, films: Mapping[str, int], *, as_json: bool) -> None:
+        """`films`: what their rows will call them, in the order of the summary, and how many bytes each has."""
+        super().__init__(to_stderr=as_json, remaining=False)
+        self._model, self._films, self._as_json = model, dict(films), as_json
         self._rows: list[dict[str, Any]] = []
-        self._before = self._frames = 0
-        self._began = self._told = time.monotonic()
+        self._missing = self._before = self._frames = 0
+        self._read_bytes, self._unread_bytes = 0, sum(films.values())
+        self._began = time.monotonic()
+        self._over = Event()
+        self._ticking = Thread(target=self._tick, daemon=True)
         self.failed = 0
         tell_model(model)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._ticking.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        self._ticking.join()
         super().__exit__(kind, error, trace)
-        if self._as_json and (kind is None or issubclass(kind, KeyboardInterrupt)):
-            rows = sorted(self._rows, key=lambda row: self._place.get(row["path"], -1))
+        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+        if stopped:
+            self.remark(f"Stopped: {self._count()}. The same command goes on.")
+        if self._as_json and (kind is None or stopped):
+            place = {name: number for number, name in enumerate(self._films)}
+            rows = sorted(self._rows, key=lambda row: place.get(row["path"], -1))
             print(json.dumps({"model": self._model, "films": rows}, ensure_ascii=False))
 
     def missing(self, failure: FilmFailure) -> None:
         """A source that names no film."""
-        self._films -= 1
+        self._missing += 1
         self._fail(str(failure.path), failure.reason)
         self._rows.append(prediction_json(failure))
 
     def show(self, done: FilmDone) -> None:
         """One film more."""
-        self._films = max(self._films, len(self._rows) + 1)
+        size = self._films.get(done.row["path"], 0)
+        self._unread_bytes -= size
+        self._read_bytes += 0 if done.before else size
         self._rows.append(done.row)
         self._before += done.before
         if "error" in done.row:
@@ -113,33 +130,42 @@ class BatchView(View):
             self._frames += done.row.get("frames", 0)
         if "most_unusual" in done.row and not self._as_json:
             show_watched(done.row, self.console)
-        self.step("films", len(self._rows), self._films, self._pace())
-        if self._bars.disable and time.monotonic() - self._told > _SECONDS_BETWEEN_LINES:
-            self._told = time.monotonic()
-            self.remark(f"{len(self._rows):,} of {self._films:,} films  {self._pace()}  {self._left()}")
+        self._move()
 
     def end(self, out: Path) -> None:
         """What it came to, and where it is."""
+        self._over.set()
         self._bars.stop()
-        before = f", {self._before:,} of them done before" if self._before else ""
         rows = len(self._rows)
+        before = f", {self._before:,} done before" if self._before else ""
         counts = f"{rows:,} film{'s' * (rows != 1)}{before}, {self.failed:,} failed"
         seconds = time.monotonic() - self._began
         self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {escape(str(out))}", soft_wrap=True)
+
+    def _tick(self) -> None:
+        """From a thread: tell how it goes on, also while no film ends for long."""
+        while not self._over.wait(_SECONDS_BETWEEN_LINES if self._bars.disable else _SECONDS_BETWEEN_MOVES):
+            if self._bars.disable:
+                self.remark(f"{self._count()}  {self._pace()}")
+            else:
+                self._move()
+
+    def _move(self) -> None:
+        self.step("films", len(self._rows), len(self._films) + self._missing, self._pace())
 
     def _fail(self, path: str, reason: str) -> None:
         self.failed += 1
         self.console.print(f"{escape(path)}  [red]{escape(reason)}[/red]", soft_wrap=True)
 
-    def _pace(self) -> str:
-        rate = self._frames / max(1e-3, time.monotonic() - self._began)
-        return f"{rate:,.0f} frames/s" + (f"  {self.failed:,} failed" if self.failed else "")
+    def _count(self) -> str:
+        return f"{len(self._rows):,} of {len(self._films) + self._missing:,} films done"
 
-    def _left(self) -> str:
-        """How long it will take, by the films of this run so far."""
-        new = len(self._rows) - self._before
-        each = (time.monotonic() - self._began) / max(1, new)
-        return f"{clock(each * (self._films - len(self._rows)))} left"
+    def _pace(self) -> str:
+        """Frames per second, failures, and how long it will take by the bytes that were read so far."""
+        seconds = max(1e-3, time.monotonic() - self._began)
+        failed = f"  {self.failed:,} failed" if self.failed else ""
+        left = f"  {clock(seconds * self._unread_bytes / self._read_bytes)} left" if self._read_bytes else ""
+        return f"{self._frames / seconds:,.0f} frames/s{failed}{left}"
 
 
 class LiveView:
