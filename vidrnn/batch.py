@@ -147,7 +147,7 @@ class Batch:
         names = {name_below(film, root): film for film in self.films if film not in results}
         if self.films and not names:
             raise UsageError(
-                f"{self.films[0]}: was written by vidrnn, for another film. Name films that it did not write."
+                f"{self.films[0]}: was written by vidrnn as the answer to a film. Name films that it did not write."
             )
         return names
 
@@ -418,7 +418,7 @@ def _alone(out: Path, shard: Shard) -> Iterator[None]:
     at_it, remedy = f"{out}: another vidrnn is writing these results", "or name another folder: --out DIR."
     with _opened(out, _LOCK) as shards, _opened(out, f"shard-{shard.number}-of-{shard.count}.lock") as own:
         if (count := _count_agreed(shards, shard.count)) not in {1, shard.count}:
-            raise OutputError(f"{at_it} in {count} shards. Do one of them (--shard 1/{count}), wait, {remedy}")
+            raise OutputError(f"{at_it} in {count} shards. Do one of them (--shard N/{count}), wait, {remedy}")
         if count != shard.count or not _locked(own, fcntl.LOCK_EX | fcntl.LOCK_NB):
             raise OutputError(f"{at_it}. Wait for it, {remedy}")
         yield
