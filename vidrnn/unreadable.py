@@ -62,8 +62,8 @@ def why_no_frames(path: Path, codec: str, claimed_frames: int) -> str:
     if b"encv" in ends or b"\x47\xe1\x81" in ends:  # an encrypted sample entry of MP4; ContentEncAlgo of Matroska
         return "is encrypted; only a copy without encryption can be read."
     if codec == "av1":
-        convert = f"ffmpeg -i {quote(str(path))} -c:v libx264 out.mp4"
-        return f"holds AV1, which this OpenCV cannot decode. Convert it: {convert}"
+        convert = f"ffmpeg -i {quote(path.name)} -c:v libx264 out.mp4"
+        return f"holds AV1, which this OpenCV cannot decode. Where it lies, convert it: {convert}"
     if claimed_frames == 0:
         return "holds no frames."
     if path.is_file() and claimed_frames > path.stat().st_size:  # no frame takes less than a byte: a guess, no claim
