@@ -48,6 +48,12 @@ def test_what_changes_all_the_time_is_not_cut_all_the_time() -> None:
     assert found(wild) == []
 
 
+def test_a_cut_soon_after_a_larger_one_is_a_cut_too() -> None:
+    levels = [100, 101] * 5 + [140, 141] * 2 + [152, 153] * 2
+    grey = [np.full((12, 16, 3), level, dtype=np.uint8) for level in levels]
+    assert found(grey) == [10, 14]
+
+
 def test_the_first_frame_follows_no_cut() -> None:
     assert found(scene(6, 1)) == []
     assert found([*scene(6, 1), *scene(7, 1)]) == [], "what is usual is not known yet"

@@ -50,6 +50,10 @@ class Predictor:
     """Called now and then while a film is read, from any thread: how many of its seconds have been read, and how many
     it claims to have, 0 if it does not say."""
 
+    @property
+    def _resets(self) -> Reset:
+        return self.reset or self.model.handling.reset
+
     def stream(self, at_once: int = 1, threshold: float = 0.0) -> Stream:
         """A fresh stream; `at_once` is how many of the frames that the model looks at it gathers before it reads them.
 
@@ -66,7 +70,7 @@ class Predictor:
         return self._score(Path(path), self.per_film or self.threads, Event())
 
     def _score(self, path: Path, threads: int, stop: Event) -> FilmScores:
-        told = _Told(self.model, self.reset or self.model.handling.reset)
+        told = _Told(self.model, self._resets)
         with open_film(path, rate=self.rate if path.is_dir() else None) as film:
             sampling, size = self.model.handling.sampling, self.model.handling.size
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
@@ -86,7 +90,7 @@ class Predictor:
     def _encoded(self, chunk: Chunk) -> _Encoded:
         """A chunk's features; its buffer is free again."""
         features = self.model.encode(chunk.pixels, chunk.before)
-        small = small_pictures(chunk.pixels) if (self.reset or self.model.handling.reset) == "cut" else None
+        small = small_pictures(chunk.pixels) if self._resets == "cut" else None
         chunk.give_back()
         return _Encoded(features, chunk.seconds, small)
 
