@@ -25,6 +25,7 @@ from vidrnn.tasks import TASKS
 HOUSE = Path(vidrnn.__file__).parent
 
 ROOMS = (
+    "__main__",
     "cli",
     "console",
     "gallery",

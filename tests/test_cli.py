@@ -101,6 +101,12 @@ def test_help_names_the_commands_without_loading_networks_or_films() -> None:
     assert done.stdout.strip().endswith("[]")
 
 
+def test_the_package_is_the_command_too() -> None:
+    command = [sys.executable, "-m", "vidrnn", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"vidrnn {__version__}\n")
+
+
 def test_the_version_is_printed(vidrnn: Command) -> None:
     ended = vidrnn("--version")
     assert (ended.code, ended.out) == (0, f"vidrnn {__version__}\n")
