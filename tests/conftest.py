@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import pytest
 
+from vidrnn.records import Record
 from vidrnn.values import Pixels, Size
+
+Result = TypeVar("Result")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the machine: torch, once it is loaded, computes on one core
 
@@ -94,6 +97,16 @@ def make_cut(path: Path, keep: float = 0.5, **how: object) -> Path:
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * keep)])
     return path
+
+
+def followed(journey: Generator[Record, None, Result]) -> tuple[Result, list[Record]]:
+    """What a journey ends with, and what it tells on its way."""
+    records = []
+    while True:
+        try:
+            records.append(next(journey))
+        except StopIteration as end:
+            return end.value, records
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import shutil
 from collections import Counter
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TinyRun, make_film, paint_number, tens_model
+from conftest import TinyRun, followed, make_film, paint_number, tens_model
 
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate import Evaluation, SplitName, evaluate
@@ -22,13 +21,7 @@ from vidrnn.values import Part, Size
 
 
 def scored(predictor: Predictor, data: Path, split: SplitName | None = None) -> tuple[Evaluation, list[Record]]:
-    journey: Generator[Record, None, Evaluation] = evaluate(predictor, data, split)
-    records = []
-    while True:
-        try:
-            records.append(next(journey))
-        except StopIteration as end:
-            return end.value, records
+    return followed(evaluate(predictor, data, split))
 
 
 def film_from(path: Path, number: int, frames: int = 8) -> Path:

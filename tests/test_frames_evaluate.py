@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FRAMES_SIZE, TinyRun, gliding_model, make_film, make_squares, paint_square
+from conftest import FRAMES_SIZE, TinyRun, followed, gliding_model, make_film, make_squares, paint_square
 
 from vidrnn.errors import DataError
 from vidrnn.evaluate import SplitName
@@ -26,13 +25,7 @@ JUMPS = (8, 9, 10)
 def scored(
     model: FrameRuntime, data: Path, split: SplitName | None = None, source: Path = NOWHERE
 ) -> tuple[FramesEvaluation, list[Record]]:
-    journey: Generator[Record, None, FramesEvaluation] = evaluate_frames(model, source, data, split, rate=None, jobs=2)
-    records = []
-    while True:
-        try:
-            records.append(next(journey))
-        except StopIteration as end:
-            return end.value, records
+    return followed(evaluate_frames(model, source, data, split, rate=None, jobs=2))
 
 
 def paint_wild(index: int, size: Size) -> Pixels:

@@ -9,7 +9,6 @@ is done with a film.
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -25,7 +24,7 @@ from vidrnn.engines.base import Engine, Finished, Item, Job, Lost, Outcome, Work
 from vidrnn.errors import FilmError, OutputError, UsageError, VidrnnError
 from vidrnn.naming import alike, common_root, name_below, result_file, shown
 from vidrnn.values import FilmFailure
-from vidrnn.whole import forget, forget_part, obstacle, write_whole
+from vidrnn.whole import forget, forget_part, locked, obstacle, write_whole
 
 SUMMARY_NAME = "summary.csv"
 _HIDDEN = ".vidrnn"
@@ -419,7 +418,7 @@ def _alone(out: Path, shard: Shard) -> Iterator[None]:
     with _opened(out, _LOCK) as shards, _opened(out, f"shard-{shard.number}-of-{shard.count}.lock") as own:
         if (count := _count_agreed(shards, shard.count)) not in {1, shard.count}:
             raise OutputError(f"{at_it} in {count} shards. Do one of them (--shard N/{count}), wait, {remedy}")
-        if count != shard.count or not _locked(own, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        if count != shard.count or not locked(own):
             raise OutputError(f"{at_it}. Wait for it, {remedy}")
         yield
 
@@ -439,21 +438,10 @@ def _count_agreed(lock: IO[str], count: int) -> int:
 
     The first writes its count while nobody else may read; then all share the lock for as long as they are at work.
     """
-    if _locked(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
+    if locked(lock):
         lock.truncate(0)
         lock.write(str(count))
         lock.flush()
-    _locked(lock, fcntl.LOCK_SH)
+    locked(lock, shared=True)
     lock.seek(0)
     return int(lock.read() or count)
-
-
-def _locked(file: IO[str], how: int) -> bool:
-    """Whether it could be locked so; True, too, where the file system knows no locks."""
-    try:
-        fcntl.flock(file, how)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True

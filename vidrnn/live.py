@@ -5,7 +5,6 @@ The source can be any, and so can what answers: it is handed each newest frame a
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from vidrnn.camera import Camera, LiveFrame
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.timing import JUMP_SECONDS
 from vidrnn.values import Answer, Change, Now, Pixels, Segment, Size, Stretch
+from vidrnn.whole import locked
 
 _GLANCE_SECONDS = 0.05
 """How often it is seen to whether watching is to stop; and, where there is a window, to the window."""
@@ -208,7 +208,7 @@ class LineFile:
 
     def _begun(self) -> int:
         """How long the file is, with nobody else at it and nothing in it but whole lines."""
-        if not _locked(self._handle):
+        if not locked(self._handle):
             raise OutputError(
                 f"{self.file}: another vidrnn is writing it. Stop that one, or name another folder: --out DIR."
             )
@@ -240,17 +240,6 @@ class LineFile:
                 os.ftruncate(self._handle, self._end)
             raise _not_written(self.file, problem) from problem
         self._end += len(text)
-
-
-def _locked(handle: int) -> bool:
-    """Whether nobody else holds a file, until it is closed; where the file system knows no locks, that is believed."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def _whole_lines_bytes(file: Path) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from vidrnn.errors import OutputError
 
@@ -43,6 +45,20 @@ def obstacle(file: Path) -> str:
         if lowest is not None and not lowest.is_dir():
             return f"{lowest} is a file, where a folder is to be. Move it away"
     return ""
+
+
+def locked(file: IO[str] | int, *, shared: bool = False) -> bool:
+    """Whether nobody else holds an open file, which is held until it is closed; who is killed lets go.
+
+    `shared`: with others who share it, after waiting for one who does not. Where a file system knows no locks, so it is.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def forget(file: Path) -> None:

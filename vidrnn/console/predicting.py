@@ -94,6 +94,7 @@ class BatchView(View):
 
     def __enter__(self) -> Self:
         super().__enter__()
+        self._move()  # from here on the bar is only moved, which threads may
         self._ticking.start()
         return self
 
