@@ -50,7 +50,7 @@ def obstacle(file: Path) -> str:
 def locked(file: IO[str] | int, *, shared: bool = False) -> bool:
     """Whether nobody else holds an open file, which is held until it is closed; who is killed lets go.
 
-    `shared`: with others who share it, after waiting for one who does not. Where a file system knows no locks, so it is.
+    `shared`: together with others who share it, after waiting for one who does not. True without locks to be had, too.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB)
