@@ -14,10 +14,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from vidrnn.cuts import CutFinder, small_pictures
-from vidrnn.films import find_films
+from vidrnn.data.films import find_films
 from vidrnn.values import Size
-from vidrnn.video import open_film
+from vidrnn.video.cuts import CutFinder, small_pictures
+from vidrnn.video.reader import open_film
 
 _SIZE = Size(112, 112)
 _SPACINGS = [0.04, 0.132, 0.315]

@@ -114,10 +114,10 @@ def make_film(path: Path, shown: str, seconds: float) -> Path:
 
 def _model(folder: Path, int8: bool) -> Path:
     """`small` and a GRU with fresh weights, exported; a window is 16 frames, each of a film of `FPS`."""
-    from vidrnn.checkpoint import load_model, save_model
     from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
     from vidrnn.export.onnx import OnnxExport
-    from vidrnn.model import build_model
+    from vidrnn.model.checkpoint import load_model, save_model
+    from vidrnn.nets.classifier import build_model
 
     encoder = EncoderConfig(name="small", frozen=False, origin="none")
     spec = ModelSpec(
@@ -141,7 +141,7 @@ def _model(folder: Path, int8: bool) -> Path:
 
 def read(model: str, film: str, threads: int) -> None:
     """Read a film as `vidrnn predict` does; the seconds it took, and peak memory in MB."""
-    from vidrnn.predict import Predictor, open_model
+    from vidrnn.predict.predictor import Predictor, open_model
 
     predictor = Predictor(open_model(Path(model))[0], per_film=threads)
     started = perf_counter()
@@ -159,7 +159,7 @@ def _peak_megabytes() -> float:
 def decode(film: str) -> None:
     """What vidrnn decodes, without any network."""
     from vidrnn.values import Size
-    from vidrnn.video import open_film
+    from vidrnn.video.reader import open_film
 
     started = perf_counter()
     with open_film(film) as opened:
@@ -169,7 +169,7 @@ def decode(film: str) -> None:
 
 def network(model: str, film: str) -> None:
     """The network alone, on as many frames."""
-    from vidrnn.predict import open_model
+    from vidrnn.predict.predictor import open_model
 
     capture = cv2.VideoCapture(film)
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -185,7 +185,7 @@ def plain(model: str, film: str) -> None:
     """The loop that everybody writes first."""
     import torch
 
-    from vidrnn.checkpoint import load_model
+    from vidrnn.model.checkpoint import load_model
 
     network = load_model(Path(model)).network
     capture, state, count = cv2.VideoCapture(film), None, 0

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vidrnn.films import find_films
+from vidrnn.data.films import find_films
 
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = 10

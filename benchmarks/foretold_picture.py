@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.baselines import RULES
-from vidrnn.foretell import as_painted, as_shown, rollouts
-from vidrnn.predict import open_frames
+from vidrnn.evaluate.baselines import RULES
+from vidrnn.predict.predictor import open_frames
+from vidrnn.tasks.next_frame import as_painted, as_shown, rollouts
 from vidrnn.values import Pixels
-from vidrnn.video import open_film
+from vidrnn.video.reader import open_film
 
 STEPS = (1, 2, 3, 5, 7, 10)
 SIDE, LABEL, GAP = 110, 96, 3  # pixels: height of a panel, width of the words, between panels

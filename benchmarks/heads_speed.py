@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from vidrnn.config import HeadConfig
-from vidrnn.heads import HEADS
-from vidrnn.heads.mingru import MinGru
-from vidrnn.model import build_sequence
+from vidrnn.nets.classifier import build_sequence
+from vidrnn.nets.heads import HEADS
+from vidrnn.nets.heads.mingru import MinGru
 
 BATCH, UNITS, WIDTH = 16, 128, 1280
 TIMES = (16, 64, 256, 1024)

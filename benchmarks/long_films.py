@@ -21,14 +21,14 @@ import numpy as np
 import typer
 
 import vidrnn
-from vidrnn.answers import FilmScores, Floats, Reading, prediction
-from vidrnn.cuts import CutFinder, SmallPictures, small_pictures
-from vidrnn.films import content_hash, read_labelled
+from vidrnn.data.films import content_hash, read_labelled
+from vidrnn.predict.stream import reader_of
 from vidrnn.runtimes.base import Features, Runtime, State
-from vidrnn.stream import reader_of
-from vidrnn.timing import Grid
-from vidrnn.values import LabelledFilm, Part, Pixels, Reset
-from vidrnn.video import open_film
+from vidrnn.timeline.segments import FilmScores, Reading, prediction
+from vidrnn.values import Floats, LabelledFilm, Part, Pixels, Reset
+from vidrnn.video.clock import Grid
+from vidrnn.video.cuts import CutFinder, SmallPictures, small_pictures
+from vidrnn.video.reader import open_film
 
 _NEAR_SECONDS = 1.0
 _TICK_SECONDS = 0.02

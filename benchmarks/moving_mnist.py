@@ -30,18 +30,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from vidrnn import __version__
-from vidrnn.appraisal import appraise
-from vidrnn.baselines import RULES, MeanImage
-from vidrnn.checkpoint import Loaded, save_model
+from vidrnn.cli.views.gallery import show_foretold
 from vidrnn.config import EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec, PaintName
-from vidrnn.data import Minibatch
-from vidrnn.fit import Fit, Lesson, Plan, Validation
-from vidrnn.forecaster import build_forecaster
-from vidrnn.forecasting import Course
-from vidrnn.gallery import show_foretold
-from vidrnn.metrics import FrameMeter
-from vidrnn.model import count_parameters, seed_everything
+from vidrnn.evaluate.baselines import RULES, MeanImage
+from vidrnn.evaluate.forecast_scores import appraise
+from vidrnn.evaluate.metrics import FrameMeter
+from vidrnn.model.checkpoint import Loaded, save_model
+from vidrnn.nets.classifier import count_parameters, seed_everything
+from vidrnn.nets.frame_predictor import build_forecaster
 from vidrnn.runtimes.torch import TorchFrames
+from vidrnn.train.fit import Fit, Lesson, Plan, Validation
+from vidrnn.train.lessons.next_frame import Course
+from vidrnn.train.minibatches import Minibatch
 
 FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
 DIGITS = FOOTAGE / "mnist" / "train-images-idx3-ubyte.gz"

@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vidrnn.header import find_weights, read_header
+from vidrnn.model.header import find_weights, read_header
 
 FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
 SETS = ("ped2", "lips", "vtest")

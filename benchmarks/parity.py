@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import typer
 
-from vidrnn.answers import prediction, timeline
 from vidrnn.errors import DataError
-from vidrnn.evaluate import Evaluation, evaluate
-from vidrnn.header import find_portable
-from vidrnn.portable import Request, export_model
-from vidrnn.predict import Predictor, open_model
+from vidrnn.evaluate.evaluator import Evaluation, evaluate
+from vidrnn.export.exporter import Request, export_model
+from vidrnn.model.header import find_portable
+from vidrnn.predict.predictor import Predictor, open_model
+from vidrnn.timeline.segments import prediction, timeline
 from vidrnn.values import FilmFailure
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,14 +16,14 @@ from threading import Event
 import torch
 import typer
 
-from vidrnn.cache import Cache
-from vidrnn.clips import default_spacing
 from vidrnn.config import RunConfig
-from vidrnn.learn import Clock, Setting
-from vidrnn.material import Material, gather
-from vidrnn.splits import split_films
-from vidrnn.trial import chosen
+from vidrnn.data.cache import Cache
+from vidrnn.data.dataset import Material, gather
+from vidrnn.data.splits import split_films
+from vidrnn.train.encoder_choice import chosen
+from vidrnn.train.learner import Clock, Setting
 from vidrnn.values import Part, Sampling
+from vidrnn.video.sampling import default_spacing
 
 FILMS = Path(__file__).resolve().parents[1] / "sample_videos"
 

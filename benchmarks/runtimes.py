@@ -19,8 +19,8 @@ import numpy as np
 import torch
 import typer
 
-from vidrnn.checkpoint import load_model
-from vidrnn.model import Model
+from vidrnn.model.checkpoint import load_model
+from vidrnn.nets.classifier import Model
 from vidrnn.runtimes.base import Runtime, State
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.runtimes.torch import TorchRuntime

@@ -7,12 +7,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidrnn.checkpoint import load_model
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.records import Controls, Done, EpochDone, Note, Progress
-from vidrnn.run import Request
-from vidrnn.scan import cache_folder
-from vidrnn.train import train
+from vidrnn.data.scan import cache_folder
+from vidrnn.events import Controls, Done, EpochDone, Note, Progress
+from vidrnn.model.checkpoint import load_model
+from vidrnn.train.run import Request
+from vidrnn.train.trainer import train
 
 FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
 

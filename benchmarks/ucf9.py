@@ -18,11 +18,11 @@ import typer
 from training import FOOTAGE, run, ucf9_split
 
 import vidrnn
-from vidrnn.evaluate import evaluate
-from vidrnn.films import read_labelled
-from vidrnn.predict import Predictor
+from vidrnn.data.films import read_labelled
+from vidrnn.evaluate.evaluator import evaluate
+from vidrnn.predict.predictor import Predictor
 from vidrnn.values import LabelledFilm, Part, Size
-from vidrnn.video import open_film
+from vidrnn.video.reader import open_film
 
 _JOINED_FPS = 25.0
 _JOINED_SIZE = Size(160, 214)

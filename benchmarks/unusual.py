@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from vidrnn.baselines import SIGNS, signs_of
-from vidrnn.detection import Detector, detection_report
-from vidrnn.frame_labels import read_frame_labels
+from vidrnn.data.frame_labels import read_frame_labels
+from vidrnn.evaluate.anomaly_metrics import Detector, detection_report
+from vidrnn.evaluate.baselines import SIGNS, signs_of
 from vidrnn.values import Size
-from vidrnn.video import open_film
+from vidrnn.video.reader import open_film
 
 LABELS = Path(__file__).resolve().parents[2] / "shared" / "data" / "ped2" / "frames.csv"
 SIZE = Size(128, 128)

@@ -18,11 +18,11 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from vidrnn.config import HeadConfig
-from vidrnn.heads import HEADS
-from vidrnn.heads.base import Head
-from vidrnn.model import build_sequence, seed_everything
-from vidrnn.readouts import READOUTS
-from vidrnn.state import State
+from vidrnn.nets.classifier import build_sequence, seed_everything
+from vidrnn.nets.heads import HEADS
+from vidrnn.nets.heads.base import Head
+from vidrnn.nets.readouts import READOUTS
+from vidrnn.nets.state import State
 
 LENGTH, FIRST, SPLIT = 100, 2, 70
 """Steps of the series, the first that is forecast (log differences want two before it), and the first of the test."""

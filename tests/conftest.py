@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidrnn.records import Record
+from vidrnn.events import Record
 from vidrnn.values import Pixels, Size
 
 Result = TypeVar("Result")
@@ -190,9 +190,9 @@ def train_tiny(
     `settings` are those of a `RunConfig`, `request` those of a `Request`, where they are to differ.
     """
     from vidrnn.config import RunConfig
-    from vidrnn.records import EpochDone
-    from vidrnn.run import Request
-    from vidrnn.train import train
+    from vidrnn.events import EpochDone
+    from vidrnn.train.run import Request
+    from vidrnn.train.trainer import train
 
     tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
     cache = folder.parent / "cache"
@@ -221,10 +221,10 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
     import torch
     from torch import Tensor, nn
 
-    from vidrnn.checkpoint import LoadedModel
     from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
+    from vidrnn.model.checkpoint import LoadedModel
+    from vidrnn.nets.decoders.base import Scores
     from vidrnn.runtimes.torch import TorchRuntime
-    from vidrnn.tasks.base import Scores
 
     class Numbers(nn.Module):
         mean = torch.zeros(1)
@@ -295,11 +295,11 @@ def train_frames(
     data: Path, folder: Path, *, stop_after: int | None = None, request: dict[str, Any] | None = None, **settings: Any
 ) -> TinyRun:
     """Train a tiny model of the next frames, as `train_tiny` does of classes."""
-    from vidrnn import forecasting
     from vidrnn.config import RunConfig
-    from vidrnn.records import FrameEpoch
-    from vidrnn.run import Request
-    from vidrnn.train import train
+    from vidrnn.events import FrameEpoch
+    from vidrnn.train.lessons import next_frame as forecasting
+    from vidrnn.train.run import Request
+    from vidrnn.train.trainer import train
 
     tiny: dict[str, Any] = {"task": "next-frame", "context": 4, "horizon": 3, "epochs": 1, "minibatch": 2}
     tiny |= {"head": {"name": "convgru", "size": 8}}
@@ -329,8 +329,8 @@ def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
     Its state is the number of frames seen of each film. The colours of what was seen are kept, 8 bits of them.
     """
     from vidrnn.config import CalibrationConfig, EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
-    from vidrnn.foretell import as_painted
     from vidrnn.runtimes.base import FrameRuntime
+    from vidrnn.tasks.next_frame import as_painted
 
     spec = ModelSpec(
         task="next-frame",

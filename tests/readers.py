@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vidrnn.batch import Row
-from vidrnn.engines.base import Item, Worker
+from vidrnn.batch.batch import Row
+from vidrnn.batch.engines.base import Item, Worker
 from vidrnn.errors import FilmError, ModelError, OutputError
 
 
@@ -62,7 +62,7 @@ def _fail(how: str, film: Path) -> None:
 
 def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Path]], Row]:
     """What reads films for `vidrnn predict --out`; each row tells whether torch was loaded."""
-    from vidrnn.filing import opened as opened_as_ever
+    from vidrnn.batch.work import opened as opened_as_ever
 
     read = opened_as_ever(settings)
 

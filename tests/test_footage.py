@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import train_tiny
 
-from vidrnn.evaluate import evaluate
-from vidrnn.predict import Predictor
-from vidrnn.records import Done
+from vidrnn.evaluate.evaluator import evaluate
+from vidrnn.events import Done
+from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
 
 pytestmark = pytest.mark.footage
@@ -126,11 +126,11 @@ NOTED = {
 
 @pytest.mark.slow
 def test_a_folder_of_odd_films_costs_a_row_each_and_every_row_is_right(footage: Path, tmp_path: Path) -> None:
-    from vidrnn.batch import Batch
-    from vidrnn.engines.local import Local
-    from vidrnn.filing import Asked
-    from vidrnn.films import find_films
-    from vidrnn.header import shipped_models
+    from vidrnn.batch.batch import Batch
+    from vidrnn.batch.engines.local import Local
+    from vidrnn.batch.work import Asked
+    from vidrnn.data.films import find_films
+    from vidrnn.model.header import shipped_models
 
     odd = footage / "odd"
     with (odd / "index.csv").open(newline="") as file:

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from vidrnn.video import open_film
+from vidrnn.video.reader import open_film
 
 FREE = 36  # pixels that a digit of 28 has to move in, in a frame of 64
 

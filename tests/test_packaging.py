@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from vidrnn.header import find_weights, read_header, shipped_models
+from vidrnn.model.header import find_weights, read_header, shipped_models
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "vidrnn"
@@ -95,9 +95,10 @@ def test_the_readme_shows_the_command(readme: str, command: str) -> None:
     assert command in readme
 
 
-def test_the_readme_draws_the_rooms_that_there_are(readme: str) -> None:
-    tree = re.search(r"^vidrnn/.*\n((?:[ │├└].*\n)+)", readme, re.MULTILINE)
+def test_the_architecture_page_draws_the_folders_that_there_are() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = re.search(r"^vidrnn/.*\n((?: .*\n)+)", page, re.MULTILINE)
     assert tree, "there is no tree that begins with a line vidrnn/"
-    drawn = set(re.findall(r"^\W*([\w-]+(?:\.py|/))(?:\s|$)", tree[1], re.MULTILINE))
-    families = {f"{file.parent.name}/" for file in PACKAGE.glob("*/__init__.py")}
-    assert drawn == families | {file.name for file in PACKAGE.glob("*.py")}
+    drawn = set(re.findall(r"^  ([\w-]+(?:\.py|/))\s", tree[1], re.MULTILINE))
+    folders = {f"{file.parent.name}/" for file in PACKAGE.glob("*/__init__.py")}
+    assert drawn == folders | {file.name for file in PACKAGE.glob("*.py")}

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from vidrnn.config import HeadConfig
-from vidrnn.data import Minibatch
-from vidrnn.fit import Fit, Lesson, Plan, Validation
-from vidrnn.heads import HEADS
-from vidrnn.model import SequenceModel, build_sequence, seed_everything
-from vidrnn.tasks.classify import ClassifyLoss
+from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
+from vidrnn.nets.decoders.classify import ClassifyLoss
+from vidrnn.nets.heads import HEADS
+from vidrnn.train.fit import Fit, Lesson, Plan, Validation
+from vidrnn.train.minibatches import Minibatch
 
 WIDTH, MINIBATCH, STEPS, HELD_OUT = 8, 32, 20, 512
 PLAN = Plan(epochs=16, learning_rate=5e-3, weight_decay=0.01, patience=100, seed=0)

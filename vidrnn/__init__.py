@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vidrnn.predict import Predictor
+    from vidrnn.predict.predictor import Predictor
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
@@ -25,6 +25,6 @@ def load(path: str | Path, device: str = "cpu", threads: int = 1, runtime: str |
     Raises:
         vidrnn.errors.ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
     """
-    from vidrnn.predict import Predictor, open_model
+    from vidrnn.predict.predictor import Predictor, open_model
 
     return Predictor(open_model(Path(path), runtime, device)[0], threads=threads)

@@ -15,6 +15,7 @@ FORMAT_VERSION = 1
 
 Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB, or (time, height, width, 3) for a clip."""
+Floats = NDArray[np.float64]
 
 
 Reset = Literal["cut", "window", "never"]
@@ -115,6 +116,16 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, seconds={self.seconds:.3f}, pixels={self.pixels.shape})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowScores:
+    """What the network says of windows, before softmax."""
+
+    clip: Floats
+    """(windows, classes) of each window as a whole."""
+    steps: Floats
+    """(windows, steps, classes) of each of its steps."""
 
 
 @dataclass(frozen=True, slots=True)

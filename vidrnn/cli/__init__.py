@@ -74,7 +74,7 @@ def _leave(code: int | str | None) -> None:
     """End at once where a thread still waits for a stream: one that wakes up while Python ends makes it crash."""
     if threading.active_count() == 1:
         return
-    from vidrnn.addresses import READER
+    from vidrnn.live.addresses import READER
 
     if any(thread.name == READER for thread in threading.enumerate()):
         with suppress(OSError):
@@ -93,14 +93,14 @@ def _run() -> None:
         finally:
             sys.stdout.flush()
     except VidrnnError as error:
-        from vidrnn.console.base import show_error
+        from vidrnn.cli.views.base import show_error
 
         show_error(error)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("vidrnn"):
             raise
-        from vidrnn.console.base import show_error
+        from vidrnn.cli.views.base import show_error
 
         missing = (
             f"The package {error.name} is not installed here, and this needs it. Install it: pip install {error.name}"
@@ -110,7 +110,7 @@ def _run() -> None:
     except ImportError as error:
         if "cannot open shared object" not in str(error):
             raise
-        from vidrnn.console.base import show_error
+        from vidrnn.cli.views.base import show_error
 
         show_error(VidrnnError(f"A library of this system is missing ({error}). {_LIBRARIES}"))
         sys.exit(1)
@@ -122,7 +122,7 @@ def _run() -> None:
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        from vidrnn.console.base import show_error
+        from vidrnn.cli.views.base import show_error
 
         _hush()
         show_error(VidrnnError(f"What was found could not be written: {error.strerror}."))

@@ -120,11 +120,11 @@ def compare(
             f"--resume {resume}: goes on with the same films and settings; only --head and --seeds may be others."
         )
 
-    from vidrnn.compare import CompareRequest
-    from vidrnn.compare import compare as run_comparison
-    from vidrnn.console.scores import ComparisonView
-    from vidrnn.heads import HEADS
-    from vidrnn.scan import cache_folder
+    from vidrnn.cli.views.scores import ComparisonView
+    from vidrnn.compare.comparison import CompareRequest
+    from vidrnn.compare.comparison import compare as run_comparison
+    from vidrnn.data.scan import cache_folder
+    from vidrnn.nets.heads import HEADS
 
     chosen = settings_of(resume / "config.toml" if resume else config, said, "vidrnn compare")
     films = films_named(data, chosen.data, "vidrnn compare")

@@ -18,8 +18,8 @@ from vidrnn.cli.options import (
     Threads,
     device_named,
 )
-from vidrnn.header import foretells_frames
-from vidrnn.parallel import available_cores
+from vidrnn.model.header import foretells_frames
+from vidrnn.threads import available_cores
 
 
 def evaluate(
@@ -42,9 +42,9 @@ def evaluate(
     """Score a model on labelled films that it has not seen."""
     if foretells_frames(model):
         raise typer.Exit(_frames(model, data, split, rate, runtime, device_named(device), jobs, as_json=json))
-    from vidrnn.console.scores import EvaluationView
-    from vidrnn.evaluate import evaluate as score
-    from vidrnn.predict import Predictor, open_model
+    from vidrnn.cli.views.scores import EvaluationView
+    from vidrnn.evaluate.evaluator import evaluate as score
+    from vidrnn.predict.predictor import Predictor, open_model
 
     opened, remark = open_model(model, runtime, device_named(device))
     predictor = Predictor(opened, rate=rate, threads=jobs or available_cores(), per_film=threads, reset=reset)
@@ -67,9 +67,9 @@ def _frames(
     as_json: bool,
 ) -> int:
     """A model of the next frames; the exit code."""
-    from vidrnn.console.scores import FramesEvaluationView
-    from vidrnn.frames_evaluate import evaluate_frames
-    from vidrnn.predict import open_frames
+    from vidrnn.cli.views.scores import FramesEvaluationView
+    from vidrnn.evaluate.frames_evaluate import evaluate_frames
+    from vidrnn.predict.predictor import open_frames
 
     opened, remark = open_frames(model, runtime, device)
     with FramesEvaluationView(str(model), as_json=as_json) as view:

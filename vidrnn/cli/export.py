@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from vidrnn.cli.options import Jobs, Rate
-from vidrnn.parallel import available_cores
+from vidrnn.threads import available_cores
 
 
 def export(
@@ -30,8 +30,8 @@ def export(
     jobs: Jobs = None,
 ) -> None:
     """Write a model as a file that runs without vidrnn, checked against the model before it is kept."""
-    from vidrnn.console.facts import ExportView
-    from vidrnn.portable import Request, export_model
+    from vidrnn.cli.views.facts import ExportView
+    from vidrnn.export.exporter import Request, export_model
 
     request = Request(model, to, precision, calibrate, out, rate, jobs or available_cores())
     with ExportView() as view:

@@ -19,22 +19,22 @@ def info(
     json: Json = False,
 ) -> None:
     """Show what a film or a model is; a film is read to its end, so that nothing is the container's claim."""
-    from vidrnn.console.facts import show_film, show_model
+    from vidrnn.cli.views.facts import show_film, show_model
 
     if _is_model(path):
         show_model(_header_of(path), str(path), as_json=json)
         return
-    from vidrnn.video import open_film
+    from vidrnn.video.reader import open_film
 
     with open_film(path, rate=rate) as film:
         show_film(film.facts(), as_json=json)
 
 
 def _header_of(path: Path) -> ModelHeader:
-    from vidrnn.header import find_weights, foretells_frames, read_header
+    from vidrnn.model.header import find_weights, foretells_frames, read_header
 
     if path.suffix == ".onnx":
-        from vidrnn.predict import open_frames, open_model
+        from vidrnn.predict.predictor import open_frames, open_model
 
         return (open_frames if foretells_frames(path) else open_model)(path, "onnx")[0].header
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from vidrnn.errors import UsageError
-from vidrnn.parallel import available_cores
+from vidrnn.threads import available_cores
 
 if TYPE_CHECKING:
     from vidrnn.config import RunConfig
@@ -217,7 +217,7 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     Raises:
         UsageError: there is none at all.
     """
-    from vidrnn.header import shipped_models
+    from vidrnn.model.header import shipped_models
 
     if model:
         return model

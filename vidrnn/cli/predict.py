@@ -38,16 +38,16 @@ from vidrnn.cli.options import (
     model_named,
 )
 from vidrnn.errors import FilmError, UsageError
-from vidrnn.header import foretells_frames
-from vidrnn.parallel import available_cores
+from vidrnn.model.header import foretells_frames
+from vidrnn.threads import available_cores
 
 if TYPE_CHECKING:
-    from vidrnn.addresses import LiveAddress
-    from vidrnn.batch import Batch
-    from vidrnn.camera import Sight
-    from vidrnn.filing import Asked
-    from vidrnn.foretold import Asked as AskedFrames
-    from vidrnn.live import Firmness, Watcher
+    from vidrnn.batch.batch import Batch
+    from vidrnn.batch.foretold import Asked as AskedFrames
+    from vidrnn.batch.work import Asked
+    from vidrnn.live.addresses import LiveAddress
+    from vidrnn.live.camera import Sight
+    from vidrnn.live.watcher import Firmness, Watcher
     from vidrnn.values import FilmFailure
 
 _SAME_MOMENT_SECONDS = 0.2
@@ -120,8 +120,8 @@ def predict(
         raise typer.Exit(_watched(watching, runtime, device_named(device)))
     _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
     if foretells_frames(name):
-        from vidrnn.foretold import DEFAULT_OUT, foretold_formats
-        from vidrnn.foretold import Asked as AskedFrames
+        from vidrnn.batch.foretold import DEFAULT_OUT, foretold_formats
+        from vidrnn.batch.foretold import Asked as AskedFrames
 
         wanted = foretold_formats(formats)
         if "video" not in wanted:
@@ -132,12 +132,12 @@ def predict(
         folder = _Folder(films, missing, sources, out or DEFAULT_OUT, timeout, shard)
         raise typer.Exit(_filed(folder, watched, engine or "local", jobs, as_json=json))
     _refused(f"{name} names classes", **{"--rollout": rollout, "--normalised": normalised or None})
-    from vidrnn.predict import Predictor, open_model
+    from vidrnn.predict.predictor import Predictor, open_model
 
     threshold = threshold or 0.0
     films, missing = _films_of(sources)
     if out is not None:
-        from vidrnn.filing import Asked, formats_named
+        from vidrnn.batch.work import Asked, formats_named
 
         wanted = formats_named(formats or "jsonl")
         asked = Asked(name, wanted, runtime, device_named(device), threshold, rate, threads or 1, **timeline)
@@ -145,7 +145,7 @@ def predict(
         raise typer.Exit(_filed(folder, asked, engine or "local", jobs, as_json=json))
     _needs_out(**{"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine})
 
-    from vidrnn.console.predicting import PredictionView
+    from vidrnn.cli.views.predicting import PredictionView
 
     opened, remark = open_model(name, runtime, device_named(device))
     each = threads or (None if opened.name == "torch" else 1)
@@ -174,8 +174,8 @@ class _Folder:
 
     def batch(self, asked: Asked | AskedFrames) -> tuple[Batch, str]:
         """The work to be done, and a sentence where it is a part of it that was not asked for by a flag."""
-        from vidrnn.batch import Batch, Shard
-        from vidrnn.films import start_of
+        from vidrnn.batch.batch import Batch, Shard
+        from vidrnn.data.films import start_of
 
         found = None if self.shard is not None else Shard.of_environment(os.environ)
         shard = found or Shard() if self.shard is None else Shard.named(self.shard)
@@ -186,9 +186,9 @@ class _Folder:
 
 def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs: int | None, *, as_json: bool) -> int:
     """Answers into files, and the exit code."""
-    from vidrnn.console.predicting import BatchView
-    from vidrnn.engines import ENGINES
-    from vidrnn.naming import shown
+    from vidrnn.batch.engines import ENGINES
+    from vidrnn.batch.result_names import shown
+    from vidrnn.cli.views.predicting import BatchView
 
     module, _, attribute = ENGINES[engine].partition(":")
     batch, remark = folder.batch(asked)
@@ -234,8 +234,8 @@ class _Watching:
     @property
     def firmness(self) -> Firmness:
         """How firm answers stand; those on what is unusual are firm by themselves."""
-        from vidrnn.live import Firmness
-        from vidrnn.predict import HYSTERESIS, SHORTEST_SECONDS
+        from vidrnn.live.watcher import Firmness
+        from vidrnn.predict.predictor import HYSTERESIS, SHORTEST_SECONDS
 
         if foretells_frames(self.model):
             return Firmness()
@@ -249,7 +249,7 @@ def _live_source(sources: list[str]) -> LiveAddress | None:
     Raises:
         UsageError: there are others beside it, or nothing can come from it.
     """
-    from vidrnn.addresses import Kind, live_address
+    from vidrnn.live.addresses import Kind, live_address
 
     addresses = [address for source in sources if (address := live_address(source)) is not None]
     if not addresses:
@@ -270,10 +270,10 @@ def _refused(why: str, **flags: object) -> None:
 
 def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
     """Watch a live source until it ends or is stopped; the exit code."""
-    from vidrnn.camera import Camera, Patience
-    from vidrnn.console.predicting import LiveView, live_line
-    from vidrnn.live import LineFile, warmed_up, watch
-    from vidrnn.screen import Screen
+    from vidrnn.cli.views.predicting import LiveView, live_line
+    from vidrnn.live.camera import Camera, Patience
+    from vidrnn.live.screen import Screen
+    from vidrnn.live.watcher import LineFile, warmed_up, watch
     from vidrnn.values import Stretch
 
     sight, watcher, remark = _watcher_of(asked, runtime, device)
@@ -309,10 +309,10 @@ def _no_error_of_a_stop(stop: Event) -> Iterator[None]:
 
 def _watcher_of(asked: _Watching, runtime: RuntimeName | None, device: str) -> tuple[Sight, Callable[[], Watcher], str]:
     """What the model looks at, what makes one that watches with it, and a sentence if it is not read as usual."""
-    from vidrnn.camera import Sight
-    from vidrnn.lookout import Lookout
-    from vidrnn.predict import Predictor, open_frames, open_model
-    from vidrnn.unusual import Alarm
+    from vidrnn.live.camera import Sight
+    from vidrnn.live.lookout import Lookout
+    from vidrnn.predict.predictor import Predictor, open_frames, open_model
+    from vidrnn.timeline.anomaly import Alarm
 
     if foretells_frames(asked.model):
         frames, remark = open_frames(asked.model, runtime, device)
@@ -331,7 +331,7 @@ def _films_of(sources: list[str]) -> tuple[list[Path], list[FilmFailure]]:
     Raises:
         UsageError: no source names a film.
     """
-    from vidrnn.films import find_films
+    from vidrnn.data.films import find_films
     from vidrnn.values import FilmFailure
 
     films: dict[Path, Path] = {}

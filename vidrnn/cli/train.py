@@ -174,15 +174,15 @@ def train(
     if resume and (said or config or out or data):
         raise UsageError(f"--resume {resume}: goes on with the run as it was begun. Leave the other settings out.")
 
-    from vidrnn.console.training import TrainingView
-    from vidrnn.run import Request
-    from vidrnn.scan import cache_folder
-    from vidrnn.train import train as run_training
+    from vidrnn.cli.views.training import TrainingView
+    from vidrnn.data.scan import cache_folder
+    from vidrnn.train.run import Request
+    from vidrnn.train.trainer import train as run_training
 
     chosen = settings_of(resume / "config.toml" if resume else config, said, "vidrnn train")
     _refuse_of_another_task(chosen.task, said)
     if chosen.task == "next-frame":
-        from vidrnn.forecasting import in_full
+        from vidrnn.train.lessons.next_frame import in_full
 
         chosen = in_full(chosen)
     films = films_named(data, chosen.data, "vidrnn train")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from vidrnn.checkpoint import LoadedModel
+from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.runtimes.base import Runtime
 from vidrnn.values import Pixels
 

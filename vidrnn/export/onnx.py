@@ -15,12 +15,12 @@ import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from vidrnn.checkpoint import LoadedModel
 from vidrnn.export.base import Export, Precision
-from vidrnn.header import HEADER_KEY, PORTABLE_NAME
+from vidrnn.export.graphs import fresh_state, head_as_onnx, quietly, whole_as_onnx
+from vidrnn.model.checkpoint import LoadedModel
+from vidrnn.model.header import HEADER_KEY, PORTABLE_NAME
 from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime, StateTensor
 from vidrnn.runtimes.onnx import OnnxRuntime
-from vidrnn.tracing import fresh_state, head_as_onnx, quietly, whole_as_onnx
 from vidrnn.values import Pixels
 
 _FEWEST = 64

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from vidrnn.checkpoint import LoadedModel
 from vidrnn.export.base import Export, Precision
-from vidrnn.header import HEADER_KEY, OPENVINO_NAME
+from vidrnn.export.graphs import fresh_state, head_as_onnx, whole_as_onnx
+from vidrnn.model.checkpoint import LoadedModel
+from vidrnn.model.header import HEADER_KEY, OPENVINO_NAME
 from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime
 from vidrnn.runtimes.openvino import SECTION, OpenvinoRuntime, openvino
-from vidrnn.tracing import fresh_state, head_as_onnx, whole_as_onnx
 from vidrnn.values import Pixels
 
 

@@ -11,15 +11,14 @@ import numpy as np
 import torch
 from torch.export import Dim
 
-from vidrnn.answers import WindowScores
-from vidrnn.checkpoint import LoadedModel
 from vidrnn.config import ModelHeader
 from vidrnn.errors import ExportError
 from vidrnn.export.base import Export, Precision
-from vidrnn.header import HEADER_KEY
+from vidrnn.export.graphs import WholeGraph, examples, fresh_state, quietly
+from vidrnn.model.checkpoint import LoadedModel
+from vidrnn.model.header import HEADER_KEY
 from vidrnn.runtimes.base import STATE_KEY, Runtime, State, StateTensor
-from vidrnn.tracing import WholeGraph, examples, fresh_state, quietly
-from vidrnn.values import Pixels
+from vidrnn.values import Pixels, WindowScores
 
 
 class TorchExport(Export):

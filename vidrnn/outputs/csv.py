@@ -6,8 +6,8 @@ import csv
 import io
 from pathlib import Path
 
+from vidrnn.atomic import write_whole
 from vidrnn.outputs.base import SEGMENT_COLUMNS, Answered, Output, segment_rows
-from vidrnn.whole import write_whole
 
 
 class Csv(Output):

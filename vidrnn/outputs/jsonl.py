@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from vidrnn.atomic import write_whole
 from vidrnn.outputs.base import Answered, Output, answer_json
-from vidrnn.whole import write_whole
 
 
 class Jsonl(Output):

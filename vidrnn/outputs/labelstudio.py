@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from vidrnn.atomic import write_whole
 from vidrnn.outputs.base import Answered, Output, rounded
 from vidrnn.values import FilmPrediction, Segment
-from vidrnn.whole import write_whole
 
 _LOCAL_FILES = "/data/local-files/?d="
 """Under which Label Studio serves a folder that it was given as local storage."""

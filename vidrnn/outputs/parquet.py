@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidrnn.atomic import whole
 from vidrnn.outputs.base import Answered, Output, segment_rows
-from vidrnn.whole import whole
 
 
 class Parquet(Output):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vidrnn.atomic import write_whole
 from vidrnn.outputs.base import Answered, Output, captions, clock
-from vidrnn.whole import write_whole
 
 
 class Srt(Output):

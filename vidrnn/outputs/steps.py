@@ -6,9 +6,9 @@ import csv
 import io
 from pathlib import Path
 
+from vidrnn.atomic import write_whole
 from vidrnn.errors import OutputError
 from vidrnn.outputs.base import Answered, Output, rounded
-from vidrnn.whole import write_whole
 
 
 class Steps(Output):

@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidrnn.answers import UNKNOWN
-from vidrnn.filming import write_film
 from vidrnn.outputs.base import Answered, Output
+from vidrnn.timeline.segments import UNKNOWN
 from vidrnn.values import FilmPrediction, Frame, Pixels, Segment, Size
-from vidrnn.video import open_film, resized
+from vidrnn.video.reader import open_film, resized
+from vidrnn.video.writer import write_film
 
 Colour = tuple[int, int, int]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from vidrnn.atomic import write_whole
 from vidrnn.outputs.base import Answered, Output, captions, clock
-from vidrnn.whole import write_whole
 
 
 class Vtt(Output):

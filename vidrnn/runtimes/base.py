@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.answers import WindowScores
-from vidrnn.header import HEADER_KEY, read_handling
-from vidrnn.values import FramesHandling, Handling, Pixels
+from vidrnn.model.header import HEADER_KEY, read_handling
+from vidrnn.values import FramesHandling, Handling, Pixels, WindowScores
 
 if TYPE_CHECKING:
     from vidrnn.config import ModelHeader, ModelSpec

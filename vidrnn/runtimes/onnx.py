@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 
 from vidrnn.errors import ModelError
-from vidrnn.header import HEADER_KEY, read_frames_handling
+from vidrnn.model.header import HEADER_KEY, read_frames_handling
 from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, Array, FrameRuntime, GraphRuntime, State, StateTensor, next_of
 from vidrnn.values import FramesHandling, Pixels
 

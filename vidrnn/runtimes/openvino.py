@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.header import HEADER_KEY
+from vidrnn.model.header import HEADER_KEY
 from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
 
 SECTION = "vidrnn"

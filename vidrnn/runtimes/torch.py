@@ -12,15 +12,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.answers import WindowScores
-from vidrnn.checkpoint import LoadedForecaster, LoadedModel, load_forecaster, load_model
 from vidrnn.config import ModelHeader
 from vidrnn.errors import ModelError
-from vidrnn.header import WEIGHTS_NAME
-from vidrnn.model import Encode, Model, SequenceModel, encoding_of
+from vidrnn.model.checkpoint import LoadedForecaster, LoadedModel, load_forecaster, load_model
+from vidrnn.model.header import WEIGHTS_NAME
+from vidrnn.nets.classifier import Encode, Model, SequenceModel, encoding_of
+from vidrnn.nets.scoring import score_windows
 from vidrnn.runtimes.base import Array, Features, FrameRuntime, Runtime, State
-from vidrnn.scoring import score_windows
-from vidrnn.values import Pixels
+from vidrnn.values import Pixels, WindowScores
 
 
 class TorchRuntime(Runtime):

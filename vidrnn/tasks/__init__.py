@@ -1,3 +1,1 @@
-"""Tasks, by the name that `--task` takes."""
-
-TASKS = {"classify": "vidrnn.tasks.classify:Classify"}
+"""Tasks, by the name that `--task` takes: what is asked of a model."""

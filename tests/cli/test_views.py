@@ -1,0 +1,215 @@
+"""What people see and what machines get: one object on standard output, and everything else beside it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vidrnn.batch.batch import FilmDone
+from vidrnn.cli.views.base import show_error
+from vidrnn.cli.views.facts import show_film
+from vidrnn.cli.views.gallery import clock
+from vidrnn.cli.views.predicting import BatchView, PredictionView, prediction_json
+from vidrnn.cli.views.training import TrainingView
+from vidrnn.errors import DataError
+from vidrnn.events import Controls, ControlScore, Done, EpochDone, LeftOut, Note, Progress
+from vidrnn.values import Candidate, FilmFacts, FilmFailure, FilmPrediction, Segment, Size
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.setenv("TERM", "dumb")
+    return
+
+
+def film(name: str = "film.mp4", *, segments: int = 1, notes: tuple[str, ...] = ()) -> FilmPrediction:
+    stretches = tuple(Segment(60.0 * i, 60.0 * (i + 1), "sit", 0.5) for i in range(segments))
+    return FilmPrediction(
+        Path(name), "sit [down]", 0.875, (Candidate("sit [down]", 0.875),), stretches, 60.0 * segments, 1500, notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0:00.0"),
+        (8.25, "0:08.2"),
+        (59.96, "1:00.0"),
+        (83.4, "1:23.4"),
+        (3599.99, "1:00:00.0"),
+        (7384.5, "2:03:04.5"),
+        (-0.01, "0:00.0"),
+    ],
+)
+def test_seconds_are_written_as_people_write_them(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+def test_an_error_goes_to_standard_error_with_its_brackets(capsys: Captured) -> None:
+    show_error(DataError("films/[a].mp4: nothing in it."))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "films/[a].mp4: nothing in it." in err
+
+
+def test_an_answer_is_a_line_and_several_stretches_are_a_timeline(capsys: Captured) -> None:
+    with PredictionView("runs/a", 1, as_json=False) as view:
+        view.show(film())
+    out, err = capsys.readouterr()
+    assert "runs/a" in err
+    assert "film.mp4  1:00.0  1,500 frames, 25 fps  sit [down]  0.88" in out
+    assert " to " not in out
+    with PredictionView("runs/a", 1, as_json=False) as view:
+        view.show(film(segments=2, notes=("Cut short after 1500 frames.",)))
+    out, _ = capsys.readouterr()
+    assert "0:00.0 to 1:00.0 sit 0.50" in " ".join(out.split())
+    assert "1:00.0 to 2:00.0 sit 0.50" in " ".join(out.split())
+    assert "Cut short" in out
+
+
+def test_a_film_without_length_has_an_answer_too(capsys: Captured) -> None:
+    still = FilmPrediction(Path("a.png"), "sit", 0.5, (Candidate("sit", 0.5),), (), 0.0, 1)
+    with PredictionView("m", 1, as_json=False) as view:
+        view.show(still)
+    assert "a.png" in capsys.readouterr().out
+
+
+@pytest.fixture
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("_terminal")
+@pytest.mark.parametrize(("films", "shown"), [(1, True), (2, False)])
+def test_a_bar_tells_how_much_of_a_single_film_has_been_read(capsys: Captured, films: int, shown: bool) -> None:
+    with PredictionView("m", films, as_json=False) as view:
+        view.going(312.4, 1800.0)
+    assert ("312/1800" in capsys.readouterr().out) is shown
+
+
+@pytest.mark.usefixtures("_terminal")
+def test_the_time_left_is_told_by_bytes_and_not_by_films(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    view = BatchView("m", {"before": 50, "a": 100, "b": 300}, as_json=False)
+    view.show(FilmDone({"path": "before", "frames": 9}, before=True))
+    now[0] += 10
+    view.show(FilmDone({"path": "a", "frames": 250}, before=False))
+    view.end(Path("summary.csv"))
+    assert view._pace() == "25 frames/s  0:30.0 left"
+    assert "2 films, 1 done before, 0 failed; 250 frames in 10.0 s" in capsys.readouterr().out
+
+
+def test_where_no_bar_can_move_lines_tell_how_it_goes_though_no_film_ends(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidrnn.cli.views.predicting._SECONDS_BETWEEN_LINES", 0.01)
+    with BatchView("m", {"a": 1, "b": 1}, as_json=False) as view:
+        until = time.monotonic() + 10
+        told = ""
+        while "of 2 films" not in told and time.monotonic() < until:
+            time.sleep(0.01)
+            told += capsys.readouterr().err
+        view.end(Path("summary.csv"))
+    assert "0 of 2 films done  0 frames/s" in told
+
+
+def test_who_stops_a_folder_is_told_what_is_done_and_how_to_go_on(capsys: Captured) -> None:
+    with pytest.raises(KeyboardInterrupt), BatchView("m", {"a": 1, "b": 1}, as_json=False) as view:
+        view.show(FilmDone({"path": "a", "frames": 9}, before=False))
+        raise KeyboardInterrupt
+    assert "Stopped: 1 of 2 films done. The same command goes on." in capsys.readouterr().err
+
+
+def test_json_is_one_object_though_films_failed(capsys: Captured) -> None:
+    with PredictionView("m", 2, as_json=True) as view:
+        view.show(film("é.mp4"))
+        view.show(FilmFailure(Path("bad.mp4"), "is empty."))
+    out, err = capsys.readouterr()
+    given = json.loads(out)
+    assert [one["path"] for one in given["films"]] == ["é.mp4", "bad.mp4"]
+    assert given["films"][1] == {"path": "bad.mp4", "error": "is empty."}
+    assert "é" in out, "names stay readable"
+    assert "bad.mp4" in err
+    assert view.failed == 1
+
+
+def test_the_json_of_a_film_is_plain_values() -> None:
+    given = prediction_json(film(notes=("odd",)))
+    assert json.loads(json.dumps(given)) == {
+        "path": "film.mp4",
+        "label": "sit [down]",
+        "probability": 0.875,
+        "top": [{"label": "sit [down]", "probability": 0.875}],
+        "segments": [{"start_seconds": 0.0, "end_seconds": 60.0, "label": "sit", "probability": 0.5}],
+        "duration_seconds": 60.0,
+        "frames": 1500,
+        "notes": ["odd"],
+    }
+
+
+def test_films_that_were_finished_are_printed_as_json_when_the_work_was_stopped(capsys: Captured) -> None:
+    with pytest.raises(KeyboardInterrupt), PredictionView("m", 2, as_json=True) as view:
+        view.show(film())
+        raise KeyboardInterrupt
+    assert len(json.loads(capsys.readouterr().out)["films"]) == 1
+
+
+def test_nothing_is_printed_as_json_when_the_work_failed(capsys: Captured) -> None:
+    with pytest.raises(OSError), PredictionView("m", 2, as_json=True) as view:
+        view.show(film())
+        raise OSError
+    assert capsys.readouterr().out == ""
+
+
+def test_a_training_is_shown_record_by_record(capsys: Captured) -> None:
+    row = ControlScore("frames [shuffled]", 0.5, 0.25, (0.1, 0.4))
+    records = [
+        Note("12 clips [of 2 classes]"),
+        Progress("features", 3, 12, 400),
+        LeftOut(tuple(FilmFailure(Path(f"{i}.mp4"), "is empty.") for i in range(8))),
+        EpochDone("model", 3, 30, 0.5, 0.6, 0.75, 0.7, 3, 1.25),
+        EpochDone("trial of small", 4, None, 0.5, 0.6, 0.75, 0.7, 3, 1.25),
+        Controls((row,), "Time helps.", 5.0, 0.01, "A remark."),
+        Done(Path("runs/a/model"), 0.9, 0.89, 0.04, "test", "sit with stand", 61.2, stopped=True),
+    ]
+    with TrainingView() as view:
+        for record in records:
+            view.show(record)
+    out = capsys.readouterr().out
+    for piece in (
+        "12 clips [of 2 classes]",
+        "8 films left out, see left_out.csv",
+        "0.mp4: is empty.",
+        "3/30",
+        "trial of small",
+        "Time helps.",
+        "A remark.",
+        "Most confused: sit with stand.",
+        "Stopped; the best model so far is kept.",
+        "test: accuracy 0.900, macro-F1 0.890, calibration error 0.040; 61 s in all",
+        "model: runs/a/model",
+    ):
+        assert piece in out
+    assert "7.mp4" not in out, "many reasons are for the file, not for the screen"
+
+
+def test_what_is_odd_about_a_film_is_told(capsys: Captured) -> None:
+    facts = FilmFacts(
+        Path("[a].mp4"), Size(240, 320), "h264", 50, 1.0, 2.96, 2.0, 90, 51, 24.0, ("Shown turned by 90 degrees.",)
+    )
+    show_film(facts, as_json=False)
+    out = capsys.readouterr().out
+    for piece in ("[a].mp4", "320x240", "50 (measured; the file claims 51)", "0:02.0", "25.000", "90 degrees", "odd:"):
+        assert piece in out
+    show_film(facts, as_json=True)
+    given = json.loads(capsys.readouterr().out)
+    assert (given["size"], given["fps"]) == ({"height": 240, "width": 320}, 25.0)

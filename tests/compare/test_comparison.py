@@ -1,0 +1,157 @@
+"""Heads side by side: same films and steps for all, kept as they end, and taken up where they stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+import torch
+from conftest import train_tiny
+
+from vidrnn.compare.comparison import CompareRequest, compare, head_named, stream_microseconds
+from vidrnn.compare.statistics import Comparison
+from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.errors import RunError, UsageError
+from vidrnn.events import Done, Progress, Record
+from vidrnn.nets.classifier import build_sequence
+
+
+def request_of(
+    data: Path, out: Path, heads: Sequence[str] = ("none", "gru"), seeds: int = 1, **how: Any
+) -> CompareRequest:
+    tiny = {"encoder": "tiny", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
+    request = {key: how.pop(key) for key in ("resume",) if key in how}
+    config = RunConfig.of(tiny | how, source="test")
+    return CompareRequest(data, config, tuple(heads), seeds, out, out.parent / "cache", jobs=2, **request)
+
+
+def run(request: CompareRequest, stop_at: str | None = None) -> tuple[Comparison, list[Record]]:
+    """To the end, or until the stage `stop_at` is heard of."""
+    stop, records = Event(), list[Record]()
+    journey = compare(request, stop)
+    while True:
+        try:
+            records.append(next(journey))
+        except StopIteration as end:
+            return end.value, records
+        if isinstance(records[-1], Progress) and records[-1].stage == stop_at:
+            stop.set()
+
+
+def told(found: Comparison) -> dict[str, Any]:
+    """What does not depend on the clock."""
+    plain = found.as_json()
+    for row in plain["rows"]:
+        del row["training_seconds"], row["stream_microseconds"]
+    return plain
+
+
+@pytest.fixture(scope="module")
+def whole(class_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[CompareRequest, Comparison]:
+    """A comparison of two heads with two seeds."""
+    request = request_of(class_folders, tmp_path_factory.mktemp("compare") / "out", seeds=2)
+    return request, run(request)[0]
+
+
+def test_every_head_takes_the_same_steps_and_is_told(whole: tuple[CompareRequest, Comparison]) -> None:
+    request, found = whole
+    kept = [json.loads(line) for line in (request.out / "trainings.jsonl").read_text().splitlines()]
+    assert [(one["head"], one["seed"], one["epochs"]) for one in kept] == [
+        ("none", 0, 2),
+        ("gru", 0, 2),
+        ("none", 1, 2),
+        ("gru", 1, 2),
+    ]
+    assert len({len(one["hits"]) for one in kept}) == 1
+    assert [row.head for row in found.rows] == ["none", "gru"]
+    assert found.rows[0].parameters < found.rows[1].parameters
+    assert found.rows[0].after.factor == 0.0 < found.rows[1].after.factor
+    assert all(row.stream_microseconds for row in found.rows)
+
+
+def test_a_comparison_leaves_its_table_and_plots(whole: tuple[CompareRequest, Comparison]) -> None:
+    request, found = whole
+    assert {file.name for file in request.out.iterdir()} == {
+        *("config.toml", "facts.json", "trainings.jsonl", "comparison.json", "comparison.png", "gradients.png")
+    }
+    assert json.loads((request.out / "comparison.json").read_text())["best"] == found.best
+
+
+def test_a_head_scores_in_a_comparison_what_it_scores_by_itself(class_folders: Path, tmp_path: Path) -> None:
+    found, _ = run(request_of(class_folders, tmp_path / "out", ["gru"]))
+    alone = train_tiny(class_folders, tmp_path / "run", encoder="tiny", patience=99)
+    done = alone.records[-1]
+    assert isinstance(done, Done)
+    assert found.rows[0].accuracy.mean == pytest.approx(done.accuracy)
+    assert found.rows[0].macro_f1.mean == pytest.approx(done.macro_f1)
+
+
+def test_a_comparison_that_was_stopped_goes_on_and_ends_as_an_unbroken_one(
+    whole: tuple[CompareRequest, Comparison], tmp_path: Path
+) -> None:
+    request = replace(whole[0], out=tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        run(request, stop_at="none, seed 1")
+    assert len((request.out / "trainings.jsonl").read_text().splitlines()) == 2
+    found, records = run(replace(request, resume=True))
+    assert {one.stage for one in records if isinstance(one, Progress)} >= {"none, seed 1", "gru, seed 1"}
+    assert not {one.stage for one in records if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"}
+    assert told(found) == told(whole[1])
+
+
+def test_more_heads_may_join_when_a_comparison_goes_on(
+    whole: tuple[CompareRequest, Comparison], tmp_path: Path
+) -> None:
+    request = replace(whole[0], out=tmp_path / "out", seeds=1)
+    run(request)
+    found, records = run(replace(request, heads=("none", "gru", "gru-both"), resume=True))
+    assert [row.head for row in found.rows] == ["none", "gru", "gru-both"]
+    assert found.rows[2].stream_microseconds is None
+    assert {one.stage for one in records if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"} == set()
+
+
+def test_other_films_or_settings_are_no_going_on(whole: tuple[CompareRequest, Comparison], class_folders: Path) -> None:
+    request = whole[0]
+    other = request.config.model_copy(update={"epochs": 3})
+    with pytest.raises(RunError, match="not those that it began with"):
+        run(replace(request, config=other, resume=True))
+
+
+def test_a_folder_that_is_taken_is_refused_and_left_alone(class_folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(RunError, match="exists already"):
+        run(request_of(class_folders, tmp_path / "out"))
+    with pytest.raises(RunError, match="no comparison"):
+        run(request_of(class_folders, tmp_path / "out", resume=True))
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("how", [{"heads": ["gru", "qrnn"]}, {"folds": 3}, {"minutes": 1}], ids=str)
+def test_what_cannot_be_compared_is_refused_before_anything_is_read(
+    class_folders: Path, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError):
+        run(request_of(class_folders, tmp_path / "out", **how))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_head_that_reads_both_ways_is_named_by_its_end() -> None:
+    like = HeadConfig(size=8, layers=2)
+    assert head_named("gru-both", like) == HeadConfig(name="gru", size=8, layers=2, bidirectional=True)
+    assert head_named("lstm", like) == HeadConfig(name="lstm", size=8, layers=2)
+
+
+def test_the_cost_of_a_frame_is_measured_on_a_copy() -> None:
+    torch.manual_seed(0)
+    networks = [
+        build_sequence(6, HeadConfig(name=name, size=size), "mean", 2) for name, size in (("gru", 8), ("gru", 2048))
+    ]
+    small, large = stream_microseconds(networks, 6)
+    assert small is not None and large is not None and 0 < small < large
+    assert all(network.training for network in networks)

@@ -1,0 +1,201 @@
+"""Films are decoded and encoded once; what is kept is found by what made it, and by nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import frame_number, make_film, make_pictures
+
+from vidrnn.data.cache import Array, Cache, Encoding, Rendering
+from vidrnn.data.scan import scan_film
+from vidrnn.errors import RunError
+from vidrnn.values import FilmFailure, FilmScan, Pixels, Size
+
+GRID = Rendering(spacing_seconds=0.08, size=Size(24, 32))
+
+
+class Counting:
+    """An encoder that says the number painted on each frame and the mean of the left half, and counts its calls."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def __call__(self, pixels: Pixels) -> Array:
+        self.frames += len(pixels)
+        left = pixels[:, :, : pixels.shape[2] // 2].mean(axis=(1, 2, 3))
+        return np.stack([[frame_number(one) for one in pixels], left], axis=1).astype(np.float32)
+
+
+@dataclass
+class Desk:
+    """A film, a cache and an encoder that counts."""
+
+    film: Path
+    cache: Cache
+    encode: Counting
+
+    def features(
+        self, scan: FilmScan | None = None, grid: Rendering = GRID, name: str = "a", mirrored: bool = False
+    ) -> Any:
+        encoding = Encoding(self.encode, name)
+        (made,) = self.cache.features([scan or scan_film(self.film)], grid, encoding, mirrored)
+        return made
+
+    def frames(self, scan: FilmScan | None = None, grid: Rendering = GRID) -> Any:
+        (made,) = self.cache.frames([scan or scan_film(self.film)], grid)
+        return made
+
+    def newly_encoded(self, make: Callable[[], object]) -> int:
+        """Frames that `make` had to encode."""
+        before = self.encode.frames
+        make()
+        return self.encode.frames - before
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    film = make_film(tmp_path / "film.mkv", frames=25, fps=25.0)
+    return Desk(film, Cache(tmp_path / "cache"), Counting())
+
+
+def entries(cache: Cache) -> Sequence[Path]:
+    return sorted(cache.folder.rglob("*.npy"))
+
+
+def test_frames_are_those_of_the_grid_at_the_size_asked_for(desk: Desk) -> None:
+    frames = desk.frames()
+    assert frames.shape == (13, 24, 32, 3)
+    assert frames.dtype == np.uint8
+    assert [frame_number(one) for one in frames] == list(range(0, 25, 2))
+
+
+def test_features_are_made_once_and_then_read(desk: Desk) -> None:
+    first = desk.features()
+    assert first.shape == (1, 13, 2)
+    assert first[0, :, 0].tolist() == list(range(0, 25, 2))
+    assert desk.newly_encoded(desk.features) == 0
+    assert np.array_equal(desk.features(), first)
+
+
+def test_frames_are_decoded_once_and_then_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = scan_film(desk.film)
+    first = np.array(desk.frames(scan))
+    monkeypatch.setattr("vidrnn.data.cache.open_film", lambda *_, **__: pytest.fail("the film was read again"))
+    assert np.array_equal(desk.frames(scan), first)
+
+
+def test_another_process_finds_what_this_one_kept(desk: Desk) -> None:
+    desk.features()
+    again = replace(desk, cache=Cache(desk.cache.folder, threads=2))
+    assert again.newly_encoded(again.features) == 0
+
+
+def test_a_renamed_film_is_known_and_a_changed_one_is_not(desk: Desk, tmp_path: Path) -> None:
+    desk.features()
+    moved = tmp_path / "elsewhere" / "renamed.mkv"
+    moved.parent.mkdir()
+    shutil.copy(desk.film, moved)
+    assert desk.newly_encoded(lambda: desk.features(scan_film(moved))) == 0
+    make_film(desk.film, frames=24, fps=25.0)
+    assert desk.newly_encoded(desk.features) == 12
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"grid": replace(GRID, size=Size(24, 48))},
+        {"grid": replace(GRID, spacing_seconds=0.16)},
+        {"name": "other weights"},
+    ],
+    ids=["size", "spacing", "weights"],
+)
+def test_features_of_another_size_spacing_or_encoder_are_made_anew(desk: Desk, other: dict[str, Any]) -> None:
+    desk.features()
+    assert desk.newly_encoded(lambda: desk.features(**other)) > 0
+    assert desk.newly_encoded(desk.features) == 0, "the older entry must still stand"
+
+
+def test_a_folder_of_pictures_is_read_at_the_rate_told(desk: Desk, tmp_path: Path) -> None:
+    pictures = scan_film(make_pictures(tmp_path / "pictures", frames=12), rate=10.0)
+    slow = replace(GRID, spacing_seconds=0.2, rate=10.0)
+    assert [frame_number(one) for one in desk.frames(pictures, slow)] == [0, 2, 4, 6, 8, 10]
+    assert [frame_number(one) for one in desk.frames(pictures, replace(slow, rate=20.0))] == [0, 4, 8]
+
+
+def test_mirrored_features_are_those_of_the_mirrored_pictures(desk: Desk) -> None:
+    both = desk.features(mirrored=True)
+    pixels = np.asarray(desk.frames())
+    assert both.shape == (2, 13, 2)
+    assert np.array_equal(both[0], Counting()(pixels))
+    assert np.array_equal(both[1], Counting()(pixels[:, :, ::-1]))
+    assert not np.array_equal(both[0], both[1])
+
+
+def test_mirrored_features_are_made_where_only_plain_ones_are_kept(desk: Desk) -> None:
+    plain = desk.features()
+    both = desk.features(mirrored=True)
+    assert both.shape[0] == 2
+    assert np.array_equal(both[:1], plain)
+
+
+@pytest.mark.parametrize("chunk", [2, 3, 7])
+def test_long_films_are_encoded_piece_by_piece_with_the_same_result(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    whole = desk.features(name="whole", mirrored=True)
+    monkeypatch.setattr("vidrnn.data.cache._CHUNK_FRAMES", chunk)
+    assert np.array_equal(desk.features(name="in pieces", mirrored=True), whole)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not numpy at all", None], ids=["empty", "foreign", "cut"])
+def test_a_damaged_entry_is_made_again(desk: Desk, damage: bytes | None) -> None:
+    whole = np.array(desk.features())  # a copy: what is read from a file that is cut ends the process
+    (entry,) = entries(desk.cache)
+    entry.write_bytes(entry.read_bytes()[:-20] if damage is None else damage)
+    assert np.array_equal(desk.features(), whole)
+    assert desk.newly_encoded(desk.features) == 0
+
+
+def test_films_come_in_order_and_a_vanished_one_costs_a_row(desk: Desk, tmp_path: Path) -> None:
+    films = [make_film(tmp_path / f"{number}.mkv", frames=number) for number in (2, 4, 6)]
+    scans = [scan_film(film) for film in films]
+    films[1].unlink()
+    cache = Cache(tmp_path / "cache", threads=2)
+    first, lost, last = cache.features(scans, GRID, Encoding(desk.encode, "a"), mirrored=False)
+    assert isinstance(first, np.ndarray) and first.shape[1] == 1
+    assert isinstance(last, np.ndarray) and last.shape[1] == 3
+    assert isinstance(lost, FilmFailure)
+    assert lost.path == films[1]
+    assert "no such file" in lost.reason
+
+
+def test_one_film_asked_for_twice_at_once_is_given_twice(desk: Desk) -> None:
+    scan = scan_film(desk.film)
+    cache = Cache(desk.cache.folder, threads=8)
+    for number in range(5):
+        grid = replace(GRID, size=Size(24, 32 + number))
+        made = list(cache.frames([scan] * 8, grid))
+        assert all(np.array_equal(one, made[0]) for one in made)
+
+
+def test_nothing_half_written_is_left_under_a_final_name(desk: Desk) -> None:
+    def failing(pixels: Pixels) -> Array:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(desk.cache.features([scan_film(desk.film)], GRID, Encoding(failing, "a"), mirrored=False))
+    assert not entries(desk.cache)
+    assert desk.features().shape == (1, 13, 2)
+
+
+def test_a_cache_that_cannot_be_written_is_told_in_a_sentence(desk: Desk, tmp_path: Path) -> None:
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    with pytest.raises(RunError, match=r"the cache cannot be written .*VIDRNN_CACHE"):
+        list(Cache(blocked).frames([scan_film(desk.film)], GRID))

@@ -1,0 +1,315 @@
+"""A model folder and a checkpoint: whole or not there, and never code; what is wrong with one is a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from nets.test_classifier import films, make_model
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
+from vidrnn.errors import ModelError, RunError, VidrnnError
+from vidrnn.model.checkpoint import (
+    CARD_NAME,
+    WEIGHTS_NAME,
+    TrainingState,
+    find_weights,
+    load_model,
+    load_training,
+    read_header,
+    save_model,
+    save_training,
+    whole_folder,
+    write_whole,
+)
+from vidrnn.nets.heads import HEADS
+from vidrnn.nets.readouts import READOUTS
+from vidrnn.values import Part
+
+CARD = "# möwe\n"
+
+
+def make_header(head: HeadConfig, readout: str = "attention", encoder: str = "small") -> ModelHeader:
+    """The header of `make_model`'s model."""
+    spec = ModelSpec(
+        task="classify",
+        classes=("größe", "b", "c"),
+        encoder=EncoderConfig(name=encoder, frozen=False, origin="none"),
+        head=head,
+        readout=readout,
+        height=12,
+        width=12,
+        frames=8,
+        spacing_seconds=0.1,
+    )
+    return ModelHeader(
+        vidrnn_version="0.1.0",
+        spec=spec,
+        temperature=1.25,
+        seed=7,
+        seen={"a1": Part.TRAIN, "b2": Part.TEST},
+        scores={"accuracy": 0.5, "controls": [1, None]},
+        facts={"command": "vidrnn train clips"},
+    )
+
+
+HEAD = HeadConfig(name="gru", size=5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model folder."""
+    path = tmp_path / "run" / "model"
+    save_model(path, make_model(HEAD), make_header(HEAD), CARD)
+    return path
+
+
+def rewrite(folder: Path, change: Callable[[dict[str, object]], object]) -> Path:
+    """Change the header of a model folder, as another version or a damaged disk would."""
+    file = folder / WEIGHTS_NAME
+    told = json.loads(read_header(file).to_json())
+    change(told)
+    save_file(load_file(file), file, metadata={"vidrnn": json.dumps(told)})
+    return file
+
+
+def assert_sentence(error: VidrnnError, path: Path) -> None:
+    """It names the file, and ends like a sentence that tells what to do."""
+    text = str(error)
+    assert str(path) in text and text.endswith((".", "--upgrade vidrnn."))
+    assert any(word in text for word in ("Copy", "Name", "Update", "Start anew", "Free some space", "Choose"))
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+@pytest.mark.parametrize("both", [False, True], ids=["", "both"])
+@pytest.mark.parametrize("name", HEADS)
+def test_saving_and_loading_changes_nothing_to_the_last_bit(
+    tmp_path: Path, name: str, readout: str, both: bool
+) -> None:
+    head = HeadConfig(name=name, size=5, layers=2, bidirectional=both)
+    network = make_model(head, readout)
+    save_model(tmp_path / "model", network, make_header(head, readout), CARD)
+    loaded = load_model(tmp_path / "model").network
+    before, after = network(films()), loaded(films())
+    assert torch.equal(before[0].clip, after[0].clip) and torch.equal(before[0].steps, after[0].steps)
+    assert not loaded.training and not any(weight.requires_grad for weight in loaded.parameters())
+
+
+def test_the_header_comes_back_as_it_was(folder: Path) -> None:
+    assert load_model(folder).header == make_header(HEAD) == read_header(folder / WEIGHTS_NAME)
+    assert load_model(folder).spec.size.height == 12
+    assert (folder / CARD_NAME).read_text(encoding="utf-8") == CARD
+
+
+def test_a_model_folder_holds_tensors_and_a_card_and_no_code(folder: Path) -> None:
+    assert {file.name for file in folder.iterdir()} == {WEIGHTS_NAME, CARD_NAME}
+    assert {file.name for file in folder.parent.iterdir()} == {"model"}
+    length = int.from_bytes((folder / WEIGHTS_NAME).read_bytes()[:8], "little")
+    json.loads((folder / WEIGHTS_NAME).read_bytes()[8 : 8 + length])
+
+
+def test_a_model_is_found_by_its_run_its_folder_or_its_file(folder: Path) -> None:
+    file = folder / WEIGHTS_NAME
+    assert find_weights(folder.parent) == find_weights(folder) == find_weights(file) == file
+    assert load_model(folder.parent).folder == folder
+
+
+def test_a_model_folder_can_be_moved_and_written_over(folder: Path, tmp_path: Path) -> None:
+    moved = folder.rename(tmp_path / "elsewhere")
+    other = make_model(HEAD)
+    torch.nn.init.zeros_(other.sequence.task.classifier.weight)
+    save_model(moved, other, make_header(HEAD), "# other\n")
+    assert not load_model(moved).network.sequence.task.classifier.weight.any()
+    assert (moved / CARD_NAME).read_text() == "# other\n"
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def cut_in_its_header(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:300])
+
+
+def scramble(file: Path) -> None:
+    file.write_bytes(bytes(range(256)) * 40)
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut, cut_in_its_header, scramble, empty])
+def test_a_damaged_file_is_a_sentence(folder: Path, damage: Callable[[Path], None]) -> None:
+    damage(folder / WEIGHTS_NAME)
+    with pytest.raises(ModelError, match="not a whole safetensors file") as caught:
+        load_model(folder)
+    assert_sentence(caught.value, folder / WEIGHTS_NAME)
+
+
+def test_another_programs_safetensors_is_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "bert.safetensors"
+    save_file({"weight": torch.zeros(2)}, file, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="not a model that vidrnn made") as caught:
+        load_model(file)
+    assert_sentence(caught.value, file)
+
+
+def test_a_file_that_is_no_safetensors_is_a_sentence(folder: Path) -> None:
+    with pytest.raises(ModelError, match="not a whole safetensors") as caught:
+        load_model(folder / CARD_NAME)
+    assert_sentence(caught.value, folder / CARD_NAME)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["same words", "new words"])
+def test_a_newer_format_asks_for_a_newer_vidrnn(folder: Path, known: bool) -> None:
+    file = rewrite(folder, lambda told: told.update({"format_version": 99} | ({} if known else {"mood": "good"})))
+    with pytest.raises(ModelError, match=r"format 99, and this vidrnn reads up to 1.*pip install --upgrade") as caught:
+        load_model(folder)
+    assert_sentence(caught.value, file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda told: told.pop("spec"),
+        lambda told: told.update(temperature=0),
+        lambda told: told["spec"].update(classes=["one"]),
+        lambda told: told.update(format_version="later"),
+    ],
+    ids=["no spec", "temperature 0", "one class", "no number"],
+)
+def test_a_header_that_makes_no_sense_is_a_sentence(
+    folder: Path, change: Callable[[dict[str, object]], object]
+) -> None:
+    file = rewrite(folder, change)
+    with pytest.raises(ModelError, match="its header is damaged") as caught:
+        load_model(folder)
+    assert_sentence(caught.value, file)
+
+
+@pytest.mark.parametrize("part", ["encoder", "head"])
+def test_a_model_made_of_parts_that_are_unknown_here_is_a_sentence(folder: Path, part: str) -> None:
+    rewrite(folder, lambda told: told["spec"][part].update(name="perceiver"))
+    with pytest.raises(ModelError, match="perceiver") as caught:
+        load_model(folder)
+    assert_sentence(caught.value, folder)
+
+
+def test_weights_that_do_not_fit_the_header_are_a_sentence(folder: Path) -> None:
+    rewrite(folder, lambda told: told["spec"]["head"].update(size=9))
+    with pytest.raises(ModelError, match="do not fit what its header describes") as caught:
+        load_model(folder)
+    assert_sentence(caught.value, folder)
+
+
+def test_a_model_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    for path, words in ((tmp_path / "gone", "no such model"), (tmp_path, "no model.safetensors in it")):
+        with pytest.raises(ModelError, match=words) as caught:
+            load_model(path)
+        assert_sentence(caught.value, path)
+
+
+@pytest.mark.parametrize("stop", [ValueError("no"), KeyboardInterrupt()], ids=repr)
+def test_a_folder_that_was_not_finished_leaves_nothing_and_the_old_one_stands(
+    tmp_path: Path, stop: BaseException
+) -> None:
+    folder = tmp_path / "model"
+    with whole_folder(folder) as made:
+        (made / "old").touch()
+
+    def write_half() -> None:
+        with whole_folder(folder) as made:
+            (made / "new").touch()
+            raise stop
+
+    with pytest.raises(type(stop)):
+        write_half()
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert [file.name for file in folder.iterdir()] == ["old"]
+
+
+def test_a_finished_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "model"
+    for name in ("old", "new"):
+        with whole_folder(folder) as made:
+            assert made.parent == folder.parent, "so that taking its name is one step"
+            (made / name).touch()
+    assert [file.name for file in folder.iterdir()] == ["new"]
+    assert [file.name for file in folder.parent.iterdir()] == ["model"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_place_where_no_folder_can_be_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="cannot be written") as caught:
+        save_model(tmp_path / "file" / "model", make_model(HEAD), make_header(HEAD), CARD)
+    assert_sentence(caught.value, tmp_path / "file" / "model")
+
+
+@pytest.mark.parametrize(
+    "refusal", [OSError(28, "No space left on device"), SafetensorError("No space left")], ids=repr
+)
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise refusal
+
+    monkeypatch.setattr("vidrnn.model.checkpoint.save_file", refuse)
+    with pytest.raises(RunError, match="No space left") as caught:
+        save_model(tmp_path / "model", make_model(HEAD), make_header(HEAD), CARD)
+    assert_sentence(caught.value, tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(RunError, match="No space left") as caught:
+        save_training(tmp_path, TrainingState({}, {}))
+    assert_sentence(caught.value, tmp_path)
+
+
+def test_a_text_is_written_whole(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    write_whole(file, "größe = 1\n")
+    write_whole(file, "größe = 2\n")
+    assert file.read_text(encoding="utf-8") == "größe = 2\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["config.toml"]
+
+
+STATE = TrainingState(
+    {"now.a": torch.randn(2, 3), "step": torch.tensor(4.0)}, {"epoch": 3, "best": {"score": 0.1 + 0.2}}
+)
+
+
+def test_a_checkpoint_comes_back_to_the_last_bit(tmp_path: Path) -> None:
+    tied = torch.arange(6.0).view(2, 3)
+    state = replace(STATE, tensors=STATE.tensors | {"tied": tied, "also": tied, "turned": tied.T})
+    save_training(tmp_path, state)
+    found = load_training(tmp_path)
+    assert found is not None and found.facts == state.facts
+    assert found.tensors.keys() == state.tensors.keys()
+    assert all(torch.equal(found.tensors[name], tensor) for name, tensor in state.tensors.items())
+    assert [file.name for file in tmp_path.iterdir()] == ["training.safetensors"]
+
+
+def test_without_a_checkpoint_there_is_none(tmp_path: Path) -> None:
+    assert load_training(tmp_path) is None
+
+
+@pytest.mark.parametrize("damage", [cut_in_its_header, scramble, empty])
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    save_training(tmp_path, replace(STATE, tensors={"now": torch.zeros(500)}))
+    damage(tmp_path / "training.safetensors")
+    with pytest.raises(RunError, match="damaged") as caught:
+        load_training(tmp_path)
+    assert_sentence(caught.value, tmp_path / "training.safetensors")
+
+
+def test_a_foreign_checkpoint_is_a_sentence(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "training.safetensors")
+    with pytest.raises(RunError, match="damaged"):
+        load_training(tmp_path)

@@ -1,0 +1,232 @@
+"""Encoder, head and task joined: the laws hold for the whole, for every pair of head and readout."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+from nets.test_heads import BIDIRECTIONAL, CHUNKS, CLOSE, STREAMING, clip_of, label, mask_of, padded, pieces
+from torch import Tensor, nn
+
+from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec
+from vidrnn.errors import UsageError
+from vidrnn.nets.classifier import Model, SequenceModel, build_model, build_sequence, count_parameters, seed_everything
+from vidrnn.nets.decoders.base import Scores, Task
+from vidrnn.nets.decoders.classify import ClassifyLoss
+from vidrnn.nets.readouts import READOUTS
+from vidrnn.nets.state import State, join, part_of
+
+TIME, WIDTH, CLASSES, SIDE = 41, 6, 3, 12
+LENGTHS = [9, TIME, 1]
+
+every_head = pytest.mark.parametrize("head", STREAMING, ids=label)
+every_head_both_ways = pytest.mark.parametrize("head", [*STREAMING, *BIDIRECTIONAL], ids=label)
+every_readout = pytest.mark.parametrize("readout", READOUTS)
+every_sight = pytest.mark.parametrize(
+    ("motion", "differences"), [(False, False), (True, False), (False, True)], ids=["still", "features", "frames"]
+)
+
+
+def make_sequence_model(head: HeadConfig, readout: str) -> SequenceModel:
+    torch.manual_seed(0)
+    return build_sequence(WIDTH, head, readout, CLASSES).eval()
+
+
+def make_model(head: HeadConfig, readout: str = "attention", *, differences: bool = False) -> Model:
+    torch.manual_seed(0)
+    spec = ModelSpec(
+        task="classify",
+        classes=("a", "b", "c"),
+        encoder=EncoderConfig(name="small", frozen=False, origin="none", differences=differences),
+        head=head,
+        readout=readout,
+        height=SIDE,
+        width=SIDE,
+        frames=8,
+        spacing_seconds=0.1,
+    )
+    return build_model(spec).eval().requires_grad_(False)
+
+
+def features() -> Tensor:
+    return torch.randn(len(LENGTHS), TIME, WIDTH, generator=torch.Generator().manual_seed(2))
+
+
+def films() -> Tensor:
+    shape = (len(LENGTHS), TIME, SIDE, SIDE, 3)
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+
+
+def read_in_pieces(network: nn.Module, inputs: Tensor, length: int, mask: Tensor | None = None) -> tuple[Scores, State]:
+    state: State | None = None
+    steps = []
+    for start, piece in zip(range(0, inputs.shape[1], length), pieces(inputs, length), strict=True):
+        scores, state = network(piece, state, None if mask is None else mask[:, start : start + length])
+        steps.append(scores.steps)
+    assert state is not None
+    return Scores(scores.clip, torch.cat(steps, 1)), state
+
+
+def assert_same(found: tuple[Scores, State], expected: tuple[Scores, State]) -> None:
+    torch.testing.assert_close(tuple(found[0]), tuple(expected[0]), **CLOSE)
+    torch.testing.assert_close(found[1], expected[1], **CLOSE)
+
+
+def of_clip(read: tuple[Scores, State], index: int, length: int) -> tuple[Scores, State]:
+    """What was found of one clip of a minibatch."""
+    scores, state = read
+    one = slice(index, index + 1)
+    return Scores(scores.clip[one], scores.steps[one, :length]), clip_of(state, index)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_readout
+@every_head
+def test_cutting_the_time_axis_changes_nothing(head: HeadConfig, readout: str, chunk: int) -> None:
+    network = make_sequence_model(head, readout)
+    assert_same(read_in_pieces(network, features(), chunk), network(features()))
+
+
+@every_readout
+@every_head_both_ways
+def test_padding_and_neighbours_change_nothing(head: HeadConfig, readout: str) -> None:
+    network, inputs = make_sequence_model(head, readout), features()
+    together = network(padded(inputs, LENGTHS, 1e6), None, mask_of(LENGTHS, TIME))
+    for i, length in enumerate(LENGTHS):
+        assert_same(of_clip(together, i, length), network(inputs[i : i + 1, :length]))
+
+
+@every_readout
+@every_head
+def test_clips_of_different_lengths_can_be_cut_together(head: HeadConfig, readout: str) -> None:
+    network, inputs = make_sequence_model(head, readout), features()
+    together = read_in_pieces(network, padded(inputs, LENGTHS, 1e6), 4, mask_of(LENGTHS, TIME))
+    for i, length in enumerate(LENGTHS):
+        assert_same(of_clip(together, i, length), network(inputs[i : i + 1, :length]))
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_sight
+@every_head
+def test_a_whole_model_may_be_fed_frames_in_any_pieces(
+    head: HeadConfig, motion: bool, differences: bool, chunk: int
+) -> None:
+    model = make_model(head.model_copy(update={"motion": motion}), differences=differences)
+    assert_same(read_in_pieces(model, films(), chunk), model(films()))
+
+
+@every_sight
+@every_head_both_ways
+def test_padding_frames_change_nothing_for_a_whole_model(head: HeadConfig, motion: bool, differences: bool) -> None:
+    model = make_model(head.model_copy(update={"motion": motion}), differences=differences)
+    mask = mask_of(LENGTHS, TIME)
+    dirty = torch.where(mask[..., None, None, None], films(), torch.tensor(255, dtype=torch.uint8))
+    together = model(dirty, None, mask)
+    for i, length in enumerate(LENGTHS):
+        assert_same(of_clip(together, i, length), model(films()[i : i + 1, :length]))
+
+
+@pytest.mark.parametrize("name", ["none", "gru"])
+def test_motion_in_features_is_what_changed_since_the_step_before(name: str) -> None:
+    network = make_sequence_model(HeadConfig(name=name, size=5, motion=True), "mean")
+    inputs, seen = features(), []
+    network.head.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    _, state = network(inputs[:, :4])
+    network(inputs[:, 4:], state)
+    network(inputs[:, 4:])
+    first, second, anew = seen
+    assert torch.equal(torch.cat([first, second], 1)[..., :WIDTH], inputs)
+    assert torch.equal(torch.cat([first, second], 1)[:, 1:, WIDTH:], inputs.diff(dim=1))
+    assert not first[:, 0, WIDTH:].any() and not anew[:, 0, WIDTH:].any(), "a fresh start has nothing before it"
+
+
+@every_head
+def test_a_model_forgets_nothing_of_its_state_between_calls_and_keeps_nothing_itself(head: HeadConfig) -> None:
+    model = make_model(head)
+    before = model(films())
+    model(films().flip(1))
+    assert_same(model(films()), before)
+
+
+@pytest.mark.parametrize("head", BIDIRECTIONAL, ids=label)
+def test_a_model_that_must_see_whole_clips_says_so_and_takes_no_state(head: HeadConfig) -> None:
+    model = make_model(head)
+    _, state = model(films())
+    assert not model.streams and not model.sequence.streams
+    with pytest.raises(ValueError, match="whole clips"):
+        model(films(), state)
+
+
+@every_readout
+@every_head
+def test_a_clips_scores_are_within_those_of_its_steps(head: HeadConfig, readout: str) -> None:
+    scores, _ = make_sequence_model(head, readout)(features())
+    assert (scores.clip <= scores.steps.amax(1) + 1e-5).all() and (scores.clip >= scores.steps.amin(1) - 1e-5).all()
+
+
+@pytest.mark.parametrize(("flag", "head", "readout"), [("--head", "qrnn", "mean"), ("--readout", "gru", "max")])
+def test_a_name_that_does_not_exist_is_a_sentence(flag: str, head: str, readout: str) -> None:
+    with pytest.raises(UsageError, match=f"{flag} .*none of that name. There are: "):
+        build_sequence(WIDTH, HeadConfig(name=head), readout, CLASSES)
+
+
+def test_states_are_joined_and_parted_by_room() -> None:
+    hidden, total = torch.ones(1), torch.zeros(1)
+    joined = join(head={"hidden": hidden}, task={"total": total}, other={})
+    assert joined == {"head.hidden": hidden, "task.total": total}
+    assert part_of(joined, "head") == {"hidden": hidden}
+    assert part_of(joined, "task") == {"total": total}
+    assert part_of(None, "head") is None and part_of({}, "head") is None
+
+
+def test_parameters_are_counted() -> None:
+    assert count_parameters(nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))) == 3 * 2 + 2 + 2 + 2
+
+
+def test_the_same_seeds_draw_the_same_numbers_and_others_draw_others() -> None:
+    def drawn(*seeds: int) -> list[float]:
+        seed_everything(*seeds)
+        return torch.rand(4).tolist()
+
+    assert drawn(3, 1) == drawn(3, 1)
+    draws = sorted(drawn(*seeds) for seeds in [(0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1), (2**40, 5)])
+    assert all(one != other for one, other in pairwise(draws))
+
+
+def scores_of(clip: list[float], steps: list[list[float]]) -> Scores:
+    return Scores(torch.tensor([clip]), torch.tensor([steps]))
+
+
+def test_the_loss_is_the_clips_and_half_of_its_real_steps() -> None:
+    scores = scores_of([2.0, 0.0], [[1.0, 0.0], [0.0, 1.0], [99.0, -99.0]])
+    loss = ClassifyLoss([5, 5], 0.0)(scores, torch.tensor([1]), torch.tensor([[True, True, False]]))
+    entropy = nn.functional.cross_entropy
+    of_clip = entropy(scores.clip, torch.tensor([1]))
+    of_steps = entropy(scores.steps[0, :2], torch.tensor([1, 1]))
+    torch.testing.assert_close(loss, of_clip + 0.5 * of_steps)
+
+
+@pytest.mark.parametrize(
+    ("counts", "weighted"), [([3, 1], False), ([10, 3], True), ([10, 10], False), ([10, 0], False)], ids=str
+)
+def test_classes_are_weighted_where_one_has_over_three_times_the_clips_of_another(
+    counts: list[int], weighted: bool
+) -> None:
+    scores = Scores(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.zeros(2, 1, 2))
+    truth, mask = torch.tensor([0, 1]), torch.ones(2, 1, dtype=torch.bool)
+    plain = ClassifyLoss([1, 1], 0.0)(scores, truth, mask)
+    loss = ClassifyLoss(counts, 0.0)(scores, truth, mask)
+    assert (loss > plain + 1e-3) == weighted, "a mistake in the rare class costs more"
+
+
+def test_smoothing_makes_certainty_cost_something() -> None:
+    scores, truth = scores_of([30.0, 0.0], [[30.0, 0.0]]), torch.tensor([0])
+    mask = torch.ones(1, 1, dtype=torch.bool)
+    assert ClassifyLoss([1, 1], 0.0)(scores, truth, mask) < 1e-6
+    assert ClassifyLoss([1, 1], 0.1)(scores, truth, mask) > 1
+
+
+def test_a_task_without_a_way_to_score_says_so() -> None:
+    with pytest.raises(TypeError, match="Task must say"):
+        Task()(features())

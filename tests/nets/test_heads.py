@@ -1,0 +1,287 @@
+"""The laws of a head, over every member of the family, and how each begins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from vidrnn.compare.gradients import classifier_flow
+from vidrnn.config import HeadConfig
+from vidrnn.nets.blocks import Cell
+from vidrnn.nets.classifier import build_sequence
+from vidrnn.nets.heads import HEADS
+from vidrnn.nets.heads.base import USUAL_MEMORY_FRAMES, CellHead, Head
+from vidrnn.nets.recurrence import recur
+from vidrnn.nets.state import State
+
+WIDTH, SIZE, TIME, BATCH = 6, 5, 41, 3
+CHUNKS = (1, 3, 4, 7, 20)
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+GARBAGE = (0.0, -7.0, 1e6)
+"""What may stand in the padding."""
+
+STREAMING = [HeadConfig(name=name, size=SIZE, layers=layers) for name in HEADS for layers in (1, 2)]
+RECURRENT = [config for config in STREAMING if config.name != "none"]
+GATED = [name for name in HEADS if name not in ("none", "rnn")]
+CELLS = [config for config in RECURRENT if config.name in ("rnn", "lstm", "gru")]
+BOTH_CELLS = [config.model_copy(update={"bidirectional": True}) for config in CELLS]
+BIDIRECTIONAL = [config.model_copy(update={"bidirectional": True}) for config in RECURRENT]
+
+
+def label(value: object) -> str | None:
+    """A head's name in the name of a test."""
+    if not isinstance(value, HeadConfig):
+        return None
+    return f"{value.name}-{value.layers}{'-both' if value.bidirectional else ''}"
+
+
+def make_head(config: HeadConfig, seed: int = 0) -> Head:
+    torch.manual_seed(seed)
+    return build_sequence(WIDTH, config, "mean", 2).head.eval()
+
+
+def clips(time: int = TIME, batch: int = BATCH) -> Tensor:
+    return torch.randn(batch, time, WIDTH, generator=torch.Generator().manual_seed(time))
+
+
+def mask_of(lengths: list[int], time: int) -> Tensor:
+    """(clips, time), True for the first so many steps of each."""
+    return torch.arange(time) < torch.tensor(lengths)[:, None]
+
+
+def padded(inputs: Tensor, lengths: list[int], garbage: float) -> Tensor:
+    """The same clips, with garbage in place of all steps after each one's length."""
+    return torch.where(mask_of(lengths, inputs.shape[1])[..., None], inputs, torch.tensor(garbage))
+
+
+def pieces(inputs: Tensor, length: int) -> Iterator[Tensor]:
+    yield from inputs.split(length, dim=1)
+
+
+def assert_same(found: State, expected: State) -> None:
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, **CLOSE)
+
+
+def clip_of(state: State, index: int) -> State:
+    """The part of a minibatch's state that belongs to one clip."""
+    return {name: tensor[index : index + 1] for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("config", STREAMING, ids=label)
+def test_cutting_the_time_axis_changes_nothing(config: HeadConfig, chunk: int) -> None:
+    head, inputs = make_head(config), clips()
+    whole, end = head(inputs)
+    state: State | None = None
+    parts = []
+    for piece in pieces(inputs, chunk):
+        sequence, state = head(piece, state)
+        parts.append(sequence)
+    torch.testing.assert_close(torch.cat(parts, 1), whole, **CLOSE)
+    assert_same(state or {}, end)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("config", [*STREAMING, *BIDIRECTIONAL], ids=label)
+def test_padding_and_neighbours_change_nothing(config: HeadConfig, garbage: float) -> None:
+    head, inputs, lengths = make_head(config), clips(), [9, TIME, 1]
+    together, end = head(padded(inputs, lengths, garbage), None, mask_of(lengths, TIME))
+    for i, length in enumerate(lengths):
+        alone, state = head(inputs[i : i + 1, :length])
+        torch.testing.assert_close(together[i : i + 1, :length], alone, **CLOSE)
+        assert_same(clip_of(end, i), state)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("config", STREAMING, ids=label)
+def test_a_chunk_that_is_all_padding_leaves_a_clips_state_as_it_was(config: HeadConfig, chunk: int) -> None:
+    head, inputs, lengths = make_head(config), clips(), [9, TIME, 1]
+    mask, state = mask_of(lengths, TIME), None
+    for piece, real in zip(pieces(padded(inputs, lengths, 1e6), chunk), mask.split(chunk, dim=1), strict=True):
+        _, state = head(piece, state, real)
+    for i, length in enumerate(lengths):
+        assert_same(clip_of(state or {}, i), head(inputs[i : i + 1, :length])[1])
+
+
+@pytest.mark.parametrize("config", STREAMING, ids=label)
+def test_each_clip_of_a_minibatch_can_be_read_on_from_its_own_state(config: HeadConfig) -> None:
+    head, inputs = make_head(config), clips()
+    _, state = head(inputs[:, :20])
+    assert all(len(tensor) == BATCH for tensor in state.values())
+    together, _ = head(inputs[:, 20:], state)
+    alone, _ = head(inputs[1:2, 20:], clip_of(state, 1))
+    torch.testing.assert_close(together[1:2], alone, **CLOSE)
+
+
+@pytest.mark.parametrize("config", RECURRENT, ids=label)
+def test_a_recurrent_head_remembers_its_first_frame(config: HeadConfig) -> None:
+    head, inputs = make_head(config), clips(time=6)
+    other = inputs.clone()
+    other[:, 0] = other[:, 0].flip(-1)
+    assert (head(inputs)[0][:, -1] - head(other)[0][:, -1]).abs().max() > 1e-4
+
+
+def test_without_recurrence_each_frame_is_read_by_itself() -> None:
+    head, inputs = make_head(HeadConfig(name="none", size=SIZE)), clips(time=6)
+    whole, state = head(inputs)
+    torch.testing.assert_close(head(inputs.flip(1))[0], whole.flip(1), **CLOSE)
+    assert not state
+
+
+@pytest.mark.parametrize("config", [*STREAMING, *BIDIRECTIONAL], ids=label)
+def test_a_head_gives_as_many_numbers_as_it_says_and_says_whether_it_streams(config: HeadConfig) -> None:
+    head = make_head(config)
+    assert head(clips())[0].shape == (BATCH, TIME, head.size)
+    assert head.streams is not config.bidirectional
+
+
+@pytest.mark.parametrize("config", BIDIRECTIONAL, ids=label)
+def test_a_bidirectional_head_refuses_a_state(config: HeadConfig) -> None:
+    head = make_head(config)
+    _, state = head(clips())
+    assert not state
+    with pytest.raises(ValueError, match="whole clips"):
+        head(clips(), {"hidden": torch.zeros(BATCH, 2, SIZE)})
+
+
+@pytest.mark.parametrize("config", BIDIRECTIONAL, ids=label)
+def test_a_bidirectional_head_sees_what_is_to_come(config: HeadConfig) -> None:
+    head, inputs = make_head(config), clips(time=6)
+    other = inputs.clone()
+    other[:, -1] = other[:, -1].flip(-1)
+    assert (head(inputs)[0][:, 0] - head(other)[0][:, 0]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("config", STREAMING, ids=label)
+def test_dropout_acts_in_training_only(config: HeadConfig) -> None:
+    head, inputs = make_head(config.model_copy(update={"dropout": 0.5})), clips()
+    assert torch.equal(head(inputs)[0], head(inputs)[0])
+    head.train()
+    assert not torch.equal(head(inputs)[0], head(inputs)[0])
+
+
+@pytest.mark.parametrize("config", STREAMING, ids=label)
+def test_the_features_that_are_dropped_are_the_same_at_every_step_of_a_clip(config: HeadConfig) -> None:
+    head = make_head(config.model_copy(update={"dropout": 0.5})).train()
+    still = clips(time=1, batch=4).repeat(1, 8, 1)
+    projected = head.inlet(still)
+    torch.testing.assert_close(projected, projected[:, :1].expand_as(projected), **CLOSE)
+
+
+@pytest.mark.parametrize("config", [*CELLS, *BOTH_CELLS], ids=label)
+def test_recurrent_matrices_begin_orthogonal_gate_by_gate(config: HeadConfig) -> None:
+    head = cells_of(config)
+    matrices = [weight for name, weight in head.layer.named_parameters() if name.startswith("weight_hh")]
+    assert len(matrices) == config.depth * (2 if config.bidirectional else 1)
+    for matrix in matrices:
+        for gate in matrix.chunk(head.gates):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(SIZE), **CLOSE)
+
+
+@pytest.mark.parametrize(("name", "gate"), [("lstm", 1), ("gru", 1)])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_gate_that_keeps_begins_as_open_as_the_usual_memory_wants_and_the_others_at_0(
+    name: str, gate: int, layers: int
+) -> None:
+    for gates in biases(HeadConfig(name=name, size=SIZE, layers=layers, bidirectional=True)):
+        for index, bias in enumerate(gates):
+            wanted = torch.full((SIZE,), 1 - 1 / USUAL_MEMORY_FRAMES if index == gate else 0.5)
+            torch.testing.assert_close(bias.sigmoid(), wanted)
+
+
+@pytest.mark.parametrize("memory_frames", [2, 3, 100])
+def test_a_stated_memory_sets_the_biases_of_the_gates(memory_frames: int) -> None:
+    longest = math.log(max(1, memory_frames - 1)) + 1e-6
+    config = HeadConfig(name="lstm", size=64, memory_frames=memory_frames)
+    [(enter, forget, cell, output)] = biases(config)
+    [(reset, update, new)] = biases(config.model_copy(update={"name": "gru"}))
+    for keep in (forget, update):
+        assert keep.min() >= 0 and keep.max() <= longest
+        assert keep.max() > 0.9 * longest or memory_frames == 2
+    torch.testing.assert_close(enter, -forget)
+    assert not any(bias.any() for bias in (cell, output, reset, new))
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["", "both"])
+@pytest.mark.parametrize("memory_frames", [None, 2, 3, 100])
+@pytest.mark.parametrize("name", ["mingru", "rglru"])
+def test_what_blocks_keep_of_a_frame_without_features_is_what_the_memory_says(
+    name: str, memory_frames: int | None, both: bool
+) -> None:
+    head = make_head(HeadConfig(name=name, size=64, memory_frames=memory_frames, bidirectional=both))
+    cells = [module for module in head.modules() if isinstance(module, Cell)]
+    assert len(cells) == (4 if both else 2)
+    for cell in cells:
+        keep, entering = cell.gates(torch.zeros(1, 1, 64))
+        memory = 1 / (1 - keep)
+        assert not entering.any()
+        if memory_frames is None:
+            torch.testing.assert_close(memory, torch.full_like(memory, USUAL_MEMORY_FRAMES), rtol=1e-3, atol=0)
+        else:
+            assert memory.min() >= 1.999 and memory.max() <= memory_frames * 1.001
+            assert memory.max() > 0.9 * memory_frames
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", GATED)
+def test_the_last_of_100_steps_is_felt_at_the_first_before_anything_is_learnt(name: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    network = build_sequence(128, HeadConfig(name=name), "attention", 6)
+    flow = classifier_flow(network, torch.randn(4, 100, 128), torch.randint(6, (4,)))
+    assert 0.93 < flow.factor < 1.05
+    assert 0.93 < flow.end_to_end_factor < 1.05
+
+
+def test_the_usual_number_of_layers_is_the_heads_own_and_a_stated_one_is_obeyed() -> None:
+    assert {name: HeadConfig(name=name).depth for name in HEADS} == {
+        **dict.fromkeys(HEADS, 1),
+        **dict.fromkeys(("mingru", "rglru"), 2),
+    }
+    for name in ("mingru", "rglru"):
+        one, usual = (make_head(HeadConfig(name=name, size=SIZE, layers=layers)) for layers in (1, None))
+        assert len(one(clips())[1]) == 2 and len(usual(clips())[1]) == 4
+
+
+@pytest.mark.parametrize("name", ["mingru", "rglru"])
+def test_a_cell_remembers_by_its_gates(name: str) -> None:
+    head = make_head(HeadConfig(name=name, size=SIZE))
+    cell = next(module for module in head.modules() if isinstance(module, Cell))
+    steps, start = torch.randn(20, BATCH, SIZE), torch.randn(BATCH, SIZE)
+    torch.testing.assert_close(cell.remember(steps, start), recur(*cell.gates(steps), start), **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["mingru", "rglru"])
+@pytest.mark.parametrize("loudness", [1e-3, 1.0, 1e3])
+def test_gates_wide_open_or_shut_leave_numbers_in_states_and_gradients(name: str, loudness: float) -> None:
+    head = make_head(HeadConfig(name=name, size=SIZE))
+    cell = next(module for module in head.modules() if isinstance(module, Cell))
+    steps = (loudness * torch.randn(100, 2, SIZE)).requires_grad_()
+    sequence, _ = cell(steps, None, None)
+    sequence.sum().backward()
+    assert sequence.isfinite().all() and steps.grad is not None and steps.grad.isfinite().all()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in cell.parameters())
+
+
+def test_a_head_without_a_way_to_read_says_so() -> None:
+    with pytest.raises(TypeError, match="Head must say"):
+        Head()(clips())
+
+
+def cells_of(config: HeadConfig) -> CellHead:
+    head = make_head(config)
+    assert isinstance(head, CellHead)
+    return head
+
+
+def biases(config: HeadConfig) -> list[tuple[Tensor, ...]]:
+    """For each layer and direction, each gate's bias as the cell feels it: the sum of torch's two."""
+    head = cells_of(config)
+    named = dict(head.layer.named_parameters())
+    sums = [named[name] + named[name.replace("_ih", "_hh")] for name in named if name.startswith("bias_ih")]
+    return [one.detach().chunk(head.gates) for one in sums]

@@ -1,0 +1,114 @@
+"""The laws of a readout, over every member of the family."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from nets.test_heads import BATCH, CHUNKS, GARBAGE, TIME, clip_of, mask_of, padded, pieces
+from torch import Tensor
+
+from vidrnn.config import HeadConfig
+from vidrnn.nets.classifier import build_sequence
+from vidrnn.nets.readouts import READOUTS
+from vidrnn.nets.readouts.base import Readout
+from vidrnn.nets.state import State
+
+SIZE = 5
+TIGHT = {"rtol": 1e-12, "atol": 1e-12}
+LENGTHS = [9, TIME, 1]
+
+every_readout = pytest.mark.parametrize("name", READOUTS)
+
+
+def make_readout(name: str) -> Readout:
+    torch.manual_seed(0)
+    return build_sequence(3, HeadConfig(size=SIZE), name, 2).task.readout.double().eval()
+
+
+def sequences(loud: float = 1.0) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return loud * torch.randn(BATCH, TIME, SIZE, dtype=torch.float64, generator=generator)
+
+
+def read_in_pieces(readout: Readout, inputs: Tensor, mask: Tensor | None, length: int) -> tuple[Tensor, State]:
+    state: State | None = None
+    for start, piece in zip(range(0, inputs.shape[1], length), pieces(inputs, length), strict=True):
+        pooled, state = readout(piece, state, None if mask is None else mask[:, start : start + length])
+    assert state is not None
+    return pooled, state
+
+
+def assert_same(found: tuple[Tensor, State], expected: tuple[Tensor, State]) -> None:
+    torch.testing.assert_close(found[0], expected[0], **TIGHT)
+    torch.testing.assert_close(found[1], expected[1], **TIGHT)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_readout
+def test_cutting_the_time_axis_changes_nothing(name: str, chunk: int) -> None:
+    readout, inputs = make_readout(name), sequences()
+    assert_same(read_in_pieces(readout, inputs, None, chunk), readout(inputs))
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("chunk", [*CHUNKS, TIME])
+@every_readout
+def test_padding_and_neighbours_change_nothing_however_it_is_cut(name: str, chunk: int, garbage: float) -> None:
+    readout, inputs = make_readout(name), sequences()
+    pooled, state = read_in_pieces(readout, padded(inputs, LENGTHS, garbage), mask_of(LENGTHS, TIME), chunk)
+    for i, length in enumerate(LENGTHS):
+        assert_same((pooled[i : i + 1], clip_of(state, i)), readout(inputs[i : i + 1, :length]))
+
+
+@every_readout
+def test_the_state_has_the_minibatch_first(name: str) -> None:
+    _, state = make_readout(name)(sequences())
+    assert state and all(len(tensor) == BATCH for tensor in state.values())
+
+
+@every_readout
+def test_a_single_step_is_its_own_readout(name: str) -> None:
+    step = sequences()[:, :1]
+    torch.testing.assert_close(make_readout(name)(step)[0], step[:, 0], **TIGHT)
+
+
+@every_readout
+def test_loud_features_over_a_long_stream_stay_numbers(name: str) -> None:
+    readout, inputs = make_readout(name), sequences(loud=1e4)
+    pooled, state = read_in_pieces(readout, inputs.repeat(1, 5, 1), None, 3)
+    assert pooled.isfinite().all() and all(tensor.isfinite().all() for tensor in state.values())
+
+
+@every_readout
+def test_padding_gives_no_gradient(name: str) -> None:
+    inputs = sequences().requires_grad_()
+    pooled, _ = make_readout(name)(inputs, None, mask_of(LENGTHS, TIME))
+    pooled.sum().backward()
+    assert inputs.grad is not None
+    assert not inputs.grad[~mask_of(LENGTHS, TIME)].any() and inputs.grad[0, 8].any()
+
+
+def test_mean_is_the_mean_of_the_real_steps() -> None:
+    inputs = sequences()
+    pooled, _ = make_readout("mean")(inputs, None, mask_of(LENGTHS, TIME))
+    expected = torch.stack([one[:length].mean(0) for one, length in zip(inputs, LENGTHS, strict=True)])
+    torch.testing.assert_close(pooled, expected, **TIGHT)
+
+
+def test_last_is_the_last_real_step() -> None:
+    inputs = sequences()
+    pooled, _ = make_readout("last")(inputs, None, mask_of(LENGTHS, TIME))
+    expected = torch.stack([one[length - 1] for one, length in zip(inputs, LENGTHS, strict=True)])
+    assert torch.equal(pooled, expected)
+
+
+def test_attention_is_the_mean_weighted_by_a_softmax_over_the_real_steps() -> None:
+    readout, inputs = make_readout("attention"), sequences()
+    pooled, _ = readout(inputs, None, mask_of(LENGTHS, TIME))
+    scores = readout.score(inputs).masked_fill(~mask_of(LENGTHS, TIME)[..., None], -torch.inf)
+    torch.testing.assert_close(pooled, (scores.softmax(1) * inputs).sum(1), **TIGHT)
+
+
+def test_a_readout_without_a_way_to_read_says_so() -> None:
+    with pytest.raises(TypeError, match="Readout must say"):
+        Readout()(sequences())

@@ -1,0 +1,58 @@
+"""Things done side by side come in order, fail loudly, and do not run far ahead of who asked for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from vidrnn.threads import in_order
+
+
+def test_results_come_in_the_items_order_though_the_first_takes_longest() -> None:
+    def slow_at_first(item: int) -> int:
+        time.sleep(0.05 if item == 0 else 0)
+        return item * item
+
+    assert list(in_order(slow_at_first, range(9), 3)) == [item * item for item in range(9)]
+
+
+def test_nothing_to_do_is_done_at_once() -> None:
+    assert list(in_order(str, [], 2)) == []
+
+
+def test_as_many_are_worked_on_at_once_as_there_are_threads() -> None:
+    together = threading.Barrier(2, timeout=5)
+    assert sorted(in_order(lambda _: together.wait(), range(4), 2)) == [0, 0, 1, 1]
+
+
+def test_an_error_comes_where_its_item_stands() -> None:
+    results = in_order(lambda item: 1 // item, [1, 0, 1], 2)
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_it_does_not_take_many_more_items_than_were_asked_for() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(1000):
+            taken.append(item)
+            yield item
+
+    results = in_order(str, items(), 2)
+    next(results)
+    next(results)
+    assert len(taken) <= 2 + 2 * 2
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_a_reader_that_goes_away_leaves_the_rest_undone() -> None:
+    done: list[int] = []
+    results = in_order(done.append, range(1000), 2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert len(done) <= 1 + 2 * 2

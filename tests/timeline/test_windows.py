@@ -1,0 +1,201 @@
+"""Windows of features: what is said of a moment does not depend on how features come, and memory does not grow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from nets.test_classifier import SIDE, make_model
+from nets.test_heads import BIDIRECTIONAL, CHUNKS, STREAMING, label
+
+from vidrnn.config import HeadConfig
+from vidrnn.runtimes.base import Features, Runtime
+from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.timeline.windows import CarryingReader, Reader, ShotReader, WindowReader
+from vidrnn.values import Floats, Handling, Sampling, Size, WindowScores
+from vidrnn.video.sampling import default_hop, window_starts
+
+FRAMES, HOP = 8, 2
+TIMES = (1, 5, 8, 9, 10, 23, 41)
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+every_head = pytest.mark.parametrize("head", [*STREAMING, *BIDIRECTIONAL], ids=label)
+every_streaming_head = pytest.mark.parametrize("head", STREAMING, ids=label)
+
+
+def runtime(head: HeadConfig, readout: str = "attention") -> TorchRuntime:
+    """A model with fresh weights and windows of 8 frames."""
+    network = make_model(head, readout)
+    handling = Handling(("a", "b", "c"), Size(SIDE, SIDE), Sampling(FRAMES, 0.1), 1.0)
+    made = TorchRuntime.__new__(TorchRuntime)
+    made.network, made.handling = network, handling
+    return made
+
+
+def features_for(model: TorchRuntime, steps: int) -> Features:
+    return np.random.default_rng(steps).normal(size=(steps, model.network.encoder.width)).astype(np.float32)
+
+
+def pieces(features: Features, length: int) -> Iterator[Features]:
+    yield from (features[start : start + length] for start in range(0, len(features), length))
+
+
+def read(reader: Reader, features: Features, chunk: int) -> tuple[Floats, Floats, list[Floats]]:
+    """The scores of each step, of all, and what was answered after each piece."""
+    steps, now = [], []
+    for piece in pieces(features, chunk):
+        steps.append(reader.read(piece))
+        now.append(reader.now())
+    ending = reader.finish()
+    return np.concatenate([*steps, ending.steps]), ending.clip, now
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_head
+def test_cutting_the_time_axis_changes_nothing(head: HeadConfig, chunk: int) -> None:
+    model = runtime(head)
+    for time in TIMES:
+        features = features_for(model, time)
+        whole, parts = read(WindowReader(model), features, time), read(WindowReader(model), features, chunk)
+        np.testing.assert_allclose(parts[0], whole[0], **CLOSE)
+        np.testing.assert_allclose(parts[1], whole[1], **CLOSE)
+        assert len(whole[0]) == time
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_head
+def test_within_a_window_the_answer_of_now_is_that_of_the_whole_clip(head: HeadConfig, chunk: int) -> None:
+    model = runtime(head)
+    features = features_for(model, FRAMES)
+    _, overall, now = read(WindowReader(model), features, chunk)
+    for number, answer in enumerate(now, 1):
+        clip = model.score([features[: number * chunk]]).clip[0]
+        np.testing.assert_allclose(answer, clip, **CLOSE)
+    np.testing.assert_allclose(overall, model.score([features]).clip[0], **CLOSE)
+
+
+@every_head
+def test_the_film_is_the_mean_of_its_windows(head: HeadConfig) -> None:
+    model = runtime(head)
+    for time in TIMES:
+        features = features_for(model, time)
+        starts = window_starts(time, FRAMES, default_hop(FRAMES))
+        clips = [model.score([features[start : start + FRAMES]]).clip[0] for start in starts]
+        np.testing.assert_allclose(read(WindowReader(model), features, 4)[1], np.mean(clips, 0), **CLOSE)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_head
+def test_the_answer_of_now_is_that_of_the_window_that_has_seen_most(head: HeadConfig, chunk: int) -> None:
+    model = runtime(head)
+    features = features_for(model, 30)
+    for number, answer in enumerate(read(WindowReader(model), features, chunk)[2], 1):
+        end = min(30, number * chunk)
+        start = max(0, -(-(end - FRAMES) // HOP) * HOP)
+        np.testing.assert_allclose(answer, model.score([features[start:end]]).clip[0], **CLOSE)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_streaming_head
+def test_one_state_for_ever_says_of_any_film_what_the_whole_network_says(head: HeadConfig, chunk: int) -> None:
+    model = runtime(head)
+    features = features_for(model, 41)
+    steps, overall, _ = read(CarryingReader(model), features, chunk)
+    scores, _ = model.follow(features[None])
+    np.testing.assert_allclose(steps, scores.steps[0], **CLOSE)
+    np.testing.assert_allclose(overall, scores.clip[0], **CLOSE)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("cuts", [(9,), (3, 4, 20), (8, 16, 24)])
+@pytest.mark.parametrize("head", [STREAMING[0], STREAMING[-1], BIDIRECTIONAL[0]], ids=label)
+def test_each_shot_is_read_as_a_film_of_its_own(head: HeadConfig, cuts: tuple[int, ...], chunk: int) -> None:
+    model = runtime(head)
+    features = features_for(model, 30)
+    reader, steps = ShotReader(model), []
+    for start in range(0, 30, chunk):
+        here = [cut - start for cut in cuts if start <= cut < start + chunk]
+        steps.append(reader.read(features[start : start + chunk], here))
+        shot = max((cut for cut in (0, *cuts) if cut < start + chunk), default=0)
+        alone = WindowReader(model)
+        alone.read(features[shot : start + chunk])
+        np.testing.assert_allclose(reader.now(), alone.now(), **CLOSE)
+    found = np.concatenate([*steps, reader.finish().steps])
+    shots = [features[start:end] for start, end in pairwise([0, *cuts, 30])]
+    np.testing.assert_allclose(
+        found, np.concatenate([read(WindowReader(model), shot, 7)[0] for shot in shots]), **CLOSE
+    )
+    as_one = read(WindowReader(model), features, 7)[1]
+    np.testing.assert_allclose(reader.finish().clip, as_one, **CLOSE, err_msg="a film as a whole knows no cuts")
+
+
+def test_asking_for_the_ending_changes_nothing() -> None:
+    model = runtime(STREAMING[0])
+    features = features_for(model, 23)
+    asked, unasked = WindowReader(model), WindowReader(model)
+    for step in range(23):
+        np.testing.assert_array_equal(asked.read(features[step : step + 1]), unasked.read(features[step : step + 1]))
+        asked.finish()
+    np.testing.assert_array_equal(asked.finish().steps, unasked.finish().steps)
+    np.testing.assert_array_equal(asked.finish().clip, unasked.finish().clip)
+
+
+@pytest.mark.parametrize("head", [STREAMING[0], BIDIRECTIONAL[0]], ids=label)
+@pytest.mark.parametrize("chunk", [1, 20])
+def test_memory_does_not_grow(head: HeadConfig, chunk: int) -> None:
+    reader = WindowReader(runtime(head))
+    features = features_for(runtime(head), 20)
+    sizes = []
+    for _ in range(12):
+        for piece in pieces(features, chunk):
+            reader.read(piece)
+        sizes.append(held(reader))
+    assert sizes[2:] == [sizes[2]] * 10
+
+
+def held(thing: object) -> int:
+    """Bytes held by a reader and by what it holds; its model left out."""
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes
+    if isinstance(thing, dict):
+        return sum(map(held, thing.values()))
+    if isinstance(thing, Runtime):
+        return 0
+    if hasattr(thing, "__dict__"):
+        return held(vars(thing))
+    return sum(map(held, thing)) if hasattr(thing, "__iter__") else sys.getsizeof(thing)
+
+
+# --- what the moments of overlapping windows are told ----------------------------------------------------------------
+
+
+class Told(Runtime):
+    """Says of each window what it was told beforehand: features are the scores of the first of two classes."""
+
+    def __init__(self, frames: int) -> None:
+        self.handling = Handling(("a", "b"), Size(8, 8), Sampling(frames, 1.0), 1.0)
+
+    carries = False  # type: ignore[assignment]
+
+    def score(self, windows: list[Features]) -> WindowScores:  # type: ignore[override]
+        steps = np.stack([np.pad(window[:, :1], ((0, 0), (0, 1))) for window in windows]).astype(np.float64)
+        clips = np.stack([np.array([window[0, 1], 0.0]) for window in windows])
+        return WindowScores(clips, steps)
+
+
+def line(frames: int, steps: list[float], clips: list[float]) -> Floats:
+    """The first class's scores at each step; `clips` are those of a window that begins there."""
+    reader = WindowReader(Told(frames))
+    given = np.stack([steps, clips], -1).astype(np.float32)
+    return np.concatenate([reader.read(given), reader.finish().steps])[:, 0]
+
+
+def test_a_moment_hears_its_own_score_as_much_as_that_of_the_window_it_is_part_of() -> None:
+    assert line(3, [4.0, 0.0, -6.0], [2.0, 0, 0]) == pytest.approx([3.0, 1.0, -2.0])
+
+
+def test_a_moment_in_several_windows_hears_most_the_one_whose_middle_is_nearest() -> None:
+    found = line(3, [0.0] * 4, [3.0, -3.0, 0, 0])
+    assert found * 2 == pytest.approx([3.0, (2 * 3.0 + 1 * -3.0) / 3, (1 * 3.0 + 2 * -3.0) / 3, -3.0])

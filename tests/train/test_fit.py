@@ -1,0 +1,306 @@
+"""The loop in which weights learn: the best are kept, and stopping changes nothing but the time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vidrnn.config import HeadConfig
+from vidrnn.model.checkpoint import load_training, save_training
+from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
+from vidrnn.nets.decoders.classify import ClassifyLoss
+from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
+from vidrnn.train.minibatches import Clips, Draw
+
+WIDTH, FRAMES, MINIBATCH = 3, 6, 8
+PLAN = Plan(epochs=6, learning_rate=0.02, weight_decay=0.01, patience=10, seed=0)
+PATIENT = 1000
+
+
+class Clock:
+    """Time that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("vidrnn.train.fit.time.monotonic", made.monotonic)
+    return made
+
+
+def rising_and_falling(count: int = 32) -> Clips:
+    """Features that rise in one class and fall in the other: only their order tells which."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count, dtype=np.int64) % 2
+    slope = np.linspace(-1, 1, 2 * FRAMES)[None, :, None] * np.array([1.0, -1.0, 0.5])
+    noise = 0.2 * rng.standard_normal((count, 1, 2 * FRAMES, WIDTH))
+    arrays = np.where(labels[:, None, None, None] == 1, slope, -slope) + noise
+    return Clips(list(arrays.astype(np.float32)), labels)
+
+
+def make_lesson(seed: int = 0, validate: Callable[[SequenceModel], Validation] | None = None) -> Lesson:
+    """The lesson of `rising_and_falling`, with dropout, so that random numbers matter."""
+    clips, draw = rising_and_falling(), Draw(FRAMES, MINIBATCH, seed=seed)
+    seed_everything(seed)
+    network = build_sequence(WIDTH, HeadConfig(name="gru", size=8, dropout=0.2), "attention", 2)
+
+    def judge() -> Validation:
+        return validate(network) if validate else judged(network, clips)
+
+    return Lesson(
+        network=network,
+        answer=lambda minibatch: network(minibatch.inputs, None, minibatch.mask)[0],
+        loss=ClassifyLoss([16, 16], 0.0),
+        minibatches=lambda epoch: draw.epoch(clips, epoch),
+        steps=draw.steps(clips),
+        validate=judge,
+    )
+
+
+def judged(network: SequenceModel, clips: Clips) -> Validation:
+    inputs, truth = (
+        torch.from_numpy(np.stack([array[0][::2] for array in clips.arrays])),
+        torch.from_numpy(clips.labels),
+    )
+    assert not network.training
+    clip = network(inputs)[0].clip
+    right = float((clip.argmax(1) == truth).float().mean())
+    return Validation(right, float(nn.functional.cross_entropy(clip, truth)), {"accuracy": right})
+
+
+def scored(*scores: float) -> Callable[[SequenceModel], Validation]:
+    """A judge that gives these scores, one after another, whatever the network does."""
+    left = iter(scores)
+    return lambda _: Validation(next(left), 1.0)
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """To the last bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def numbers(epochs: list[Epoch]) -> list[tuple[int, float, float, int]]:
+    """What was found in each epoch, without how long it took."""
+    return [(epoch.number, epoch.train_loss, epoch.validation.score, epoch.best) for epoch in epochs]
+
+
+def with_weights(fit: Fit) -> Iterator[tuple[Epoch, dict[str, Tensor]]]:
+    """Each epoch with the weights that were judged at its end."""
+    validate, judged = fit.lesson.validate, list[dict[str, Tensor]]()
+
+    def validate_and_look() -> Validation:
+        judged.append(weights(fit.lesson.network))
+        return validate()
+
+    fit.lesson.validate = validate_and_look
+    for epoch in fit.run():
+        yield epoch, judged[-1]
+
+
+def test_it_learns_to_tell_rising_from_falling() -> None:
+    fit = Fit(make_lesson(), replace(PLAN, epochs=12, patience=PATIENT))
+    epochs = list(fit.run())
+    assert [epoch.number for epoch in epochs] == list(range(1, 13)) and {epoch.of for epoch in epochs} == {12}
+    assert epochs[-1].train_loss < 0.6 * epochs[0].train_loss
+    assert fit.best is not None and fit.best.score >= 0.95
+
+
+def test_the_weights_of_the_best_epoch_stand_at_the_end() -> None:
+    fit = Fit(make_lesson(validate=scored(0.1, 0.8, 0.5, 0.8, 0.2, 0.1)), PLAN)
+    found = list(with_weights(fit))
+    assert [epoch.best for epoch, _ in found] == [1, 2, 2, 2, 2, 2]
+    assert same(weights(fit.lesson.network), found[1][1])
+    assert not same(found[1][1], found[5][1])
+    assert not fit.lesson.network.training
+
+
+def test_of_two_epochs_with_one_score_the_lower_loss_is_better() -> None:
+    one, other = Validation(0.5, 0.7), Validation(0.5, 0.6)
+    assert other.better_than(one) and not one.better_than(other)
+    assert Validation(0.6, 9.0).better_than(other) and one.better_than(None)
+    assert not one.better_than(one)
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 3), (2, 4), (PATIENT, 6)])
+def test_it_ends_after_so_many_epochs_without_a_better_score(patience: int, epochs: int) -> None:
+    fit = Fit(make_lesson(validate=scored(0.1, 0.2, 0.1, 0.1, 0.1, 0.1)), replace(PLAN, patience=patience))
+    assert len(list(fit.run())) == epochs and fit.best_epoch == 2 and fit.finished
+
+
+def test_a_stop_lets_the_epoch_end_and_keeps_the_best() -> None:
+    lesson = make_lesson(validate=scored(0.1, 0.2, 0.1))
+    fit = Fit(lesson, PLAN)
+    steps, answer = [], lesson.answer
+
+    def answer_and_stop(minibatch: object) -> object:
+        steps.append(minibatch)
+        if len(steps) == 2 * lesson.steps + 2:
+            fit.stop.set()
+        return answer(minibatch)
+
+    lesson.answer = answer_and_stop
+    found = list(with_weights(fit))
+    assert len(found) == 3 and len(steps) == 3 * lesson.steps
+    assert same(weights(lesson.network), found[1][1])
+
+
+def test_a_stop_before_the_start_leaves_the_weights_as_they_were() -> None:
+    fit = Fit(make_lesson(), PLAN)
+    before = weights(fit.lesson.network)
+    fit.stop.set()
+    assert not list(fit.run()) and same(weights(fit.lesson.network), before)
+
+
+@pytest.mark.parametrize("stopped_after", [1, 3, 5])
+def test_stopped_and_taken_up_it_ends_as_if_it_had_not_been_stopped(tmp_path: Path, stopped_after: int) -> None:
+    unbroken = Fit(make_lesson(), PLAN)
+    expected = list(unbroken.run())
+
+    first, before = Fit(make_lesson(), PLAN), []
+    for epoch in first.run():
+        before.append(epoch)
+        save_training(tmp_path, first.state())
+        if epoch.number == stopped_after:
+            first.stop.set()
+    torch.rand(17)  # whatever happened in between
+
+    second = Fit(make_lesson(seed=0), PLAN)
+    saved = load_training(tmp_path)
+    assert saved is not None
+    second.take_up(saved)
+    assert second.epoch == stopped_after and second.spent_seconds == first.spent_seconds > 0
+    assert numbers([*before, *second.run()]) == numbers(expected)
+    assert same(weights(second.lesson.network), weights(unbroken.lesson.network))
+    assert second.best == unbroken.best and same(second.state().tensors, unbroken.state().tensors)
+
+
+def test_taken_up_after_its_end_there_is_nothing_left_but_the_best_weights(tmp_path: Path) -> None:
+    done = Fit(make_lesson(), PLAN)
+    for _ in done.run():
+        save_training(tmp_path, done.state())
+    again, saved = Fit(make_lesson(seed=5), PLAN), load_training(tmp_path)
+    assert saved is not None
+    again.take_up(saved)
+    assert not list(again.run())
+    assert same(weights(again.lesson.network), weights(done.lesson.network))
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
+    fits = [Fit(make_lesson(seed), replace(PLAN, seed=seed, epochs=2)) for seed in (0, 0, 1)]
+    losses = [[epoch.train_loss for epoch in fit.run()] for fit in fits]
+    once, again, other = (weights(fit.lesson.network) for fit in fits)
+    assert same(once, again) and losses[0] == losses[1]
+    assert not same(once, other) and losses[0] != losses[2]
+
+
+def test_a_budget_of_seconds_ends_training_inside_an_epoch_once_one_is_done(clock: Clock) -> None:
+    lesson = make_lesson()
+    answer, steps = lesson.answer, []
+
+    def slow(minibatch: object) -> object:
+        clock.now += 1.0
+        steps.append(clock.now)
+        return answer(minibatch)
+
+    lesson.answer = slow
+    plan = replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=10.5)
+    epochs = list(Fit(lesson, plan).run())
+    assert lesson.steps == 4 and len(steps) == 11
+    assert [epoch.seconds for epoch in epochs] == [4.0, 4.0, 3.0]
+
+
+def test_the_first_epoch_is_whole_however_little_time_there_is(clock: Clock) -> None:
+    lesson = make_lesson()
+    answer, steps = lesson.answer, []
+
+    def slow(minibatch: object) -> object:
+        clock.now += 100.0
+        steps.append(clock.now)
+        return answer(minibatch)
+
+    lesson.answer = slow
+    epochs = list(Fit(lesson, replace(PLAN, seconds=0.5)).run())
+    assert [epoch.number for epoch in epochs] == [1] and len(steps) == lesson.steps
+
+
+def test_with_a_budget_the_learning_rate_falls_with_the_clock(clock: Clock) -> None:
+    lesson = make_lesson()
+    fit = Fit(lesson, replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=20.0))
+    answer = lesson.answer
+
+    def slow(minibatch: object) -> object:
+        clock.now += 1.0
+        return answer(minibatch)
+
+    lesson.answer = slow
+    rates = [fit._optimiser.param_groups[0]["lr"] for _ in fit.run()]
+    assert rates == sorted(rates, reverse=True) and rates[0] > 0.9 * PLAN.learning_rate
+    assert rates[-1] < 0.05 * PLAN.learning_rate
+
+
+def test_the_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
+    lesson = make_lesson()
+    fit, rates = Fit(lesson, replace(PLAN, epochs=10)), []
+    answer = lesson.answer
+
+    def watched(minibatch: object) -> object:
+        rates.append(fit._optimiser.param_groups[0]["lr"] / PLAN.learning_rate)
+        return answer(minibatch)
+
+    lesson.answer = watched
+    list(fit.run())
+    top = int(np.argmax(rates))
+    assert len(rates) == 40 and top == 4 and rates[top] == pytest.approx(1.0, abs=0.01)
+    assert rates[0] < 0.05 and rates[:5] == sorted(rates[:5]) and rates[4:] == sorted(rates[4:], reverse=True)
+    assert rates[-1] < 0.02
+
+
+def test_only_matrices_are_drawn_to_0() -> None:
+    fit = Fit(make_lesson(), PLAN)
+    matrices, vectors = fit._optimiser.param_groups
+    assert matrices["weight_decay"] == PLAN.weight_decay and vectors["weight_decay"] == 0
+    assert all(weight.ndim > 1 for weight in matrices["params"])
+    assert all(weight.ndim <= 1 for weight in vectors["params"])
+
+
+def test_frozen_weights_stay_as_they_are() -> None:
+    lesson = make_lesson()
+    frozen = dict(lesson.network.named_parameters())["head.inlet.projection.0.weight"].requires_grad_(False)
+    before = frozen.clone()
+    list(Fit(lesson, replace(PLAN, epochs=1)).run())
+    assert torch.equal(frozen, before)
+
+
+def test_one_wild_minibatch_cannot_throw_the_weights_far() -> None:
+    lesson = make_lesson()
+    loss = lesson.loss
+    lesson.loss = lambda answer, target, mask: 1e6 * loss(answer, target, mask)
+    seen: list[float] = []
+    clip = nn.utils.clip_grad_norm_
+    fit = Fit(lesson, replace(PLAN, epochs=1))
+    step = fit._optimiser.step
+
+    def watched() -> None:
+        seen.append(float(clip(lesson.network.parameters(), math.inf)))
+        step()
+
+    fit._optimiser.step = watched  # type: ignore[method-assign]
+    list(fit.run())
+    assert seen and max(seen) <= 1.001

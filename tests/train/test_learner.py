@@ -1,0 +1,140 @@
+"""What training does where the user says nothing: sizes, lengths, and which films may be mirrored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from vidrnn.config import RunConfig
+from vidrnn.data.cache import Cache
+from vidrnn.data.dataset import Material
+from vidrnn.data.groups import Grouping
+from vidrnn.data.splits import Split
+from vidrnn.train.encoder_choice import choice_of, picture_size
+from vidrnn.train.learner import FROZEN, TRAINED, Clock, Setting, epochs_for, has_side, judged, minibatch_for
+from vidrnn.train.minibatches import Clips
+from vidrnn.values import LabelledFilm, Part, Sampling, Size
+
+
+def setting_of(labels: list[str], tmp_path: Path, **config: Any) -> Setting:
+    """A setting with a film for each label, all of them to train on."""
+    films = tuple(LabelledFilm(Path(f"{i}.mp4"), label) for i, label in enumerate(labels))
+    classes = tuple(sorted(set(labels)))
+    groups = tuple(str(i) for i in range(len(films)))
+    return Setting(
+        material=Material(films, (), Grouping(groups, "test"), classes, ()),
+        split=Split((Part.TRAIN,) * len(films)),
+        config=RunConfig.of(config, source="test"),
+        sampling=Sampling(4, 0.1),
+        cache=Cache(tmp_path),
+        clock=Clock(None),
+        stop=Event(),
+        device=torch.device("cpu"),
+    )
+
+
+@pytest.mark.parametrize("name", ["left", "TurnLeft", "turn_right", "walk-left", "Right Hand", "swipe.RIGHT", "left2"])
+def test_a_class_name_with_the_word_left_or_right_has_a_side(name: str) -> None:
+    assert has_side(name)
+
+
+@pytest.mark.parametrize("name", ["bright", "cleft", "Wright", "leftover", "uprightness", "east", "copyright"])
+def test_a_class_name_with_the_letters_of_left_or_right_has_none(name: str) -> None:
+    assert not has_side(name)
+
+
+def test_films_are_mirrored_unless_a_class_has_a_side(tmp_path: Path) -> None:
+    assert setting_of(["sit", "stand"], tmp_path).flip
+    assert not setting_of(["walk-left", "walk-right"], tmp_path).flip
+
+
+def test_what_the_user_says_of_mirroring_goes_first(tmp_path: Path) -> None:
+    assert not setting_of(["sit", "stand"], tmp_path, flip=False).flip
+    assert setting_of(["left", "right"], tmp_path, flip=True).flip
+
+
+def test_clips_in_even_order_begin_with_every_class_by_its_share(tmp_path: Path) -> None:
+    labels = ["a"] * 60 + ["b"] * 30 + ["c"] * 10
+    setting = setting_of(labels, tmp_path)
+    order = setting.evenly(range(100))
+    assert sorted(order) == list(range(100))
+    assert {labels[i] for i in order[:3]} == {"a", "b", "c"}
+    first = [labels[i] for i in order[:50]]
+    assert [first.count(label) for label in "abc"] == pytest.approx([30, 15, 5], abs=1)
+    assert order == setting.evenly(range(100))
+    assert order != replace(setting, config=RunConfig(seed=1)).evenly(range(100))
+
+
+def test_time_that_is_not_bounded_has_no_share() -> None:
+    assert Clock(None).share_left(0.5) is None
+
+
+def test_a_share_of_the_time_is_of_what_is_left() -> None:
+    clock = Clock(minutes=1.0)
+    clock.started -= 20
+    assert clock.elapsed_seconds == pytest.approx(20, abs=1)
+    assert clock.share_left(0.5) == pytest.approx(20, abs=1)
+    clock.started -= 100
+    assert clock.share_left(0.5) == 0.0
+
+
+@pytest.mark.parametrize(("clips", "wanted"), [(4, 8), (120, 10), (600, 50), (5000, 64)])
+def test_a_minibatch_is_smaller_where_clips_are_few(clips: int, wanted: int) -> None:
+    some = Clips([np.zeros((1, 2, 3))] * clips, np.zeros(clips, dtype=np.int64))
+    assert minibatch_for(FROZEN, some) == wanted
+
+
+def test_few_clips_are_passed_over_more_often_but_not_without_end() -> None:
+    passes = [epochs_for(TRAINED, steps) for steps in (1, 6, 10, 1000)]
+    assert passes == sorted(passes, reverse=True)
+    assert passes[0] <= 60
+    assert passes[-1] == TRAINED.fewest_epochs
+
+
+def test_an_epoch_is_judged_by_macro_f1_and_by_its_loss_where_that_is_level(tmp_path: Path) -> None:
+    setting = setting_of(["a", "b"], tmp_path)
+    truth = np.array([0, 0, 0, 1])
+    sure, unsure = (np.array([[k, 0], [k, 0], [k, 0], [0, k]], dtype=np.float64) for k in (4.0, 1.0))
+    always_a = np.array([[1.0, 0]] * 4)
+    found = judged(always_a, truth, setting)
+    assert found.shown["accuracy"] == 0.75
+    assert found.score == pytest.approx((6 / 7) / 2)
+    assert judged(sure, truth, setting).score == judged(unsure, truth, setting).score == 1.0
+    assert judged(sure, truth, setting).better_than(judged(unsure, truth, setting))
+    assert judged(unsure, truth, setting).better_than(found)
+
+
+@pytest.mark.parametrize("encoder", ["small", "mobilenet_v2"])
+def test_pictures_keep_the_films_shape(encoder: str) -> None:
+    size = picture_size(encoder, Size(240, 320))
+    assert size.width / size.height == pytest.approx(320 / 240, rel=0.02)
+
+
+def test_small_films_are_enlarged_for_the_world_and_not_for_the_small_encoder() -> None:
+    assert picture_size("small", Size(24, 32)) == Size(24, 32)
+    world = picture_size("mobilenet_v2", Size(24, 32))
+    assert world.height > 100
+
+
+def test_a_film_like_a_ribbon_is_still_a_picture() -> None:
+    assert picture_size("small", Size(8, 4000)).height >= 8
+
+
+def test_the_size_that_was_asked_for_goes_first() -> None:
+    config = RunConfig(encoder="small", height=50, width=60)
+    assert choice_of(config, Size(240, 320)).size == Size(50, 60)
+
+
+def test_known_encoders_are_frozen_unless_they_are_to_be_tuned() -> None:
+    usual = Size(240, 320)
+    frozen = choice_of(RunConfig(encoder="resnet18"), usual).encoder
+    assert (frozen.frozen, frozen.origin) == (True, "imagenet")
+    assert not choice_of(RunConfig(encoder="resnet18", fine_tune=True), usual).encoder.frozen
+    small = choice_of(RunConfig(encoder="small"), usual).encoder
+    assert (small.frozen, small.origin) == (False, "none")

@@ -1,0 +1,110 @@
+"""Decoding ahead: the chunks are the film, buffers go round and are never more, and whoever stops leaves no thread."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import frame_number, make_film, make_uneven, paint_number
+
+from vidrnn.errors import FilmError
+from vidrnn.values import Size
+from vidrnn.video.prefetch import Chunk, decoded
+from vidrnn.video.reader import Film, open_film
+
+SMALL = Size(24, 32)
+
+
+def kept(chunk: Chunk) -> Chunk:
+    """A chunk that stays as it is, its buffer given back."""
+    copied = Chunk(chunk.pixels.copy(), chunk.seconds, chunk.before, chunk.give_back)
+    chunk.give_back()
+    return copied
+
+
+def chunks_of(film: Path, length: int = 4, buffers: int = 3, spacing: float = 0.1) -> list[Chunk]:
+    with open_film(film) as opened, closing(decoded(opened, spacing, SMALL, length, buffers)) as chunks:
+        return [kept(chunk) for chunk in chunks]
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 12, 30])
+def test_the_chunks_are_the_films_frames_in_order(tmp_path: Path, count: int) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=count, fps=10.0)
+    found = chunks_of(film)
+    assert [frame_number(one) for chunk in found for one in chunk.pixels] == list(range(count))
+    assert [len(chunk.pixels) for chunk in found[:-1]] == [4] * (len(found) - 1)
+    seconds = [at for chunk in found for at in chunk.seconds]
+    assert seconds == pytest.approx(np.arange(count) / 10)
+    assert found[0].before is None
+    assert [frame_number(chunk.before) for chunk in found[1:] if chunk.before is not None] == list(
+        range(3, count - 1, 4)
+    )
+
+
+def test_pictures_are_those_that_are_read_one_by_one(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=9, size=Size(90, 120), fps=10.0)
+    with open_film(film) as opened:
+        single = [frame.pixels for frame in opened.sampled(0.1, size=SMALL)]
+    assert np.array_equal(np.concatenate([chunk.pixels for chunk in chunks_of(film)]), np.stack(single))
+
+
+def test_a_frame_that_stands_long_is_given_for_each_of_its_times(tmp_path: Path) -> None:
+    film = make_uneven(tmp_path / "film.gif", [100, 100, 600, 100, 100])
+    with open_film(film) as opened:
+        single = [frame_number(frame.pixels) for frame in opened.sampled(0.1, size=SMALL)]
+    assert single.count(3) > 3
+    found = chunks_of(film, length=2)
+    assert [frame_number(one) for chunk in found for one in chunk.pixels] == single
+
+
+def test_no_more_is_decoded_ahead_than_there_are_buffers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=40, fps=10.0)
+    pictures = 0
+    picture = Film._picture
+
+    def counting(self: Film, *how: object) -> object:
+        nonlocal pictures
+        pictures += 1
+        return picture(self, *how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Film, "_picture", counting)
+    with open_film(film) as opened, closing(decoded(opened, 0.1, SMALL, 4, 3)) as chunks:
+        first, second, third = next(chunks), next(chunks), next(chunks)
+        assert pictures == 12
+        memory = {one.pixels.ctypes.data for one in (first, second, third)}
+        for _ in range(5):
+            first.give_back()
+            first = next(chunks)
+            memory.add(first.pixels.ctypes.data)
+    assert len(memory) == 3
+
+
+def test_who_stops_early_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    film = make_film(tmp_path / "film.mkv", frames=60, fps=10.0)
+    with open_film(film) as opened, closing(decoded(opened, 0.1, SMALL, 4, 2)) as chunks:
+        next(chunks)
+    assert threading.active_count() == before
+
+
+def test_what_goes_wrong_while_decoding_is_raised_where_the_chunks_are_read(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=10, fps=10.0)
+    with open_film(film) as opened:
+
+        def broken(*_: object, **__: object) -> object:
+            yield from ()
+            raise FilmError("film.mkv: the disk is gone.")
+
+        opened.sampled = broken  # type: ignore[method-assign,assignment]
+        with pytest.raises(FilmError, match="the disk is gone"), closing(decoded(opened, 0.1, SMALL, 4, 3)) as chunks:
+            list(chunks)
+
+
+def test_a_picture_of_the_models_size_is_written_where_it_belongs(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=6, size=SMALL, fps=10.0)
+    found = chunks_of(film)
+    for number, one in enumerate(picture for chunk in found for picture in chunk.pixels):
+        assert np.array_equal(one, paint_number(number, SMALL))

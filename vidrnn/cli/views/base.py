@@ -1,0 +1,107 @@
+"""What every view is made of: a console with a bar, notes, errors for people on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from types import TracebackType
+from typing import Self, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from vidrnn.errors import VidrnnError
+from vidrnn.events import LeftOut, Note, Record
+from vidrnn.events import Progress as Step
+
+_SHOWN_FAILURES = 5
+Result = TypeVar("Result")
+
+
+def show_error(error: VidrnnError) -> None:
+    """What went wrong, as a panel on standard error."""
+    Console(stderr=True).print(Panel(escape(str(error)), title="vidrnn", title_align="left", border_style="red"))
+
+
+class View:
+    """A console with a bar that comes when there is something to wait for and goes when there is not."""
+
+    def __init__(self, *, to_stderr: bool = False, remaining: bool = True) -> None:
+        """`remaining`: tell the time that is left, as if all steps took the same."""
+        self.console = Console(stderr=to_stderr, highlight=False)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[extra]}"),
+            TimeElapsedColumn(),
+            *([TimeRemainingColumn(compact=True)] if remaining else []),
+            console=Console(stderr=True) if not self.console.is_terminal else self.console,
+            transient=True,
+        )
+        self._bars.disable = not self._bars.console.is_terminal
+        self._bar: tuple[str, TaskID] | None = None
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def step(self, stage: str, done: int, total: int | None, extra: str = "") -> None:
+        """Move the bar of `stage`, which replaces that of the stage before."""
+        if self._bar is None or self._bar[0] != stage:
+            if self._bar is not None:
+                self._bars.remove_task(self._bar[1])
+            self._bar = (stage, self._bars.add_task(stage, total=total, extra=extra))
+        self._bars.update(self._bar[1], completed=done, total=total, extra=extra)
+
+    def note(self, note: Note) -> None:
+        """A sentence, yellow if it is a warning."""
+        self.console.print(escape(note.text), style="yellow" if note.warning else None, soft_wrap=True)
+
+    def remark(self, text: str) -> None:
+        """A sentence for people on standard error, if there is one."""
+        if text:
+            Console(stderr=True, highlight=False).print(escape(text), style="yellow", soft_wrap=True)
+
+    def outcome(self, journey: Generator[Record, None, Result]) -> Result:
+        """Show the notes and the progress on the way, and give what the journey ends with; the bar is gone then."""
+        while True:
+            try:
+                record = next(journey)
+            except StopIteration as end:
+                self._bars.stop()
+                found: Result = end.value
+                return found
+            if isinstance(record, Note):
+                self.note(record)
+            elif isinstance(record, LeftOut):
+                self.left_out(record)
+            elif isinstance(record, Step):
+                self.step(record.stage, record.done, record.total)
+
+    def left_out(self, record: LeftOut, where: str = "") -> None:
+        """How many films were left out, and the first few reasons."""
+        count = len(record.failures)
+        self.console.print(f"{count} film{'s' * (count > 1)} left out{where}", style="yellow")
+        for failure in record.failures[:_SHOWN_FAILURES]:
+            line = f"  {escape(failure.path.name)}: {escape(failure.reason)}"
+            self.console.print(line, style="yellow", soft_wrap=True)
+
+
+def tell_model(model: str) -> None:
+    """Which model it is, for people on standard error."""
+    Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim", soft_wrap=True)

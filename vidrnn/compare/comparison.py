@@ -1,0 +1,300 @@
+"""Heads side by side on the same films: same split, same windows, same steps, each with several seeds.
+
+Behind a frozen encoder all heads read the same features; an encoder in training begins anew for each. Yields records
+and prints nothing. Each training that has ended is kept at once, so that a comparison that was stopped can go on.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from vidrnn.compare.gradients import classifier_flow
+from vidrnn.compare.plots import comparison_plot, gradients_plot
+from vidrnn.compare.statistics import Comparison, Cost, Training, compared
+from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.data.cache import Cache
+from vidrnn.data.dataset import gather
+from vidrnn.data.splits import split_films
+from vidrnn.errors import RunError, UsageError
+from vidrnn.evaluate.metrics import classify_scores
+from vidrnn.events import Note, Progress, Record
+from vidrnn.model.checkpoint import write_whole
+from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
+from vidrnn.timeline.segments import probabilities
+from vidrnn.train.encoder_choice import chosen
+from vidrnn.train.learner import Clock, Learner, Setting, films_of, sampling_of
+from vidrnn.values import Part
+
+BOTH_WAYS = "-both"
+"""Ends the name of a head that is to read in both directions: `gru-both`."""
+_NO_PATIENCE = 1_000_000
+"""Epochs; so that every head takes the same steps."""
+_FLOW_CLIPS = 64
+_STREAM_ROUNDS, _STREAM_FRAMES = 5, 200
+
+
+@dataclass(frozen=True)
+class CompareRequest:
+    """What to compare, on what, and where to keep it."""
+
+    data: Path
+    config: RunConfig
+    """All that the heads share; its own head gives size, layers and the like."""
+    heads: tuple[str, ...]
+    seeds: int
+    out: Path
+    cache: Path
+    jobs: int
+    device: str = "cpu"
+    resume: bool = False
+
+
+@dataclass
+class _Folder:
+    """Where a comparison keeps what it has found."""
+
+    path: Path
+    kept: list[Training] = field(default_factory=list)
+
+    def open(self, request: CompareRequest, films: str) -> None:
+        """Make the folder, or read what an earlier start has kept.
+
+        Raises:
+            RunError: it is taken, cannot be written, or is of other films or settings.
+        """
+        told = request.config.model_copy(update={"data": str(request.data.resolve())})
+        about = {"films": films, "settings": told.model_dump(mode="json", exclude={"jobs"})}
+        facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
+        if request.resume:
+            if not facts.is_file():
+                raise RunError(f"{self.path}: is no comparison that could go on. Start one without --resume.")
+            if json.loads(facts.read_text(encoding="utf-8")) != about:
+                raise RunError(
+                    f"{self.path}: its films or settings are not those that it began with. Choose another --out."
+                )
+            self.kept = list(_read_trainings(lines)) if lines.exists() else []
+            return
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(f"{self.path}: exists already. Choose another --out, or go on with --resume {self.path}.")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            told.write(self.path / "config.toml")
+            write_whole(facts, json.dumps(about))
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written ({error.strerror}). Choose another --out.") from None
+
+    def keep(self, training: Training) -> None:
+        """Add a training that has ended."""
+        self.kept.append(training)
+        self.write("trainings.jsonl", "".join(json.dumps(asdict(one)) + "\n" for one in self.kept))
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the comparison, whole.
+
+        Raises:
+            RunError: the disk refuses.
+        """
+        try:
+            write_whole(self.path / name, text)
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
+            ) from None
+
+    def draw(self, found: Comparison) -> None:
+        """Draw the plots.
+
+        Raises:
+            RunError: the disk refuses.
+        """
+        try:
+            comparison_plot(found, self.path / "comparison.png")
+            gradients_plot(found, self.path / "gradients.png")
+        except OSError as error:
+            raise RunError(
+                f"{self.path}: plots cannot be written ({error.strerror}). Free some space, then --resume it."
+            ) from None
+
+    def has(self, head: str, seed: int) -> bool:
+        """Whether this training was done before."""
+        return any((one.head, one.seed) == (head, seed) for one in self.kept)
+
+
+def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Record, None, Comparison]:
+    """Train every head with every seed and set them side by side; records on the way.
+
+    Setting `stop` ends the running epoch; trainings that have ended are kept, and `resume` goes on with the others.
+
+    Raises:
+        VidrnnError: with a sentence.
+        KeyboardInterrupt: it was stopped.
+    """
+    if request.config.task != "classify":
+        raise UsageError(
+            f"vidrnn compare: sets heads side by side that name classes, not those of --task {request.config.task}. "
+            "Train a model with each; its scores stand beside those of what needs no learning."
+        )
+    heads = [head_named(name, request.config.head) for name in request.heads]
+    for head in heads:
+        refuse_unknown(request.config.model_copy(update={"head": head}))
+    if request.config.folds or request.config.minutes:
+        raise UsageError("vidrnn compare: takes neither folds nor minutes: all heads take the same steps on one split.")
+    folder = _Folder(request.out)
+    setting = yield from _setting(request, stop or Event())
+    folder.open(request, films_of(setting))
+    first = (yield from chosen(setting)).learner
+    yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
+    yield from first.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)
+    for seed in range(request.seeds):
+        for name, head in zip(request.heads, heads, strict=True):
+            if not folder.has(name, seed):
+                folder.keep((yield from _trained(first, name, head, seed)))
+                done = folder.kept[-1]
+                yield Note(f"{name}, seed {seed}: {_part(setting)} accuracy {done.accuracy:.3f}, {done.seconds:.0f} s")
+    found = _compared(request, first, heads, folder.kept)
+    folder.write("comparison.json", json.dumps(found.as_json()))
+    folder.draw(found)
+    return found
+
+
+def head_named(name: str, like: HeadConfig) -> HeadConfig:
+    """The head `name`, in other things like another; `gru-both` reads in both directions."""
+    plain = name.removesuffix(BOTH_WAYS)
+    return like.model_copy(update={"name": plain, "bidirectional": like.bidirectional or plain != name})
+
+
+def _setting(request: CompareRequest, stop: Event) -> Generator[Record, None, Setting]:
+    config = request.config.model_copy(update={"patience": _NO_PATIENCE})
+    torch.set_num_threads(1)  # cores are kept busy by shards and by films side by side
+    material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate)
+    split = split_films(material.films, material.grouping, test=config.test, seed=config.seed)
+    yield Note(str(split))
+    yield from (Note(text, warning=True) for text in split.notes)
+    return Setting(
+        material=material,
+        split=split,
+        config=config,
+        sampling=sampling_of(material, split, config),
+        cache=Cache(request.cache, request.jobs),
+        clock=Clock(None),
+        stop=stop,
+        device=torch.device(request.device),
+    )
+
+
+def _part(setting: Setting) -> Part:
+    return Part.TEST if setting.places(Part.TEST) else Part.VAL
+
+
+def _learner(first: Learner, head: HeadConfig, seed: int) -> Learner:
+    """The same encoder and clips with another head and seed."""
+    config = first.setting.config
+    other = config.model_copy(update={"head": head, "seed": config.seed + seed})
+    learner = Learner(replace(first.setting, config=other), first.choice)
+    learner.fine, learner.plain = first.fine, first.plain
+    return learner
+
+
+def _trained(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[Record, None, Training]:
+    learner = _learner(first, head, seed)
+    setting = learner.setting
+    fresh = copy.deepcopy(learner.network.sequence)
+    fit = learner.fit(setting.places(Part.TRAIN), setting.places(Part.VAL), None)
+    seconds = 0.0
+    for epoch in fit.run():
+        seconds += epoch.seconds
+        yield Progress(f"{name}, seed {seed}", epoch.number, epoch.of)
+    if setting.stop.is_set():
+        raise KeyboardInterrupt
+    places = setting.places(_part(setting))
+    truth = setting.material.labels[list(places)]
+    scores = learner.scores(places)
+    found = classify_scores(probabilities(scores, 1.0), truth, setting.material.classes)
+    return Training(
+        head=name,
+        seed=seed,
+        val_accuracy=fit.best.shown["accuracy"] if fit.best else 0.0,
+        accuracy=found.accuracy,
+        macro_f1=found.macro_f1,
+        hits=tuple((scores.argmax(1) == truth).tolist()),
+        seconds=seconds,
+        epochs=fit.epoch,
+        before=_flow(learner, fresh),
+        after=_flow(learner, learner.network.sequence),
+    )
+
+
+def _flow(learner: Learner, sequence: SequenceModel) -> tuple[float, ...]:
+    """Gradient norms over a window of some validation clips, of the features that the encoder makes now."""
+    setting = learner.setting
+    places = setting.places(Part.VAL)[:_FLOW_CLIPS]
+    features = learner.features(places)
+    length = min(setting.sampling.frames, *(max(2, len(one)) for one in features))
+    whole = [(one, place) for one, place in zip(features, places, strict=True) if len(one) >= length]
+    windows = torch.from_numpy(np.stack([one[:length] for one, _ in whole]))
+    targets = torch.from_numpy(setting.material.labels[[place for _, place in whole]])
+    return tuple(classifier_flow(sequence, windows, targets).norms.tolist())
+
+
+def _compared(
+    request: CompareRequest, first: Learner, heads: Sequence[HeadConfig], kept: Sequence[Training]
+) -> Comparison:
+    setting = first.setting
+    learners = [_learner(first, head, 0) for head in heads]
+    speeds = stream_microseconds([learner.network.sequence for learner in learners], first.network.encoder.width)
+    costs = [
+        Cost(count_parameters(learner.network.sequence if learner.frozen else learner.network), microseconds)
+        for learner, microseconds in zip(learners, speeds, strict=True)
+    ]
+    groups = [setting.material.groups[place] for place in setting.places(_part(setting))]
+    asked = [one for one in kept if one.seed < request.seeds]
+    return compared(asked, dict(zip(request.heads, costs, strict=True)), groups, _described(first), _part(setting))
+
+
+def stream_microseconds(networks: Sequence[SequenceModel], width: int) -> list[float | None]:
+    """Microseconds per frame of each network, fed features (1, 1, width) with carried state on one core.
+
+    Rounds are taken in turns, and the fastest of each counts, since whatever else the machine does only adds. None for
+    a network that must see whole clips.
+    """
+    frames = torch.randn(_STREAM_FRAMES, 1, 1, width, generator=torch.Generator().manual_seed(0)).unbind(0)
+    readers = [copy.deepcopy(network).cpu().eval() for network in networks]
+    rounds = [[_stream_seconds(reader, frames) for reader in readers] for _ in range(_STREAM_ROUNDS)]
+    fastest = [1e6 * min(taken) / _STREAM_FRAMES for taken in zip(*rounds, strict=True)]
+    return [taken if network.streams else None for taken, network in zip(fastest, networks, strict=True)]
+
+
+def _stream_seconds(network: SequenceModel, frames: Sequence[torch.Tensor]) -> float:
+    if not network.streams:
+        return 0.0
+    state = None
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for frame in frames:
+            _, state = network(frame, state)
+    return time.perf_counter() - started
+
+
+def _described(learner: Learner) -> str:
+    encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
+    how = "frozen" if encoder.frozen else "trained anew for each head"
+    motion = "change of features > " * learner.head.motion
+    return (
+        f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, {learner.choice.size} pixels, "
+        f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
+    )
+
+
+def _read_trainings(lines: Path) -> Iterator[Training]:
+    for line in lines.read_text(encoding="utf-8").splitlines():
+        yield TypeAdapter(Training).validate_json(line)

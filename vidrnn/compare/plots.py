@@ -1,0 +1,102 @@
+"""Pictures of numbers as PNG files, written whole: the only home of matplotlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vidrnn.compare.statistics import CONTROL, Comparison, HeadRow
+
+_COLOURS = ("#3b6fb6", "#d9822b", "#3a9a5b", "#c0504d", "#7d5ba6", "#8c6d4f", "#4bacc6", "#9a9a2f")
+_GREY = "#777777"
+_DPI = 150
+_SMALLEST_SHARE = 1e-12
+
+
+def comparison_plot(found: Comparison, file: Path) -> None:
+    """Accuracy by head: each seed a dot, the mean and its 95 % interval in front, the control as a line.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    figure, axes = _figure(8.0, 1.6 + 0.55 * len(found.rows))
+    for place, row in enumerate(found.rows):
+        _accuracy(axes, place, row, bold=row.head == found.best)
+    control = next((row for row in found.rows if row.head == CONTROL), None)
+    if control:
+        axes.axvline(control.accuracy.mean, color=_GREY, linestyle=":", linewidth=1, zorder=0)
+    axes.set_yticks(range(len(found.rows)), [row.head for row in found.rows])
+    axes.set_ylim(len(found.rows) - 0.5, -0.7)
+    axes.set_xlabel(f"accuracy on {found.part} ({found.clips} clips), mean of {_seeds(found.seeds)} with 95 % interval")
+    axes.set_title(found.sentence, loc="left", fontsize=9, wrap=True)
+    _save(figure, file)
+
+
+def gradients_plot(found: Comparison, file: Path) -> None:
+    """The gradient of the last frame's loss by how far back a frame lies, before training and after.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    figure, before, after = _pair(10.0, 4.2)
+    for axes, when, name in ((before, "before", "before training"), (after, "after", "after training")):
+        for place, row in enumerate(found.rows):
+            norms = np.asarray(getattr(row, when).norms)[::-1]
+            shares = norms / norms[0] if norms[0] > 0 else norms
+            shown = np.where(shares > _SMALLEST_SHARE, shares, np.nan)  # what has vanished is not drawn
+            axes.semilogy(shown, color=_COLOURS[place % len(_COLOURS)], marker=".", label=row.head)
+        axes.set_title(name, loc="left", fontsize=10)
+        axes.set_xlabel("frames back from the last")
+        axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    before.set_ylabel("gradient of the last frame's loss,\nas a share of that at the last frame")
+    after.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _save(figure, file)
+
+
+def _accuracy(axes: Axes, place: int, row: HeadRow, *, bold: bool) -> None:
+    colour = _COLOURS[0] if bold else _GREY
+    low, high = row.accuracy.interval
+    axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round", zorder=2)
+    axes.scatter(row.accuracy.each, [place] * len(row.accuracy.each), color=colour, alpha=0.35, s=16, zorder=3)
+    axes.scatter([row.accuracy.mean], [place], color=colour, s=70, zorder=4)
+    axes.annotate(
+        f"{row.accuracy.mean:.3f}",
+        (row.accuracy.mean, place),
+        textcoords="offset points",
+        xytext=(0, 8),
+        ha="center",
+        fontsize=9,
+        fontweight="bold" if bold else "normal",
+    )
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    axes = figure.subplots()
+    _plain(axes)
+    return figure, axes
+
+
+def _pair(width: float, height: float) -> tuple[Figure, Axes, Axes]:
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    _plain(left)
+    _plain(right)
+    return figure, left, right
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _save(figure: Figure, file: Path) -> None:
+    beside = file.with_name(f".{file.name}.part")
+    figure.savefig(beside, format="png")
+    beside.replace(file)

@@ -1,0 +1,1 @@
+"""Labelled films: manifests, labels, groups, splits, and the cache of what was decoded. No torch."""

@@ -1,0 +1,104 @@
+"""DATA becomes what training works on: films that can be read, each with its content hash, class, group and part."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.data.films import LabelledData, counted, read_films, read_labelled
+from vidrnn.data.groups import Grouping, drop_duplicates, group_films
+from vidrnn.data.scan import scan_films
+from vidrnn.errors import DataError
+from vidrnn.events import LeftOut, Note, Progress, Record
+from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
+
+
+@dataclass(frozen=True)
+class Material:
+    """Films that can be read, in one order everywhere."""
+
+    films: tuple[LabelledFilm, ...]
+    scans: tuple[FilmScan, ...]
+    grouping: Grouping
+    classes: tuple[str, ...]
+    failures: tuple[FilmFailure, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The class index of each film."""
+        return np.asarray([self.classes.index(film.label) for film in self.films], dtype=np.int64)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each film."""
+        return self.grouping.groups
+
+    @property
+    def frames(self) -> int:
+        """How many frames all films have."""
+        return sum(scan.facts.frames for scan in self.scans)
+
+    def durations_seconds(self, places: Sequence[int]) -> list[float]:
+        """How long the films at `places` last."""
+        return [self.scans[i].facts.duration_seconds for i in places]
+
+    @property
+    def usual_size(self) -> Size:
+        """The median height and width of the films, as shown."""
+        sizes = [scan.facts.size for scan in self.scans]
+        return Size(round(median(size.height for size in sizes)), round(median(size.width for size in sizes)))
+
+
+def gather(
+    data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
+) -> Generator[Record, None, Material]:
+    """Read DATA and every film that it names, once; records on the way, and the material in the end.
+
+    Without `labelled`, any films will do, and there is one class without a name.
+
+    Raises:
+        DataError: there is nothing that training could use.
+    """
+    named = read_labelled(data) if labelled else read_films(data)
+    yield from (Note(text) for text in named.notes)
+    scans: list[FilmScan | FilmFailure] = []
+    for _, found in scan_films([film.path for film in named.films], rate=rate, cache=cache, jobs=jobs):
+        scans.append(found)
+        yield Progress("reading", len(scans), len(named.films))
+    readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
+    failures = (*named.failures, *(found for found in scans if isinstance(found, FilmFailure)))
+    if failures:
+        yield LeftOut(failures)
+    _refuse_the_unusable(data, named, readable, failures)
+    films, kept, notes = drop_duplicates([film for film, _ in readable], [scan for _, scan in readable])
+    yield from (Note(text) for text in notes)
+    grouping = group_films(films, kept)
+    classes = tuple(sorted({film.label for film in films}))
+    material = Material(films, kept, grouping, classes, failures)
+    what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
+    yield Note(f"{what}, {material.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
+    yield from (Note(text, warning=True) for text in grouping.notes)
+    return material
+
+
+def _refuse_the_unusable(
+    data: Path,
+    labelled: LabelledData,
+    readable: Sequence[tuple[LabelledFilm, FilmScan]],
+    failures: Sequence[FilmFailure],
+) -> None:
+    if not readable:
+        raise DataError(
+            f"{data}: none of its {len(labelled.films)} films can be read; the first: "
+            f"{failures[0].path}: {failures[0].reason}"
+        )
+    lost = sorted(set(labelled.classes) - {film.label for film, _ in readable})
+    if lost:
+        raise DataError(
+            f"{data}: no film of the class {', '.join(lost)} can be read. Mend one, or leave the class out."
+        )

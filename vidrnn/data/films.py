@@ -1,0 +1,393 @@
+"""Which films are meant, and what their owner says of them. No decoding: a film is opened elsewhere.
+
+DATA is a folder of class folders or a CSV manifest, or, where labels are not wanted, any films. A SOURCE is a film, a
+folder or a glob pattern.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidrnn.data.manifest import Row, columns_of, read_rows
+from vidrnn.errors import DataError, FilmError, UsageError
+from vidrnn.values import FilmFailure, LabelledFilm, Part
+from vidrnn.video.reader import PICTURE_SUFFIXES, is_film
+
+PART_WORDS = {
+    "train": Part.TRAIN,
+    "training": Part.TRAIN,
+    "val": Part.VAL,
+    "valid": Part.VAL,
+    "validation": Part.VAL,
+    "dev": Part.VAL,
+    "test": Part.TEST,
+    "testing": Part.TEST,
+}
+COLUMNS = ("path", "label", "group", "split")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledData:
+    """What DATA holds: films with the truth about them, rows that name no film, and what the user should know."""
+
+    films: tuple[LabelledFilm, ...]
+    failures: tuple[FilmFailure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels, each once, sorted."""
+        return tuple(sorted({film.label for film in self.films}))
+
+
+def read_labelled(data: Path, *, fewest_classes: int = 2) -> LabelledData:
+    """Films and labels of a folder of class folders, or of a CSV manifest (path,label[,group][,split]).
+
+    The films are named, not opened. `fewest_classes` is 1 where one class is enough, as in evaluation.
+    Raises DataError, as a sentence, when DATA cannot be used; a row that names no film is a failure instead.
+    """
+    if data.is_dir():
+        found = _read_folder(data)
+    elif data.is_file():
+        found = _read_manifest(data)
+    else:
+        raise DataError(f"{data}: there is no such folder or CSV file.")
+    found = _without_repeats(data, found)
+    if len(found.classes) < fewest_classes:
+        raise DataError(
+            f"{data}: holds {counted(len(found.films), 'film')} of one class, {found.classes[0]!r}; "
+            f"telling classes apart needs {fewest_classes} or more."
+        )
+    return found
+
+
+def read_films(data: Path) -> LabelledData:
+    """Films to learn from without labels: one film, all that are in a folder, or those of a CSV (path[,group][,split]).
+
+    Their label is empty. A folder whose first-level folders are train, val and test is a given split; so is a CSV's
+    column. A row that names no film is a failure.
+
+    Raises:
+        DataError: there is no film.
+    """
+    if data.is_dir() and not is_film(data):
+        found = _films_below(data)
+    elif is_film(data):
+        found = LabelledData((LabelledFilm(data, ""),))
+    elif data.is_file():
+        found = _films_listed(data)
+    else:
+        raise DataError(f"{data}: there is no such film, folder or CSV file.")
+    return _without_repeats(data, found)
+
+
+def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
+    """Films that the sources name, in their order and each once; folders are walked and sorted as people count.
+
+    A source is a film, a folder or a glob pattern. A file that is named outright is taken at its word.
+    Raises UsageError for a source that names nothing.
+    """
+    films: dict[Path, Path] = {}
+    for source in sources:
+        for film in _films_of(source):
+            films.setdefault(film.resolve(), film)
+    return tuple(films.values())
+
+
+def start_of(source: str) -> Path:
+    """The folder that a source is walked from: itself, that of a single film, or a pattern's part without wildcards."""
+    path = Path(source)
+    if _exists(path):
+        return path if path.is_dir() and not is_film(path) else path.parent
+    fixed = Path()
+    for part in path.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed
+
+
+def content_hash(path: Path) -> str:
+    """32 hexadecimal digits that stand for a film's bytes; of a folder of pictures, for their names and bytes in order.
+
+    Raises FilmError when the bytes cannot be read.
+    """
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, _blake).hexdigest()
+        whole = _blake()
+        for picture in sorted(_pictures(path), key=natural_key):
+            whole.update(f"{picture.name}\0{picture.stat().st_size}\0".encode("utf-8", "surrogateescape"))
+            whole.update(picture.read_bytes())
+        return whole.hexdigest()
+    except OSError as problem:
+        raise FilmError(f"{path}: cannot be read: {problem.strerror or problem}.") from problem
+
+
+def natural_key(path: Path) -> tuple[tuple[tuple[tuple[int, int | str], ...], ...], str]:
+    """Sorts paths as people count: clip2 before clip10; and in one order everywhere, clip01 before clip1."""
+    counting = tuple(
+        tuple((0, int(bit)) if bit.isdecimal() else (1, bit) for bit in re.split(r"(\d+)", part.casefold()) if bit)
+        for part in path.parts
+    )
+    return counting, os.fspath(path)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 film, 2 films, 1,200 films."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def _blake() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=16)
+
+
+def _films_of(source: str) -> list[Path]:
+    path = Path(source)
+    if not source.strip():
+        raise UsageError("A source is empty; name a film, a folder or a pattern.")
+    if _exists(path) and path.is_dir():
+        films = [path] if is_film(path) else list(_walk(path).films)
+        if not films:
+            raise UsageError(f"{source}: this folder holds no film.")
+        return films
+    if _exists(path):
+        return [path]
+    if not glob.has_magic(source):
+        raise UsageError(f"{source}: there is no such film or folder.")
+    matches = sorted((Path(match) for match in glob.glob(source, recursive=True)), key=natural_key)  # noqa: PTH207
+    films = [film for match in matches for film in _films_of_match(match)]
+    if not films:
+        others = f", but {counted(len(matches), 'other file')}" if matches else ""
+        raise UsageError(f"{source}: this pattern matches no film{others}.")
+    return films
+
+
+def _exists(path: Path) -> bool:
+    """Whether something is there; what no file can be called is not."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _films_of_match(match: Path) -> Sequence[Path]:
+    if is_film(match):
+        return [match]
+    return _walk(match).films if match.is_dir() else []
+
+
+# --- folders ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Films below a folder, and how many files there were passed over."""
+
+    films: tuple[Path, ...]
+    hidden: int
+    others: tuple[Path, ...]
+
+
+def _walk(folder: Path) -> _Walk:
+    """Every film below `folder`, sorted naturally; a folder of pictures is one film and is not entered.
+
+    A folder that may not be read stands among the films: why it cannot be is told where they are opened.
+    """
+    films: list[Path] = []
+    refused: list[OSError] = []
+    others: list[Path] = []
+    hidden = 0
+    entered: set[str] = set()
+    for here, folders, files in os.walk(folder, onerror=refused.append, followlinks=True):
+        if (real := os.path.realpath(here)) in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        hidden += sum(map(_is_hidden, files))
+        shown = [Path(here) / name for name in files if not _is_hidden(name)]
+        films += (file for file in shown if is_film(file))
+        others += (file for file in shown if not is_film(file))
+        inside = [Path(here) / name for name in sorted(folders) if not _is_hidden(name)]  # of links, the same is first
+        pictures = [each for each in inside if is_film(each)]
+        films += pictures
+        folders[:] = [each.name for each in inside if each not in pictures]
+    films += (Path(problem.filename) for problem in refused)
+    return _Walk(tuple(sorted(films, key=natural_key)), hidden, tuple(others))
+
+
+def _name(text: str) -> str:
+    """One spelling for one name: some systems take accents apart, and a model's classes must match anywhere."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    return (each for each in folder.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES and not _is_hidden(each.name))
+
+
+def _read_folder(data: Path) -> LabelledData:
+    found = _walk(data)
+    if not found.films:
+        raise DataError(f"{data}: wanted a folder of class folders, found no film in it.")
+    inside = [film.relative_to(data).parts for film in found.films]
+    split = _is_split_folder(data, inside)
+    depth = 2 if split else 1
+    films = tuple(
+        LabelledFilm(film, label=_name(parts[depth - 1]), part=PART_WORDS[parts[0].casefold()] if split else None)
+        for film, parts in zip(found.films, inside, strict=True)
+        if len(parts) > depth
+    )
+    if not films:
+        raise DataError(
+            f"{data}: wanted class folders with films in them, found {counted(len(inside), 'film')} {_hint(found)}"
+        )
+    return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=len(inside) - len(films))))
+
+
+def _films_below(data: Path) -> LabelledData:
+    found = _walk(data)
+    if not found.films:
+        raise DataError(f"{data}: wanted a folder with films in it, found none.")
+    firsts = [film.relative_to(data).parts[:-1][:1] for film in found.films]
+    split = all(first and first[0].casefold() in PART_WORDS for first in firsts)
+    parts = [PART_WORDS[first[0].casefold()] if split else None for first in firsts]
+    films = tuple(LabelledFilm(film, "", part=part) for film, part in zip(found.films, parts, strict=True))
+    return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=0)))
+
+
+def _is_split_folder(data: Path, inside: Sequence[tuple[str, ...]]) -> bool:
+    """Whether the first-level folders are train, val and test with class folders inside, and nothing else."""
+    firsts = {parts[0].casefold() for parts in inside if len(parts) > 1}
+    if not firsts or not firsts <= PART_WORDS.keys():
+        return False
+    if any(len(parts) > 2 for parts in inside):
+        return True
+    raise DataError(
+        f"{data}: {', '.join(sorted(firsts))} hold films but no class folders; "
+        "make a folder for each class in them, or give a CSV manifest with path,label,split."
+    )
+
+
+def _hint(found: _Walk) -> str:
+    manifests = sorted(other.name for other in found.others if other.suffix.casefold() == ".csv")
+    if manifests:
+        return f"at its top and the manifest {' or '.join(manifests)}: give the manifest as DATA instead."
+    return "at its top. Put the films of each class in a folder with the name of the class."
+
+
+def _folder_notes(found: _Walk, unlabelled: int) -> Iterator[str]:
+    if unlabelled:
+        yield f"ignored, since beside the class folders and so without a label: {counted(unlabelled, 'film')}"
+    if found.hidden or found.others:
+        yield f"ignored: {counted(len(found.others), 'file')} of other kinds, {counted(found.hidden, 'hidden file')}"
+
+
+# --- manifests -------------------------------------------------------------------------------------------------------
+
+
+def _read_manifest(data: Path) -> LabelledData:
+    return _listed(data, _rows(data), ("path", "label"))
+
+
+def _films_listed(data: Path) -> LabelledData:
+    rows = [Row(row.line, row.cells | {"label": ""}) for row in read_rows(data, COLUMNS[:1], COLUMNS[2:])]
+    return _listed(data, rows, ("path",))
+
+
+def _listed(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> LabelledData:
+    """The films of a manifest's rows; each row has a cell in the columns that are needed, or names no film."""
+    folder = data.parent
+    split = any(row["split"] for row in rows)
+    films: list[LabelledFilm] = []
+    failures: list[FilmFailure] = []
+    for row in rows:
+        film = _film_of_row(folder, row, _part(data, row) if split else None, needed)
+        if isinstance(film, LabelledFilm):
+            films.append(film)
+        else:
+            failures.append(film)
+    if not films:
+        first = f" First problem: {failures[0].reason}." if failures else ""
+        raise DataError(
+            f"{data}: found no film that is there in {counted(len(rows), 'row')}.{first} Paths are relative to the CSV."
+        )
+    return LabelledData(tuple(films), tuple(failures))
+
+
+def _film_of_row(folder: Path, row: Row, part: Part | None, needed: Sequence[str]) -> LabelledFilm | FilmFailure:
+    for column in needed:
+        if not row[column]:
+            return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
+    path = file_meant(folder, row["path"])
+    if path is None:
+        return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names a file that is not there")
+    if path.is_dir() and not is_film(path):
+        return FilmFailure(path, f"line {row.line} of the manifest names a folder that is not a film of pictures")
+    return LabelledFilm(path, _name(row["label"]), _name(row["group"]) or None, part)
+
+
+def file_meant(folder: Path, text: str) -> Path | None:
+    """The file that a manifest means, be it written on another system: accents apart, or with backslashes."""
+    for spelling in (text, text.replace("\\", "/")):
+        for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
+            if _exists(folder / form):
+                return folder / form
+    return None
+
+
+def _part(data: Path, row: Row) -> Part:
+    word = row["split"]
+    part = PART_WORDS.get(word.casefold())
+    if part is None:
+        found = f"the split {word!r}" if word else "no split, though other rows have one"
+        raise DataError(f"{data}: line {row.line} has {found}; write train, val or test.")
+    return part
+
+
+def _rows(data: Path) -> list[Row]:
+    if {"path", "frame", "label"} <= set(columns_of(data, (*COLUMNS, "frame"))):
+        raise DataError(
+            f"{data}: has a label for each frame (path,frame,label); that is another task, which this version "
+            "does not train. Give a manifest with one label for each film (path,label)."
+        )
+    return read_rows(data, needed=COLUMNS[:2], optional=COLUMNS[2:])
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
+def _without_repeats(data: Path, found: LabelledData) -> LabelledData:
+    """Each file once. A file with two labels, or on two sides, is refused."""
+    first: dict[Path, LabelledFilm] = {}
+    for film in found.films:
+        before = first.setdefault(film.path.resolve(), film)
+        if before.label != film.label:
+            raise DataError(f"{data}: {film.path} is listed as {before.label!r} and as {film.label!r}; keep one label.")
+        if before.part is not film.part:
+            raise DataError(f"{data}: {film.path} is listed for {before.part} and for {film.part}; keep one.")
+    notes = list(found.notes)
+    if repeats := len(found.films) - len(first):
+        notes.append(f"{counted(repeats, 'repeated row')}: each film was used once")
+    notes += _alike_notes(film.label for film in first.values())
+    return LabelledData(tuple(first.values()), found.failures, tuple(notes))
+
+
+def _alike_notes(labels: Iterable[str]) -> Iterator[str]:
+    spellings = Counter(label.casefold() for label in set(labels))
+    for label, count in sorted(spellings.items()):
+        if count > 1:
+            yield f"{count} classes are spelled almost alike ({label!r}) and were taken as different"

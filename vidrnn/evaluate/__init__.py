@@ -1,0 +1,1 @@
+"""A model and labelled films become scores."""

@@ -1,0 +1,1 @@
+"""The folder that a model travels in: header, weights, checkpoint, card."""

@@ -1,0 +1,100 @@
+"""Where an encoder's first weights come from: ImageNet, a file, another model of ours, or nowhere."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from vidrnn.errors import ModelError, WeightsError
+from vidrnn.model.checkpoint import load_model
+from vidrnn.model.header import find_weights, read_header, shipped_models
+from vidrnn.nets.encoders.base import Encoder
+from vidrnn.nets.encoders.pretrained import UNREADABLE, TorchvisionEncoder, imagenet_file, imagenet_weights
+
+Weights = dict[str, Tensor]
+
+
+def give_weights(encoder: Encoder, name: str, origin: str) -> None:
+    """Fill the encoder `name` from `origin`: `imagenet`, `none`, a file of weights or a model of ours.
+
+    Raises:
+        WeightsError: there are no such weights, or they are another network's.
+    """
+    if origin == "none":
+        return
+    if origin != "imagenet":
+        _fill(encoder, _from_path(Path(origin)), origin)
+    elif not isinstance(encoder, TorchvisionEncoder):
+        raise WeightsError(f"--weights imagenet: the encoder {name} has no such weights. Use --weights none.")
+    elif not imagenet_file(name).exists() and (kept := _shipped_imagenet(name)) is not None:
+        encoder.load_state_dict(kept)
+    else:
+        _fill(encoder, {f"network.{key}": tensor for key, tensor in imagenet_weights(name).items()}, origin)
+
+
+def _shipped_imagenet(name: str) -> Weights | None:
+    """The encoder of a shipped model, if that is this encoder with its ImageNet weights untouched."""
+    for folder in sorted(shipped_models().glob("*/")):
+        try:
+            encoder = read_header(find_weights(folder)).spec.encoder
+        except ModelError:
+            continue
+        if (encoder.name, encoder.frozen, encoder.origin) == (name, True, "imagenet"):
+            return load_model(folder).network.encoder.state_dict()
+    return None
+
+
+def _from_path(path: Path) -> Weights:
+    """Weights of an encoder, named as ours are, from a model of ours, a .safetensors or a torch file."""
+    if path.is_dir():
+        try:
+            path = find_weights(path)
+        except ModelError as error:
+            raise WeightsError(f"--weights {error}") from None
+    if not path.is_file():
+        raise WeightsError(f"--weights {path}: no such file. Say imagenet, none, or name a file of weights or a model.")
+    try:
+        stored = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path)
+    except (*UNREADABLE, SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"--weights {path}: not a file of weights that can be read safely ({_found(error)}). "
+            "Bring a .safetensors file, or a .pth of tensors only."
+        ) from None
+    ours = {key.removeprefix("encoder."): tensor for key, tensor in stored.items() if key.startswith("encoder.")}
+    return ours or {f"network.{key}": tensor for key, tensor in stored.items()}
+
+
+def _found(error: Exception) -> str:
+    """What an error found; torch's own words are long, and for programmers."""
+    if isinstance(error, RuntimeError | pickle.UnpicklingError | EOFError | LookupError):
+        return "it is damaged, or holds more than tensors"
+    return str(error).splitlines()[0]
+
+
+def _safetensors(path: Path) -> Weights:
+    with safe_open(path, framework="pt") as stored:
+        return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+
+
+def _torch_file(path: Path) -> Weights:
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
+        loaded = loaded["state_dict"]
+    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise ValueError("it holds something other than named tensors")
+    return loaded
+
+
+def _fill(encoder: Encoder, weights: Weights, origin: str) -> None:
+    """Load what the encoder needs; a last layer that it does not have may be left over."""
+    needed = encoder.state_dict()
+    missing = [key for key in needed if key not in weights and not key.endswith("num_batches_tracked")]
+    odd = [key for key in needed if key in weights and weights[key].shape != needed[key].shape]
+    if missing or odd:
+        found = f"{len(missing)} of {len(needed)} tensors are missing" if missing else f"{odd[0]} has another shape"
+        raise WeightsError(f"--weights {origin}: these are another network's weights: {found}. Check --encoder.")
+    encoder.load_state_dict({key: weights.get(key, tensor) for key, tensor in needed.items()})

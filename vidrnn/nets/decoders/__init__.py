@@ -1,0 +1,3 @@
+"""Tasks, by the name that `--task` takes."""
+
+TASKS = {"classify": "vidrnn.nets.decoders.classify:Classify"}

@@ -1,0 +1,220 @@
+"""Encoder, head and painter joined into one network that says what the next frame will be. Opens no films."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vidrnn.config import HeadConfig, ModelSpec
+from vidrnn.errors import UsageError
+from vidrnn.nets.classifier import build_encoder, member_of
+from vidrnn.nets.encoders.base import Encoder, luma
+from vidrnn.nets.encoders.pyramid import SHRINKS, Pyramid
+from vidrnn.nets.heads import HEADS, PICTURE_HEADS
+from vidrnn.nets.heads.base import Head, PictureHead
+from vidrnn.nets.painters import PAINTERS, Motion, Painter
+from vidrnn.nets.state import State, before_first, join, last_of, part_of
+from vidrnn.values import Size
+
+_FINE_WIDTH = 48
+_VECTOR_MAP_WIDTH = 64
+
+
+class PictureBody(nn.Module):
+    """Encoder, head and decoder that keep the picture; what is fine leads past the head."""
+
+    def __init__(self, channels: int, head: HeadConfig) -> None:
+        super().__init__()
+        self.encoder = Pyramid(channels, _FINE_WIDTH, head.size)
+        self.head: PictureHead = member_of(PICTURE_HEADS, "--head", head.name)(head.size, head)
+        self.width = _FINE_WIDTH
+        self.up = nn.Sequential(
+            nn.Conv2d(head.size, 4 * self.width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1)
+        )
+        self.decoder = _convolutions(2 * self.width, self.width)
+
+    def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What goes through the head, what leads past it, and where each pixel was in the picture before."""
+        fine, coarse, flow = self.encoder(pictures, before)
+        return coarse, fine, flow
+
+    def imagine(self, sequence: Tensor, past: Tensor) -> Tensor:
+        """Steps of the sequence -> the painter's map."""
+        imagined: Tensor = self.decoder(torch.cat([self.up(sequence), past], 1))
+        return imagined
+
+
+class VectorBody(nn.Module):
+    """Encoder, feature vector, any recurrent head, and a decoder that unfolds its vector into a map."""
+
+    def __init__(self, encoder: Encoder, head: HeadConfig, size: Size) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head: Head = member_of(HEADS, "--head", head.name)(encoder.width, head)
+        if not self.head.streams:
+            raise UsageError("--bidirectional: a head that reads both ways would see the frame that it is to predict.")
+        self.width = _FINE_WIDTH
+        self.rows, self.columns = size.height // SHRINKS, size.width // SHRINKS
+        self.unfold = nn.Linear(self.head.size, _VECTOR_MAP_WIDTH * self.rows * self.columns)
+        self.up = nn.Sequential(
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(_VECTOR_MAP_WIDTH, 4 * self.width, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.LeakyReLU(0.1),
+        )
+        self.decoder = _convolutions(self.width, self.width)
+
+    def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The feature vectors; nothing leads past the head, and nothing is known to have moved."""
+        features = self.encoder.pictures(self.encoder.normalised(pictures, before))
+        nothing = features.new_zeros(features.shape[0], 0)
+        return features, nothing, torch.zeros_like(pictures[:, :1]).expand(-1, 2, -1, -1)
+
+    def imagine(self, sequence: Tensor, past: Tensor) -> Tensor:
+        """Steps of the sequence -> the painter's map."""
+        maps = self.unfold(sequence).view(-1, _VECTOR_MAP_WIDTH, self.rows, self.columns)
+        imagined: Tensor = self.decoder(self.up(maps))
+        return imagined
+
+
+class Forecaster(nn.Module):
+    """Frames -> the frame after each.
+
+    Laws: cut the time axis anywhere, hand the state on, and nothing changes; what is said of a frame depends on those
+    before it only.
+    """
+
+    def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size, faint: float = 0.0) -> None:
+        super().__init__()
+        self.body = body
+        self.painter = painter
+        self.faint = faint
+        self.mean_image: Tensor
+        self.register_buffer("mean_image", torch.zeros(painter.channels, size.height, size.width))
+        """Of the training films, (channels, height, width): nothing is painted with it, it is a baseline's."""
+
+    @property
+    def known_encoder(self) -> Encoder:
+        """The encoder of a model that reads by feature vectors."""
+        assert isinstance(self.body, VectorBody)
+        return self.body.encoder
+
+    @property
+    def any_size(self) -> bool:
+        """Whether it reads pictures of other sizes than the model's, as parts of pictures in training."""
+        return isinstance(self.body, PictureBody)
+
+    @property
+    def channels(self) -> int:
+        """Of a picture: 1 if it is grey, else 3."""
+        return self.painter.channels
+
+    def forward(self, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Read on from `state`, None for a fresh start.
+
+        Args:
+            frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
+            state: what this model returned for the frames before.
+
+        Returns:
+            the frame after each, (batch, time, height, width, channels) in [0, 1], and the state.
+        """
+        predicted, state = self.read(self.pictures_of(frames), state)
+        return self.shown(predicted).permute(0, 1, 3, 4, 2), state
+
+    def shown(self, predicted: Tensor) -> Tensor:
+        """What was painted, held to [0, 1] and, where films are mostly black, without what is all too faint."""
+        held = predicted.clamp(0, 1)
+        return torch.where(held < self.faint, torch.zeros_like(held), held) if self.faint else held
+
+    def pictures_of(self, frames: Tensor) -> Tensor:
+        """(batch, time, height, width, 3) uint8 -> (batch, time, channels, height, width) in [0, 1]."""
+        if self.channels == 1:
+            return luma(frames).unsqueeze(2)
+        return frames.permute(0, 1, 4, 2, 3).float() / 255
+
+    def read(self, pictures: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """As `forward`, from pictures (batch, time, channels, height, width) to pictures not yet held to [0, 1]."""
+        known = part_of(state, "picture")
+        before = torch.cat([before_first(pictures, known).unsqueeze(1), pictures[:, :-1]], 1)
+        wide, wide_before = self._padded(pictures.flatten(0, 1)), self._padded(before.flatten(0, 1))
+        through, past, flow = self.body.look(wide, wide_before)
+        steps = pictures.shape[:2]
+        sequence, head_state = self.body.head(_apart(through, steps), part_of(state, "head"))
+        imagined = _apart(self.body.imagine(sequence.flatten(0, 1), past), steps)
+        motion = Motion(_apart(flow, steps), _known(pictures, known))
+        predicted, painter_state = self.painter(imagined, _apart(wide, steps), motion, part_of(state, "painter"))
+        after = join(picture=last_of(pictures, known, None), head=head_state, painter=painter_state)
+        return predicted[..., : pictures.shape[-2], : pictures.shape[-1]], after
+
+    def rollout(
+        self, pictures: Tensor, horizon: int, truth: Tensor | None = None, share: float = 0.0
+    ) -> tuple[Tensor, Tensor]:
+        """What comes after pictures (batch, time, ...), each prediction made of those before it.
+
+        In training, `share` of the predictions that are fed back are replaced by the `truth` (batch, horizon, ...):
+        Bengio et al., "Scheduled sampling for sequence prediction with recurrent neural networks", NeurIPS 2015.
+
+        Returns:
+            the frame after each picture (batch, time, ...), and the horizon (batch, horizon, ...), whose first is the
+            last of those.
+        """
+        near, state = self.read(pictures)
+        ahead = [near[:, -1:]]
+        for step in range(horizon - 1):
+            fed = self.shown(ahead[-1])
+            if truth is not None and share > 0:
+                told = torch.rand(len(fed), 1, 1, 1, 1, device=fed.device) < share
+                fed = torch.where(told, truth[:, step : step + 1], fed)
+            following, state = self.read(fed, state)
+            ahead.append(following)
+        return near, torch.cat(ahead, 1)
+
+    def _padded(self, pictures: Tensor) -> Tensor:
+        """Sides made multiples of what the encoder shrinks by; the picture goes on as it ends."""
+        rows, columns = pictures.shape[-2:]
+        if rows % SHRINKS == 0 and columns % SHRINKS == 0:
+            return pictures
+        return nn.functional.pad(pictures, (0, -columns % SHRINKS, 0, -rows % SHRINKS), mode="replicate")
+
+
+def padded_size(size: Size) -> Size:
+    """The size with sides that are multiples of what the encoder shrinks by."""
+    return Size(-(-size.height // SHRINKS) * SHRINKS, -(-size.width // SHRINKS) * SHRINKS)
+
+
+def build_forecaster(spec: ModelSpec) -> Forecaster:
+    """The network that `spec` describes, with fresh weights.
+
+    Raises:
+        UsageError: there is no such head, encoder or painter, or they do not go together.
+    """
+    assert spec.forecast is not None
+    forecast, head, size = spec.forecast, spec.head, padded_size(spec.size)
+    body: PictureBody | VectorBody
+    if head.name in PICTURE_HEADS:
+        body = PictureBody(forecast.channels, head)
+    else:
+        body = VectorBody(build_encoder(spec.encoder, size), head, size)
+    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels), spec.size, forecast.faint)
+
+
+def _convolutions(entering: int, width: int) -> nn.Sequential:
+    """Two convolutions of 3x3, each rectified."""
+    layers = [
+        layer
+        for channels in (entering, width)
+        for layer in (nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.1))
+    ]
+    return nn.Sequential(*layers)
+
+
+def _apart(steps: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(batch * time, ...) -> (batch, time, ...)."""
+    return steps.reshape(*shape, *steps.shape[1:])
+
+
+def _known(pictures: Tensor, state: State | None) -> Tensor:
+    """(batch, time): 1, or 0 for a picture before which there was none."""
+    first = state["seen"].unsqueeze(1) if state else torch.zeros_like(pictures[:, :1, 0, 0, 0])
+    return torch.cat([first, torch.ones_like(pictures[:, 1:, 0, 0, 0])], 1)

@@ -1,0 +1,16 @@
+"""Recurrent heads, by the name that `--head` takes."""
+
+HEADS = {
+    "none": "vidrnn.nets.heads.none:NoHead",
+    "rnn": "vidrnn.nets.heads.rnn:RnnHead",
+    "lstm": "vidrnn.nets.heads.lstm:LstmHead",
+    "gru": "vidrnn.nets.heads.gru:GruHead",
+    "mingru": "vidrnn.nets.heads.mingru:MinGruHead",
+    "rglru": "vidrnn.nets.heads.rglru:RgLruHead",
+}
+
+PICTURE_HEADS = {
+    "convgru": "vidrnn.nets.heads.convgru:ConvGruHead",
+    "convlstm": "vidrnn.nets.heads.convlstm:ConvLstmHead",
+}
+"""Heads that keep the picture, for the prediction of frames."""

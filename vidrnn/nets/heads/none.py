@@ -1,0 +1,24 @@
+"""No recurrence: the control that shows what the frames alone tell, whatever their order."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from vidrnn.config import HeadConfig
+from vidrnn.nets.heads.base import Head, Inlet
+from vidrnn.nets.state import State
+
+
+class NoHead(Head):
+    """Each step by itself through two layers of `size` units; the state is empty."""
+
+    def __init__(self, width: int, config: HeadConfig) -> None:
+        super().__init__()
+        self.size = config.size
+        dropout = config.dropout or 0.0
+        self.inlet = Inlet(width, config.size, dropout)
+        self.layer = nn.Sequential(nn.Linear(config.size, config.size), nn.ReLU(), nn.Dropout(dropout))
+
+    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """As the contract says."""
+        return self.layer(self.inlet(features)), {}

@@ -1,0 +1,12 @@
+"""The Elman network: h = tanh(W x + U h + b). Elman, "Finding structure in time", Cognitive Science 14, 1990."""
+
+from torch import nn
+
+from vidrnn.nets.heads.base import CellHead
+
+
+class RnnHead(CellHead):
+    """torch.nn.RNN; with orthogonal recurrent weights it neither explodes nor forgets at once."""
+
+    cell = nn.RNN
+    gates = 1

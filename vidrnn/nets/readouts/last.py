@@ -1,0 +1,27 @@
+"""The sequence at its last real step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from vidrnn.nets.readouts.base import Readout
+from vidrnn.nets.state import State
+
+
+class LastReadout(Readout):
+    """What the head says when it has seen everything."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+
+    def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
+        """As the contract says; the state is the last vector, kept where a chunk holds only padding."""
+        if mask is None:
+            last = sequence[:, -1]
+            return last, {"last": last}
+        count = mask.sum(1)
+        last = sequence[torch.arange(len(sequence), device=sequence.device), (count - 1).clamp(min=0)]
+        before = state["last"] if state else torch.zeros_like(last)
+        last = torch.where((count > 0).unsqueeze(-1), last, before)
+        return last, {"last": last}

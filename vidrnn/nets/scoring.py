@@ -1,0 +1,56 @@
+"""A network scores windows of features: what training, and the runtime that is torch, judge by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from vidrnn.nets.classifier import SequenceModel
+from vidrnn.values import Floats, WindowScores
+from vidrnn.video.sampling import default_hop, window_starts
+
+_WINDOWS_AT_ONCE = 256
+
+Features = NDArray[np.float32]
+
+
+def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> WindowScores:
+    """The scores of windows (steps, width) that all have the same number of steps."""
+    device = next(sequence.parameters()).device
+    with torch.inference_mode():
+        scores, _ = sequence(torch.from_numpy(np.stack(windows)).to(device))
+    return WindowScores(np.asarray(scores.clip.double().cpu()), np.asarray(scores.steps.double().cpu()))
+
+
+def score_clips(
+    sequence: SequenceModel, clips: Iterable[Features], frames: int, shuffle: np.random.Generator | None = None
+) -> Floats:
+    """The mean scores (clips, classes) over the windows of each clip's features (steps, width).
+
+    With `shuffle` the frames of each window are first put into random order, to see what order is worth.
+    """
+    windows: list[Features] = []
+    owners: list[int] = []
+    for owner, features in enumerate(clips):
+        for start in window_starts(len(features), frames, default_hop(frames)):
+            window = features[start : start + frames]
+            windows.append(window if shuffle is None else shuffle.permutation(window))
+            owners.append(owner)
+    by_length: dict[int, list[int]] = {}
+    for place, window in enumerate(windows):
+        by_length.setdefault(len(window), []).append(place)
+    scores: dict[int, Floats] = {}
+    for places in by_length.values():
+        for some in _portions(places, _WINDOWS_AT_ONCE):
+            scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]).clip, strict=True))
+    table = np.stack([scores[place] for place in range(len(windows))])
+    who = np.asarray(owners)
+    return np.stack([table[who == owner].mean(0) for owner in range(owners[-1] + 1)])
+
+
+def _portions(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(places), size):
+        yield places[start : start + size]

@@ -1,0 +1,1 @@
+"""Outputs of windows become moments, and moments become segments in seconds. numpy only."""

@@ -1,0 +1,1 @@
+"""DATA becomes a run and a model."""

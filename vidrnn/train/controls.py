@@ -1,0 +1,199 @@
+"""What the score would be without time, without training, with shuffled frames: the rows that stand beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.evaluate.metrics import interval95, paired_p
+from vidrnn.events import Controls, ControlScore, Progress, Record
+from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
+from vidrnn.nets.decoders.base import Scores
+from vidrnn.nets.scoring import Features, score_clips
+from vidrnn.train.fit import Fit, Lesson, Plan, Validation
+from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, judged, loss_of, minibatch_for
+from vidrnn.train.minibatches import Clips, Draw, Minibatch
+from vidrnn.values import Part
+
+_SURE = 0.05
+THIS_MODEL = "this model"
+_SHUFFLED = "frames shuffled"
+
+
+@dataclass(frozen=True)
+class Control:
+    """A training that is denied something: order, neighbours, or recurrence."""
+
+    name: str
+    head: HeadConfig
+    readout: str
+    frames: int
+    shuffled: bool = False
+
+    def seen(self, features: Features) -> Features:
+        """What of a clip's features (steps, width) this control is shown when it is scored."""
+        return features[len(features) // 2][None] if self.frames == 1 else features
+
+
+Hits = dict[Part, NDArray[np.bool_]]
+"""For each part, which of its clips were answered rightly."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Which clips each row of the table got right, and the groups of those clips."""
+
+    hits: dict[str, Hits]
+    groups: dict[Part, list[str]]
+    remark: str
+
+    def joined(self, other: Outcome) -> Outcome:
+        """Both outcomes as one: folds have each clip in test once."""
+        hits = {
+            name: {part: np.concatenate([hit[part], other.hits[name][part]]) for part in hit}
+            for name, hit in self.hits.items()
+        }
+        return Outcome(hits, {part: self.groups[part] + other.groups[part] for part in self.groups}, self.remark)
+
+
+def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
+    """Train the controls on the learner's features and set their hits beside the model's.
+
+    None in the end if training was stopped meanwhile.
+    """
+    config, setting = learner.setting.config, learner.setting
+    head = head_for(config, FROZEN, motion=learner.head.motion)
+    none = head.model_copy(update={"name": "none", "motion": False})
+    frames = setting.sampling.frames
+    controls = [
+        Control("one frame", none, "mean", 1),
+        Control("mean of frames", none, "mean", frames),
+        Control(_SHUFFLED, head, config.readout, frames, shuffled=True),
+    ]
+    parts = [part for part in (Part.VAL, Part.TEST) if setting.places(part)]
+    material = _Material(
+        learner.feature_clips([place for place in setting.places(Part.TRAIN) if place in learner.fine]),
+        {part: learner.features(setting.places(part)) for part in parts},
+    )
+    hits = {"majority class": _majority(learner, parts)}
+    for done, control in enumerate(controls):
+        yield Progress(f"control: {control.name}", done, len(controls))
+        hits[control.name] = _hits(learner, control, material)
+        if setting.stop.is_set():
+            return None
+    yield Progress("controls", len(controls), len(controls))
+    truth = setting.material.labels
+    hits[THIS_MODEL] = {
+        part: learner.scores(setting.places(part)).argmax(1) == truth[list(setting.places(part))] for part in parts
+    }
+    groups = {part: [setting.material.groups[place] for place in setting.places(part)] for part in parts}
+    remark = "" if learner.frozen else "The controls are trained on the features of the trained encoder."
+    return Outcome(hits, groups, remark)
+
+
+def controls_table(outcome: Outcome) -> Controls:
+    """The rows, and the sentence that compares the model with itself on shuffled frames.
+
+    The judging part is test, or validation where there is no test.
+    """
+    part = Part.TEST if Part.TEST in outcome.groups else Part.VAL
+    groups = outcome.groups[part]
+    rows = tuple(
+        ControlScore(
+            name=name,
+            val_accuracy=float(hit[Part.VAL].mean()),
+            test_accuracy=float(hit[Part.TEST].mean()) if Part.TEST in hit else None,
+            interval=interval95(hit[part], groups),
+        )
+        for name, hit in outcome.hits.items()
+    )
+    mine, shuffled = outcome.hits[THIS_MODEL][part], outcome.hits[_SHUFFLED][part]
+    points = 100 * float(mine.mean() - shuffled.mean())
+    p = paired_p(mine, shuffled, groups)
+    return Controls(rows, time_sentence(points, p), points, p, outcome.remark)
+
+
+@dataclass(frozen=True)
+class _Material:
+    train: Clips
+    scored: dict[Part, list[Features]]
+
+
+def _majority(learner: Learner, parts: Sequence[Part]) -> Hits:
+    labels, places = learner.setting.material.labels, learner.setting.places
+    commonest = np.bincount(labels[list(places(Part.TRAIN))]).argmax()
+    return {part: labels[list(places(part))] == commonest for part in parts}
+
+
+def _hits(learner: Learner, control: Control, material: _Material) -> Hits:
+    """Train one control and see which clips it gets right."""
+    setting = learner.setting
+    seed_everything(setting.config.seed)
+    width = material.train.arrays[0].shape[-1]
+    network = build_sequence(width, control.head, control.readout, len(setting.material.classes)).to(setting.device)
+    shown = {part: [control.seen(one) for one in features] for part, features in material.scored.items()}
+
+    def scores(part: Part) -> NDArray[np.float64]:
+        order = np.random.default_rng(setting.config.seed) if control.shuffled else None
+        return score_clips(network, shown[part], control.frames, order)
+
+    truth = {part: setting.material.labels[list(setting.places(part))] for part in shown}
+    _train(learner, network, control, material.train, lambda: judged(scores(Part.VAL), truth[Part.VAL], setting))
+    return {part: scores(part).argmax(1) == truth[part] for part in shown}
+
+
+def _train(
+    learner: Learner,
+    network: SequenceModel,
+    control: Control,
+    clips: Clips,
+    validate: Callable[[], Validation],
+) -> None:
+    setting, config = learner.setting, learner.setting.config
+    told = config if learner.frozen else RunConfig()  # what was said of training an encoder says nothing of features
+    draw = Draw(
+        frames=control.frames,
+        minibatch=told.minibatch or minibatch_for(FROZEN, clips),
+        seed=config.seed,
+        shuffled=control.shuffled,
+        cut=config.label_holds == "always",
+    )
+
+    def answer(minibatch: Minibatch) -> Scores:
+        scores, _ = network(minibatch.inputs, mask=minibatch.mask)
+        given: Scores = scores
+        return given
+
+    lesson = Lesson(
+        network=network,
+        answer=answer,
+        loss=loss_of(setting, clips),
+        minibatches=lambda epoch: (some.on(setting.device) for some in draw.epoch(clips, epoch)),
+        steps=draw.steps(clips),
+        validate=validate,
+    )
+    epochs = told.epochs or epochs_for(FROZEN, lesson.steps)
+    rate, patience = told.learning_rate or FROZEN.learning_rate, told.patience or max(10, epochs // 2)
+    plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, _seconds(learner))
+    for _ in Fit(lesson, plan, setting.stop).run():
+        pass
+
+
+def _seconds(learner: Learner) -> float | None:
+    """What one control may take where time is bounded: what is left is for three of them and the evaluation."""
+    left = learner.setting.clock.share_left(0.3)
+    return None if left is None else max(2.0, left)
+
+
+def time_sentence(points: float, p: float) -> str:
+    """Whether time helped, from the points of accuracy that the order of frames adds and how sure that is."""
+    if p < _SURE and points > 0:
+        return f"Time helps: order adds {points:.1f} points here (p = {p:.2g})."
+    if p < _SURE:
+        return f"Time hurts: with its frames shuffled the head gains {-points:.1f} points here (p = {p:.2g})."
+    change = f"adds {points:.1f}" if points >= 0 else f"takes {-points:.1f}"
+    return f"Time is not shown to help: order {change} points here, which may be chance (p = {p:.2g})."

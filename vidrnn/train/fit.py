@@ -1,0 +1,239 @@
+"""Weights learn: one loop for every task. Knows minibatches and scores, not films; yields a record per epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from vidrnn.model.checkpoint import TrainingState
+from vidrnn.nets.classifier import seed_everything
+from vidrnn.train.minibatches import Minibatch
+
+_WARM_UP = 0.1
+"""The share of training in which the learning rate rises from nothing."""
+_LARGEST_GRADIENT = 1.0
+_MEAN_DECAY = 0.97
+"""Of the running mean over the steps' weights, which is what is judged and kept: it is calmer than any one of them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how hard to train."""
+
+    epochs: int
+    learning_rate: float
+    weight_decay: float
+    patience: int
+    seed: int
+    seconds: float | None = None
+    """A budget of time; the learning rate then falls with the clock, not with the steps."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What validation found after an epoch: the score that decides, and numbers to show."""
+
+    score: float
+    loss: float
+    shown: dict[str, float] = field(default_factory=dict)
+
+    def better_than(self, other: Validation | None) -> bool:
+        """A higher score; the lower loss where scores are level."""
+        return other is None or (self.score, -self.loss) > (other.score, -other.loss)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch's record."""
+
+    number: int
+    of: int
+    train_loss: float
+    validation: Validation
+    best: int
+    """The number of the epoch whose weights are the best so far."""
+    seconds: float
+
+
+@dataclass
+class Lesson:
+    """What is to be learnt: a network, how it answers a minibatch, what a wrong answer costs, how it is judged."""
+
+    network: nn.Module
+    answer: Callable[[Minibatch], Any]
+    loss: Callable[[Any, Tensor, Tensor], Tensor]
+    """An answer, its target and its mask -> a scalar."""
+    minibatches: Callable[[int], Iterable[Minibatch]]
+    """Epoch number -> its minibatches, the same each time."""
+    steps: int
+    """Minibatches in an epoch."""
+    validate: Callable[[], Validation]
+    advance: Callable[[float], None] = lambda progress: None
+    """Told before each minibatch how much of the training is behind, from 0 to 1: for lessons that grow harder."""
+
+
+@dataclass
+class Fit:
+    """One training, which can be stopped after any epoch and taken up again with the same result."""
+
+    lesson: Lesson
+    plan: Plan
+    stop: Event = field(default_factory=Event)
+    """Set from outside to end the running epoch cleanly."""
+    epoch: int = 0
+    best: Validation | None = None
+    best_epoch: int = 0
+    spent_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        weights = [parameter for parameter in self.lesson.network.parameters() if parameter.requires_grad]
+        matrices = [weight for weight in weights if weight.ndim > 1]
+        vectors = [weight for weight in weights if weight.ndim <= 1]
+        self._optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": self.plan.weight_decay},
+                {"params": vectors, "weight_decay": 0.0},  # biases and norms are not to be drawn to 0
+            ],
+            lr=self.plan.learning_rate,
+        )
+        self._mean = AveragedModel(self.lesson.network, multi_avg_fn=_ema(), use_buffers=True)
+        self._best_weights = _copy(self.lesson.network)
+
+    def run(self) -> Iterator[Epoch]:
+        """Train epoch by epoch until plan, patience, time or `stop` ends it; then the best weights stand."""
+        while not self.finished:
+            yield self._one_epoch()
+        self.restore_best()
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further epoch is to come."""
+        out_of_patience = self.epoch - self.best_epoch >= self.plan.patience and self.epoch > 0
+        out_of_time = self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.epoch > 0
+        return self.stop.is_set() or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
+
+    def restore_best(self) -> None:
+        """Give the network its best weights: those at an epoch's end, averaged over the steps before it."""
+        self.lesson.network.load_state_dict(self._best_weights)
+        self.lesson.network.eval()
+
+    def state(self) -> TrainingState:
+        """All that is needed to go on from the end of this epoch."""
+        tensors = {f"now.{name}": tensor for name, tensor in self.lesson.network.state_dict().items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self._best_weights.items()}
+        tensors |= {f"mean.{name}": tensor for name, tensor in self._mean.state_dict().items()}
+        for index, moments in self._optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in moments.items()}
+        facts: dict[str, Any] = {
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "spent_seconds": self.spent_seconds,
+        }
+        if self.best:
+            facts["best"] = {"score": self.best.score, "loss": self.best.loss, "shown": self.best.shown}
+        return TrainingState(tensors, facts)
+
+    def take_up(self, state: TrainingState) -> None:
+        """Go on from where `state` was taken."""
+        named = {room: _room(state.tensors, room) for room in ("now", "best", "mean", "optimiser")}
+        self.lesson.network.load_state_dict(named["now"])
+        self._mean.load_state_dict(named["mean"])
+        self._best_weights = named["best"]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in named["optimiser"].items():
+            index, _, moment = name.partition(".")
+            moments.setdefault(int(index), {})[moment] = tensor
+        self._optimiser.load_state_dict({**self._optimiser.state_dict(), "state": moments})
+        facts: dict[str, Any] = dict(state.facts)
+        self.epoch, self.best_epoch = facts["epoch"], facts["best_epoch"]
+        self.spent_seconds = facts["spent_seconds"]
+        self.best = Validation(**facts["best"]) if "best" in facts else None
+
+    def _one_epoch(self) -> Epoch:
+        started, before = time.monotonic(), self.spent_seconds
+        seed_everything(self.plan.seed, self.epoch)
+        self.lesson.network.train()
+        total, steps = 0.0, 0
+        for minibatch in self.lesson.minibatches(self.epoch):
+            total += self._step(minibatch, self._progress(steps))
+            steps += 1
+            self.spent_seconds = before + time.monotonic() - started
+            if self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.best:
+                break
+        self.epoch += 1
+        validation = self._judge()
+        elapsed = time.monotonic() - started
+        self.spent_seconds = before + elapsed
+        return Epoch(self.epoch, self.plan.epochs, total / max(1, steps), validation, self.best_epoch, elapsed)
+
+    def _judge(self) -> Validation:
+        """Validate the mean weights, and keep them if they are the best so far."""
+        network, now = self.lesson.network, _copy(self.lesson.network)
+        network.load_state_dict(self._mean.module.state_dict())
+        network.eval()
+        with torch.inference_mode():
+            validation = self.lesson.validate()
+        if validation.better_than(self.best):
+            self.best, self.best_epoch, self._best_weights = validation, self.epoch, _copy(network)
+        network.load_state_dict(now)
+        return validation
+
+    def _step(self, minibatch: Minibatch, progress: float) -> float:
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.plan.learning_rate * _rate(progress)
+        self.lesson.advance(progress)
+        loss = self.lesson.loss(self.lesson.answer(minibatch), minibatch.target, minibatch.mask)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.lesson.network.parameters(), _LARGEST_GRADIENT)
+        self._optimiser.step()
+        self._mean.update_parameters(self.lesson.network)
+        return loss.item()
+
+    def _progress(self, steps: int) -> float:
+        """How much of the training is behind us, from 0 to 1."""
+        by_steps = (self.epoch + steps / max(1, self.lesson.steps)) / self.plan.epochs
+        if self.plan.seconds is None:
+            return by_steps
+        return max(by_steps, self.spent_seconds / max(self.plan.seconds, 1e-9))
+
+
+def half_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 where the device multiplies in it, for an encoder in training; elsewhere nothing changes."""
+    if device.type == "cuda" or has_bfloat16():
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor has instructions for bfloat16."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _rate(progress: float) -> float:
+    """The share of the full learning rate: a linear warm-up, then half a cosine down to 1 %."""
+    if progress < _WARM_UP:
+        return max(progress / _WARM_UP, 0.01)
+    turn = min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * turn))
+
+
+def _ema() -> Any:
+    return get_ema_multi_avg_fn(_MEAN_DECAY)  # type: ignore[no-untyped-call]
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def _room(tensors: dict[str, Tensor], room: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{room}."): tensor for name, tensor in tensors.items() if name.startswith(f"{room}.")}

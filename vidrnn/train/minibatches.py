@@ -1,0 +1,138 @@
+"""Labelled films, decoded or encoded, become minibatches with a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vidrnn.video.sampling import random_window, step_before
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """What training stacks: windows of several clips, padded to one length."""
+
+    inputs: Tensor
+    """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames; with a lead, so much longer."""
+    mask: Tensor
+    """(batch, time) bool, True for real steps, which come before the padding."""
+    target: Tensor
+    """(batch,) class indices."""
+
+    def on(self, device: torch.device) -> Minibatch:
+        """The same on a device."""
+        return Minibatch(self.inputs.to(device), self.mask.to(device), self.target.to(device))
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips on the fine grid, with their classes.
+
+    `arrays[i]` is (copies, steps, ...): the copies are one clip seen in equally true ways (plain, mirrored).
+    """
+
+    arrays: Sequence[NDArray[Any]]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if len(self.arrays) != len(self.labels):
+            raise ValueError(f"{len(self.arrays)} clips with {len(self.labels)} labels")
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How training draws windows from clips."""
+
+    frames: int
+    minibatch: int
+    seed: int
+    shuffled: bool = False
+    """Whether the frames of each window are put into random order: the control that shows what order is worth."""
+    cut: bool = True
+    """Whether some windows are cut shorter."""
+    lead: bool = False
+    """Whether the frame before a window comes along at its head, where differences are to be seen."""
+
+    def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
+        """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
+        rng = np.random.default_rng((self.seed, epoch))
+        for places in _portions(rng.permutation(len(clips)), self.minibatch):
+            windows = [self._window(clips.arrays[i], rng) for i in places]
+            yield minibatch(windows, clips.labels[places], self.frames, lead=int(self.lead))
+
+    def steps(self, clips: Clips) -> int:
+        """Minibatches in an epoch."""
+        return len(_portions(np.arange(len(clips)), self.minibatch))
+
+    def _window(self, array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+        copy = int(rng.integers(len(array)))
+        places = random_window(array.shape[1], self.frames, rng, cut=self.cut)
+        if self.shuffled:
+            places = rng.permutation(places)
+        if self.lead:
+            places = np.concatenate([[step_before(int(places[0]))], places])
+        window: NDArray[Any] = array[copy][places]
+        return window
+
+
+def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames: int, *, lead: int = 0) -> Minibatch:
+    """Stack windows (lead + steps, ...) of at most `frames` steps, padded with zeros under a mask (batch, frames)."""
+    stacked = np.zeros((len(windows), lead + frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
+    mask = np.zeros((len(windows), frames), dtype=bool)
+    for row, window in enumerate(windows):
+        stacked[row, : len(window)] = window
+        mask[row, : len(window) - lead] = True
+    return Minibatch(torch.from_numpy(stacked), torch.from_numpy(mask), torch.from_numpy(labels.copy()))
+
+
+def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """Portions of about `size`, none of a single clip, which would leave batch normalisation without a deviation."""
+    count = max(1, min(round(len(places) / size), len(places) // 2))
+    return [portion for portion in np.array_split(places, count) if len(portion)]
+
+
+@dataclass(frozen=True)
+class FrameDraw:
+    """How training draws stretches of frames from films without labels."""
+
+    frames: int
+    """In a stretch."""
+    minibatch: int
+    steps: int
+    """Minibatches in an epoch."""
+    seed: int
+    mirror: bool = True
+    """Whether half of the stretches are mirrored."""
+    crop: int | None = None
+    """Pixels: pictures with longer sides are cut down to this at random places; None: they are shown whole."""
+
+    def epoch(self, films: Sequence[NDArray[np.uint8]], epoch: int) -> Iterator[Minibatch]:
+        """Stretches from anywhere in the films (steps, height, width, 3), longer films the more often."""
+        rng = np.random.default_rng((self.seed, epoch))
+        begins = np.array([len(film) - self.frames + 1 for film in films], dtype=np.float64)
+        chosen = rng.choice(len(films), size=(self.steps, self.minibatch), p=begins / begins.sum())
+        for row in chosen:
+            stretches = np.stack([self._stretch(films[place], rng) for place in row])
+            mask = torch.ones(stretches.shape[:2], dtype=torch.bool)
+            yield Minibatch(torch.from_numpy(stretches), mask, torch.zeros(len(row), dtype=torch.long))
+
+    def _stretch(self, film: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        start = int(rng.integers(len(film) - self.frames + 1))
+        cut = tuple(self._cut(side, rng) for side in film.shape[1:3])
+        stretch = film[start : start + self.frames, cut[0], cut[1]]
+        return stretch[:, :, ::-1] if self.mirror and rng.random() < 0.5 else stretch
+
+    def _cut(self, side: int, rng: np.random.Generator) -> slice:
+        if self.crop is None or side <= self.crop:
+            return slice(None)
+        start = int(rng.integers(side - self.crop + 1))
+        return slice(start, start + self.crop)

@@ -1,0 +1,1 @@
+"""A file becomes frames, and frames become a file. No torch."""
