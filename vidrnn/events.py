@@ -1,17 +1,20 @@
-"""What a long journey tells on its way: plain records, to be shown by the console and kept in metrics.jsonl."""
+"""Events of a long command, for the screen and for metrics.jsonl."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from vidrnn.tables import Report
 from vidrnn.values import FilmFailure
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person should know."""
+    """A sentence for the user."""
 
     text: str
     warning: bool = False
@@ -29,7 +32,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Films that could not be used, and why."""
+    """Films that could not be used, with the reasons."""
 
     failures: tuple[FilmFailure, ...]
 
@@ -39,40 +42,18 @@ class EpochDone:
     """One epoch of a training."""
 
     training: str
-    """Which training: `model`, `trial of small`, `control: frames shuffled`."""
+    """The name of the training: `model`, `trial of small`, `control: frames shuffled`."""
     number: int
     of: int | None
     """None where the clock decides."""
     train_loss: float
     loss: float
-    accuracy: float
-    macro_f1: float
+    """On validation."""
+    measures: Mapping[str, float]
+    """On validation, by the names that people see."""
     best: int
+    """The number of the best epoch so far."""
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ControlScore:
-    """One row of the table that ends a training."""
-
-    name: str
-    val_accuracy: float
-    test_accuracy: float | None
-    interval: tuple[float, float]
-    """95 %, of the test accuracy, or of the validation accuracy where there is no test part."""
-
-
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """The score beside what it would be without time, without training, with shuffled frames."""
-
-    rows: tuple[ControlScore, ...]
-    sentence: str
-    """Whether time helped."""
-    order_points: float
-    """Accuracy of the model minus that of the same head on shuffled frames, in points of 100."""
-    p: float
-    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,91 +61,26 @@ class Done:
     """Training has ended and the model stands in its folder."""
 
     model: Path
-    accuracy: float
-    macro_f1: float
-    ece: float
-    part: str
-    confused: str
+    sentences: tuple[str, ...]
     seconds: float
     stopped: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FrameEpoch:
-    """One epoch of a model that learns to foretell frames."""
-
-    number: int
-    of: int | None
-    """None where the clock decides."""
-    train_loss: float
-    mse: float
-    """Of a pixel on validation stretches, mean over the steps ahead."""
-    first_mse: float
-    """... one step ahead."""
-    best: int
-    seconds: float
+Event: TypeAlias = Note | Progress | LeftOut | EpochDone | Report | Done
 
 
-@dataclass(frozen=True, slots=True)
-class StepNumbers:
-    """How near predicted frames are to the true ones, at one step ahead or over several; see `FrameScores`."""
-
-    mse_sum: float
-    mae_sum: float
-    mse: float
-    mae: float
-    psnr: float
-    ssim: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class MethodScores:
-    """One way to foretell frames."""
-
-    name: str
-    overall: StepNumbers
-    per_step: tuple[StepNumbers, ...]
-    """One step ahead first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Foretold:
-    """A model's scores beside those of what needs no learning; the model is the last row."""
-
-    part: str
-    stretches: int
-    rows: tuple[MethodScores, ...]
-    sentence: str
-    """Whether the model is worth having."""
-    definitions: tuple[str, ...]
-    """What each number is, a sentence each."""
-
-    @property
-    def model(self) -> MethodScores:
-        """The model's."""
-        return self.rows[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class ForecasterDone:
-    """Training has ended and the model of the next frames stands in its folder."""
-
-    model: Path
-    seconds: float
-    stopped: bool
-
-
-Record: TypeAlias = Note | Progress | LeftOut | EpochDone | Controls | Done | FrameEpoch | Foretold | ForecasterDone
-
-
-def as_json(record: Record) -> dict[str, Any]:
-    """A record as plain values, under its own name."""
-    return {"record": type(record).__name__, **_plain(asdict(record))}
+def as_json(event: Event) -> dict[str, Any]:
+    """An event as plain values, under its own name."""
+    if isinstance(event, Report):
+        return {"event": "Report", "title": event.title, **_plain(event.numbers), "sentences": list(event.sentences)}
+    return {"event": type(event).__name__, **_plain(asdict(event))}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return str(value) if isinstance(value, Path) else value

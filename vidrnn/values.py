@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the model folder. A reader refuses a higher one, and says so."""
 
 Pixels = NDArray[np.uint8]
@@ -60,50 +61,104 @@ class Sampling:
             raise ValueError(f"frames are more than 0 seconds apart, not {self.spacing_seconds}")
 
 
-@dataclass(frozen=True, slots=True)
-class Handling:
-    """How a model is fed, and how its scores are read."""
-
-    classes: tuple[str, ...]
-    size: Size
-    """Of the pictures that it sees."""
-    sampling: Sampling
-    temperature: float
-    """What scores are divided by before softmax."""
-    reset: Reset = "window"
-    """When the state starts anew, unless another policy is asked for."""
+Kind = Literal["one", "several", "number", "picture", "vector"]
+"""What an answer is: one of the classes, several of them at once, a number, the next picture, or a feature vector."""
+Resolution = Literal["clip", "frame"]
+"""What an answer is given for: a whole clip, or each frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
-    """How badly a model foretells frames in which nothing is unusual, and how things move in them."""
+class AnswerSpec:
+    """What a model answers: the record `answer` of its header."""
+
+    task: str
+    kind: Kind
+    resolution: Resolution
+    classes: tuple[str, ...] = ()
+    background: str | None = None
+    """The class that stands for none of the others, if there is one."""
+    unit: str | None = None
+    """Of a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyCalibration:
+    """How large prediction errors are, and how fast things move, in normal videos."""
 
     middle: float
     """Natural logarithm of the median surprise."""
     high: float
-    """... of the surprise that one frame in a hundred exceeds."""
+    """Natural logarithm of the surprise that one frame in a hundred exceeds."""
     smoothing_frames: int
     """A frame's score is the mean of this many scores up to it."""
     error: float
     """Root of the squared error that the worst block of one frame in a hundred exceeds."""
-    motion: float | None
-    """Pixels a frame, of the fastest block likewise; None for a model that holds no flow."""
+    motion: float | None = None
+    """Speed of the fastest block that one frame in a hundred exceeds, in pixels a frame; None without a flow."""
+
+
+PerClass = float | dict[str, float]
+"""A number for all classes, or one for each class by name."""
 
 
 @dataclass(frozen=True, slots=True)
-class FramesHandling:
-    """How a model of the next frames is fed, and how its errors are read."""
+class DecisionRule:
+    """How outputs become answers: the record `decision` of a model's header. Flags overrule it."""
 
-    size: Size
-    spacing_seconds: float
-    """Between the frames that it sees."""
-    channels: int
-    """Of what it paints: 1 if it is grey, else 3."""
+    temperature: PerClass = 1.0
+    """Scores are divided by it before softmax."""
+    threshold: PerClass = 0.0
+    """Answers less probable than this are called unknown; an anomaly begins at it."""
+    hysteresis: PerClass = 0.0
+    """How much more probable than the current answer another one must be to replace it, or how far below the threshold
+    a score must fall to end a segment."""
+    shortest_seconds: PerClass = 0.0
+    """Shorter segments go to a neighbour, or are left out."""
+    smoothing_seconds: float = 0.0
+    """Scores are averaged over this much time up to each frame."""
+    reset: Reset = "window"
+    """When the state starts anew."""
+    direction: Literal["causal", "both"] = "causal"
+    """Whether a frame's answer depends on the frames before it only, or on those after it too."""
+    anomaly: AnomalyCalibration | None = None
+    """What is normal, for models whose errors tell anomalies; None where that is not known."""
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> Self:
+        """A rule from the JSON of a header; fields that this version does not know are ignored.
+
+        Raises:
+            TypeError: the record lacks a field or is no record.
+        """
+        known = {name: value for name, value in record.items() if name in {each.name for each in fields(cls)}}
+        if isinstance(known.get("anomaly"), dict):
+            known["anomaly"] = AnomalyCalibration(**known["anomaly"])
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a model of the next frames was trained for, and what its pictures are."""
+
     context: int
     """Frames that it was shown in training before it went on by itself."""
     horizon: int
-    usual: Usual | None
-    """What is usual in films like those it learnt from; None where that is not known."""
+    """Frames that it went on for."""
+    channels: int
+    """Of a predicted picture: 1 if it is grey, else 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How a model is fed, and how its outputs are read: what prediction needs of a header."""
+
+    answer: AnswerSpec
+    decision: DecisionRule
+    size: Size
+    """Of the pictures that the model sees."""
+    sampling: Sampling
+    forecast: Forecast | None = None
+    """Of a model whose answer is a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +171,6 @@ class Frame:
 
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, seconds={self.seconds:.3f}, pixels={self.pixels.shape})"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WindowScores:
-    """What the network says of windows, before softmax."""
-
-    clip: Floats
-    """(windows, classes) of each window as a whole."""
-    steps: Floats
-    """(windows, steps, classes) of each of its steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +203,12 @@ class LabelledFilm:
     """A film with the truth about it, as its owner gave it."""
 
     path: Path
-    label: str
+    label: str = ""
+    """The class of the whole clip; empty where there is none."""
     group: str | None = None
     part: Part | None = None
+    frames: tuple[str, ...] | None = None
+    """The label of each frame, from the film's first to its last; None where frames are not labelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +258,17 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Timeline:
-    """How probable each class is at each moment of a film that the model looked at."""
+    """What the model says of each moment of a film that it looked at."""
 
     classes: tuple[str, ...]
     seconds: NDArray[np.float64]
     """(steps,) by the film's own clock."""
     probabilities: NDArray[np.float32]
-    """(steps, classes)"""
+    """(steps, classes); not a number where there is none."""
+    indices: NDArray[np.int64] | None = None
+    """(steps,) the film's own frame that each moment shows, counted from 0."""
+    measures: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    """Further numbers of each moment by name, (steps,) each."""
 
     def __repr__(self) -> str:
         return f"Timeline({len(self.seconds)} steps, {len(self.classes)} classes)"
@@ -224,18 +276,18 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a stream says at a moment; nothing in it changes afterwards, and it may be kept or thrown away."""
+    """What a stream says at a moment; it never changes afterwards."""
 
     seconds: float
     """The newest moment that it knows of."""
     label: str
-    """The most probable class of what is to be seen now, or `unknown`."""
+    """The most probable class now, or `unknown`."""
     probability: float
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     """Of what is to be seen now, in the order of `classes`."""
     ended: tuple[Segment, ...] = ()
-    """Stretches of the timeline that have ended and are certain since the answer before."""
+    """Segments of the timeline that have ended and are certain since the answer before."""
 
     @property
     def top(self) -> tuple[Candidate, ...]:
@@ -245,20 +297,68 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmPrediction:
-    """What the model says of one film, in words and seconds."""
+class ForecastFrame:
+    """A frame beside its prediction."""
+
+    seconds: float
+    shown: Pixels
+    """The frame (height, width, 3) at the model's size; black beyond the film's end."""
+    predicted: Pixels | None
+    """(height, width, 3); None where there was too little before it."""
+    score: float
+    """The anomaly score; not a number where there is none."""
+    beyond: int = 0
+    """How many frames beyond the film's end it is; 0 within the film."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionOptions:
+    """How films are to be read, and how answers are to be given."""
+
+    rule: DecisionRule
+    rate: float | None = None
+    """Frames per second of films that are folders of numbered pictures."""
+    rollout: int = 0
+    """Frames to predict beyond the film's end."""
+    normalised: bool = False
+    """Whether to give, beside each anomaly score, the score that papers normalise within each film."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilmMoments:
+    """All that a model said of one film, from its first frame to its end."""
 
     path: Path
-    label: str
-    probability: float
-    top: tuple[Candidate, ...]
+    clip: NDArray[np.float64] | None
+    """(classes,) the probabilities of the film as a whole; None for a model that speaks of frames only."""
+    timeline: Timeline
+    segments: tuple[Segment, ...]
+    end_seconds: float
+    frames: int
+    """Of the film itself."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FilmPrediction:
+    """The model's answer for one film, in words and seconds."""
+
+    path: Path
     segments: tuple[Segment, ...]
     duration_seconds: float
     frames: int
+    label: str | None = None
+    """The class of the whole film; None for a model that speaks of frames only."""
+    probability: float | None = None
+    top: tuple[Candidate, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """Further numbers of the film by name; not a number where there is none."""
     notes: tuple[str, ...] = ()
     """What the user should know of how the film was read, such as damage after a certain frame."""
     timeline: Timeline | None = field(default=None, compare=False, repr=False)
-    """What the segments were made of."""
+    """The moments that the segments were made of."""
+    pictures: Callable[[], Iterator[ForecastFrame]] | None = field(default=None, compare=False, repr=False)
+    """Reads the film once more and gives each frame beside its prediction; None where nothing predicts pictures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from vidrnn.data.films import LabelledData, counted, read_films, read_labelled
 from vidrnn.data.groups import Grouping, drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
-from vidrnn.events import LeftOut, Note, Progress, Record
+from vidrnn.events import Event, LeftOut, Note, Progress
 from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
 
 
@@ -56,7 +56,7 @@ class Material:
 
 def gather(
     data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
-) -> Generator[Record, None, Material]:
+) -> Generator[Event, None, Material]:
     """Read DATA and every film that it names, once; records on the way, and the material in the end.
 
     Without `labelled`, any films will do, and there is one class without a name.

@@ -19,8 +19,8 @@ from vidrnn.values import FilmFailure
 from vidrnn.video.reader import is_film
 
 COLUMNS = ("path", "frame", "label")
-USUAL_WORDS = frozenset({"normal", "usual", "ordinary", "0"})
-UNUSUAL_WORDS = frozenset({"anomaly", "anomalous", "abnormal", "unusual", "1"})
+NORMAL_WORDS = frozenset({"normal", "usual", "ordinary", "0"})
+ANOMALY_WORDS = frozenset({"anomaly", "anomalous", "abnormal", "unusual", "1"})
 _MOST_NAMED = 5
 
 
@@ -33,9 +33,9 @@ class FrameLabels:
     """From the film's first frame to its last."""
 
     @property
-    def unusual(self) -> NDArray[np.bool_]:
-        """Which frames are unusual (frames,), of labels that are words of two kinds; see `check_two_kinds`."""
-        return np.asarray([label.casefold() in UNUSUAL_WORDS for label in self.labels], dtype=np.bool_)
+    def anomalies(self) -> NDArray[np.bool_]:
+        """Which frames are anomalies (frames,), of labels that are words of two kinds; see `check_two_kinds`."""
+        return np.asarray([label.casefold() in ANOMALY_WORDS for label in self.labels], dtype=np.bool_)
 
     def check_length(self, frames: int) -> None:
         """Hold the labels against the film.
@@ -59,21 +59,21 @@ class FrameLabelledData:
     notes: tuple[str, ...] = ()
 
     def check_two_kinds(self, data: Path) -> None:
-        """See that frames are called usual or unusual, and both.
+        """See that frames are called normal or anomaly, and both.
 
         Raises:
             DataError: there is another label, or only one kind.
         """
         found = {label for film in self.films for label in film.labels}
-        if others := sorted(each for each in found if each.casefold() not in USUAL_WORDS | UNUSUAL_WORDS):
+        if others := sorted(each for each in found if each.casefold() not in NORMAL_WORDS | ANOMALY_WORDS):
             raise DataError(
-                f"{data}: frames are labelled {_named(others)}. To tell unusual frames from usual ones, call each "
+                f"{data}: frames are labelled {_named(others)}. To tell anomalies from normal frames, call each "
                 "'normal' or 'anomaly' (or usual, unusual; 0, 1)."
             )
-        unusual = sum(int(film.unusual.sum()) for film in self.films)
-        if unusual in (0, sum(len(film.labels) for film in self.films)):
+        anomalies = sum(int(film.anomalies.sum()) for film in self.films)
+        if anomalies in (0, sum(len(film.labels) for film in self.films)):
             raise DataError(
-                f"{data}: every frame is labelled {_named(sorted(found))}; telling unusual frames from usual ones is "
+                f"{data}: every frame is labelled {_named(sorted(found))}; telling anomalies from normal frames is "
                 "measured where there are both."
             )
 

@@ -1,4 +1,4 @@
-"""How well unusual frames are told from usual ones, by a model and by what needs no learning, on the same frames.
+"""How well a model tells anomalies from normal frames, beside baselines that need no learning, on the same frames.
 
 Scores and labels in, a report out; nothing here knows films or networks. Chance is reckoned by drawing films anew.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from vidrnn.errors import DataError
 from vidrnn.evaluate.metrics import equal_error_rate, roc_auc
+from vidrnn.tables import Report, Table
 from vidrnn.timeline.anomaly import normalised_in_film, smoothed, spread_in_film
 
 _DRAWS = 2000
@@ -29,14 +31,14 @@ class Detector:
 
     name: str
     scores: tuple[Floats, ...]
-    """(frames,) of each film, the higher the more unusual; not a number where there is none."""
+    """(frames,) of each film, the higher the more likely an anomaly; not a number where there is none."""
     errors: tuple[Floats, ...] | None = None
     """Squared errors (frames,) behind the scores, where they come from some: their PSNR is what papers stretch."""
 
 
 @dataclass(frozen=True)
 class DetectorScores:
-    """How well one method tells unusual frames."""
+    """How well one method tells anomalies."""
 
     name: str
     auc: float
@@ -69,7 +71,7 @@ class DetectionReport:
     films: tuple[str, ...]
     frames: int
     """That were scored, by every method."""
-    unusual: int
+    anomalies: int
     left_out: int
     """Frames that one of the methods has no score for, such as a film's first."""
     smoothing_frames: int
@@ -85,12 +87,33 @@ class DetectionReport:
         """What a person should know beside the numbers."""
         return (self._frames_sentence(), self._smoothing_sentence(), self._verdict(), self._normalised_sentence())
 
+    def report(self) -> Report:
+        """The same as tables, sentences and numbers."""
+        rows = tuple(
+            (
+                *(row.name, f"{row.auc:.3f}", f"{row.interval[0]:.2f}-{row.interval[1]:.2f}"),
+                *(f"{row.eer:.3f}", f"{row.auc_normalised:.3f}"),
+            )
+            for row in (*self.baselines, self.model)
+        )
+        films = tuple(
+            (Path(name).name, "one kind" if auc is None else f"{auc:.3f}")
+            for name, auc in zip(self.films, self.model.per_film, strict=True)
+        )
+        columns = ("anomalies", "AUC", "95 %", "EER", "stretched")
+        return Report(
+            tables=(Table(columns, rows, strong=frozenset({len(rows) - 1})), Table(("film", "AUC"), films)),
+            sentences=self.sentences,
+            notes=("EER: equal error rate; stretched: AUC of scores from 0 to 1 in each film.",),
+            numbers=self.as_json(),
+        )
+
     def as_json(self) -> dict[str, Any]:
-        """The part of `vidrnn evaluate --json` that is about unusual frames."""
+        """The part of `vidrnn evaluate --json` that is about anomalies."""
         return {
             **{name: value for name, value in self.model.as_json(self.films).items() if name != "name"},
             "scored_frames": self.frames,
-            "unusual_frames": self.unusual,
+            "anomaly_frames": self.anomalies,
             "left_out_frames": self.left_out,
             "smoothing_frames": self.smoothing_frames,
             "ahead": self.ahead,
@@ -103,7 +126,7 @@ class DetectionReport:
         left = f"; {self.left_out:,} left out, with nothing before them to go by" if self.left_out else ""
         return (
             f"{self.frames:,} frames of {len(self.films):,} film{'s' * (len(self.films) != 1)}, "
-            f"{self.unusual:,} of them unusual{left}. AUC and equal error rate are over all films joined."
+            f"{self.anomalies:,} of them anomalies{left}. AUC and equal error rate are over all films joined."
         )
 
     def _smoothing_sentence(self) -> str:
@@ -134,7 +157,7 @@ class DetectionReport:
         return (
             f"Stretched from 0 to 1 in each film, as in many papers, the model reaches {self.model.auc_normalised:.3f} "
             f"and {best.name} {best.auc_normalised:.3f}. That takes a film's end to score its beginning, and finds "
-            "something unusual in every film: it means little."
+            "anomalies in every film: it means little."
         )
 
 
@@ -147,7 +170,7 @@ def detection_report(
     smoothing_frames: int = 1,
     seed: int = 0,
 ) -> DetectionReport:
-    """How well the model and the baselines tell unusual frames, from the truth (frames,) of each film.
+    """How well the model and the baselines tell anomalies, from the truth (frames,) of each film.
 
     All are scored on the same frames, those for which each has a score, and smoothed alike, looking back only.
 
@@ -161,7 +184,7 @@ def detection_report(
     joined = np.concatenate(seen)
     if not 0 < joined.sum() < len(joined):
         raise DataError(
-            f"{len(joined):,} frames of {len(films)} films can be scored, {int(joined.sum()):,} of them unusual: "
+            f"{len(joined):,} frames of {len(films)} films can be scored, {int(joined.sum()):,} of them anomalies: "
             "telling them apart is measured where there are both kinds."
         )
     units = _units(seen)
@@ -175,7 +198,7 @@ def detection_report(
     return DetectionReport(
         films=tuple(films),
         frames=len(joined),
-        unusual=int(joined.sum()),
+        anomalies=int(joined.sum()),
         left_out=sum(int((~keep).sum()) for keep in kept),
         smoothing_frames=smoothing_frames,
         model=reports[0],
@@ -222,13 +245,13 @@ class _Units:
     count: int
 
     @property
-    def unusual(self) -> Floats:
-        """Unusual frames in each unit (units,)."""
+    def anomalies(self) -> Floats:
+        """Anomalies in each unit (units,)."""
         return _counted(self.of_frame, self.truth, self.count)
 
     @property
-    def usual(self) -> Floats:
-        """Usual frames in each unit (units,)."""
+    def normal(self) -> Floats:
+        """Normal frames in each unit (units,)."""
         return _counted(self.of_frame, ~self.truth, self.count)
 
 
@@ -242,11 +265,11 @@ def _units(truth: Sequence[Truth]) -> _Units:
 def _draws(units: _Units, rng: np.random.Generator) -> Floats:
     """How often each unit is drawn (draws, units); draws without both kinds of frame are left out."""
     drawn = rng.multinomial(units.count, np.full(units.count, 1 / units.count), size=_DRAWS).astype(np.float64)
-    return drawn[(drawn @ units.unusual > 0) & (drawn @ units.usual > 0)]
+    return drawn[(drawn @ units.anomalies > 0) & (drawn @ units.normal > 0)]
 
 
 def _areas(scores: Sequence[Floats], units: _Units, draws: Floats) -> Floats:
-    """The area under the ROC curve in each draw: pairs of an unusual and a usual frame that stand in the right order.
+    """The area under the ROC curve in each draw: pairs of an anomaly and a normal frame that stand in the right order.
 
     Pairs are counted once between units, so that a draw is a product of small matrices.
     """
@@ -258,7 +281,7 @@ def _areas(scores: Sequence[Floats], units: _Units, draws: Floats) -> Floats:
         above = (np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")) / 2
         pairs[:, unit] = _counted(home, above, units.count)
     right = np.einsum("du,uv,dv->d", draws, pairs, draws, optimize=True)
-    found: Floats = right / ((draws @ units.unusual) * (draws @ units.usual))
+    found: Floats = right / ((draws @ units.anomalies) * (draws @ units.normal))
     return found
 
 

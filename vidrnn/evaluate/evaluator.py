@@ -1,116 +1,95 @@
-"""A model and labelled films become scores. Films that the model learnt from are left out unless they are named."""
+"""A model and labelled films become a report. Films that the model learnt from are left out unless they are named."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from vidrnn.data.films import content_hash, read_labelled
-from vidrnn.data.groups import named_groups
+from vidrnn.data.films import content_hash, counted
 from vidrnn.errors import DataError, FilmError
-from vidrnn.evaluate.metrics import ClassifyScores, classify_scores, interval95
-from vidrnn.events import LeftOut, Note, Progress, Record
+from vidrnn.evaluate.base import ScoredFilm, Scorer
+from vidrnn.events import Event, LeftOut, Note, Progress
 from vidrnn.predict.predictor import Predictor
-from vidrnn.timeline.segments import FilmScores, probabilities
+from vidrnn.registry import load_attribute
+from vidrnn.tables import Report
 from vidrnn.values import FilmFailure, LabelledFilm, Part
 
 SplitName = Literal["train", "val", "test", "all"]
-_WORST = 10
-
-
-@dataclass(frozen=True)
-class WorstClip:
-    """A clip whose true class the model thought least likely."""
-
-    path: Path
-    truth: str
-    answer: str
-    answer_probability: float
-    truth_probability: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model scores on labelled films."""
+    """The scores of a model on labelled films."""
 
-    task: str
-    scores: ClassifyScores
-    interval: tuple[float, float]
-    """95 % of the accuracy, groups drawn anew."""
-    majority: float
-    """The accuracy of always naming the commonest class of these films."""
+    report: Report
+    films: int
+    """That were scored."""
     seen: int
-    """Clips left out because the model learnt from them or was chosen on them."""
+    """Films left out because the model learnt from them or was chosen on them."""
     failures: tuple[FilmFailure, ...]
-    worst: tuple[WorstClip, ...]
     seconds: float
 
-    def as_json(self) -> dict[str, Any]:
+    @property
+    def numbers(self) -> Mapping[str, Any]:
         """The object that `vidrnn evaluate --json` prints."""
-        scores = asdict(self.scores)
-        per_class = {row.pop("label"): row for row in scores.pop("per_class")}
-        return {
-            "task": self.task,
-            "clips": self.scores.clips,
-            "skipped": len(self.failures),
-            "seen": self.seen,
-            "seconds": round(self.seconds, 3),
-            **{key: scores[key] for key in ("accuracy", "macro_f1", "ece")},
-            "accuracy_interval": list(self.interval),
-            "majority": self.majority,
-            "classes": list(per_class),
-            "confusion": [list(row) for row in self.scores.confusion],
-            "per_class": per_class,
-            "worst": [{**asdict(clip), "path": str(clip.path)} for clip in self.worst],
-            "failures": [{"path": str(one.path), "error": one.reason} for one in self.failures],
-        }
+        head = {"seen": self.seen, "skipped": len(self.failures), "seconds": round(self.seconds, 3)}
+        failures = [{"path": str(one.path), "error": one.reason} for one in self.failures]
+        return {**self.report.numbers, **head, "failures": failures}
+
+    @property
+    def counts(self) -> str:
+        """How many films were scored and left out, in a sentence."""
+        seen = f"; {counted(self.seen, 'film')} that the model learnt from left out" if self.seen else ""
+        return f"{counted(self.films, 'film')} in {self.seconds:.1f} s{seen}"
 
 
-def evaluate(predictor: Predictor, data: Path, split: SplitName | None = None) -> Generator[Record, None, Evaluation]:
-    """Read every film that `split` names and score the answers; records on the way, the evaluation in the end.
+def evaluate(
+    predictor: Predictor, source: Path, data: Path, split: SplitName | None = None
+) -> Generator[Event, None, Evaluation]:
+    """Read every film that `split` names and score the answers; events on the way, the evaluation in the end.
 
-    `split` None: all films but those that the model learnt from or was chosen on.
+    Args:
+        predictor: the model.
+        source: where the model was read from.
+        data: labelled films, as the model's task reads them.
+        split: None: all films but those that the model learnt from or was chosen on.
 
     Raises:
         DataError: there is nothing to score.
     """
     started = time.monotonic()
-    labelled = read_labelled(data, fewest_classes=1)
-    films = _known(labelled.films, predictor.model.handling.classes, data)
-    if len(films) < len(labelled.films):
-        yield Note(f"{len(labelled.films) - len(films)} films of classes that the model does not know, left out", True)
-    films, seen = of_split(films, predictor.model.header.seen, split, data)
-    read: list[tuple[LabelledFilm, FilmScores]] = []
+    scorer: Scorer = load_attribute(predictor.task.scorer)(predictor.model, source)
+    named = predictor.task.read(data, to_train=False)
+    labelled = scorer.usable(named, data)
+    yield from (Note(text) for text in named.notes)
+    if len(labelled.films) < len(named.films):
+        left_out = len(named.films) - len(labelled.films)
+        yield Note(f"{counted(left_out, 'film')} of classes that the model does not know, left out", warning=True)
+    films, seen = of_split(labelled.films, predictor.model.header.seen, split, data)
+    scored: list[ScoredFilm] = []
     failures = list(labelled.failures)
-    for done, (film, found) in enumerate(zip(films, predictor.score_all([f.path for f in films]), strict=True), 1):
-        if isinstance(found, FilmFailure):
-            failures.append(found)
-        else:
-            read.append((film, found))
-        yield Progress("scoring", done, len(films), sum(scored.frames for _, scored in read[-1:]))
+    found = predictor.read_all([film.path for film in films], scorer.observer(films))
+    for done, (film, moments) in enumerate(zip(films, found, strict=True), 1):
+        try:
+            if isinstance(moments, FilmFailure):
+                failures.append(moments)
+            else:
+                scorer.check(film, moments)
+                scored.append(ScoredFilm(film, moments))
+        except FilmError as error:
+            failures.append(FilmFailure.of(film.path, error))
+        yield Progress("scoring", done, len(films), sum(one.found.frames for one in scored[-1:]))
     if failures:
         yield LeftOut(tuple(failures))
-    if not read:
+    if not scored:
         raise DataError(
-            f"{data}: none of its {len(films)} films can be read; the first: {failures[0].path}: {failures[0].reason}"
+            f"{data}: none of its {len(films)} films can be used; the first: {failures[0].path}: {failures[0].reason}"
         )
-    return _evaluation(predictor, read, seen, failures, started)
-
-
-def _known(films: Sequence[LabelledFilm], classes: Sequence[str], data: Path) -> list[LabelledFilm]:
-    known = [film for film in films if film.label in classes]
-    if not known:
-        theirs = ", ".join(sorted({film.label for film in films})[:8])
-        raise DataError(
-            f"{data}: its classes ({theirs}) are none of the model's ({', '.join(classes[:8])}). "
-            "Give it films of its own classes."
-        )
-    return known
+    report = yield from scorer.report(scored)
+    return Evaluation(report, len(scored), seen, tuple(failures), time.monotonic() - started)
 
 
 def of_split(
@@ -139,38 +118,3 @@ def _part_seen(film: LabelledFilm, seen: dict[str, Part]) -> Part | None:
         return seen.get(content_hash(film.path))
     except FilmError:
         return None  # reading it will say why, in a row of its own
-
-
-def _evaluation(
-    predictor: Predictor,
-    read: Sequence[tuple[LabelledFilm, FilmScores]],
-    seen: int,
-    failures: Sequence[FilmFailure],
-    started: float,
-) -> Evaluation:
-    classes = predictor.model.handling.classes
-    truth = np.asarray([classes.index(film.label) for film, _ in read], dtype=np.int64)
-    given = probabilities(np.stack([scored.film_scores for _, scored in read]), predictor.model.handling.temperature)
-    answer = given.argmax(1)
-    order = np.argsort(given[np.arange(len(truth)), truth], kind="stable")
-    worst = [
-        WorstClip(
-            path=read[i][0].path,
-            truth=classes[truth[i]],
-            answer=classes[answer[i]],
-            answer_probability=float(given[i, answer[i]]),
-            truth_probability=float(given[i, truth[i]]),
-        )
-        for i in order[:_WORST]
-        if answer[i] != truth[i]
-    ]
-    return Evaluation(
-        task=predictor.model.spec.task,
-        scores=classify_scores(given, truth, classes),
-        interval=interval95(answer == truth, named_groups([film for film, _ in read])),
-        majority=float(np.bincount(truth).max() / len(truth)),
-        seen=seen,
-        failures=tuple(failures),
-        worst=tuple(worst),
-        seconds=time.monotonic() - started,
-    )

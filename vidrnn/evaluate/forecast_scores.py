@@ -1,47 +1,96 @@
-"""How well frames are foretold, at each step ahead, by a model and by what needs no learning, on the same stretches."""
+"""Errors of predicted frames at each step ahead, of a model and of baselines that need no learning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from vidrnn.evaluate.baselines import RULES, MeanImage
 from vidrnn.evaluate.metrics import FrameMeter, FrameScores, StepScores
-from vidrnn.events import Foretold, MethodScores, StepNumbers
-from vidrnn.runtimes.base import FrameRuntime
-from vidrnn.tasks.next_frame import Painted, as_painted, rollouts
+from vidrnn.runtimes.base import Runtime
+from vidrnn.tables import Report, Table
+from vidrnn.tasks.next_frame import Picture, as_picture, rollouts
 from vidrnn.values import Pixels
 
 THIS_MODEL = "this model"
 _AT_ONCE = 8
 """Stretches that a model goes through side by side."""
-Rule = Callable[[Painted, int], Painted]
+Rule = Callable[[Picture, int], Picture]
 
 
-def appraise(model: FrameRuntime, stretches: Sequence[Pixels], mean: MeanImage | None, part: str) -> Foretold:
+def score_forecasts(model: Runtime, stretches: Sequence[Pixels], mean: MeanImage | None, part: str) -> Report:
     """Score a model and the baselines on stretches (context + horizon, height, width, 3).
 
     Args:
-        model: any runtime.
+        model: any runtime whose answer is a picture.
         stretches: one or more, at the model's size, on its grid.
         mean: of the training films; None where it is not known.
-        part: what the stretches are of, in a word.
+        part: the part of the data that the stretches are of, in a word.
     """
-    handling = model.handling
+    forecast = model.handling.forecast
+    assert forecast is not None
     rules: dict[str, Rule] = dict(RULES) | ({mean.name: mean.foretell} if mean else {})
     meters = {name: FrameMeter() for name in (*rules, THIS_MODEL)}
     for start in range(0, len(stretches), _AT_ONCE):
         some = np.stack(stretches[start : start + _AT_ONCE])
-        contexts, truth = some[:, : handling.context], as_painted(some[:, handling.context :], handling.channels)
-        painted = as_painted(contexts, handling.channels)
-        meters[THIS_MODEL].add(rollouts(model, contexts, handling.horizon), truth)
+        contexts, truth = some[:, : forecast.context], as_picture(some[:, forecast.context :], forecast.channels)
+        pictures = as_picture(contexts, forecast.channels)
+        meters[THIS_MODEL].add(rollouts(model, contexts, forecast.horizon), truth)
         for name, rule in rules.items():
-            meters[name].add(np.stack([rule(one, handling.horizon) for one in painted]), truth)
-    scores = {name: meter.scores() for name, meter in meters.items()}
+            meters[name].add(np.stack([rule(one, forecast.horizon) for one in pictures]), truth)
+    return forecast_report({name: meter.scores() for name, meter in meters.items()}, part, len(stretches))
+
+
+def forecast_report(scores: Mapping[str, FrameScores], part: str, stretches: int) -> Report:
+    """Scores of the baselines and, last, of the model, as tables, a sentence and numbers."""
     ours = scores[THIS_MODEL]
-    rows = tuple(_row(name, one) for name, one in scores.items())
-    return Foretold(part, len(stretches), rows, verdict(scores), ours.definitions)
+    numbers: dict[str, Any] = {
+        "part": part,
+        "stretches": stretches,
+        **asdict(ours.overall),
+        "per_step": [asdict(step) for step in ours.per_step],
+        "baselines": {
+            name: {**asdict(one.overall), "per_step": [asdict(step) for step in one.per_step]}
+            for name, one in scores.items()
+            if name != THIS_MODEL
+        },
+        "sentence": verdict(scores),
+        "definitions": list(ours.definitions),
+    }
+    overall = tuple(_overall_row(name, one.overall) for name, one in scores.items())
+    title = f"{part}: {stretches} stretches, mean over the steps ahead"
+    columns = ("", "MSE", "MAE", "MSE of a pixel", "PSNR", "SSIM")
+    tables = Table(columns, overall, title, strong=frozenset({len(scores) - 1})), _by_step(scores)
+    return Report("", tables, (verdict(scores),), ours.definitions, numbers)
+
+
+def _overall_row(name: str, one: StepScores) -> tuple[str, ...]:
+    return name, f"{one.mse_sum:.1f}", f"{one.mae_sum:.1f}", f"{one.mse:.2e}", f"{one.psnr:.2f}", _ssim(one)
+
+
+def _by_step(scores: Mapping[str, FrameScores]) -> Table:
+    shown = _shown_steps(len(scores[THIS_MODEL].per_step))
+    rows: list[tuple[str, ...]] = []
+    for name, one in scores.items():
+        steps = [one.per_step[step - 1] for step in shown]
+        rows += [(name, *(f"{step.mse_sum:.1f}" for step in steps)), ("", *(_ssim(step) for step in steps))]
+    title = "one step ahead and further: squared error summed over a frame; SSIM"
+    strong = frozenset({len(rows) - 2, len(rows) - 1})
+    return Table(("step ahead", *map(str, shown)), tuple(rows), title, strong=strong, in_card=False)
+
+
+def _shown_steps(steps: int) -> list[int]:
+    """As many steps as fit into a line: the first ones and then every so many, the last always."""
+    if steps <= 8:
+        return list(range(1, steps + 1))
+    return sorted({1, 2, 3, *(round(1 + (steps - 1) * part / 5) for part in range(1, 6))})
+
+
+def _ssim(one: StepScores) -> str:
+    return "-" if one.ssim is None else f"{one.ssim:.3f}"
 
 
 def verdict(scores: Mapping[str, FrameScores]) -> str:
@@ -74,11 +123,3 @@ def _steps(steps: Sequence[int], of: int) -> str:
     if len(steps) > 1 and list(steps) == list(range(steps[0], steps[-1] + 1)):
         return f"steps {steps[0]} to {steps[-1]}"
     return f"step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}"
-
-
-def _row(name: str, found: FrameScores) -> MethodScores:
-    return MethodScores(name, _numbers(found.overall), tuple(_numbers(step) for step in found.per_step))
-
-
-def _numbers(step: StepScores) -> StepNumbers:
-    return StepNumbers(step.mse_sum, step.mae_sum, step.mse, step.mae, step.psnr, step.ssim)

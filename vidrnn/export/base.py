@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -13,26 +14,24 @@ from vidrnn.values import Pixels
 Precision = Literal["fp32", "fp16", "int8"]
 
 
-class Export:
+class Export(ABC):
     """A portable form of models: how it is written, and what reads it."""
 
     file_name: str
     """Of the file, in full precision, in a model's folder."""
     precisions: tuple[Precision, ...] = ("fp32",)
     """In which it can be written."""
-    for_predict: bool = True
-    """Whether its runtime also encodes frames and scores windows, as predict needs."""
 
+    @abstractmethod
     def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
         """Write the model to `file`.
 
         `calibration`: clips (time, height, width, 3) like those the model is to read, for precisions that need them.
         """
-        raise TypeError(f"{type(self).__name__} must say how it writes a model")
 
+    @abstractmethod
     def read(self, file: Path) -> Runtime:
         """What was written, ready to be asked."""
-        raise TypeError(f"{type(self).__name__} must say how it reads what it wrote")
 
     def companions(self, file: Path) -> tuple[Path, ...]:
         """The files that belong to `file`, itself first."""

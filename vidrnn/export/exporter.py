@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.config import ModelSpec
-from vidrnn.data.films import find_films, read_labelled
+from vidrnn.data.films import counted, find_films
 from vidrnn.errors import DataError, ExportError, FilmError, RunError, UsageError
 from vidrnn.evaluate.evaluator import Evaluation, evaluate
-from vidrnn.events import Note, Progress, Record
+from vidrnn.events import Event, Note, Progress
 from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
-from vidrnn.export.frames_export import keep_and_tell
 from vidrnn.model.card import with_portable
-from vidrnn.model.checkpoint import CARD_NAME, LoadedModel, load_forecaster, load_model, write_whole
-from vidrnn.model.header import PORTABLE_NAME, foretells_frames
+from vidrnn.model.checkpoint import CARD_NAME, LoadedModel, load_model, write_whole
+from vidrnn.nets.spec import ModelSpec
 from vidrnn.predict.predictor import Predictor
-from vidrnn.runtimes.base import Features, Runtime, State
+from vidrnn.registry import load_attribute
+from vidrnn.runtimes.base import Features, Outputs, Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.tasks.base import task_named
 from vidrnn.threads import in_order
-from vidrnn.values import Pixels, WindowScores
+from vidrnn.values import Pixels
 from vidrnn.video.reader import first_frames
 
 TOLERANCE = 1e-4
@@ -54,9 +53,13 @@ class Request:
     threads: int = 1
 
 
+_HEADLINES = ("accuracy", "macro_f1", "auc", "mse")
+"""Of the numbers of a report, the first of these says what a lower precision costs."""
+
+
 @dataclass(frozen=True)
 class Scored:
-    """What a portable file costs in accuracy."""
+    """The cost of a portable file in accuracy."""
 
     before: Evaluation
     """Of the model."""
@@ -66,9 +69,11 @@ class Scored:
     """Whether they are clips that the model learnt from or was chosen on, for want of others."""
 
     def __str__(self) -> str:
-        which = "clips that the model learnt from or was chosen on" if self.seen else "clips"
-        before, after = self.before.scores, self.after.scores
-        return f"accuracy on {after.clips} {which} {after.accuracy:.3f}, {before.accuracy:.3f} before"
+        which = " that the model learnt from or was chosen on" if self.seen else ""
+        before, after = self.before.report.numbers, self.after.report.numbers
+        name = next(name for name in _HEADLINES if name in after)
+        films = counted(self.after.films, "film")
+        return f"{name.replace('_', ' ')} on {films}{which} {after[name]:.4g}, {before[name]:.4g} before"
 
 
 @dataclass(frozen=True)
@@ -84,25 +89,23 @@ class Portable:
     sentence: str
 
 
-def export_model(request: Request) -> Generator[Record, None, Portable]:
+def export_model(request: Request) -> Generator[Event, None, Portable]:
     """Make a portable file of a model, check it, score it, and tell of it in the model's card.
 
     Raises:
         UsageError: there is no such form or precision, or it needs clips and was given none.
         ExportError: it cannot be made, or in full precision it does not answer as the model does.
     """
-    if foretells_frames(request.model):
-        return (yield from _of_next_frames(request))
     export, model = _export_named(request), load_model(request.model)
     torch.set_num_threads(1)  # tracing gains nothing by more, and clips are scored side by side
     file = request.out or model.folder / _file_name(export, request.precision)
     films = yield from _first_windows(request, model)
     yield Progress(f"writing {file.name}", 0, 1)
-    difference = kept(export, model, file, request.precision, films)
-    scored = None
-    if request.clips and export.for_predict:
-        scored = yield from _scored(TorchRuntime(model), export.read(file), request)
-    sentence = told_of(model, request.precision, difference, scored)
+    difference = write_checked(export, model, file, request.precision, films)
+    scored, ours = None, TorchRuntime(model)
+    if request.clips and (portable := export.read(file)).splits == ours.splits:
+        scored = yield from _scored(ours, portable, request)
+    sentence = describe(model, request.precision, difference, scored)
     card = file.parent / CARD_NAME
     if file.parent == model.folder and card.is_file():
         write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
@@ -110,30 +113,10 @@ def export_model(request: Request) -> Generator[Record, None, Portable]:
     return Portable(file, size, difference, scored, sentence)
 
 
-def _of_next_frames(request: Request) -> Generator[Record, None, Portable]:
-    """The portable file of a model of the next frames.
-
-    Raises:
-        UsageError: another form, precision or a calibration was asked for.
-    """
-    if (request.to, request.precision) != ("onnx", "fp32") or request.clips:
-        raise UsageError(
-            f"{request.model}: foretells frames, and such a model is written as onnx in fp32 only, which needs no "
-            "films to calibrate by. Leave --to, --precision and --calibrate out."
-        )
-    model = load_forecaster(request.model)
-    torch.set_num_threads(1)
-    file = request.out or model.folder / PORTABLE_NAME
-    yield Progress(f"writing {file.name}", 0, 1)
-    difference, sentence = keep_and_tell(model, file)
-    return Portable(file, file.stat().st_size, difference, None, sentence)
-
-
 def _export_named(request: Request) -> Export:
     if request.to not in EXPORTS:
         raise UsageError(f"--to {request.to}: there is no such form. There are: {', '.join(EXPORTS)}.")
-    module, _, attribute = EXPORTS[request.to].partition(":")
-    export: Export = getattr(import_module(module), attribute)()
+    export: Export = load_attribute(EXPORTS[request.to])()
     if request.precision not in export.precisions:
         has = ", ".join(export.precisions)
         raise UsageError(f"--precision {request.precision}: {request.to} is not written so here, but as {has}.")
@@ -151,12 +134,13 @@ def _file_name(export: Export, precision: Precision) -> str:
     return export.file_name if precision == "fp32" else f"{stem}-{precision}{dot}{suffix}"
 
 
-def _first_windows(request: Request, model: LoadedModel) -> Generator[Record, None, list[Pixels]]:
+def _first_windows(request: Request, model: LoadedModel) -> Generator[Event, None, list[Pixels]]:
     """The first window of some of the clips, evenly chosen; films that cannot be read are passed over."""
     if request.clips is None:
         return []
     try:
-        paths: Sequence[Path] = [film.path for film in read_labelled(request.clips, fewest_classes=1).films]
+        task = task_named(model.header.answer.task)
+        paths: Sequence[Path] = [film.path for film in task.read(request.clips, to_train=False).films]
     except DataError:
         paths = find_films([str(request.clips)])
     places = np.unique(np.linspace(0, len(paths) - 1, _CALIBRATION_FILMS).astype(int))
@@ -178,17 +162,17 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[Record, No
     return windows
 
 
-def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[Record, None, Scored | None]:
+def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[Event, None, Scored | None]:
     """The scores of both on labelled clips that the model has not seen, or on all if it has seen all of them.
 
     None, with a warning, if there is nothing labelled.
     """
     assert request.clips is not None
-    runtimes = [Predictor(runtime, rate=request.rate, threads=request.threads) for runtime in (model, made)]
+    predictors = [Predictor(runtime, rate=request.rate, threads=request.threads) for runtime in (model, made)]
     for split in (None, "all"):
         try:
-            before = yield from evaluate(runtimes[0], request.clips, split)
-            after = yield from evaluate(runtimes[1], request.clips, split)
+            before = yield from evaluate(predictors[0], request.model, request.clips, split)
+            after = yield from evaluate(predictors[1], request.model, request.clips, split)
         except DataError as error:
             why = error
         else:
@@ -197,7 +181,7 @@ def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[Record
     return None
 
 
-def kept(
+def write_checked(
     export: Export,
     model: LoadedModel,
     file: Path,
@@ -221,7 +205,7 @@ def kept(
     try:
         export.write(model, beside, precision, films)
         clips, made = _clips_for(model.spec, films), export.read(beside)
-        found = largest_difference(TorchRuntime(model), made, clips, windows=export.for_predict)
+        found = largest_difference(TorchRuntime(model), made, clips)
         if precision == "fp32" and not found <= TOLERANCE:
             raise ExportError(
                 f"{file}: not kept, since it does not answer as the model does: numbers differ by up to {found:.2g}, "
@@ -237,7 +221,7 @@ def kept(
     return found
 
 
-def told_of(model: LoadedModel, precision: Precision, difference: float, scored: Scored | None = None) -> str:
+def describe(model: LoadedModel, precision: Precision, difference: float, scored: Scored | None = None) -> str:
     """What a model card says of a portable file."""
     worth = f"; {scored}" if scored else ""
     if precision != "fp32" and not scored:
@@ -246,25 +230,28 @@ def told_of(model: LoadedModel, precision: Precision, difference: float, scored:
     return f"{precision}, its numbers at most {difference:.1e} from the model's{worth}{how}."
 
 
-def largest_difference(model: Runtime, made: Runtime, clips: Sequence[Pixels], windows: bool = True) -> float:
-    """How far what was made is from the model, at most, over all that it is asked.
+def largest_difference(model: Runtime, portable: Runtime, clips: Sequence[Pixels]) -> float:
+    """The largest difference between the outputs of a portable file and those of the model.
 
     Clips (batch, `CHUNKS`' longest, height, width, 3) are read whole and in chunks, from a fresh start and from the
-    model's own state; with `windows` their frames are also encoded and the features scored, as predict does. A
-    difference is that of two numbers, or its share of the model's where that is more than 1: sums grow with a film.
+    model's own state; where both split, their frames are also encoded and the features followed, as predict does. A
+    difference is that of two numbers, or its share of the model's number where that is more than 1: sums grow with a
+    film.
     """
     found = [0.0]
     for clip in clips:
-        found += _read_alike(model, made, clip) if model.streams else _whole_alike(model, made, clip)
-        for frames in clip if windows else ():
-            theirs = model.encode(frames)
-            found.append(_apart(made.encode(frames), theirs))
-            found += _followed_alike(model, made, theirs[None]) if model.streams else ()
-            found += [_scores_apart(made.score([theirs[:n]] * 2), model.score([theirs[:n]] * 2)) for n in CHUNKS]
+        found += _compare_reading(model, portable, clip) if model.streams else _compare_whole(model, portable, clip)
+        for frames in clip if model.splits and portable.splits else ():
+            features = model.encode(frames)
+            found.append(_difference(portable.encode(frames), features))
+            found += _compare_following(model, portable, features[None]) if model.streams else ()
+            for length in CHUNKS:
+                windows = np.stack([features[:length]] * 2)
+                found.append(_outputs_difference(portable.follow(windows)[0], model.follow(windows)[0]))
     return float(np.max(found))
 
 
-def _read_alike(model: Runtime, made: Runtime, clip: Pixels) -> Iterator[float]:
+def _compare_reading(model: Runtime, portable: Runtime, clip: Pixels) -> Iterator[float]:
     """The clip in chunks, each with the state of the one before; then the chunks, each with the model's state."""
     whole, end = model.read(clip)
     for chunk in CHUNKS:
@@ -272,50 +259,62 @@ def _read_alike(model: Runtime, made: Runtime, clip: Pixels) -> Iterator[float]:
         theirs: State | None = None
         for start in range(0, clip.shape[1], chunk):
             piece = clip[:, start : start + chunk]
-            scores, state = made.read(piece, state)
-            yield _apart(scores.steps, whole.steps[:, start : start + chunk])
+            outputs, state = portable.read(piece, state)
+            yield _steps_difference(outputs, whole, slice(start, start + chunk))
             if chunk == max(CHUNKS[1:-1]):
                 given, theirs = model.read(piece, before := theirs)
-                carried, after = made.read(piece, before)
-                yield max(_scores_apart(carried, given), _states_apart(after, theirs))
+                carried, after = portable.read(piece, before)
+                yield max(_outputs_difference(carried, given), _states_difference(after, theirs))
         assert state is not None
-        yield max(_apart(scores.clip, whole.clip), _states_apart(state, end))
+        yield max(_ends_difference(outputs, whole), _states_difference(state, end))
 
 
-def _followed_alike(model: Runtime, made: Runtime, features: Features) -> Iterator[float]:
+def _compare_following(model: Runtime, portable: Runtime, features: Features) -> Iterator[float]:
     """The features (1, time, width) in chunks, each with the state of the one before."""
     whole, end = model.follow(features)
     for chunk in CHUNKS:
         state: State | None = None
         for start in range(0, features.shape[1], chunk):
-            scores, state = made.follow(features[:, start : start + chunk], state)
-            yield _apart(scores.steps, whole.steps[:, start : start + chunk])
+            outputs, state = portable.follow(features[:, start : start + chunk], state)
+            yield _steps_difference(outputs, whole, slice(start, start + chunk))
         assert state is not None
-        yield max(_apart(scores.clip, whole.clip), _states_apart(state, end))
+        yield max(_ends_difference(outputs, whole), _states_difference(state, end))
 
 
-def _whole_alike(model: Runtime, made: Runtime, clip: Pixels) -> Iterator[float]:
+def _compare_whole(model: Runtime, portable: Runtime, clip: Pixels) -> Iterator[float]:
     """Whole clips of several lengths, for a model that takes no state."""
     for length in CHUNKS:
-        yield _scores_apart(made.read(clip[:, :length])[0], model.read(clip[:, :length])[0])
+        yield _outputs_difference(portable.read(clip[:, :length])[0], model.read(clip[:, :length])[0])
 
 
-def _scores_apart(one: WindowScores, other: WindowScores) -> float:
-    return max(_apart(one.clip, other.clip), _apart(one.steps, other.steps))
+_OF_CLIP = "clip"
+"""The output that has no time axis."""
 
 
-def _states_apart(one: State, other: State) -> float:
+def _steps_difference(piece: Outputs, whole: Outputs, steps: slice) -> float:
+    return max((_difference(piece[name], whole[name][:, steps]) for name in whole if name != _OF_CLIP), default=0.0)
+
+
+def _ends_difference(last: Outputs, whole: Outputs) -> float:
+    return _difference(last[_OF_CLIP], whole[_OF_CLIP]) if _OF_CLIP in whole else 0.0
+
+
+def _outputs_difference(one: Outputs, other: Outputs) -> float:
+    return max(_difference(one[name], other[name]) for name in other)
+
+
+def _states_difference(one: State, other: State) -> float:
     if set(one) != set(other):
         return np.inf
-    return max((_apart(one[name], other[name]) for name in one), default=0.0)
+    return max((_difference(one[name], other[name]) for name in one), default=0.0)
 
 
-def _apart(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
+def _difference(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
     if one.shape != other.shape:
         return np.inf
     first, second = one.astype(np.float64), other.astype(np.float64)
-    apart = np.abs(first - second) / np.maximum(1.0, np.abs(second))
-    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0.0))
+    difference = np.abs(first - second) / np.maximum(1.0, np.abs(second))
+    return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
 
 
 def _clips_for(spec: ModelSpec, films: Sequence[Pixels]) -> list[Pixels]:

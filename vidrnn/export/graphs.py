@@ -1,12 +1,15 @@
-"""A model as graphs that a portable form can be made of: frames and state in; scores, features and state out."""
+"""A model as graphs for portable files: frames and state in; outputs, features and state out."""
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,129 +18,102 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from vidrnn.config import ModelSpec
 from vidrnn.errors import ExportError
-from vidrnn.model.checkpoint import LoadedForecaster, LoadedModel
+from vidrnn.model.checkpoint import LoadedModel
+from vidrnn.model.header import HEADER_KEY
 from vidrnn.nets.classifier import Model, SequenceModel
-from vidrnn.nets.decoders.base import Scores
-from vidrnn.nets.frame_predictor import Forecaster, VectorBody
+from vidrnn.nets.network import Network, Outputs
+from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
-from vidrnn.nets.state import join
-from vidrnn.runtimes.base import StateTensor, next_of, past_encoder
+from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of, past_encoder
 
 Graph = TypeVar("Graph", bound=nn.Module)
 
 
 class WholeGraph(nn.Module):
-    """Frames and each tensor of the state -> clip scores, step scores, features, and each tensor of the new state."""
+    """Frames and each tensor of the state -> the outputs, the features, and each tensor of the new state.
 
-    def __init__(self, model: Model, names: Sequence[str]) -> None:
+    There are no features of a network that cannot be split behind its encoder.
+    """
+
+    def __init__(self, network: Network, names: Sequence[str]) -> None:
         super().__init__()
-        self.model = Model(model.encoder.folded(), _Telling(model.sequence)).eval()
-        self.names = tuple(names)
+        self.network = network
+        self.outputs, self.names = network.outputs, tuple(names)
+        if network.split is not None:
+            encoder, sequence = network.split
+            assert isinstance(sequence, SequenceModel)
+            self.network = Model(encoder.folded(), _WithFeatures(sequence)).eval()
 
     def forward(self, frames: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """`state` in the order of `names`."""
-        scores, after = self.model(frames, dict(zip(self.names, state, strict=True)))
-        return scores.clip, scores.steps, after[_FEATURES], *(after[name] for name in self.names)
+        """`frames` (batch, time, height, width, 3) uint8, `state` in the order of `names`."""
+        outputs, after = self.network(frames, dict(zip(self.names, state, strict=True)))
+        features = (after[_FEATURES],) if _FEATURES in after else ()
+        return *(outputs[name] for name in self.outputs), *features, *(after[name] for name in self.names)
 
 
 class HeadGraph(nn.Module):
-    """Features and each tensor of the state -> clip scores, step scores, and each tensor of the new state."""
+    """Features and each tensor of the state -> the outputs, and each tensor of the new state."""
 
-    def __init__(self, sequence: SequenceModel, names: Sequence[str]) -> None:
+    def __init__(self, sequence: nn.Module, outputs: Sequence[str], names: Sequence[str]) -> None:
         super().__init__()
         self.sequence = sequence
-        self.names = tuple(names)
+        self.outputs, self.names = tuple(outputs), tuple(names)
 
     def forward(self, features: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """(batch, time, width) and a state in the order of `names` -> (batch, classes), (batch, time, classes), ..."""
-        scores, after = self.sequence(features, dict(zip(self.names, state, strict=True)))
-        return scores.clip, scores.steps, *(after[name] for name in self.names)
-
-
-class StepGraph(nn.Module):
-    """One frame of each film and each tensor of the state -> the frame after it, and each tensor of the new state."""
-
-    def __init__(self, model: Forecaster, names: Sequence[str]) -> None:
-        super().__init__()
-        self.model = model
-        self.names = tuple(names)
-
-    def forward(self, frame: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """`frame` (batch, height, width, 3) uint8, `state` in the order of `names`."""
-        predicted, after = self.model(frame.unsqueeze(1), dict(zip(self.names, state, strict=True)))
-        return predicted[:, 0], *(after[name] for name in self.names)
+        """`features` (batch, time, width), `state` in the order of `names`."""
+        outputs, after = self.sequence(features, dict(zip(self.names, state, strict=True)))
+        return *(outputs[name] for name in self.outputs), *(after[name] for name in self.names)
 
 
 _FEATURES = "features"
 
 
-class _Telling(SequenceModel):
-    """A sequence model whose state also tells the features that it was given."""
+class _WithFeatures(SequenceModel):
+    """A sequence model whose new state also holds the features that went in."""
 
-    def __init__(self, told: SequenceModel) -> None:
+    def __init__(self, inner: SequenceModel) -> None:
         nn.Module.__init__(self)
-        self.told = told
+        self.inner = inner
 
     @property
     def streams(self) -> bool:
-        """As the model that is told of."""
-        return self.told.streams
+        """As the inner model."""
+        return self.inner.streams
 
     def forward(
         self, features: Tensor, state: Tensors | None = None, mask: Tensor | None = None
-    ) -> tuple[Scores, Tensors]:
-        """As the model that is told of."""
-        scores, after = self.told(features, state, mask)
-        return scores, {**after, _FEATURES: features}
+    ) -> tuple[Outputs, Tensors]:
+        """As the inner model."""
+        outputs, after = self.inner(features, state, mask)
+        return outputs, {**after, _FEATURES: features}
 
 
 def fresh_state(model: LoadedModel) -> dict[str, StateTensor]:
-    """What the model remembers at a fresh start, by name: what a clip leaves behind of which nothing is real.
+    """The tensors of a fresh state, by name.
 
     Raises:
-        ExportError: a tensor is not one number all over, so that it cannot be told in one.
+        ExportError: the elements of a tensor differ, so that one number cannot stand for them.
     """
-    if not model.network.streams:
-        return {}
-    frames = torch.zeros(1, 2, model.spec.height, model.spec.width, 3, dtype=torch.uint8)
     with torch.inference_mode():
-        _, state = model.network(frames, None, torch.zeros(1, 2, dtype=torch.bool))
-    return {name: _even(name, tensor, model.folder) for name, tensor in state.items()}
-
-
-def fresh_frames_state(model: LoadedForecaster) -> dict[str, StateTensor]:
-    """What a model of the next frames remembers at a fresh start, by name.
-
-    Raises:
-        ExportError: a tensor is not one number all over, so that it cannot be told in one.
-    """
-    network, spec = model.network, model.spec
-    with torch.inference_mode():
-        _, state = network(torch.zeros(1, 1, spec.height, spec.width, 3, dtype=torch.uint8))
-        state = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
-        if isinstance(network.body, VectorBody):
-            nothing = torch.zeros(1, 1, network.body.encoder.width)
-            _, fresh = network.body.head(nothing, None, torch.zeros(1, 1, dtype=torch.bool))
-            state |= join(head=fresh)
+        state = model.network.fresh_state(model.spec)
     return {name: _even(name, tensor, model.folder) for name, tensor in state.items()}
 
 
 def _even(name: str, tensor: Tensor, folder: Path) -> StateTensor:
     if bool((tensor != tensor.flatten()[0]).any()):
-        raise ExportError(f"{folder}: its {name} begins with several numbers, and one can be stored.")
-    return _told(tensor)
+        raise ExportError(f"{folder}: the elements of its fresh {name} differ, and one number can be stored for all.")
+    return _described(tensor)
 
 
-def _told(tensor: Tensor) -> StateTensor:
+def _described(tensor: Tensor) -> StateTensor:
     return StateTensor(tuple(tensor.shape[1:]), str(tensor.dtype).removeprefix("torch."), float(tensor.flatten()[0]))
 
 
 def examples(spec: ModelSpec, tensors: dict[str, StateTensor], batch: int = 2, time: int = 3) -> tuple[Tensor, ...]:
-    """Frames and a fresh state to trace a graph with; sizes that are not 1, which torch takes for constants."""
+    """Frames and a fresh state to trace a graph with; torch takes sizes of 1 for constants."""
     frames = torch.zeros(batch, time, spec.height, spec.width, 3, dtype=torch.uint8)
-    return frames, *(torch.from_numpy(tensor.made(batch)) for tensor in tensors.values())
+    return frames, *(torch.from_numpy(tensor.fresh_batch(batch)) for tensor in tensors.values())
 
 
 @contextmanager
@@ -153,31 +129,41 @@ def quietly() -> Iterator[None]:
         logging.disable(before)
 
 
+def metadata_of(model: LoadedModel, tensors: dict[str, StateTensor], head: bytes | None) -> dict[str, str]:
+    """What a portable file says of itself; `head` is the network from the features on."""
+    metadata = {
+        HEADER_KEY: model.header.to_json(),
+        STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
+        OUTPUTS_KEY: json.dumps(model.network.outputs),
+        STREAMS_KEY: "yes" if model.network.streams else "no",
+    }
+    return metadata if head is None else {**metadata, HEAD_KEY: base64.b64encode(head).decode("ascii")}
+
+
 def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
-    """The whole network: `frames` and the state -> `clip`, `steps`, `features`, and each tensor's `.next`."""
-    names = list(tensors)
-    outputs = ["clip", "steps", "features", *map(next_of, names)]
-    graph = _with_onnx_layers(WholeGraph(model.network, names))
-    return _traced(graph, examples(model.spec, tensors), ["frames", *names], outputs)
+    """The whole network: `frames` and the state -> the outputs, `features` if it splits, and each tensor's `.next`."""
+    network, names = model.network, list(tensors)
+    features = ["features"] if network.split is not None else []
+    graph = _with_onnx_layers(WholeGraph(network, names))
+    inputs = examples(model.spec, tensors, time=1 if network.step_by_step else 3)
+    outputs = [*network.outputs, *features, *map(next_of, names)]
+    return _traced(graph, inputs, ["frames", *names], outputs, any_time=not network.step_by_step)
 
 
-def head_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
-    """The network from the features on: `features` and its part of the state -> `clip`, `steps`, each one's `.next`."""
+def head_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto | None:
+    """The network from the features on: `features` and its part of the state -> the outputs, and each one's `.next`.
+
+    None for a network that cannot be split there.
+    """
+    if model.network.split is None:
+        return None
+    encoder, sequence = model.network.split
     names = past_encoder(tensors)
-    features = torch.zeros(2, 3, model.network.encoder.width)
-    state = (torch.from_numpy(tensors[name].made(2)) for name in names)
-    graph = _with_onnx_layers(HeadGraph(model.network.sequence, names))
-    outputs = ["clip", "steps", *map(next_of, names)]
-    return _traced(graph, (features, *state), ["features", *names], outputs)
-
-
-def step_as_onnx(model: LoadedForecaster, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
-    """A model of the next frames: `frame` and the state -> `next`, and each tensor's `.next`."""
-    names = list(tensors)
-    frame = torch.zeros(2, model.spec.height, model.spec.width, 3, dtype=torch.uint8)
-    inputs = (frame, *(torch.from_numpy(tensor.made(2)) for tensor in tensors.values()))
-    graph = _with_onnx_layers(StepGraph(model.network, names))
-    return _traced(graph, inputs, ["frame", *names], ["next", *map(next_of, names)])
+    features = torch.zeros(2, 3, encoder.width)
+    state = (torch.from_numpy(tensors[name].fresh_batch(2)) for name in names)
+    graph = _with_onnx_layers(HeadGraph(sequence, model.network.outputs, names))
+    outputs = [*model.network.outputs, *map(next_of, names)]
+    return _traced(graph, (features, *state), ["features", *names], outputs, any_time=True)
 
 
 Hidden = Tensor | tuple[Tensor, ...]
@@ -192,17 +178,20 @@ _STATES = {"RNN": ("hidden",), "GRU": ("hidden",), "LSTM": ("hidden", "cell")}
 _MORE: dict[str, dict[str, int]] = {"GRU": {"linear_before_reset": 1}}
 """torch's reset gate acts after the recurrent matrix."""
 _DIRECTIONS = {1: "forward", 2: "bidirectional"}
-_OVER_TIME = ("frames", "features", "steps")
+_OVER_TIME = ("frames", "features", "steps", "next")
 """Inputs and outputs that have a second axis of any length."""
 
 
-def _traced(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str]) -> onnx.ModelProto:
-    """The graph as ONNX, batch and time of any size.
+def _traced(
+    graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outputs: list[str], *, any_time: bool
+) -> onnx.ModelProto:
+    """The graph as ONNX, for any batch and, with `any_time`, for any number of frames at once; otherwise for one.
 
     Raises:
         ExportError: it holds something that has no portable form.
     """
-    free = [{0: Dim.DYNAMIC, 1: Dim.DYNAMIC} if name in _OVER_TIME else {0: Dim.DYNAMIC} for name in names]
+    over_time = _OVER_TIME if any_time else ()
+    free = [{0: Dim.DYNAMIC, 1: Dim.DYNAMIC} if name in over_time else {0: Dim.DYNAMIC} for name in names]
     shapes = (free[0], tuple(free[1:])) if len(free) > 1 else (free[0],)  # the state is gathered into one argument
     try:
         with quietly():
@@ -219,7 +208,7 @@ def _traced(graph: nn.Module, inputs: tuple[Tensor, ...], names: list[str], outp
     except torch.onnx.errors.OnnxExporterError as error:
         raise ExportError(f"The model cannot be written as ONNX: {_origin(error)}") from None
     assert program is not None
-    return _bare(program.model_proto)
+    return _bare(program.model_proto, over_time)
 
 
 def _origin(error: BaseException) -> str:
@@ -230,14 +219,14 @@ def _origin(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
+def _bare(model: onnx.ModelProto, over_time: Sequence[str]) -> onnx.ModelProto:
     """The graph without what its making left in it: source lines with paths of this machine, and traced sizes."""
     del model.metadata_props[:]
     _clear(model.graph)
     for value in (*model.graph.input, *model.graph.output):
         shape = value.type.tensor_type.shape.dim
         shape[0].dim_param = "batch"
-        if value.name in _OVER_TIME:
+        if value.name in over_time:
             shape[1].dim_param = "time"
     return model
 

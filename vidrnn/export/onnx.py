@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,10 +13,10 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from vidrnn.export.base import Export, Precision
-from vidrnn.export.graphs import fresh_state, head_as_onnx, quietly, whole_as_onnx
+from vidrnn.export.graphs import fresh_state, head_as_onnx, metadata_of, quietly, whole_as_onnx
 from vidrnn.model.checkpoint import LoadedModel
-from vidrnn.model.header import HEADER_KEY, PORTABLE_NAME
-from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Runtime, StateTensor
+from vidrnn.model.header import PORTABLE_NAME
+from vidrnn.runtimes.base import Runtime, StateTensor
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.values import Pixels
 
@@ -38,16 +35,10 @@ class OnnxExport(Export):
         tensors = fresh_state(model)
         whole, head = whole_as_onnx(model, tensors), head_as_onnx(model, tensors)
         if precision == "fp16":
-            whole, head = _stored_in_halves(whole), _stored_in_halves(head)
+            whole, head = _stored_in_halves(whole), head and _stored_in_halves(head)
         elif precision == "int8":
             whole = _in_bytes(whole, tensors, calibration)
-        metadata = {
-            HEADER_KEY: model.header.to_json(),
-            STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
-            STREAMS_KEY: "yes" if model.network.streams else "no",
-            CARRIES_KEY: "yes" if model.network.streams else "no",
-            HEAD_KEY: base64.b64encode(head.SerializeToString()).decode("ascii"),
-        }
+        metadata = metadata_of(model, tensors, head and head.SerializeToString())
         onnx.helper.set_model_props(whole, metadata)
         file.write_bytes(whole.SerializeToString())
 
@@ -80,7 +71,7 @@ def _in_bytes(
 
     The head stays as it is: a recurrent state would gather what rounding loses.
     """
-    clips = iter([{"frames": clip[None], **{n: t.made(1) for n, t in tensors.items()}} for clip in calibration])
+    clips = iter([{"frames": clip[None], **{n: t.fresh_batch(1) for n, t in tensors.items()}} for clip in calibration])
     with TemporaryDirectory() as folder, quietly():
         made = Path(folder) / "model.onnx"
         quantize_static(

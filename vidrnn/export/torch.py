@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.export import Dim
+from typing_extensions import override
 
-from vidrnn.config import ModelHeader
 from vidrnn.errors import ExportError
 from vidrnn.export.base import Export, Precision
-from vidrnn.export.graphs import WholeGraph, examples, fresh_state, quietly
+from vidrnn.export.graphs import WholeGraph, examples, fresh_state, metadata_of, quietly
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
-from vidrnn.runtimes.base import STATE_KEY, Runtime, State, StateTensor
-from vidrnn.values import Pixels, WindowScores
+from vidrnn.model.metadata import ModelHeader
+from vidrnn.runtimes.base import OUTPUTS_KEY, STATE_KEY, Outputs, Runtime, State, StateTensor, joined_steps
+from vidrnn.values import Pixels
 
 
 class TorchExport(Export):
@@ -43,10 +43,7 @@ class TorchExport(Export):
         shapes = ({0: Dim.DYNAMIC}, tuple({0: Dim.DYNAMIC} for _ in tensors))
         with quietly():
             program = torch.export.export(WholeGraph(model.network, list(tensors)), inputs, dynamic_shapes=shapes)
-            beside = {
-                HEADER_KEY: model.header.to_json(),
-                STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
-            }
+            beside = metadata_of(model, tensors, None)
             torch.export.save(program, file, extra_files=beside)
 
     def read(self, file: Path) -> Runtime:
@@ -55,29 +52,41 @@ class TorchExport(Export):
 
 
 class _StepProgram(Runtime):
-    """A program read back; it scores streams only, since it has no way in behind the encoder."""
+    """A program read back. It goes frame by frame, since it has no way in behind the encoder."""
 
     def __init__(self, file: Path) -> None:
-        beside = {HEADER_KEY: "", STATE_KEY: ""}
+        beside = {HEADER_KEY: "", STATE_KEY: "", OUTPUTS_KEY: ""}
         with quietly():
             self._step = torch.export.load(file, extra_files=beside).module()
         self._header = ModelHeader.from_json(beside[HEADER_KEY], str(file))
         self.handling = self._header.handling
-        self._tensors = {name: StateTensor(**told) for name, told in json.loads(beside[STATE_KEY]).items()}
+        self._outputs = json.loads(beside[OUTPUTS_KEY])
+        self._tensors = {name: StateTensor(**known) for name, known in json.loads(beside[STATE_KEY]).items()}
 
     @property
+    @override
+    def header(self) -> ModelHeader:
+        return self._header
+
+    @property
+    @override
     def streams(self) -> bool:
-        """As the contract says."""
         return True
 
-    def read(self, frames: Pixels, state: State | None = None) -> tuple[WindowScores, State]:
-        """As the contract says."""
+    @property
+    @override
+    def splits(self) -> bool:
+        return False
+
+    @override
+    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
         tensors = self._tensors.items()
-        held = [torch.from_numpy((state or {}).get(name, tensor.made(len(frames)))) for name, tensor in tensors]
-        steps = []
+        held = [torch.from_numpy((state or {}).get(name, tensor.fresh_batch(len(frames)))) for name, tensor in tensors]
+        steps: list[Outputs] = []
         with torch.no_grad():
             for place in range(frames.shape[1]):
-                clip, step, _, *held = self._step(torch.from_numpy(frames[:, place : place + 1]), *held)
-                steps.append(np.asarray(step.double()))
+                found = self._step(torch.from_numpy(np.ascontiguousarray(frames[:, place : place + 1])), *held)
+                steps.append({name: np.asarray(one) for name, one in zip(self._outputs, found, strict=False)})
+                held = list(found[len(found) - len(held) :])
         after = {name: np.asarray(tensor) for name, tensor in zip(self._tensors, held, strict=True)}
-        return WindowScores(np.asarray(clip.double()), np.concatenate(steps, 1)), after
+        return joined_steps(steps), after

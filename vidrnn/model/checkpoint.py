@@ -6,11 +6,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,20 +19,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from vidrnn.config import ModelHeader, ModelSpec
 from vidrnn.errors import ModelError, RunError, UsageError
 from vidrnn.model.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
-from vidrnn.nets.classifier import Model, build_model
-from vidrnn.nets.frame_predictor import Forecaster, build_forecaster
+from vidrnn.model.metadata import ModelHeader
+from vidrnn.nets.network import Network, build_network
+from vidrnn.nets.spec import ModelSpec
 
 CARD_NAME = "README.md"
 
 
-Network = TypeVar("Network", bound=nn.Module)
-
-
 @dataclass(frozen=True)
-class Loaded(Generic[Network]):
+class LoadedModel:
     """A network ready to be asked, and its header."""
 
     network: Network
@@ -47,10 +44,6 @@ class Loaded(Generic[Network]):
     def on(self, device: str) -> Self:
         """The same model, computing on `device`."""
         return replace(self, network=self.network.to(device))
-
-
-LoadedModel = Loaded[Model]
-LoadedForecaster = Loaded[Forecaster]
 
 
 def save_model(folder: Path, network: nn.Module, header: ModelHeader, card: str) -> None:
@@ -72,25 +65,10 @@ def load_model(path: Path) -> LoadedModel:
     Raises:
         ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
     """
-    return _loaded(path, "classify", build_model)
-
-
-def load_forecaster(path: Path) -> LoadedForecaster:
-    """Read a model of the next frames; otherwise as `load_model`.
-
-    Raises:
-        ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
-    """
-    return _loaded(path, "next-frame", build_forecaster)
-
-
-def _loaded(path: Path, task: str, build: Callable[[ModelSpec], Network]) -> Loaded[Network]:
     file = find_weights(path)
     header = read_header(file)
-    if header.spec.task != task:
-        raise ModelError(f"{path}: is a model of the task {header.spec.task}; what was asked needs one of {task}.")
     try:
-        network = build(header.spec)
+        network = build_network(header.spec, header.answer)
     except UsageError as error:
         raise ModelError(f"{path}: made of parts that this vidrnn lacks. {error} Update vidrnn.") from None
     try:
@@ -101,7 +79,7 @@ def _loaded(path: Path, task: str, build: Callable[[ModelSpec], Network]) -> Loa
         raise ModelError(
             f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
         ) from None
-    return Loaded(network.eval().requires_grad_(False), header, file.parent)
+    return LoadedModel(network.eval().requires_grad_(False), header, file.parent)
 
 
 def stored_tensor(path: Path, name: str) -> NDArray[np.float32]:

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidrnn.errors import ModelError
-from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Sampling, Size
+from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Forecast, Handling, Sampling, Size
 
 if TYPE_CHECKING:
-    from vidrnn.config import ModelHeader
+    from vidrnn.model.metadata import ModelHeader
 
 WEIGHTS_NAME = "model.safetensors"
 PORTABLE_NAME = "model.onnx"
 OPENVINO_NAME = "model.xml"
 HEADER_KEY = "vidrnn"
 """Under which a file's metadata hold the header."""
-
-
-_FORETELLS = (b'"task":"next-frame"', rb"\"task\":\"next-frame\"")
-"""How the header of a model of the next frames says so: as it is, and as a string in JSON."""
 
 
 def shipped_models() -> Path:
@@ -56,66 +51,67 @@ def find_portable(path: Path, name: str = PORTABLE_NAME) -> Path | None:
     return next((file for file in (path / "model" / name, path / name) if file.is_file()), None)
 
 
-def foretells_frames(path: Path) -> bool:
-    """Whether `path` stands for a model of the next frames, by what its file says; a missing one is none."""
-    places = (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, path)
-    file = find_portable(path) or next((one for one in places if one.is_file()), None)
-    if file is None or not file.stat().st_size:
-        return False
-    with file.open("rb") as bytes_of, mmap(bytes_of.fileno(), 0, access=ACCESS_READ) as told:
-        return any(told.find(mark) >= 0 for mark in _FORETELLS)
-
-
 def read_header(file: Path) -> ModelHeader:
     """The header of a weights file, without reading its weights.
 
     Raises:
-        ModelError: the file is damaged, is not vidrnn's, or is newer than this vidrnn.
+        ModelError: the file is damaged, is not vidrnn's, or is of another version of vidrnn.
     """
-    from safetensors import SafetensorError, safe_open
+    from vidrnn.model.metadata import ModelHeader
 
-    from vidrnn.config import ModelHeader
+    return ModelHeader.from_json(_metadata(file)[HEADER_KEY], source=str(file))
+
+
+def _metadata(file: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(file, framework="np") as tensors:
-            metadata = tensors.metadata() or {}
+            metadata: dict[str, str] = tensors.metadata() or {}
     except (SafetensorError, OSError) as error:
         found = str(error).strip().splitlines()[0].rstrip(".:")
         raise ModelError(f"{file}: not a whole safetensors file ({found}). Copy the model again.") from None
     if HEADER_KEY not in metadata:
         raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")
-    return ModelHeader.from_json(metadata[HEADER_KEY], source=str(file))
-
-
-def read_frames_handling(text: str, source: str) -> FramesHandling | None:
-    """How a model of the next frames is fed and read, from the JSON of its header; None if it is of another task.
-
-    Raises:
-        ModelError: the text is damaged, or from a newer vidrnn.
-    """
-    if _FORETELLS[0].decode() not in text:
-        return None
-    from vidrnn.config import ModelHeader
-
-    return ModelHeader.from_json(text, source).frames_handling
+    return metadata
 
 
 def read_handling(text: str, source: str) -> Handling:
-    """How a model is fed and read, from the JSON of its header; the rest of it is left alone, since checking it all
-    takes longer than reading a short film.
+    """How a model is fed and its outputs are read, from the JSON of its header.
+
+    The rest of the header is not checked, since that takes longer than reading a short film.
 
     Raises:
-        ModelError: the text is damaged, or from a newer vidrnn.
+        ModelError: the text is damaged, or from another version of vidrnn.
     """
     try:
-        told = json.loads(text)
-        spec = told["spec"]
-        if told["format_version"] <= FORMAT_VERSION:
-            size, sampling = Size(spec["height"], spec["width"]), Sampling(spec["frames"], spec["spacing_seconds"])
-            reset = spec.get("reset", "window")
-            return Handling(tuple(spec["classes"]), size, sampling, told["temperature"], reset)
+        header = json.loads(text)
+        if header["format_version"] == FORMAT_VERSION:
+            return _handling(header)
     except (ValueError, KeyError, TypeError):
-        pass  # what is wrong with it is told by who reads all of it
-    from vidrnn.config import ModelHeader
+        pass  # reading the whole header says what is wrong with it
+    from vidrnn.model.metadata import ModelHeader
 
     return ModelHeader.from_json(text, source).handling
+
+
+def _handling(header: dict[str, Any]) -> Handling:
+    spec, answer = header["spec"], header["answer"]
+    known = {name: answer.get(name) for name in ("task", "kind", "resolution", "background", "unit")}
+    forecast = spec.get("forecast")
+    return Handling(
+        answer=AnswerSpec(**known, classes=tuple(answer["classes"])),
+        decision=DecisionRule.of(header["decision"]),
+        size=Size(spec["height"], spec["width"]),
+        sampling=Sampling(spec["frames"], spec["spacing_seconds"]),
+        forecast=forecast and Forecast(forecast["context"], forecast["horizon"], 1 if forecast["grey"] else 3),
+    )
+
+
+def read_weights_handling(file: Path) -> Handling:
+    """How a model is fed and its outputs are read, from its weights file; the weights are not read.
+
+    Raises:
+        ModelError: the file is damaged, is not vidrnn's, or is of another version.
+    """
+    return read_handling(_metadata(file)[HEADER_KEY], str(file))

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import override
 
-from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec, RunConfig
-from vidrnn.errors import UsageError
+from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.nets.decoders import TASKS
-from vidrnn.nets.decoders.base import Scores, Task
+from vidrnn.nets.decoders.base import Outputs, Task
 from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
+from vidrnn.nets.network import Network, blank_frames
 from vidrnn.nets.readouts import READOUTS
+from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.nets.state import State, before_first, changes, join, last_of, part_of
-from vidrnn.values import Size
+from vidrnn.registry import load_member
+from vidrnn.values import AnswerSpec, Size
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
 """On a processor few enough to stay in its caches: with 32 a picture takes a third longer."""
@@ -52,7 +54,9 @@ class SequenceModel(nn.Module):
         """Whether a film can be read in pieces with the state handed on."""
         return self.head.streams
 
-    def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
+    def forward(
+        self, features: Tensor, state: State | None = None, mask: Tensor | None = None
+    ) -> tuple[Outputs, State]:
         """Features (batch, time, width) -> scores, and the state to read on from, if the head streams."""
         if state and not self.streams:
             raise ValueError("a head that sees whole clips only takes no state")
@@ -65,8 +69,16 @@ class SequenceModel(nn.Module):
         return scores, join(motion=motion_state, head=head_state, task=task_state)
 
 
-class Model(nn.Module):
-    """Frames -> scores. Law: cut the time axis anywhere, hand the state on, and nothing changes."""
+class Model(Network):
+    """Frames -> scores of classes, for the clip and at each step."""
+
+    outputs = ("clip", "steps")
+
+    @classmethod
+    @override
+    def build(cls, spec: ModelSpec, answer: AnswerSpec) -> Model:
+        encoder = build_encoder(spec.encoder, spec.size)
+        return cls(encoder, build_sequence(encoder.width, spec.head, spec.readout, len(answer.classes)))
 
     def __init__(self, encoder: Encoder, sequence: SequenceModel) -> None:
         super().__init__()
@@ -78,17 +90,20 @@ class Model(nn.Module):
         """Whether a film can be read in pieces with the state handed on."""
         return self.sequence.streams
 
-    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
-        """Read on from `state`.
+    @property
+    @override
+    def split(self) -> tuple[Encoder, SequenceModel]:
+        return self.encoder, self.sequence
 
-        Args:
-            frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
-            state: what this model returned for the frames before; None is a fresh start.
-            mask: (batch, time) bool, True for real frames, which come before the padding; None if all are real.
+    @override
+    def fresh_state(self, spec: ModelSpec) -> State:
+        if not self.streams:
+            return {}
+        state: State = self(blank_frames(spec, 2), None, torch.zeros(1, 2, dtype=torch.bool))[1]
+        return state
 
-        Returns:
-            scores for the frames since the fresh start and for each frame given, and the state.
-        """
+    @override
+    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Outputs, State]:
         before, encoder_state = part_of(state, "encoder"), State()
         if self.encoder.differences:
             encoder_state = last_of(frames, before, mask) if self.streams else {}
@@ -97,25 +112,13 @@ class Model(nn.Module):
         return scores, join(encoder=encoder_state) | sequence_state
 
 
-def member_of(family: dict[str, str], flag: str, name: str) -> Any:
-    """The class that a family's table gives for `name`.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if name not in family:
-        raise UsageError(f"{flag} {name}: there is none of that name. There are: {', '.join(family)}.")
-    module, _, attribute = family[name].partition(":")
-    return getattr(import_module(module), attribute)
-
-
 def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     """An encoder with fresh weights.
 
     Raises:
         UsageError: there is none of that name.
     """
-    encoder = member_of(ENCODERS, "--encoder", config.name)
+    encoder = load_member(ENCODERS, "--encoder", config.name)
     if config.name not in LEARNT_HERE:
         known: Encoder = encoder(config.name)
         return known
@@ -129,15 +132,9 @@ def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> 
     Raises:
         UsageError: there is no head or readout of that name.
     """
-    built: Head = member_of(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
-    pooling = member_of(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, member_of(TASKS, "--task", "classify")(pooling, built.size, classes), head.motion)
-
-
-def build_model(spec: ModelSpec) -> Model:
-    """The network that `spec` describes, with fresh weights."""
-    encoder = build_encoder(spec.encoder, spec.size)
-    return Model(encoder, build_sequence(encoder.width, spec.head, spec.readout, len(spec.classes)))
+    built: Head = load_member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
+    pooling = load_member(READOUTS, "--readout", readout)(built.size)
+    return SequenceModel(built, load_member(TASKS, "--task", "classify")(pooling, built.size, classes), head.motion)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -160,8 +157,8 @@ def refuse_unknown(config: RunConfig) -> None:
         UsageError: there is no encoder, head or readout of that name.
     """
     if config.encoder != "auto":
-        member_of(ENCODERS, "--encoder", config.encoder)
-    member_of(HEADS, "--head", config.head.name)
+        load_member(ENCODERS, "--encoder", config.encoder)
+    load_member(HEADS, "--head", config.head.name)
 
 
 def encoding_of(encoder: Encoder) -> Encode:

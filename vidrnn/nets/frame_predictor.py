@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from vidrnn.config import HeadConfig, ModelSpec
+from vidrnn.config import HeadConfig
 from vidrnn.errors import UsageError
-from vidrnn.nets.classifier import build_encoder, member_of
+from vidrnn.nets.classifier import build_encoder
 from vidrnn.nets.encoders.base import Encoder, luma
 from vidrnn.nets.encoders.pyramid import SHRINKS, Pyramid
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.heads.base import Head, PictureHead
+from vidrnn.nets.network import Network, Outputs, blank_frames
 from vidrnn.nets.painters import PAINTERS, Motion, Painter
+from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State, before_first, join, last_of, part_of
-from vidrnn.values import Size
+from vidrnn.registry import load_member
+from vidrnn.values import AnswerSpec, Size
 
 _FINE_WIDTH = 48
 _VECTOR_MAP_WIDTH = 64
@@ -26,7 +30,7 @@ class PictureBody(nn.Module):
     def __init__(self, channels: int, head: HeadConfig) -> None:
         super().__init__()
         self.encoder = Pyramid(channels, _FINE_WIDTH, head.size)
-        self.head: PictureHead = member_of(PICTURE_HEADS, "--head", head.name)(head.size, head)
+        self.head: PictureHead = load_member(PICTURE_HEADS, "--head", head.name)(head.size, head)
         self.width = _FINE_WIDTH
         self.up = nn.Sequential(
             nn.Conv2d(head.size, 4 * self.width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1)
@@ -50,7 +54,7 @@ class VectorBody(nn.Module):
     def __init__(self, encoder: Encoder, head: HeadConfig, size: Size) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head: Head = member_of(HEADS, "--head", head.name)(encoder.width, head)
+        self.head: Head = load_member(HEADS, "--head", head.name)(encoder.width, head)
         if not self.head.streams:
             raise UsageError("--bidirectional: a head that reads both ways would see the frame that it is to predict.")
         self.width = _FINE_WIDTH
@@ -77,12 +81,23 @@ class VectorBody(nn.Module):
         return imagined
 
 
-class Forecaster(nn.Module):
-    """Frames -> the frame after each.
+class FramePredictor(Network):
+    """Frames -> the frame after each. A prediction depends only on the frames before it."""
 
-    Laws: cut the time axis anywhere, hand the state on, and nothing changes; what is said of a frame depends on those
-    before it only.
-    """
+    outputs = ("next",)
+    step_by_step = True
+
+    @classmethod
+    @override
+    def build(cls, spec: ModelSpec, answer: AnswerSpec) -> FramePredictor:
+        assert spec.forecast is not None
+        forecast, head, size = spec.forecast, spec.head, padded_size(spec.size)
+        body: PictureBody | VectorBody
+        if head.name in PICTURE_HEADS:
+            body = PictureBody(forecast.channels, head)
+        else:
+            body = VectorBody(build_encoder(spec.encoder, size), head, size)
+        return cls(body, PAINTERS[forecast.decoder](body.width, forecast.channels), spec.size, forecast.faint)
 
     def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size, faint: float = 0.0) -> None:
         super().__init__()
@@ -109,18 +124,25 @@ class Forecaster(nn.Module):
         """Of a picture: 1 if it is grey, else 3."""
         return self.painter.channels
 
-    def forward(self, frames: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Read on from `state`, None for a fresh start.
+    @property
+    @override
+    def streams(self) -> bool:
+        return True
 
-        Args:
-            frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
-            state: what this model returned for the frames before.
+    @override
+    def fresh_state(self, spec: ModelSpec) -> State:
+        state = {name: torch.zeros_like(tensor) for name, tensor in self(blank_frames(spec, 1))[1].items()}
+        if isinstance(self.body, VectorBody):
+            nothing = torch.zeros(1, 1, self.body.encoder.width)
+            state |= join(head=self.body.head(nothing, None, torch.zeros(1, 1, dtype=torch.bool))[1])
+        return state
 
-        Returns:
-            the frame after each, (batch, time, height, width, channels) in [0, 1], and the state.
-        """
+    @override
+    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Outputs, State]:
+        if mask is not None:
+            raise ValueError("a network that predicts frames reads no padding")
         predicted, state = self.read(self.pictures_of(frames), state)
-        return self.shown(predicted).permute(0, 1, 3, 4, 2), state
+        return {"next": self.shown(predicted).permute(0, 1, 3, 4, 2)}, state
 
     def shown(self, predicted: Tensor) -> Tensor:
         """What was painted, held to [0, 1] and, where films are mostly black, without what is all too faint."""
@@ -183,22 +205,6 @@ def padded_size(size: Size) -> Size:
     return Size(-(-size.height // SHRINKS) * SHRINKS, -(-size.width // SHRINKS) * SHRINKS)
 
 
-def build_forecaster(spec: ModelSpec) -> Forecaster:
-    """The network that `spec` describes, with fresh weights.
-
-    Raises:
-        UsageError: there is no such head, encoder or painter, or they do not go together.
-    """
-    assert spec.forecast is not None
-    forecast, head, size = spec.forecast, spec.head, padded_size(spec.size)
-    body: PictureBody | VectorBody
-    if head.name in PICTURE_HEADS:
-        body = PictureBody(forecast.channels, head)
-    else:
-        body = VectorBody(build_encoder(spec.encoder, size), head, size)
-    return Forecaster(body, PAINTERS[forecast.paint](body.width, forecast.channels), spec.size, forecast.faint)
-
-
 def _convolutions(entering: int, width: int) -> nn.Sequential:
     """Two convolutions of 3x3, each rectified."""
     layers = [
@@ -216,5 +222,5 @@ def _apart(steps: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _known(pictures: Tensor, state: State | None) -> Tensor:
     """(batch, time): 1, or 0 for a picture before which there was none."""
-    first = state["seen"].unsqueeze(1) if state else torch.zeros_like(pictures[:, :1, 0, 0, 0])
+    first = state["seen"] if state else torch.zeros_like(pictures[:, :1, 0, 0, 0])
     return torch.cat([first, torch.ones_like(pictures[:, 1:, 0, 0, 0])], 1)

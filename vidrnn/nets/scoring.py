@@ -1,4 +1,4 @@
-"""A network scores windows of features: what training, and the runtime that is torch, judge by."""
+"""A network scores windows of features: training judges by these scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from vidrnn.nets.classifier import SequenceModel
-from vidrnn.values import Floats, WindowScores
+from vidrnn.values import Floats
 from vidrnn.video.sampling import default_hop, window_starts
 
 _WINDOWS_AT_ONCE = 256
@@ -17,12 +17,12 @@ _WINDOWS_AT_ONCE = 256
 Features = NDArray[np.float32]
 
 
-def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> WindowScores:
-    """The scores of windows (steps, width) that all have the same number of steps."""
+def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> Floats:
+    """The scores (windows, classes) of windows (steps, width) that all have the same number of steps."""
     device = next(sequence.parameters()).device
     with torch.inference_mode():
-        scores, _ = sequence(torch.from_numpy(np.stack(windows)).to(device))
-    return WindowScores(np.asarray(scores.clip.double().cpu()), np.asarray(scores.steps.double().cpu()))
+        outputs, _ = sequence(torch.from_numpy(np.stack(windows)).to(device))
+    return np.asarray(outputs["clip"].double().cpu())
 
 
 def score_clips(
@@ -45,7 +45,7 @@ def score_clips(
     scores: dict[int, Floats] = {}
     for places in by_length.values():
         for some in _portions(places, _WINDOWS_AT_ONCE):
-            scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]).clip, strict=True))
+            scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]), strict=True))
     table = np.stack([scores[place] for place in range(len(windows))])
     who = np.asarray(owners)
     return np.stack([table[who == owner].mean(0) for owner in range(owners[-1] + 1)])

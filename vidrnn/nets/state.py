@@ -37,15 +37,15 @@ def changes(steps: Tensor, state: State | None) -> Tensor:
 
 
 def last_of(steps: Tensor, state: State | None, mask: Tensor | None) -> State:
-    """The state to go on from after these steps: the last real one, and whether there was any (0 or 1)."""
+    """The state after these steps (batch, time, ...): the last real one, and whether there was one, (batch, 1)."""
     if mask is None:
         # the shape, not len(), which a tracer would take for a constant
-        return {"last": steps[:, -1], "seen": torch.ones(steps.shape[0], device=steps.device)}
+        return {"last": steps[:, -1], "seen": torch.ones(steps.shape[0], 1, device=steps.device)}
     count = mask.sum(1)
     last = steps[torch.arange(len(steps), device=steps.device), (count - 1).clamp(min=0)]
-    before = state or {"last": torch.zeros_like(last), "seen": torch.zeros(len(steps), device=steps.device)}
+    before = state or {"last": torch.zeros_like(last), "seen": torch.zeros(len(steps), 1, device=steps.device)}
     read = (count > 0).view(-1, *[1] * (last.ndim - 1))
     return {
         "last": torch.where(read, last, before["last"]),
-        "seen": torch.maximum((count > 0).to(before["seen"].dtype), before["seen"]),
+        "seen": torch.maximum((count > 0).unsqueeze(1).to(before["seen"].dtype), before["seen"]),
     }

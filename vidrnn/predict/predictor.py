@@ -1,12 +1,12 @@
-"""A model reads films: a whole film is a stream fed to its end, decoded in one thread and encoded in others."""
+"""A model reads films: a whole film is a stream fed to its end, decoded in one thread and prepared in others."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,19 +14,38 @@ from typing import Any
 import numpy as np
 
 from vidrnn.errors import FilmError, ModelError, UsageError
-from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
-from vidrnn.predict.stream import Stream, reader_of
-from vidrnn.runtimes import FRAME_RUNTIMES, RUNTIMES
-from vidrnn.runtimes.base import Features, FrameRuntime, Runtime
+from vidrnn.model.header import (
+    OPENVINO_NAME,
+    PORTABLE_NAME,
+    WEIGHTS_NAME,
+    find_portable,
+    find_weights,
+    read_weights_handling,
+)
+from vidrnn.predict.stream import Settled, Stream, Track
+from vidrnn.registry import load_attribute
+from vidrnn.runtimes import RUNTIMES
+from vidrnn.runtimes.base import Runtime
+from vidrnn.tasks.base import Task, task_named
 from vidrnn.threads import in_order
-from vidrnn.timeline.segments import FilmScores, Reading, Scores, prediction
-from vidrnn.values import FilmFailure, FilmPrediction, Floats, Reset
-from vidrnn.video.cuts import CutFinder, SmallPictures, small_pictures
+from vidrnn.timeline.reading import ObservedReader, Reader
+from vidrnn.values import (
+    DecisionRule,
+    FilmFailure,
+    FilmMoments,
+    FilmPrediction,
+    Floats,
+    Handling,
+    Pixels,
+    PredictionOptions,
+    Segment,
+    Timeline,
+)
 from vidrnn.video.prefetch import Chunk, decoded
 from vidrnn.video.reader import open_film
 
-HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
-"""Found on films joined of clips (benchmarks/long_films.py): they cost no frame, and leave fewer false boundaries."""
+Observe = Callable[[Path], Callable[[Pixels], None]]
+"""From a film to what is called with each piece of its frames (count, height, width, 3), in order."""
 
 
 @dataclass(frozen=True)
@@ -34,131 +53,172 @@ class Predictor:
     """A model ready to read films."""
 
     model: Runtime
+    rule: DecisionRule | None = None
+    """How outputs become answers; None: as the model stores it."""
     rate: float | None = None
-    """Frames per second of films that are folders of pictures."""
+    """Frames per second of films that are folders of numbered pictures."""
     threads: int = 1
     """How many cores to keep busy: with films side by side, or with the frames of one."""
     per_film: int | None = None
     """How many threads compute for one film, beside the one that decodes it; None: as many as `threads` leaves it."""
-    reset: Reset | None = None
-    """When the state starts anew; None: as the model stores it."""
-    hysteresis: float = HYSTERESIS
-    """How much more probable than the answer that stands another one must be to take its place."""
-    shortest_seconds: float = SHORTEST_SECONDS
-    """Stretches of the timeline last at least so long."""
-    going: Callable[[float, float], None] | None = None
+    rollout: int = 0
+    """Frames to predict beyond a film's end."""
+    normalised: bool = False
+    """Whether to give the anomaly score that papers normalise within each film, too."""
+    report_progress: Callable[[float, float], None] | None = None
     """Called now and then while a film is read, from any thread: how many of its seconds have been read, and how many
     it claims to have, 0 if it does not say."""
 
-    @property
-    def _resets(self) -> Reset:
-        return self.reset or self.model.handling.reset
+    @cached_property
+    def task(self) -> Task:
+        """What the model is asked."""
+        return task_named(self.model.handling.answer.task)
 
-    def stream(self, at_once: int = 1, threshold: float = 0.0) -> Stream:
+    @property
+    def options(self) -> PredictionOptions:
+        """How films are read, and how answers are given."""
+        rule = self.rule or self.model.handling.decision
+        return PredictionOptions(rule, self.rate, self.rollout, self.normalised)
+
+    def stream(self, at_once: int = 1) -> Stream:
         """A fresh stream; `at_once` is how many of the frames that the model looks at it gathers before it reads them.
 
         With 1 there is an answer at each frame; more are read faster and answered later.
         """
-        return Stream(self.model, self.reading(threshold), at_once, self.reset)
+        return Stream(self.model, self.task, self.options.rule, at_once)
 
-    def score(self, path: Path | str) -> FilmScores:
-        """Read a whole film; while it is decoded here, its frames are encoded in threads.
-
-        Raises:
-            FilmError: it cannot be read, or holds no frames.
-        """
-        return self._score(Path(path), self.per_film or self.threads, Event())
-
-    def _score(self, path: Path, threads: int, stop: Event) -> FilmScores:
-        told = _Told(self.model, self._resets)
-        with open_film(path, rate=self.rate if path.is_dir() else None) as film:
-            sampling, size = self.model.handling.sampling, self.model.handling.size
-            length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
-            with closing(decoded(film, sampling.spacing_seconds, size, length, buffers)) as chunks:
-                for encoded in in_order(self._encoded, chunks, threads):
-                    if stop.is_set():
-                        raise FilmError(f"{path}: given up, since reading was stopped.")
-                    told.read(encoded)
-                    if self.going is not None:
-                        self.going(told.seconds[-1] - told.seconds[0], film.claimed_seconds)
-            facts, notes = film.facts(), tuple(film.notes)
-        if not told.seconds:
-            raise FilmError(f"{path}: holds no frames. Is it a film?")
-        end = facts.first_seconds + facts.duration_seconds
-        return FilmScores(path, *told.finish(), np.asarray(told.seconds), end, facts.frames, notes)
-
-    def _encoded(self, chunk: Chunk) -> _Encoded:
-        """A chunk's features; its buffer is free again."""
-        features = self.model.encode(chunk.pixels, chunk.before)
-        small = small_pictures(chunk.pixels) if self._resets == "cut" else None
-        chunk.give_back()
-        return _Encoded(features, chunk.seconds, small)
-
-    def score_all(self, paths: Sequence[Path]) -> Iterator[FilmScores | FilmFailure]:
-        """Read many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
-        side_by_side = min(self.threads, len(paths))
-        each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
-
-        def score_or_say_why(path: Path) -> FilmScores | FilmFailure:
-            try:
-                return self._score(path, each, stop)
-            except FilmError as error:
-                return FilmFailure.of(path, error)
-
-        try:
-            yield from in_order(score_or_say_why, paths, max(1, side_by_side))
-        except (KeyboardInterrupt, GeneratorExit):
-            stop.set()  # films that are being read are given up
-            raise
-
-    def predict(self, path: Path | str, threshold: float = 0.0) -> FilmPrediction:
+    def predict(self, path: Path | str) -> FilmPrediction:
         """The answer for one film.
 
         Raises:
             FilmError: it cannot be read, or holds no frames.
         """
-        return prediction(self.score(path), self.reading(threshold))
+        return self.answer(self.read(Path(path)))
 
-    def predict_all(self, paths: Sequence[Path], threshold: float = 0.0) -> Iterator[FilmPrediction | FilmFailure]:
-        """The answers for many films, a few at once; a bad one costs a row, not the run. In the order of `paths`."""
-        for found in self.score_all(paths):
-            yield found if isinstance(found, FilmFailure) else prediction(found, self.reading(threshold))
+    def predict_all(self, paths: Sequence[Path]) -> Iterator[FilmPrediction | FilmFailure]:
+        """The answers for many films, a few at once; a bad film costs a row, not the run. In the order of `paths`."""
+        for film in self.read_all(paths):
+            yield film if isinstance(film, FilmFailure) else self.answer(film)
 
-    def reading(self, threshold: float = 0.0) -> Reading:
-        """How this model's scores are to be read."""
-        handling = self.model.handling
-        return Reading(handling.classes, handling.temperature, threshold, self.hysteresis, self.shortest_seconds)
+    def answer(self, film: FilmMoments) -> FilmPrediction:
+        """The answer for a film that was read."""
+        prediction = self.task.prediction(film, self.options)
+        return replace(prediction, pictures=self.task.pictures(self.model, film.path, self.options))
+
+    def read(self, path: Path, observe: Observe | None = None) -> FilmMoments:
+        """Read a whole film; while it is decoded here, its frames are prepared in threads.
+
+        Raises:
+            FilmError: it cannot be read, or holds no frames.
+        """
+        return self._read(path, self.per_film or self.threads, Event(), observe)
+
+    def read_all(self, paths: Sequence[Path], observe: Observe | None = None) -> Iterator[FilmMoments | FilmFailure]:
+        """Read many films, a few at once; a bad film costs a row, not the run. In the order of `paths`."""
+        side_by_side = min(self.threads, len(paths))
+        each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
+
+        def read_or_say_why(path: Path) -> FilmMoments | FilmFailure:
+            try:
+                return self._read(path, each, stop, observe)
+            except FilmError as error:
+                return FilmFailure.of(path, error)
+
+        try:
+            yield from in_order(read_or_say_why, paths, max(1, side_by_side))
+        except (KeyboardInterrupt, GeneratorExit):
+            stop.set()  # films that are being read are given up
+            raise
+
+    def _read(self, path: Path, threads: int, stop: Event, observe: Observe | None) -> FilmMoments:
+        handling, rule = self.model.handling, self.options.rule
+        reader = self.task.reader(self.model, rule)
+        if observe is not None:
+            reader = ObservedReader(reader, observe(path))
+        track, line = Track(reader, self.model, rule), _Line()
+        with open_film(path, rate=self.rate if path.is_dir() else None) as film:
+            length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
+            spacing = handling.sampling.spacing_seconds
+            with closing(decoded(film, spacing, handling.size, length, buffers)) as chunks:
+                for piece in in_order(lambda chunk: _prepare(reader, chunk), chunks, threads):
+                    if stop.is_set():
+                        raise FilmError(f"{path}: given up, since reading was stopped.")
+                    line.add_times(piece)
+                    line.add(track.read(piece.prepared, piece.seconds))
+                    if self.report_progress is not None:
+                        self.report_progress(line.seconds[-1] - line.seconds[0], film.claimed_seconds)
+            facts, notes = film.facts(), tuple(film.notes)
+        if not line.seconds:
+            raise FilmError(f"{path}: holds no frames. Is it a film?")
+        end = facts.first_seconds + facts.duration_seconds
+        settled, clip = track.finish(end)
+        line.add(settled)
+        return FilmMoments(path, clip, line.timeline(reader.classes), tuple(line.segments), end, facts.frames, notes)
 
 
 @dataclass(frozen=True)
-class _Encoded:
-    """Features of successive frames, and small pictures of them."""
+class _Piece:
+    """Successive frames as the reader prepared them."""
 
-    features: Features
+    prepared: Any
     seconds: tuple[float, ...]
-    small: SmallPictures | None
-    """None where cuts do not matter."""
+    indices: tuple[int, ...]
 
 
-class _Told:
-    """What is told of a film while it is read: all that grows with its length."""
+def _prepare(reader: Reader, chunk: Chunk) -> _Piece:
+    """Prepare a chunk; its buffer is free again."""
+    prepared = reader.prepare(chunk.pixels, chunk.before)
+    chunk.give_back()
+    return _Piece(prepared, chunk.seconds, chunk.indices)
 
-    def __init__(self, model: Runtime, reset: Reset) -> None:
-        self.seconds = array("d")
-        self._reader = reader_of(model, reset)
-        self._cuts = CutFinder()
-        self._steps: list[Scores] = []
 
-    def read(self, encoded: _Encoded) -> None:
-        """Read on."""
-        cuts = () if encoded.small is None else self._cuts.find(encoded.small)
-        self._steps.append(self._reader.read(encoded.features, cuts).astype(np.float32))
-        self.seconds.extend(encoded.seconds)
+@dataclass
+class _Line:
+    """The timeline of a film while it is read: all that grows with the film's length."""
 
-    def finish(self) -> tuple[Floats, Scores]:
-        """Scores of the film (classes,), and of every step (steps, classes)."""
-        ending = self._reader.finish()
-        return ending.clip, np.concatenate([*self._steps, ending.steps.astype(np.float32)])
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    indices: array[int] = field(default_factory=lambda: array("q"))
+    segments: list[Segment] = field(default_factory=list)
+    _probabilities: list[np.ndarray[Any, np.dtype[np.float32]]] = field(default_factory=list)
+    _measures: dict[str, list[Floats]] = field(default_factory=dict)
+
+    def add_times(self, piece: _Piece) -> None:
+        """The next frames."""
+        self.seconds.extend(piece.seconds)
+        self.indices.extend(piece.indices)
+
+    def add(self, settled: Settled) -> None:
+        """The next moments that are certain."""
+        self.segments += settled.segments
+        self._probabilities.append(settled.moments.probabilities.astype(np.float32))
+        for name, numbers in settled.moments.measures.items():
+            self._measures.setdefault(name, []).append(numbers)
+
+    def timeline(self, classes: tuple[str, ...]) -> Timeline:
+        """All moments of the film."""
+        return Timeline(
+            classes,
+            np.asarray(self.seconds),
+            np.concatenate(self._probabilities),
+            np.asarray(self.indices),
+            {name: np.concatenate(numbers) for name, numbers in self._measures.items()},
+        )
+
+
+def handling_of(path: Path) -> Handling:
+    """How a model is fed and read, without loading its network where its weights file tells.
+
+    Raises:
+        ModelError: there is no model, or it is damaged, foreign or of another version.
+    """
+    file = find_portable(path)
+    weights = path if path.suffix == Path(WEIGHTS_NAME).suffix else None
+    for place in (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, weights):
+        if place is not None and place.is_file():
+            return read_weights_handling(place)
+    if file is not None or path.suffix == ".xml":
+        return open_model(path)[0].handling
+    return read_weights_handling(find_weights(path))
 
 
 def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> tuple[Runtime, str]:
@@ -167,53 +227,42 @@ def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> t
     `runtime` None: onnx on a processor, where the model has a .onnx, and torch otherwise.
 
     Raises:
-        ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
+        ModelError: there is none, or it is damaged, foreign or newer than this vidrnn; or it gives no answers.
         UsageError: there is no such runtime, or it does not compute on that device.
     """
-    if runtime is not None:
-        return _opened(path, runtime, device), ""
-    if path.suffix == ".xml":
-        return _opened(path, "openvino", device), ""
-    if device != "cpu":
-        return _opened(path, "torch", device), ""
-    if find_portable(path):
-        return _opened(path, "onnx", device), ""
-    find_weights(path)
-    remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it, which starts slowly. Make one: vidrnn export {path}"
-    return _opened(path, "torch", device), remark
-
-
-def open_frames(path: Path, runtime: str | None = None, device: str = "cpu") -> tuple[FrameRuntime, str]:
-    """A model of the next frames, and a sentence where it is not read as usual; otherwise as `open_model`."""
     remark = ""
     if runtime is None:
-        runtime = "onnx" if device == "cpu" and find_portable(path) else "torch"
+        runtime = _usual_runtime(path, device)
         if runtime == "torch" and device == "cpu":
-            remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it. Make one: vidrnn export {path}"
-    if runtime not in FRAME_RUNTIMES:
-        known = " or ".join(FRAME_RUNTIMES)
-        raise UsageError(f"--runtime {runtime}: does not compute models of the next frames; {known} does.")
-    opened: FrameRuntime = _member(FRAME_RUNTIMES, path, runtime, device)
+            find_weights(path)
+            made = f"Make one: vidrnn export {path}"
+            remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it, which starts slowly. {made}"
+    opened = _open(path, runtime, device)
+    task = task_named(opened.handling.answer.task)
+    if not task.answers:
+        raise ModelError(
+            f"{path}: was trained to make an encoder, so it gives no answers. Train on it: --weights {path}."
+        )
     return opened, remark
 
 
+def _usual_runtime(path: Path, device: str) -> str:
+    if path.suffix == ".xml":
+        return "openvino"
+    return "onnx" if device == "cpu" and find_portable(path) else "torch"
+
+
 _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
-"""What each runtime reads that does not read the weights."""
+"""The file of each runtime that does not read the weights."""
 
 
-def _opened(path: Path, runtime: str, device: str) -> Runtime:
+def _open(path: Path, runtime: str, device: str) -> Runtime:
     if runtime not in RUNTIMES:
         raise UsageError(f"--runtime {runtime}: there is none of that name. There are: {', '.join(RUNTIMES)}.")
-    opened: Runtime = _member(RUNTIMES, path, runtime, device)
-    return opened
-
-
-def _member(family: dict[str, str], path: Path, runtime: str, device: str) -> Any:
-    """A model read by one of a family of runtimes."""
-    module, _, attribute = family[runtime].partition(":")
-    name = _PORTABLE.get(runtime)
+    opener, name = load_attribute(RUNTIMES[runtime]).open, _PORTABLE.get(runtime)
     if name is None:
-        return getattr(import_module(module), attribute).open(path, device)
+        on_device: Runtime = opener(path, device)
+        return on_device
     if device != "cpu":
         raise UsageError(f"--runtime {runtime}: computes on a processor here. Say --device cpu, or --runtime torch.")
     file = find_portable(path, name)
@@ -222,4 +271,5 @@ def _member(family: dict[str, str], path: Path, runtime: str, device: str) -> An
         raise ModelError(
             f"{path}: no {name} in it. Make one: vidrnn export {path} --to {runtime}, or say --runtime torch."
         )
-    return getattr(import_module(module), attribute).open(file)
+    opened: Runtime = opener(file)
+    return opened

@@ -1,45 +1,77 @@
-"""A stream takes frames as they come, for ever, and has an answer at each; what it remembers does not grow."""
+"""A stream takes frames as they come, for ever, and has an answer at each. Its memory does not grow."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from vidrnn.errors import FilmError, ModelError, UsageError
+from vidrnn.errors import FilmError, UsageError
 from vidrnn.runtimes.base import Runtime
-from vidrnn.timeline.segments import Reading, Segmenter, answer, probabilities
-from vidrnn.timeline.windows import CarryingReader, Reader, ShotReader, WindowReader
-from vidrnn.values import Answer, Floats, Pixels, Reset, Segment
+from vidrnn.tasks.base import Task
+from vidrnn.timeline.reading import Moments, Reader
+from vidrnn.timeline.segments import segmenter_for
+from vidrnn.values import Answer, DecisionRule, Floats, Pixels, Segment
 from vidrnn.video.clock import Grid
-from vidrnn.video.cuts import CutFinder, small_pictures
 from vidrnn.video.reader import resized
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is certain since the piece of frames before."""
+
+    moments: Moments
+    segments: tuple[Segment, ...]
+
+
+class Track:
+    """Prepared frames with their times become moments and segments: the one way from a reader to a timeline."""
+
+    def __init__(self, reader: Reader, model: Runtime, rule: DecisionRule) -> None:
+        self.reader = reader
+        self._segmenter = segmenter_for(model.handling.answer, rule, reader.classes)
+        self._unsettled: deque[float] = deque()
+
+    def read(self, prepared: Any, seconds: Sequence[float]) -> Settled:
+        """Read a piece of frames on: what the reader prepared of them, and the time of each."""
+        self._unsettled.extend(seconds)
+        return self._settle(self.reader.read(prepared))
+
+    def finish(self, end_seconds: float) -> tuple[Settled, Floats | None]:
+        """What was not certain yet, and the probabilities (classes,) of the whole film, if the model gives them."""
+        ending = self.reader.finish()
+        last = self._settle(ending.moments)
+        return Settled(last.moments, last.segments + self._segmenter.finish(end_seconds)), ending.clip
+
+    def answer(self, seconds: float, probabilities: Floats, ended: tuple[Segment, ...]) -> Answer:
+        """The answer for probabilities (classes,) at a time."""
+        label, probability = self._segmenter.answer(probabilities)
+        shares = tuple(np.nan_to_num(probabilities).tolist())
+        return Answer(seconds, label, probability, self.reader.classes, shares, ended)
+
+    def _settle(self, moments: Moments) -> Settled:
+        times = [self._unsettled.popleft() for _ in moments.probabilities]
+        return Settled(moments, self._segmenter.push(times, moments.probabilities))
 
 
 class Stream:
     """Frames go in, in order, with their times; an answer comes out at each.
 
     The model looks at the frames that stand on its own grid of times, and passes over the others. Answers are those of
-    the whole clip: how many frames are read at once decides only how late they come.
+    the whole film: how many frames are read at once decides only how late they come.
     """
 
-    def __init__(self, model: Runtime, reading: Reading, at_once: int = 1, reset: Reset | None = None) -> None:
-        """`at_once`: how many frames of the grid are gathered before they are read; 1 for a camera.
-
-        `reset`: when the state starts anew; None: as the model stores it.
-        """
-        self._model, self._reading, self._at_once = model, reading, at_once
-        reset = reset or model.handling.reset
-        self._reader = reader_of(model, reset)
-        self._cuts = CutFinder() if reset == "cut" else None
+    def __init__(self, model: Runtime, task: Task, rule: DecisionRule, at_once: int = 1) -> None:
+        """`at_once`: how many frames of the grid are gathered before they are read; 1 for a camera."""
+        self._model, self._at_once = model, at_once
+        self._track = Track(task.live_reader(model, rule), model, rule)
         self._grid = Grid(model.handling.sampling.spacing_seconds)
-        self._segmenter = Segmenter(reading)
         self._before: Pixels | None = None
         self._waiting: list[tuple[Pixels, float]] = []
-        self._unsettled: deque[float] = deque()
         self._newest: Answer | None = None
         self._end_seconds = -math.inf
         self._ended = False
@@ -47,13 +79,13 @@ class Stream:
     def push(self, pixels: Pixels, seconds: float) -> Answer:
         """Read one frame on: pixels (height, width, 3) uint8 RGB of any size, at a time later than that before.
 
-        What it gives is the newest answer that there is; its `seconds` says of when. The first frame is answered at
-        once, and after it every `at_once` frames of the grid.
+        Returns the newest answer; its `seconds` says of when. The first frame is answered at once, and after it every
+        `at_once` frames of the grid.
 
         Raises:
             UsageError: it is no such picture or no such time, or the stream was finished.
         """
-        self._goes_on()
+        self._check_open()
         _check_picture(pixels)
         if not self._end_seconds < seconds < math.inf:
             later = f"later than {self._end_seconds:g}" if math.isfinite(self._end_seconds) else "that is finite"
@@ -63,11 +95,11 @@ class Stream:
         if times:
             shown = resized(pixels, self._model.handling.size)
             if shown is pixels:
-                shown = pixels.copy()  # whoever gave it may paint the next one over it
+                shown = pixels.copy()  # the caller may paint the next frame over it
             self._waiting += [(shown, at) for at in times]
         if self._newest is None or len(self._waiting) >= self._at_once:
             self._read_waiting()
-        return self._told()
+        return self._take_newest()
 
     def pass_over(self, seconds: float) -> None:
         """Frames for the model's times before this one are lost: no later frame is to stand for those times.
@@ -77,22 +109,20 @@ class Stream:
         """
         if not math.isfinite(seconds):
             raise UsageError(f"the stream: wanted a time in seconds that is finite, not {seconds:g}.")
-        self._grid.pass_over(seconds)
-
-    def push_many(self, frames: Iterable[tuple[Pixels, float]]) -> list[Answer]:
-        """Read several frames on; the answer at each."""
-        return [self.push(pixels, seconds) for pixels, seconds in frames]
+        if lost := self._grid.pass_over(seconds):
+            self._read_waiting()
+            self._track.reader.skip(lost)
 
     def finish(self, end_seconds: float | None = None) -> Answer:
-        """The stream has ended: the answer for all of it, with the last stretches of its timeline.
+        """The stream has ended: the answer for all of it, with the last segments of its timeline.
 
-        `end_seconds` is when the last frame ended, by default how far the grid reaches.
+        `end_seconds` is when the last frame ended, by default the end of the last time on the grid.
 
         Raises:
             FilmError: no frame was pushed.
             UsageError: it was finished before, or `end_seconds` is before its last frame.
         """
-        self._goes_on()
+        self._check_open()
         if end_seconds is not None and not self._end_seconds <= end_seconds < math.inf:
             raise UsageError(
                 f"the stream: cannot end at {end_seconds:g} seconds, since its last frame is at {self._end_seconds:g}."
@@ -102,36 +132,29 @@ class Stream:
             raise FilmError("the stream: ended before its first frame, so there is nothing to answer.")
         last = self._newest.seconds + self._model.handling.sampling.spacing_seconds
         end = max(self._end_seconds, last) if end_seconds is None else end_seconds
-        ending, self._ended = self._reader.finish(), True
-        ended = self._newest.ended + self._settle(ending.steps) + self._segmenter.finish(end)
-        return answer(ending.clip, end, self._reading, ended)
+        now = self._track.reader.now()
+        (settled, clip), self._ended = self._track.finish(end), True
+        return self._track.answer(end, now if clip is None else clip, self._newest.ended + settled.segments)
 
-    def _goes_on(self) -> None:
+    def _check_open(self) -> None:
         if self._ended:
             raise UsageError("the stream: was finished, and takes nothing more. Begin another: .stream().")
 
     def _read_waiting(self) -> None:
         if not self._waiting:
             return
-        pixels = np.stack([shown for shown, _ in self._waiting])
-        self._unsettled.extend(at for _, at in self._waiting)
-        at = self._waiting[-1][1]
+        pixels, times = np.stack([shown for shown, _ in self._waiting]), [at for _, at in self._waiting]
         self._waiting = []
-        cuts = self._cuts.find(small_pictures(pixels)) if self._cuts else ()
-        settled = self._reader.read(self._model.encode(pixels, self._before), cuts)
+        settled = self._track.read(self._track.reader.prepare(pixels, self._before), times)
         self._before = pixels[-1]
-        ended = (self._newest.ended if self._newest else ()) + self._settle(settled)
-        self._newest = answer(self._reader.now(), at, self._reading, ended)
+        ended = (self._newest.ended if self._newest else ()) + settled.segments
+        self._newest = self._track.answer(times[-1], self._track.reader.now(), ended)
 
-    def _settle(self, scores: Floats) -> tuple[Segment, ...]:
-        times = [self._unsettled.popleft() for _ in scores]
-        return self._segmenter.push(times, probabilities(scores, self._reading.temperature))
-
-    def _told(self) -> Answer:
-        """The newest answer; what has ended is told once."""
+    def _take_newest(self) -> Answer:
+        """The newest answer; segments that have ended are given once."""
         assert self._newest is not None
-        told, self._newest = self._newest, replace(self._newest, ended=())
-        return told
+        newest, self._newest = self._newest, replace(self._newest, ended=())
+        return newest
 
 
 def _check_picture(pixels: Pixels) -> None:
@@ -140,19 +163,3 @@ def _check_picture(pixels: Pixels) -> None:
         return
     found = f"{pixels.shape} {pixels.dtype}" if known else f"a {type(pixels).__name__}"
     raise UsageError(f"the stream: wanted a picture (height, width, 3) uint8 RGB, a numpy array, not {found}.")
-
-
-def reader_of(model: Runtime, reset: Reset) -> Reader:
-    """What reads features when the state is reset so.
-
-    Raises:
-        ModelError: the state is to be carried for ever, and the model cannot.
-    """
-    if reset == "never" and not model.carries:
-        raise ModelError(
-            "--reset never: this model's state cannot be carried from frame to frame, since it reads both ways or was "
-            "exported by an older vidrnn. Export it anew, or say --reset cut."
-        )
-    readers: dict[Reset, Callable[[Runtime], Reader]]
-    readers = {"cut": ShotReader, "window": WindowReader, "never": CarryingReader}
-    return readers[reset](model)

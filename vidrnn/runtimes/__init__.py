@@ -5,9 +5,3 @@ RUNTIMES = {
     "openvino": "vidrnn.runtimes.openvino:OpenvinoRuntime",
     "torch": "vidrnn.runtimes.torch:TorchRuntime",
 }
-
-FRAME_RUNTIMES = {
-    "onnx": "vidrnn.runtimes.onnx:OnnxFrames",
-    "torch": "vidrnn.runtimes.torch:TorchFrames",
-}
-"""What computes models of the next frames."""

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
+from typing_extensions import override
 
 from vidrnn.errors import ModelError
-from vidrnn.model.header import HEADER_KEY, read_frames_handling
-from vidrnn.runtimes.base import HEAD_KEY, STATE_KEY, Array, FrameRuntime, GraphRuntime, State, StateTensor, next_of
-from vidrnn.values import FramesHandling, Pixels
-
-if TYPE_CHECKING:
-    from vidrnn.config import ModelHeader
+from vidrnn.model.header import HEADER_KEY
+from vidrnn.runtimes.base import HEAD_KEY, Array, GraphRuntime
 
 _REFUSALS = (
     refusals.Fail,
@@ -51,79 +45,38 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 
 class OnnxRuntime(GraphRuntime):
-    """A .onnx file that vidrnn made; computes on one thread for each that asks."""
+    """A .onnx file that vidrnn made; computes on one thread for each thread that asks."""
 
     name = "onnx"
 
     def __init__(self, session: onnxruntime.InferenceSession, source: str) -> None:
         self._session = session
-        super().__init__(session.get_modelmeta().custom_metadata_map, source)
+        (frames,) = (each for each in session.get_inputs() if each.name == "frames")
+        metadata = session.get_modelmeta().custom_metadata_map
+        super().__init__(metadata, source, step_by_step=frames.shape[1] == 1)
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Read a .onnx file.
 
         Raises:
-            ModelError: it is damaged, foreign, newer than this vidrnn, or of another task.
+            ModelError: it is damaged, foreign, or of another version of vidrnn.
         """
-        session = open_session(path)
-        if read_frames_handling(session.get_modelmeta().custom_metadata_map[HEADER_KEY], str(path)):
-            raise ModelError(f"{path}: foretells frames; what was asked needs a model of classes.")
-        return cls(session, str(path))
+        return cls(open_session(path), str(path))
 
+    @override
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        """As the contract says."""
         found: Sequence[Array] = self._session.run(list(wanted), given)
         return found
 
+    @override
     def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        """As the contract says."""
         found: Sequence[Array] = self._head.run(list(wanted), given)
         return found
 
     @cached_property
     def _head(self) -> onnxruntime.InferenceSession:
         return _session(base64.b64decode(self.metadata[HEAD_KEY]))
-
-
-class OnnxFrames(FrameRuntime):
-    """A .onnx file of a model of the next frames: one frame of each film goes in at a time."""
-
-    name = "onnx"
-
-    def __init__(self, session: onnxruntime.InferenceSession, handling: FramesHandling, source: str) -> None:
-        self._session, self.handling, self._source = session, handling, source
-        self._metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
-        told = json.loads(self._metadata[STATE_KEY])
-        self._tensors = {name: StateTensor(**tensor) for name, tensor in told.items()}
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Read a .onnx file.
-
-        Raises:
-            ModelError: it is damaged, foreign, newer than this vidrnn, or of another task.
-        """
-        session = open_session(path)
-        handling = read_frames_handling(session.get_modelmeta().custom_metadata_map[HEADER_KEY], str(path))
-        if handling is None:
-            raise ModelError(f"{path}: classifies films; what was asked needs a model of the next frames.")
-        return cls(session, handling, str(path))
-
-    @property
-    def header(self) -> ModelHeader:
-        """As the contract says."""
-        from vidrnn.config import ModelHeader
-
-        return ModelHeader.from_json(self._metadata[HEADER_KEY], self._source)
-
-    def foretell(self, frames: Pixels, state: State | None = None) -> tuple[NDArray[np.float32], State]:
-        """As the contract says."""
-        held = state or {}
-        given = {name: held[name] if held else tensor.made(len(frames)) for name, tensor in self._tensors.items()}
-        wanted = ["next", *map(next_of, self._tensors)]
-        found, *after = self._session.run(wanted, {"frame": np.ascontiguousarray(frames), **given})
-        return found, dict(zip(self._tensors, after, strict=True))
 
 
 def _session(model: str | bytes) -> onnxruntime.InferenceSession:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from typing_extensions import override
 
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.header import HEADER_KEY
-from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
+from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
 
 SECTION = "vidrnn"
 """Of a model's runtime information, where the metadata are."""
@@ -32,10 +33,12 @@ class OpenvinoRuntime(GraphRuntime):
         self._core = core
         keys = [
             key
-            for key in (HEADER_KEY, STATE_KEY, STREAMS_KEY, HEAD_KEY, CARRIES_KEY)
+            for key in (HEADER_KEY, STATE_KEY, OUTPUTS_KEY, STREAMS_KEY, HEAD_KEY)
             if model.has_rt_info([SECTION, key])
         ]
-        super().__init__({key: model.get_rt_info([SECTION, key]).astype(str) for key in keys}, source)
+        time = model.input("frames").get_partial_shape()[1]
+        metadata = {key: model.get_rt_info([SECTION, key]).astype(str) for key in keys}
+        super().__init__(metadata, source, step_by_step=time.is_static and time.get_length() == 1)
         self._whole = core.compile_model(model, "CPU", _OPTIONS)
 
     @classmethod
@@ -57,12 +60,12 @@ class OpenvinoRuntime(GraphRuntime):
             raise ModelError(f"{path}: OpenVINO can read it, but it is not a model that vidrnn made. Name one.")
         return cls(core, model, str(path))
 
+    @override
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        """As the contract says."""
         return _asked(self._whole, wanted, given)
 
+    @override
     def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        """As the contract says."""
         return _asked(self._head, wanted, given)
 
     @cached_property

@@ -1,1 +1,6 @@
-"""Tasks, by the name that `--task` takes: what is asked of a model."""
+"""Tasks, by the name that `--task` takes: what a model is asked."""
+
+TASKS = {
+    "classify": "vidrnn.tasks.classify:Classify",
+    "next-frame": "vidrnn.tasks.next_frame:NextFrame",
+}

@@ -1,122 +1,240 @@
-"""A model of the next frames goes through films: how badly each frame was foretold, how unusual that is, what follows.
+"""The next frame of a video, predicted from the frames before it; the error of the prediction tells anomalies.
 
-One frame goes in at a time and the state goes on, so that a film may be as long as it likes. What a model is fed is
-always a picture of 8 bits, its own predictions too.
+One frame goes in at a time and the state goes on, so that a film may be of any length. A model reads pictures of 8
+bits, its own predictions too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from math import isnan
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from vidrnn.errors import FilmError
-from vidrnn.runtimes.base import FrameRuntime, State
-from vidrnn.timeline.anomaly import Alarm, FrameError, Surprise, TrailingMean, frame_error, unusual_segments
-from vidrnn.values import Frame, Pixels, Segment
+from vidrnn.data.films import LabelledData, read_films
+from vidrnn.data.frame_labels import is_frame_manifest, read_frame_labels
+from vidrnn.errors import ModelError
+from vidrnn.runtimes.base import Runtime, State
+from vidrnn.tasks.base import Task
+from vidrnn.timeline.anomaly import FrameError, Surprise, TrailingMean, decibels, frame_error, normalised_in_film
+from vidrnn.timeline.reading import Ending, Moments, Reader
+from vidrnn.timeline.segments import ANOMALY, NORMAL
+from vidrnn.values import (
+    DecisionRule,
+    FilmMoments,
+    FilmPrediction,
+    Floats,
+    ForecastFrame,
+    LabelledFilm,
+    Pixels,
+    PredictionOptions,
+    Timeline,
+)
 from vidrnn.video.reader import open_film
 
-Painted = NDArray[np.float32]
+Picture = NDArray[np.float32]
 """(..., height, width, channels) in [0, 1]."""
 
 WARM_FRAMES = 2
-"""So many frames of a film are needed to see how anything moves; they are not judged."""
+"""So many frames are needed to see how anything moves; they get no score."""
+MEASURES = ("mse", "worst_block", "raw", "score")
+"""Of each moment: squared error of a pixel, and of the worst block; anomaly score by itself, and smoothed."""
 _FLOW, _WEIGHT = "painter.flow", "painter.weight"
-"""In the state of a model that holds a flow: its sum, and the weights that it is a sum of."""
+"""In the state of a model that keeps a flow: its weighted sum, and the weights."""
 _LEAST_WEIGHT = 1e-3
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""Shares of red, green and blue in what an eye calls bright: ITU-R BT.601."""
+"""Shares of red, green and blue in brightness: ITU-R BT.601."""
 
 
-def as_painted(frames: Pixels, channels: int) -> Painted:
-    """Frames (..., 3) uint8 as a model of so many channels paints them: (..., channels) in [0, 1]."""
+class NextFrame(Task):
+    """What the next frames will be, and where the video does not go on as it normally does."""
+
+    name = "next-frame"
+    lesson = "vidrnn.train.lessons.next_frame:NextFrameTeacher"
+    scorer = "vidrnn.evaluate.next_frame:NextFrameScorer"
+    outputs = ("next",)
+    settings = frozenset(
+        {
+            *("data", "task", "encoder", "weights", "fine_tune", "grey", "head", "context", "horizon", "decoder"),
+            *("spacing_seconds", "height", "width", "rate", "flip"),
+            *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "patience", "seed", "jobs", "test"),
+            *("threshold", "hysteresis", "shortest", "rollout", "normalised"),
+        }
+    )
+    columns = ("anomaly", "mse", "segments", "duration_seconds", "frames", "notes")
+    labelled = False
+
+    @override
+    def read(self, data: Path, *, to_train: bool) -> LabelledData:
+        """Films without labels; to evaluate, a CSV with a label for each frame as well."""
+        if to_train or not is_frame_manifest(data):
+            return read_films(data)
+        found = read_frame_labels(data)
+        found.check_two_kinds(data)
+        films = tuple(LabelledFilm(film.path, frames=film.labels) for film in found.films)
+        return LabelledData(films, found.failures, found.notes)
+
+    @override
+    def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:
+        """Nothing: the next frames are their own truth."""
+        return np.asarray(-1, dtype=np.int64)
+
+    @override
+    def reader(self, model: Runtime, rule: DecisionRule) -> Reader:
+        return AnomalyReader(model, rule)
+
+    @override
+    def live_reader(self, model: Runtime, rule: DecisionRule) -> Reader:
+        if rule.anomaly is None:
+            raise ModelError(
+                "the model: was trained without validation films, so it does not know how large errors normally are, "
+                "and cannot tell anomalies. Train it on more films."
+            )
+        return self.reader(model, rule)
+
+    @override
+    def prediction(self, film: FilmMoments, options: PredictionOptions) -> FilmPrediction:
+        measures = film.timeline.measures
+        scores, mse = measures["score"], measures["mse"]
+        shown = {"mse": mse, "psnr": decibels(mse), "worst_block": measures["worst_block"], "anomaly": scores}
+        if options.normalised:
+            shown["anomaly_in_film"] = normalised_in_film(mse)
+        known = ~np.isnan(mse)
+        notes = film.notes
+        if not known.any():
+            count = len(mse)
+            notes += (f"Only {count} frame{'s' * (count != 1)}: too few to predict and judge any.",)
+        timeline = film.timeline
+        return FilmPrediction(
+            path=film.path,
+            segments=film.segments,
+            duration_seconds=float(film.end_seconds - timeline.seconds[0]),
+            frames=film.frames,
+            measures={
+                "anomaly": float(np.nanmax(scores)) if not np.isnan(scores).all() else float("nan"),
+                "mse": float(mse[known].mean()) if known.any() else float("nan"),
+            },
+            notes=notes,
+            timeline=Timeline(timeline.classes, timeline.seconds, timeline.probabilities, timeline.indices, shown),
+        )
+
+    @override
+    def pictures(
+        self, model: Runtime, path: Path, options: PredictionOptions
+    ) -> Callable[[], Iterator[ForecastFrame]] | None:
+        return lambda: forecast_frames(model, path, options)
+
+
+def as_picture(frames: Pixels, channels: int) -> Picture:
+    """Frames (..., 3) uint8 as a model of so many channels predicts them: (..., channels) in [0, 1]."""
     if channels == 1:
         return np.asarray(frames @ (_LUMA / 255), dtype=np.float32)[..., None]
     return np.asarray(frames / np.float32(255), dtype=np.float32)
 
 
-def as_shown(painted: Painted) -> Pixels:
-    """What was painted as frames of 8 bits, grey in all three colours."""
-    pixels = np.rint(np.clip(painted, 0, 1) * 255).astype(np.uint8)
+def as_pixels(picture: Picture) -> Pixels:
+    """A predicted picture as a frame of 8 bits; grey is the same in all three colours."""
+    pixels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels
 
 
-def rollouts(model: FrameRuntime, contexts: Pixels, horizon: int) -> Painted:
+def predict_next(model: Runtime, frames: Pixels, state: State | None) -> tuple[Picture, State]:
+    """The frame after the newest one of each video.
+
+    Args:
+        model: any runtime whose answer is a picture.
+        frames: (batch, height, width, 3) uint8 RGB at the model's size, one frame of each video.
+        state: what this returned for the frames before; None for a fresh start.
+
+    Returns:
+        (batch, height, width, channels) in [0, 1], and the state.
+    """
+    outputs, state = model.read(frames[:, None], state)
+    return outputs["next"][:, 0], state
+
+
+def channels_of(model: Runtime) -> int:
+    """Of the pictures that a model predicts: 1 if they are grey, else 3."""
+    assert model.handling.forecast is not None
+    return model.handling.forecast.channels
+
+
+def rollouts(model: Runtime, contexts: Pixels, horizon: int) -> Picture:
     """What comes after contexts (batch, time, height, width, 3): (batch, horizon, height, width, channels).
 
-    From a fresh start; what comes after the first prediction is made of the model's own.
+    From a fresh start; each prediction after the first is made from the model's own predictions.
     """
     state: State | None = None
     for step in range(contexts.shape[1]):
-        painted, state = model.foretell(contexts[:, step], state)
-    ahead = [painted]
+        predicted, state = predict_next(model, contexts[:, step], state)
+    ahead = [predicted]
     for _ in range(horizon - 1):
-        painted, state = model.foretell(as_shown(painted), state)
-        ahead.append(painted)
+        predicted, state = predict_next(model, as_pixels(predicted), state)
+        ahead.append(predicted)
     return np.stack(ahead, 1)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A frame beside what was foretold of it."""
+    """A frame beside its prediction."""
 
-    foretold: Painted
+    predicted: Picture
     """(height, width, channels), from the frames before it."""
     error: FrameError
     squared: NDArray[np.float32]
     """(height, width): the squared error of each pixel."""
     speed: NDArray[np.float32] | None
-    """(height, width): how fast each pixel moves, in pixels a frame; None of a model that holds no flow."""
+    """(height, width): how fast each pixel moves, in pixels a frame; None for a model without a flow."""
     raw: float
-    """How unusual it is, in (0, 1), by itself; not a number where the model does not know what is usual."""
+    """The anomaly score in (0, 1) of this frame alone; not a number where the model does not know what is normal."""
     score: float
-    """... smoothed over the frames up to it."""
+    """The anomaly score, smoothed over the frames up to this one."""
 
 
-class Watcher:
-    """Takes the frames of one film as they come and judges each by those before it; its memory does not grow."""
+class FrameJudge:
+    """Judges each frame of one film by the frames before it. Its memory does not grow."""
 
-    def __init__(self, model: FrameRuntime) -> None:
+    def __init__(self, model: Runtime, rule: DecisionRule) -> None:
         self._model = model
-        self._channels = model.handling.channels
-        usual = model.handling.usual
-        self._surprise = Surprise(usual) if usual else None
-        self._mean = TrailingMean(usual.smoothing_frames if usual else 1)
+        self._channels = channels_of(model)
+        normal = rule.anomaly
+        self._surprise = Surprise(normal) if normal else None
+        self._mean = TrailingMean(normal.smoothing_frames if normal else 1)
         self._seen = 0
         self._state: State | None = None
-        self._next: Painted | None = None
+        self._next: Picture | None = None
 
     def push(self, pixels: Pixels) -> Judgement | None:
-        """A frame (height, width, 3) at the model's size and grid has come; None while too little was seen."""
-        foretold = self._next if self._seen >= WARM_FRAMES else None
-        painted, self._state = self._model.foretell(pixels[None], self._state)
-        self._next = painted[0]
+        """One more frame (height, width, 3) at the model's size and on its grid; None after too few frames."""
+        predicted = self._next if self._seen >= WARM_FRAMES else None
+        following, self._state = predict_next(self._model, pixels[None], self._state)
+        self._next = following[0]
         self._seen += 1
-        return None if foretold is None else self._judged(foretold, as_painted(pixels, self._channels))
+        return None if predicted is None else self._judge(predicted, as_picture(pixels, self._channels))
 
-    def go_on(self, frames: int) -> Iterator[Painted]:
-        """The film as it may go on beyond what was seen; the watcher itself stays where it is."""
-        painted, state = self._next, self._state
+    def go_on(self, frames: int) -> Iterator[Picture]:
+        """The frames predicted beyond the newest one; the judge itself stays where it is."""
+        picture, state = self._next, self._state
         for step in range(frames):
-            if painted is None:
-                raise ValueError("no frame was seen that could be gone on from")
-            yield painted
+            if picture is None:
+                raise ValueError("there is no frame to go on from")
+            yield picture
             if step + 1 < frames:
-                batch, state = self._model.foretell(as_shown(painted)[None], state)
-                painted = batch[0]
+                batch, state = predict_next(self._model, as_pixels(picture)[None], state)
+                picture = batch[0]
 
-    def _judged(self, foretold: Painted, true: Painted) -> Judgement:
-        squared, speed = np.square(foretold - true).mean(-1), self._speed()
+    def _judge(self, predicted: Picture, true: Picture) -> Judgement:
+        squared, speed = np.square(predicted - true).mean(-1), self._speed()
         surprise = self._surprise.of(squared, speed) if self._surprise else float("nan")
         raw = self._surprise.score(surprise) if self._surprise else float("nan")
-        return Judgement(foretold, frame_error(foretold, true), squared, speed, raw, self._mean.push(raw))
+        return Judgement(predicted, frame_error(predicted, true), squared, speed, raw, self._mean.push(raw))
 
     def _speed(self) -> NDArray[np.float32] | None:
-        """How fast each pixel of the frame that came moves, in pixels a frame, if the model holds a flow."""
+        """The speed of each pixel of the newest frame, in pixels a frame, if the model keeps a flow."""
         state = self._state or {}
         if _FLOW not in state:
             return None
@@ -124,91 +242,70 @@ class Watcher:
         return np.asarray(np.hypot(down, across)[: self._model.handling.size.height, : self._model.handling.size.width])
 
 
-@dataclass
-class FilmErrors:
-    """How badly each frame of a film was foretold; not a number where it was not."""
+class AnomalyReader(Reader):
+    """The frames of one film as moments: how probable an anomaly is at each, and the errors behind it.
 
-    seconds: list[float] = field(default_factory=list)
-    indices: list[int] = field(default_factory=list)
-    """Of the film's own frames."""
-    mse: list[float] = field(default_factory=list)
-    worst_block: list[float] = field(default_factory=list)
-    raw: list[float] = field(default_factory=list)
-    """How unusual each is by itself."""
-    score: list[float] = field(default_factory=list)
-    """... smoothed over those up to it."""
+    A frame can be judged only by the frames right before it: when some were lost, judging begins afresh.
+    """
 
-    def add(self, frame: Frame, judged: Judgement | None) -> None:
-        """The next frame's."""
-        self.seconds.append(frame.seconds)
-        self.indices.append(frame.index)
-        nothing = float("nan")
-        self.mse.append(judged.error.mse if judged else nothing)
-        self.worst_block.append(judged.error.worst_block if judged else nothing)
-        self.raw.append(judged.raw if judged else nothing)
-        self.score.append(judged.score if judged else nothing)
+    classes = (NORMAL, ANOMALY)
 
+    def __init__(self, model: Runtime, rule: DecisionRule) -> None:
+        self._model, self._rule = model, rule
+        self._judge = FrameJudge(model, rule)
+        self._newest = np.full(2, np.nan)
 
-@dataclass(frozen=True)
-class FilmForecast:
-    """A film as a model of the next frames saw it."""
+    @override
+    def prepare(self, pixels: Pixels, before: Pixels | None) -> Pixels:
+        return np.array(pixels)
 
-    path: Path
-    errors: FilmErrors
-    segments: tuple[Segment, ...]
-    """Stretches that are unusual, with their highest score."""
-    duration_seconds: float
-    frames: int
-    """Of the film itself."""
-    notes: tuple[str, ...]
-    files: tuple[Path, ...] = ()
-    """What was written of it."""
+    @override
+    def read(self, prepared: Pixels) -> Moments:
+        rows = [_row(self._judge.push(pixels)) for pixels in prepared]
+        numbers = np.asarray(rows, dtype=np.float64).reshape(-1, len(MEASURES))
+        score = numbers[:, MEASURES.index("score")]
+        if len(score):
+            self._newest = np.asarray([1 - score[-1], score[-1]])
+        return Moments(np.stack([1 - score, score], 1), dict(zip(MEASURES, numbers.T, strict=True)))
 
-    @property
-    def most_unusual(self) -> float:
-        """The highest score; not a number if there is none."""
-        known = [score for score in self.errors.score if not isnan(score)]
-        return max(known, default=float("nan"))
+    @override
+    def now(self) -> Floats:
+        return self._newest
 
-    @property
-    def mean_mse(self) -> float:
-        """Squared error of a pixel, mean over the frames that were judged."""
-        known = [mse for mse in self.errors.mse if not isnan(mse)]
-        return sum(known) / len(known) if known else float("nan")
+    @override
+    def finish(self) -> Ending:
+        nothing = np.zeros(0)
+        return Ending(Moments(np.zeros((0, 2)), dict.fromkeys(MEASURES, nothing)), None)
+
+    @override
+    def skip(self, frames: int) -> None:
+        if frames:
+            self._judge = FrameJudge(self._model, self._rule)
 
 
-@dataclass
-class Showing:
-    """A film being watched: an iterator of its frames beside what was foretold, and in the end what was found."""
+def _row(judged: Judgement | None) -> tuple[float, ...]:
+    if judged is None:
+        return (float("nan"),) * len(MEASURES)
+    return judged.error.mse, judged.error.worst_block, judged.raw, judged.score
 
-    model: FrameRuntime
-    path: Path
-    rate: float | None = None
-    alarm: Alarm = field(default_factory=Alarm)
-    found: FilmForecast | None = None
-    watcher: Watcher = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.watcher = Watcher(self.model)
+def forecast_frames(model: Runtime, path: Path, options: PredictionOptions) -> Iterator[ForecastFrame]:
+    """Each frame of a film on the model's grid beside its prediction, then the predictions beyond the film's end.
 
-    def frames(self) -> Iterator[tuple[Frame, Judgement | None]]:
-        """Each frame on the model's grid, at its size, and how it was foretold.
-
-        Raises:
-            FilmError: the film cannot be read, or holds no frames.
-        """
-        handling, errors = self.model.handling, FilmErrors()
-        with open_film(self.path, rate=self.rate if self.path.is_dir() else None) as film:
-            for frame in film.sampled(handling.spacing_seconds, size=handling.size):
-                judged = self.watcher.push(frame.pixels)
-                errors.add(frame, judged)
-                yield frame, judged
-            facts, notes = film.facts(), tuple(film.notes)
-        if not errors.seconds:
-            raise FilmError(f"{self.path}: holds no frames. Is it a film?")
-        if len(errors.seconds) <= WARM_FRAMES:
-            count = len(errors.seconds)
-            notes += (f"Only {count} frame{'s' * (count != 1)}: too few for any to be foretold and judged.",)
-        end = facts.first_seconds + facts.duration_seconds
-        segments = unusual_segments(np.asarray(errors.score), errors.seconds, end, self.alarm)
-        self.found = FilmForecast(self.path, errors, segments, facts.duration_seconds, facts.frames, notes)
+    Raises:
+        FilmError: the film cannot be read.
+    """
+    handling, channels = model.handling, channels_of(model)
+    judge = FrameJudge(model, options.rule)
+    size, nan = handling.size, float("nan")
+    seconds = 0.0
+    with open_film(path, rate=options.rate if path.is_dir() else None) as film:
+        for frame in film.sampled(handling.sampling.spacing_seconds, size=size):
+            judged, seconds = judge.push(frame.pixels), frame.seconds
+            shown = as_pixels(as_picture(frame.pixels, channels))
+            predicted = as_pixels(judged.predicted) if judged else None
+            yield ForecastFrame(frame.seconds, shown, predicted, judged.score if judged else nan)
+    black = np.zeros((size.height, size.width, 3), np.uint8)
+    for step, picture in enumerate(judge.go_on(options.rollout), 1):
+        at = seconds + step * handling.sampling.spacing_seconds
+        yield ForecastFrame(at, black, as_pixels(picture), nan, beyond=step)

@@ -1,7 +1,7 @@
-"""How unusual each frame of a film is, from how badly it was foretold: errors, scores in [0, 1], stretches in seconds.
+"""Anomaly scores of the frames of a film, from the errors of their predictions.
 
-numpy only. All but `normalised_in_film` looks back only: what comes later changes nothing. A frame that had nothing
-before it to be foretold from has no score: it is not a number here.
+numpy only. Every function but `normalised_in_film` and `spread_in_film` looks back only. A frame without a prediction
+has no score: it is not a number here.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.values import Segment, Usual
+from vidrnn.values import AnomalyCalibration
 
 Floats = NDArray[np.float64]
 
 BLOCK = 16
 """Pixels, high and wide, of the blocks of which the worst is sought."""
-UNUSUAL = "unusual"
 _APART = 8  # pixels between the blocks that surprise is sought in
-_LEAST_ROOT_ERROR, _LEAST_SPEED = 0.003, 0.03  # what is usual anywhere: in brightness, and in pixels a frame
+_LEAST_ROOT_ERROR, _LEAST_SPEED = 0.003, 0.03  # what is normal anywhere: in brightness, and in pixels a frame
 _LEAST_ERROR = 1e-8  # squared, of a pixel: less than one pixel's step of 1/255 comes to in a block
 _HIGH_SHARE = 0.99  # of validation frames are below the error that scores 0.5
 _LEAST_REACH = 0.1  # between the middle and the high error, in natural logarithms: 10 %
@@ -31,7 +30,7 @@ _STEEPNESS = 4.0  # the middle error scores 0.1, and one as far above the high e
 
 @dataclass(frozen=True, slots=True)
 class FrameError:
-    """How far a foretold frame is from the true one, in brightness from 0 to 1."""
+    """The distance of a predicted frame from the true one, in brightness from 0 to 1."""
 
     mse: float
     """Squared error, mean over the frame."""
@@ -81,7 +80,7 @@ class Calibration:
 
     @classmethod
     def of(cls, errors: Floats) -> Calibration:
-        """The calibration for squared errors (frames,) of frames in which nothing is unusual.
+        """The calibration for squared errors (frames,) of frames without anomalies.
 
         Raises:
             ValueError: there is no error to go by, or one that is below 0 or infinite.
@@ -93,7 +92,7 @@ class Calibration:
         return cls(float(middle), float(max(high, middle + _LEAST_REACH)))
 
     def scores(self, errors: Floats) -> Floats:
-        """Unusual-scores in (0, 1) of squared errors: 0.5 where one usual frame in a hundred is worse.
+        """Anomaly scores in (0, 1) of squared errors: 0.5 where one normal frame in a hundred is worse.
 
         The larger the error, the larger the score, and it never reaches 1: of two frames far out, the farther one can
         be told. A logistic curve would call both 1.
@@ -109,39 +108,39 @@ def block_map(values: NDArray[np.floating]) -> Floats:
 
 
 class Surprise:
-    """How far a frame is from what is usual, at the place where it is farthest.
+    """How far a frame is from what is normal, at the place where it is farthest.
 
-    A place is surprising if it was foretold badly there, and if things move fast there: what rushes by at an even pace
-    is foretold well, and is unusual all the same.
+    A place is surprising if its prediction is bad there, and if things move fast there: what rushes by at an even pace
+    is predicted well, and is an anomaly all the same.
     """
 
-    def __init__(self, usual: Usual) -> None:
-        self._usual = usual
-        self._calibration = Calibration(usual.middle, usual.high)
+    def __init__(self, normal: AnomalyCalibration) -> None:
+        self._normal = normal
+        self._calibration = Calibration(normal.middle, normal.high)
 
     def of(self, squared: NDArray[np.floating], speed: NDArray[np.floating] | None) -> float:
         """From the squared error of each pixel and, if the model holds a flow, its speed in pixels a frame.
 
-        Both (height, width). About 1 is as surprising as one usual frame in a hundred.
+        Both (height, width). About 1 is as surprising as one normal frame in a hundred.
         """
         motion = None if speed is None else block_map(speed)
-        return surprise(block_map(squared), motion, self._usual.error, self._usual.motion)
+        return surprise(block_map(squared), motion, self._normal.error, self._normal.motion)
 
     def score(self, surprise: float) -> float:
-        """The unusual-score of a surprise, in (0, 1)."""
+        """The anomaly score of a surprise, in (0, 1)."""
         return float(self._calibration.scores(np.asarray(surprise)))
 
 
-def surprise(error: Floats, motion: Floats | None, usual_error: float, usual_motion: float | None) -> float:
+def surprise(error: Floats, motion: Floats | None, normal_error: float, normal_motion: float | None) -> float:
     """The largest surprise over the places of a frame, from the maps of its squared error and of its motion."""
-    found = np.sqrt(error) / usual_error
-    if motion is not None and usual_motion is not None:
-        found = (found + motion / usual_motion) / 2
+    found = np.sqrt(error) / normal_error
+    if motion is not None and normal_motion is not None:
+        found = (found + motion / normal_motion) / 2
     return float(found.max())
 
 
-def usual_of(errors: Sequence[Floats], motions: Sequence[Floats], smoothing_frames: int) -> Usual:
-    """What is usual, from the maps of squared errors and of motion of frames in which nothing is unusual.
+def calibrate(errors: Sequence[Floats], motions: Sequence[Floats], smoothing_frames: int) -> AnomalyCalibration:
+    """What is usual, from the maps of squared errors and of motion of frames without anomalies.
 
     `motions` is empty for a model that holds no flow.
 
@@ -149,13 +148,13 @@ def usual_of(errors: Sequence[Floats], motions: Sequence[Floats], smoothing_fram
         ValueError: there is no frame to go by.
     """
     if not len(errors):
-        raise ValueError("no frames to tell by what is usual")
+        raise ValueError("no frames to tell by what is normal")
     error = float(np.quantile([np.sqrt(each.max()) for each in errors], _HIGH_SHARE)) + _LEAST_ROOT_ERROR
     motion = float(np.quantile([each.max() for each in motions], _HIGH_SHARE)) + _LEAST_SPEED if motions else None
     moves: Sequence[Floats | None] = motions or [None] * len(errors)
     found = [surprise(each, move, error, motion) for each, move in zip(errors, moves, strict=True)]
     known = Calibration.of(np.asarray(found))
-    return Usual(known.middle, known.high, smoothing_frames, error, motion)
+    return AnomalyCalibration(known.middle, known.high, smoothing_frames, error, motion)
 
 
 class TrailingMean:
@@ -182,8 +181,8 @@ def smoothed(scores: Floats, frames: int) -> Floats:
 def normalised_in_film(errors: Floats) -> Floats:
     """Scores in [0, 1] from squared errors (frames,) of one film: 1 where its PSNR is lowest, 0 where it is highest.
 
-    For comparison with papers only. It has to know the whole film, and calls a frame of every film unusual, of one in
-    which nothing happens too; where all errors are alike it is 0. Liu, Luo, Lian and Gao, "Future frame prediction for
+    For comparison with papers only. It has to know the whole film, and calls a frame of every film an anomaly, even where
+    nothing happens; where all errors are alike it is 0. Liu, Luo, Lian and Gao, "Future frame prediction for
     anomaly detection", CVPR 2018.
     """
     return spread_in_film(-decibels(errors))
@@ -196,39 +195,6 @@ def spread_in_film(scores: Floats) -> Floats:
         return np.where(np.isnan(scores), np.nan, 0.0)
     stretched: Floats = (scores - known.min()) / (known.max() - known.min())
     return stretched
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """When a stretch of film is called unusual."""
-
-    threshold: float = 0.5
-    """A score from which a stretch begins."""
-    until: float = 0.4
-    """A score below which it ends: lower, so that one that flickers about the threshold is one stretch."""
-    least_seconds: float = 0.2
-    """Shorter stretches are left out."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.until <= self.threshold <= 1:
-            raise ValueError(f"wanted 0 <= until <= threshold <= 1, found {self.until} and {self.threshold}")
-
-
-def unusual_segments(scores: Floats, seconds: Sequence[float], end_seconds: float, alarm: Alarm) -> tuple[Segment, ...]:
-    """Stretches in which frames are unusual, each with its highest score, from scores (frames,) and their times.
-
-    Frame and stretch end where the next frame begins, the last one at `end_seconds`. A frame without a score is usual.
-    """
-    times = [*map(float, seconds), float(end_seconds)]
-    found = []
-    first: int | None = None
-    for place, score in enumerate([*map(float, scores), float("nan")]):
-        if first is None and score >= alarm.threshold:
-            first = place
-        elif first is not None and not score >= alarm.until:
-            found.append(Segment(times[first], times[place], UNUSUAL, float(scores[first:place].max())))
-            first = None
-    return tuple(each for each in found if each.end_seconds - each.start_seconds >= alarm.least_seconds - 1e-9)
 
 
 def _block_means(values: NDArray[np.floating], apart: int) -> Floats:

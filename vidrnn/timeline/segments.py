@@ -1,56 +1,24 @@
-"""Scores become answers for people: names, probabilities, seconds. numpy only."""
+"""Probabilities of moments become segments in seconds. numpy only."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from typing_extensions import override
 
-from vidrnn.values import Answer, Candidate, FilmPrediction, Floats, Segment, Timeline
+from vidrnn.values import AnswerSpec, DecisionRule, Floats, PerClass, Segment
 
 UNKNOWN = "unknown"
-_TOP = 5
-
-_MOMENTS_AT_ONCE = 4096
-
-Scores = NDArray[np.float32]
-"""Of the many moments of a film: twice as many digits would be kept for nothing."""
+NORMAL, ANOMALY = "normal", "anomaly"
+_UNJUDGED_FRAMES = 5
+"""Frames after which a segment ends if none of them has a score."""
+_SLACK_SECONDS = 1e-9
 
 
-@dataclass(frozen=True)
-class FilmScores:
-    """What the network says of one film, before softmax, and the film's own clock."""
-
-    path: Path
-    film_scores: Floats
-    """(classes,) of the film as a whole."""
-    steps: Scores
-    """(steps, classes) of each moment that the model looked at."""
-    seconds: Floats
-    """(steps,) the time of each."""
-    end_seconds: float
-    frames: int
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How scores are read: the classes' names, the temperature, when to say unknown, and how firm an answer stands."""
-
-    classes: tuple[str, ...]
-    temperature: float
-    threshold: float = 0.0
-    """Answers less probable than this are called unknown."""
-    hysteresis: float = 0.0
-    """How much more probable than the answer that stands another one must be to take its place."""
-    shortest_seconds: float = 0.0
-    """A stretch shorter than this goes to the neighbour that is the more probable in it."""
-
-
-def probabilities(scores: Floats, temperature: float) -> Floats:
+def softmax(scores: Floats, temperature: float) -> Floats:
     """Softmax over the last axis of scores divided by the temperature."""
     scaled = scores / temperature
     powers = np.exp(scaled - scaled.max(-1, keepdims=True))
@@ -58,34 +26,79 @@ def probabilities(scores: Floats, temperature: float) -> Floats:
     return shares
 
 
-class Segmenter:
-    """Probabilities of moments go in, in order; stretches of one answer come out as soon as they are certain.
+class Segmenter(ABC):
+    """Probabilities of moments go in, in order; segments come out as soon as they are certain. Memory does not grow."""
 
-    What it remembers does not grow: the stretch that stands, one that may take its place, and an ended one that is
-    unknown, since neighbours of one name are one stretch.
+    @abstractmethod
+    def push(self, seconds: Sequence[float] | Floats, along: Floats) -> tuple[Segment, ...]:
+        """The segments that have ended and are certain after these moments.
+
+        Args:
+            seconds: (steps,) the time of each moment; a moment lasts until the next one.
+            along: (steps, classes) probabilities; not a number where there is none.
+        """
+
+    @abstractmethod
+    def finish(self, end_seconds: float) -> tuple[Segment, ...]:
+        """The segments that were not certain yet, to the end of the last moment."""
+
+    @abstractmethod
+    def answer(self, now: Floats) -> tuple[str, float]:
+        """The label of the newest moment and its probability, from the probabilities (classes,) of it."""
+
+
+def segmenter_for(answer: AnswerSpec, rule: DecisionRule, classes: Sequence[str]) -> Segmenter:
+    """The rule of segments for a kind of answer: by margin for one of the classes, otherwise by thresholds."""
+    if answer.kind == "one":
+        return MarginSegmenter(classes, rule)
+    return ThresholdSegmenter(classes, rule)
+
+
+def for_class(value: PerClass, name: str, default: float) -> float:
+    """The number of a rule for one class."""
+    return value.get(name, default) if isinstance(value, dict) else value
+
+
+class MarginSegmenter(Segmenter):
+    """One class at each moment: the most probable one, if it leads by enough for long enough.
+
+    It remembers the segment that stands, one that may take its place, and an ended one that is unknown, since two
+    neighbours of one name are one segment.
     """
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, classes: Sequence[str], rule: DecisionRule) -> None:
+        self._classes = tuple(classes)
+        self._threshold = [for_class(rule.threshold, name, 0.0) for name in classes]
+        self._hysteresis = [for_class(rule.hysteresis, name, 0.0) for name in classes]
+        self._shortest = [for_class(rule.shortest_seconds, name, 0.0) for name in classes]
         self._standing: _Stretch | None = None
         self._young: _Stretch | None = None
         self._unknown: Segment | None = None
 
-    def push(self, seconds: Sequence[float] | Floats, along: Floats) -> tuple[Segment, ...]:
-        """The stretches that have ended and are certain after these moments: times, and probabilities (steps, classes).
+    @override
+    def answer(self, now: Floats) -> tuple[str, float]:
+        best = int(now.argmax())
+        return self._name_of(best, float(now[best])), float(now[best])
 
-        A moment lasts until the next one.
-        """
+    def _name_of(self, index: int, probability: float) -> str:
+        return self._classes[index] if probability >= self._threshold[index] else UNKNOWN
+
+    def _grown(self, young: _Stretch, at: float) -> bool:
+        """Whether a segment has lasted long enough to stand."""
+        return at - young.start >= self._shortest[young.answer]
+
+    @override
+    def push(self, seconds: Sequence[float] | Floats, along: Floats) -> tuple[Segment, ...]:
         ended: list[Segment] = []
         for at, shares in zip(seconds, along, strict=True):
             ended += self._moment(float(at), shares)
         return tuple(ended)
 
+    @override
     def finish(self, end_seconds: float) -> tuple[Segment, ...]:
-        """The stretches that were not certain yet, to the end of the last moment."""
         ended: list[Segment] = []
         if self._standing and self._young:
-            if end_seconds - self._young.start >= self._reading.shortest_seconds:
+            if self._grown(self._young, end_seconds):
                 ended += self._succeed(self._young)
             else:
                 self._standing.take(self._young)
@@ -101,7 +114,7 @@ class Segmenter:
         if newest is None:
             self._standing = _Stretch(best, at, shares.copy())
             return []
-        if shares[best] <= shares[newest.answer] + self._reading.hysteresis:
+        if shares[best] <= shares[newest.answer] + self._hysteresis[best]:
             best = newest.answer
         if best == newest.answer:
             newest.last(shares)
@@ -110,7 +123,7 @@ class Segmenter:
 
     def _grown_up(self, at: float) -> list[Segment]:
         """Whether the young stretch has lasted long enough to stand, at a moment that belongs to it."""
-        if self._young and at - self._young.start >= self._reading.shortest_seconds:
+        if self._young and self._grown(self._young, at):
             return self._succeed(self._young)
         return []
 
@@ -119,9 +132,9 @@ class Segmenter:
         ended: list[Segment] = []
         assert self._standing is not None
         begun = _Stretch(answer, at, shares.copy())
-        if self._young and at - self._young.start >= self._reading.shortest_seconds:
+        if self._young and self._grown(self._young, at):
             ended += self._succeed(self._young)
-        if self._young is None and at - self._standing.start < self._reading.shortest_seconds:
+        if self._young is None and not self._grown(self._standing, at):
             begun.precede(self._standing)  # only the film's first stretch can stand and be too short
             self._standing = begun
             return ended
@@ -153,7 +166,7 @@ class Segmenter:
     def _name(self, stretch: _Stretch, end: float) -> list[Segment]:
         """Give a stretch its name. One that is unknown waits, since the next one may be unknown too."""
         probability = float(stretch.sums[stretch.answer] / stretch.count)
-        named = Segment(stretch.start, end, _named(self._reading, stretch.answer, probability), probability)
+        named = Segment(stretch.start, end, self._name_of(stretch.answer, probability), probability)
         waiting, self._unknown = self._unknown, None
         if named.label == UNKNOWN:
             self._unknown = _as_one(waiting, named) if waiting else named
@@ -185,51 +198,68 @@ class _Stretch:
         self.take(earlier)
 
 
-def segments(timeline: Timeline, end_seconds: float, reading: Reading) -> tuple[Segment, ...]:
-    """Stretches of one answer, from the film's first frame to its end; each stretch's mean probability."""
-    cut, ended = Segmenter(reading), list[Segment]()
-    for some in _pieces(len(timeline.seconds)):
-        ended += cut.push(timeline.seconds[some], timeline.probabilities[some].astype(np.float64))
-    return (*ended, *cut.finish(end_seconds))
+class ThresholdSegmenter(Segmenter):
+    """Each class by itself: a segment begins at its threshold and ends below it by more than the hysteresis.
 
+    The probability of a segment is its highest. A class called normal has no segments: it stands where no other does.
+    Moments without a probability go on with what stands, up to five in a row.
+    """
 
-def prediction(film: FilmScores, reading: Reading) -> FilmPrediction:
-    """The answer for one film."""
-    given = probabilities(film.film_scores, reading.temperature)
-    order = np.argsort(-given, kind="stable")[:_TOP]
-    best = int(order[0])
-    along = np.empty(film.steps.shape, np.float32)
-    for some in _pieces(len(along)):
-        along[some] = probabilities(film.steps[some].astype(np.float64), reading.temperature)
-    timeline = Timeline(reading.classes, film.seconds, along)
-    return FilmPrediction(
-        path=film.path,
-        label=_named(reading, best, float(given[best])),
-        probability=float(given[best]),
-        top=tuple(Candidate(reading.classes[i], float(given[i])) for i in order),
-        segments=segments(timeline, film.end_seconds, reading),
-        duration_seconds=float(film.end_seconds - film.seconds[0]),
-        frames=film.frames,
-        notes=film.notes,
-        timeline=timeline,
-    )
+    def __init__(self, classes: Sequence[str], rule: DecisionRule) -> None:
+        self._classes = tuple(classes)
+        self._active = [place for place, name in enumerate(classes) if name != NORMAL]
+        self._threshold = [for_class(rule.threshold, name, 0.5) for name in classes]
+        self._until = [
+            threshold - for_class(rule.hysteresis, name, 0.0)
+            for threshold, name in zip(self._threshold, classes, strict=True)
+        ]
+        self._shortest = [for_class(rule.shortest_seconds, name, 0.0) - _SLACK_SECONDS for name in classes]
+        self._since: dict[int, float] = {}
+        self._highest: dict[int, float] = {}
+        self._unjudged = _UNJUDGED_FRAMES
 
+    @override
+    def push(self, seconds: Sequence[float] | Floats, along: Floats) -> tuple[Segment, ...]:
+        return tuple(segment for at, shares in zip(seconds, along, strict=True) for segment in self._see(at, shares))
 
-def answer(scores: Floats, seconds: float, reading: Reading, ended: tuple[Segment, ...] = ()) -> Answer:
-    """What scores (classes,) say at a moment."""
-    given = probabilities(scores, reading.temperature)
-    best = int(given.argmax())
-    label = _named(reading, best, float(given[best]))
-    return Answer(seconds, label, float(given[best]), reading.classes, tuple(given.tolist()), ended)
+    @override
+    def finish(self, end_seconds: float) -> tuple[Segment, ...]:
+        return tuple(self._end_all(end_seconds))
 
+    @override
+    def answer(self, now: Floats) -> tuple[str, float]:
+        if self._unjudged >= _UNJUDGED_FRAMES:
+            return UNKNOWN, 0.0
+        if not self._since and NORMAL in self._classes:
+            return NORMAL, float(now[self._classes.index(NORMAL)])
+        best = max(self._since or self._active, key=lambda place: float(now[place]))
+        return self._classes[best] if self._since else UNKNOWN, float(now[best])
 
-def _pieces(count: int) -> Iterator[slice]:
-    """Of many moments so few at a time that what is reckoned with them takes no memory to speak of."""
-    return (slice(start, start + _MOMENTS_AT_ONCE) for start in range(0, count, _MOMENTS_AT_ONCE))
+    def _see(self, at: float, shares: Floats) -> Iterator[Segment]:
+        if np.isnan(shares).all():
+            self._unjudged += 1
+            if self._unjudged >= _UNJUDGED_FRAMES:
+                yield from self._end_all(at)
+            return
+        self._unjudged = 0
+        for place in self._active:
+            share = float(shares[place])
+            if place not in self._since:
+                if share >= self._threshold[place]:
+                    self._since[place], self._highest[place] = float(at), share
+            elif not share >= self._until[place]:
+                yield from self._end(place, at)
+            else:
+                self._highest[place] = max(self._highest[place], share)
 
+    def _end_all(self, at: float) -> Iterator[Segment]:
+        for place in sorted(self._since):
+            yield from self._end(place, at)
 
-def _named(reading: Reading, index: int, probability: float) -> str:
-    return reading.classes[index] if probability >= reading.threshold else UNKNOWN
+    def _end(self, place: int, at: float) -> Iterator[Segment]:
+        since, highest = self._since.pop(place), self._highest.pop(place)
+        if at - since >= self._shortest[place]:
+            yield Segment(since, float(at), self._classes[place], highest)
 
 
 def _as_one(before: Segment, after: Segment) -> Segment:

@@ -3,42 +3,49 @@ grow: what is certain of a moment is handed out and forgotten. No frames, no fil
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 
-from vidrnn.runtimes.base import Features, Runtime, State
-from vidrnn.values import Floats
+from vidrnn.errors import ModelError
+from vidrnn.runtimes.base import Features, Outputs, Runtime, State
+from vidrnn.values import Floats, Reset
 from vidrnn.video.sampling import default_hop
 
 
 @dataclass(frozen=True)
-class Ending:
+class ScoreEnding:
     """What is said of features when there are no more."""
 
     steps: Floats
-    """(steps, classes) of those that were not certain yet."""
+    """(steps, classes) of the steps that were not certain yet."""
     clip: Floats
     """(classes,) of all that was read."""
 
 
-class Reader(Protocol):
-    """Reads features on and on; scores are before softmax."""
+class FeatureReader(ABC):
+    """Reads the features of one film, in order; scores are before softmax."""
 
+    @abstractmethod
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
-        """Read on from features (steps, width), some of which follow a cut: the scores (steps, classes) of the next
-        steps that are certain now."""
+        """Read on from features (steps, width), some of which follow a cut.
 
+        Returns:
+            the scores (steps, classes) of the next steps that are certain now.
+        """
+
+    @abstractmethod
     def now(self) -> Floats:
-        """What is to be seen now (classes,)."""
+        """The scores (classes,) of the newest step."""
 
-    def finish(self) -> Ending:
-        """What is to be said if there are no more; nothing is changed by asking."""
+    @abstractmethod
+    def finish(self) -> ScoreEnding:
+        """What is to be said if there are no more features; asking changes nothing."""
 
 
 @dataclass
@@ -51,7 +58,7 @@ class _Window:
     clip: Floats | None = None
 
 
-class WindowReader:
+class WindowReader(FeatureReader):
     """Windows begin every quarter of a window, and the state starts anew with each, as in training.
 
     The last one ends where the film ends, and a film shorter than a window is one window. Where features can be gone on
@@ -59,7 +66,8 @@ class WindowReader:
     from the features kept. What is to be seen now is what the oldest open window says, which has seen most.
     """
 
-    def __init__(self, model: Runtime) -> None:
+    def __init__(self, model: Runtime, clip_share: float = 0.5) -> None:
+        """`clip_share`: how much the scores of whole windows count in the scores of their steps, from 0 to 1."""
         self._model = model
         self._length = model.handling.sampling.frames
         self._hop = default_hop(self._length)
@@ -67,15 +75,16 @@ class WindowReader:
         self._open: deque[_Window] = deque()
         self._read = 0
         self._newest: Floats | None = None
-        self._sum, self._closed = np.zeros(len(model.handling.classes)), 0
-        self._line = _Line(len(model.handling.classes))
+        classes = len(model.handling.answer.classes)
+        self._sum, self._closed = np.zeros(classes), 0
+        self._line = _Line(classes, clip_share)
 
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
         """As the contract says; cuts are passed over."""
         before, self._read = self._read, self._read + len(features)
         first = -(-before // self._hop) * self._hop
         self._open.extend(_Window(start) for start in range(first, self._read, self._hop))
-        if self._model.carries:
+        if self._model.streams:
             self._follow(features, before)
             self._kept.extend(features)
         else:
@@ -86,23 +95,23 @@ class WindowReader:
         """As the contract says."""
         if self._newest is None:
             oldest = self._open[0]
-            self._newest = self._model.score([self._last(self._read - oldest.start)]).clip[0]
+            self._newest = self._scores([self._last(self._read - oldest.start)])[1][0]
         return self._newest
 
-    def finish(self) -> Ending:
+    def finish(self) -> ScoreEnding:
         """As the contract says: the film as a whole is the mean over its windows."""
         last, line = self._last_window(), deepcopy(self._line)
         if last is None:
-            return Ending(line.before(self._read), self._sum / self._closed)
+            return ScoreEnding(line.before(self._read), self._sum / self._closed)
         assert last.clip is not None
         line.add(last.start, np.concatenate(last.steps), last.clip)
-        return Ending(line.before(self._read), (self._sum + last.clip) / (self._closed + 1))
+        return ScoreEnding(line.before(self._read), (self._sum + last.clip) / (self._closed + 1))
 
     def _last_window(self) -> _Window | None:
         """The window that ends where the film ends, if none has ended there by itself."""
         if self._closed and (self._read - self._length) % self._hop == 0:
             return None
-        if not self._closed and self._model.carries:
+        if not self._closed and self._model.streams:
             return self._open[0]
         length = min(self._read, self._length)
         last = _Window(self._read - length)
@@ -117,11 +126,12 @@ class WindowReader:
             together.setdefault((steps, window.state is None), []).append(window)
         for (steps, fresh), windows in together.items():
             pieces = [features[max(window.start - before, 0) :][:steps] for window in windows]
-            scores, after = self._model.follow(np.stack(pieces), None if fresh else _stacked(windows))
+            outputs, after = self._model.follow(np.stack(pieces), None if fresh else _stacked(windows))
+            steps_of, clips = step_and_clip(outputs)
             for row, window in enumerate(windows):
                 window.state = {name: tensor[row : row + 1] for name, tensor in after.items()}
-                window.steps.append(scores.steps[row])
-                window.clip = scores.clip[row]
+                window.steps.append(steps_of[row])
+                window.clip = clips[row]
         self._newest = next(one.clip for one in self._open if one.start + self._length >= self._read)
         self._close_ended()
 
@@ -138,9 +148,13 @@ class WindowReader:
         self._close_ended()
 
     def _score(self, windows: list[_Window], features: list[Features]) -> None:
-        scores = self._model.score(features)
+        steps, clips = self._scores(features)
         for row, window in enumerate(windows):
-            window.clip, window.steps = scores.clip[row], [scores.steps[row]]
+            window.clip, window.steps = clips[row], [steps[row]]
+
+    def _scores(self, windows: Sequence[Features]) -> tuple[Floats, Floats]:
+        """The scores of whole windows of features that all have the same number of steps."""
+        return step_and_clip(self._model.follow(np.stack(windows))[0])
 
     def _close_ended(self) -> None:
         while self._open and self._open[0].start + self._length <= self._read:
@@ -156,15 +170,15 @@ class WindowReader:
         return np.stack([self._kept[place] for place in range(len(self._kept) - count, len(self._kept))])
 
 
-class ShotReader:
+class ShotReader(FeatureReader):
     """Windows that begin anew at each cut: every shot is read as a film of its own.
 
     What the film shows as a whole is said as if there were no cuts, as training scores its clips.
     """
 
-    def __init__(self, model: Runtime) -> None:
-        self._model = model
-        self._shot = WindowReader(model)
+    def __init__(self, model: Runtime, clip_share: float = 0.5) -> None:
+        self._model, self._clip_share = model, clip_share
+        self._shot = WindowReader(model, clip_share)
         self._whole: WindowReader | None = None
 
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
@@ -182,50 +196,53 @@ class ShotReader:
         """As the contract says."""
         return self._shot.now()
 
-    def finish(self) -> Ending:
+    def finish(self) -> ScoreEnding:
         """As the contract says."""
         shot = self._shot.finish()
-        return Ending(shot.steps, self._whole.finish().clip if self._whole else shot.clip)
+        return ScoreEnding(shot.steps, self._whole.finish().clip if self._whole else shot.clip)
 
     def _begin_anew(self) -> Floats:
         steps = self._shot.finish().steps
         self._whole = self._whole or self._shot
-        self._shot = WindowReader(self._model)
+        self._shot = WindowReader(self._model, self._clip_share)
         return steps
 
 
-class CarryingReader:
+class CarryingReader(FeatureReader):
     """One state for ever: it starts anew never."""
 
     def __init__(self, model: Runtime) -> None:
         self._model = model
         self._state: State | None = None
-        self._newest = np.zeros(len(model.handling.classes))
+        self._newest = np.zeros(len(model.handling.answer.classes))
 
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
         """As the contract says: a step's own scores are certain at once, and cuts are passed over."""
-        scores, self._state = self._model.follow(features[None], self._state)
-        self._newest = scores.clip[0]
-        steps: Floats = scores.steps[0]
-        return steps
+        outputs, self._state = self._model.follow(features[None], self._state)
+        steps, clips = step_and_clip(outputs)
+        self._newest = clips[0]
+        first: Floats = steps[0]
+        return first
 
     def now(self) -> Floats:
         """As the contract says."""
         return self._newest
 
-    def finish(self) -> Ending:
+    def finish(self) -> ScoreEnding:
         """As the contract says."""
-        return Ending(np.zeros((0, len(self._newest))), self._newest)
+        return ScoreEnding(np.zeros((0, len(self._newest))), self._newest)
 
 
 class _Line:
     """Scores at each step, of windows that overlap.
 
     A step's own scores tell what is to be seen then, and keep boundaries sharp; the scores of the windows that hold it
-    tell what it is part of, and know of order. Both count the same; a window counts the more, the nearer its middle.
+    tell what it is part of, and know of order. `clip_share` is how much the windows count; a window counts the more,
+    the nearer the step is to its middle.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, clip_share: float) -> None:
+        self._clip_share = clip_share
         self._first = 0
         self._own, self._shared = np.zeros((0, classes)), np.zeros((0, classes))
         self._count, self._weight = np.zeros((0, 1)), np.zeros((0, 1))
@@ -244,7 +261,8 @@ class _Line:
     def before(self, step: int) -> Floats:
         """The scores of the steps before this one that were not handed out yet; they are forgotten."""
         ready = max(0, step - self._first)
-        scores: Floats = (self._own[:ready] / self._count[:ready] + self._shared[:ready] / self._weight[:ready]) / 2
+        own, shared = self._own[:ready] / self._count[:ready], self._shared[:ready] / self._weight[:ready]
+        scores: Floats = (1 - self._clip_share) * own + self._clip_share * shared
         self._own, self._shared, self._count, self._weight = (array[ready:] for array in self._arrays())
         self._first += ready
         return scores
@@ -256,6 +274,31 @@ class _Line:
 
     def _arrays(self) -> Iterator[Floats]:
         yield from (self._own, self._shared, self._count, self._weight)
+
+
+def step_and_clip(outputs: Outputs) -> tuple[Floats, Floats]:
+    """The scores of each step (batch, time, classes) and of the clip (batch, classes).
+
+    The clip of a model that speaks of frames only is the mean over its steps.
+    """
+    steps = outputs["steps"].astype(np.float64)
+    return steps, outputs["clip"].astype(np.float64) if "clip" in outputs else steps.mean(1)
+
+
+def feature_reader(model: Runtime, reset: Reset, clip_share: float = 0.5) -> FeatureReader:
+    """The reader of features for a policy of resets.
+
+    Raises:
+        ModelError: the state is to be carried for ever, and the model cannot do that.
+    """
+    if reset == "never":
+        if not model.streams:
+            raise ModelError(
+                "--reset never: this model's state cannot be carried from frame to frame, since the model reads in "
+                "both directions. Say --reset cut."
+            )
+        return CarryingReader(model)
+    return ShotReader(model, clip_share) if reset == "cut" else WindowReader(model, clip_share)
 
 
 def _stacked(windows: list[_Window]) -> State:

@@ -21,6 +21,8 @@ class Chunk:
     pixels: Pixels
     """(count, height, width, 3)"""
     seconds: tuple[float, ...]
+    indices: tuple[int, ...]
+    """Of the film's own frames, counted from 0."""
     before: Pixels | None
     """The picture before the first, None if there is none."""
     give_back: Callable[[], None]
@@ -56,6 +58,7 @@ class _Ring:
             self._free.put(np.empty((length, size.height, size.width, 3), np.uint8))
         self._buffer = self._free.get()
         self._seconds: list[float] = []
+        self._indices: list[int] = []
         self._before: Pixels | None = None
         self._stopped = False
 
@@ -85,12 +88,13 @@ class _Ring:
         if not np.may_share_memory(frame.pixels, self.place()):  # it stands for more times than one
             self.place()[:] = frame.pixels
         self._seconds.append(frame.seconds)
+        self._indices.append(frame.index)
         if len(self._seconds) == len(self._buffer):
             self._hand_over()
             self._before = frame.pixels.copy()
-            self._buffer, self._seconds = self._free.get(), []
+            self._buffer, self._seconds, self._indices = self._free.get(), [], []
 
     def _hand_over(self) -> None:
         if self._seconds:
             pixels, give_back = self._buffer[: len(self._seconds)], partial(self._free.put, self._buffer)
-            self.ready.put(Chunk(pixels, tuple(self._seconds), self._before, give_back))
+            self.ready.put(Chunk(pixels, tuple(self._seconds), tuple(self._indices), self._before, give_back))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vidrnn.nets.decoders.base import Scores, Task
+from vidrnn.nets.decoders.base import Outputs, Task
 from vidrnn.nets.readouts.base import Readout
 from vidrnn.nets.state import State
 
@@ -24,13 +24,15 @@ class Classify(Task):
         self.readout = readout
         self.classifier = nn.Linear(size, classes)
 
-    def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
+    def forward(
+        self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None
+    ) -> tuple[Outputs, State]:
         """The scores of the readout's vector and of each step's, and the readout's state.
 
         The classifier is linear and a readout some mean of steps, so a clip's scores are the same mean of its steps'.
         """
         pooled, state = self.readout(sequence, state, mask)
-        return Scores(self.classifier(pooled), self.classifier(sequence)), state
+        return {"clip": self.classifier(pooled), "steps": self.classifier(sequence)}, state
 
 
 class ClassifyLoss(nn.Module):
@@ -49,8 +51,8 @@ class ClassifyLoss(nn.Module):
         uneven = bool(known.min() > 0 and known.max() > _UNEVEN * known.min())
         self.entropy = nn.CrossEntropyLoss(known.mean() / known if uneven else None, label_smoothing=label_smoothing)
 
-    def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
-        """Scores of a minibatch, its classes (batch,) and its mask (batch, time) -> a scalar."""
-        steps, classes = scores.steps[mask], target.unsqueeze(1).expand_as(mask)[mask]
-        loss: Tensor = self.entropy(scores.clip, target) + _STEPS_SHARE * self.entropy(steps, classes)
+    def forward(self, outputs: Outputs, target: Tensor, mask: Tensor) -> Tensor:
+        """Outputs of a minibatch, its classes (batch,) and its mask (batch, time) -> a scalar."""
+        steps, classes = outputs["steps"][mask], target.unsqueeze(1).expand_as(mask)[mask]
+        loss: Tensor = self.entropy(outputs["clip"], target) + _STEPS_SHARE * self.entropy(steps, classes)
         return loss

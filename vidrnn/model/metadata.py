@@ -1,0 +1,80 @@
+"""The header of a model as a validated record: the JSON that travels inside its files. Reads no weights."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from vidrnn.config import in_words
+from vidrnn.errors import ModelError
+from vidrnn.nets.spec import ModelSpec, Record
+from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Handling, Part
+
+
+class ModelHeader(Record):
+    """Names, numbers and hashes; no paths of anyone's machine."""
+
+    format_version: int = FORMAT_VERSION
+    vidrnn_version: str
+    answer: AnswerSpec
+    decision: DecisionRule = DecisionRule()
+    spec: ModelSpec
+    seed: int
+    seen: dict[str, Part]
+    """Content hash of every film of the training data, with its part."""
+    scores: dict[str, Any]
+    """The numbers of evaluation at the end of training, as `vidrnn evaluate --json` names them."""
+    summary: tuple[str, ...] = ()
+    """The scores in sentences."""
+    facts: dict[str, Any]
+    """How the model was trained: command, groups, encoder trial, epochs, seconds."""
+
+    @property
+    def handling(self) -> Handling:
+        """How the model is fed, and how its outputs are read."""
+        spec = self.spec
+        return Handling(self.answer, self.decision, spec.size, spec.sampling, spec.shape)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str, source: str) -> ModelHeader:
+        """Read a header; `source` names the model in errors.
+
+        Raises:
+            ModelError: the text is damaged, or from a newer vidrnn.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            version = _version(text)
+            if version is not None and version > FORMAT_VERSION:
+                raise ModelError(
+                    f"{source}: made with model format {version}, and this vidrnn reads up to {FORMAT_VERSION}. "
+                    "Update vidrnn: pip install --upgrade vidrnn."
+                ) from None
+            if version is not None and version < FORMAT_VERSION:
+                raise ModelError(
+                    f"{source}: made with model format {version}, and this vidrnn reads format {FORMAT_VERSION}. "
+                    "Train it again, or use the vidrnn that made it."
+                ) from None
+            raise ModelError(f"{source}: its header is damaged ({in_words(error)}). Copy the model again.") from None
+
+    @model_validator(mode="after")
+    def _known_format(self) -> ModelHeader:
+        if self.format_version > FORMAT_VERSION:
+            raise ValueError("newer format")
+        return self
+
+
+def _version(text: str) -> int | None:
+    """The format version of a header; None where there is none."""
+    try:
+        version = json.loads(text)["format_version"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return version if isinstance(version, int) else None

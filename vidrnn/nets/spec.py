@@ -1,0 +1,101 @@
+"""What a network is: names and sizes, enough to build it with fresh weights. Knows no films and no files."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vidrnn.config import DecoderName, HeadConfig, ReadoutName
+from vidrnn.values import Forecast, Sampling, Size
+
+NetworkName = Literal["scores", "frames"]
+"""`scores`: encoder, head and class scores; `frames`: encoder, head and a decoder that predicts the next frame."""
+
+
+class Record(BaseModel):
+    """A record of a stored file: frozen, and fields that this version does not know are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class EncoderConfig(Record):
+    """Which encoder a model has, and whether training left it as it was."""
+
+    name: str
+    frozen: bool
+    origin: str
+    """Where its first weights came from: `imagenet`, `none` or the name of a file."""
+    grey: bool = False
+    differences: bool = False
+    """Whether it sees beside each frame how its pixels changed since the frame before."""
+
+    @property
+    def sees(self) -> str:
+        """What it sees other than colours: `, grey, change of pixels`, or nothing."""
+        return ", grey" * self.grey + ", change of pixels" * self.differences
+
+
+class ForecastConfig(Record):
+    """The part of a network that predicts frames."""
+
+    context: int = Field(10, ge=1, le=1000)
+    """Frames that it was shown in training before it went on by itself."""
+    horizon: int = Field(10, ge=1, le=1000)
+    """Frames that it went on for."""
+    decoder: DecoderName
+    grey: bool = False
+    """Whether it sees and predicts brightness only."""
+    faint: float = Field(0.0, ge=0, lt=1)
+    """Predicted brightness below this becomes black, for videos that are mostly black."""
+    chosen: str = ""
+    """Why this decoder was chosen, in a sentence."""
+
+    @property
+    def channels(self) -> int:
+        """Of the pictures that it sees and predicts."""
+        return 1 if self.grey else 3
+
+
+class ModelSpec(Record):
+    """A network and how it is fed; together with the weights, the whole model."""
+
+    network: NetworkName
+    encoder: EncoderConfig
+    head: HeadConfig
+    readout: ReadoutName
+    forecast: ForecastConfig | None = None
+    """Of a network that predicts frames."""
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    frames: int = Field(ge=1)
+    spacing_seconds: float = Field(gt=0)
+
+    @property
+    def size(self) -> Size:
+        """Of the pictures that the encoder sees."""
+        return Size(self.height, self.width)
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames a window holds."""
+        return Sampling(self.frames, self.spacing_seconds)
+
+    @property
+    def shape(self) -> Forecast | None:
+        """Context, horizon and channels of a network that predicts frames."""
+        known = self.forecast
+        return None if known is None else Forecast(known.context, known.horizon, known.channels)
+
+    def describe(self) -> str:
+        """The network in one line: `mobilenet_v2 (imagenet, frozen) > gru 128 > attention, 160x120 pixels, ...`."""
+        encoder, forecast = self.encoder, self.forecast
+        how = "frozen" if encoder.frozen else "trained"
+        origin = f"{encoder.origin}, " if encoder.origin != "none" else ""
+        motion = "change of features > " * self.head.motion
+        end = forecast.decoder if forecast else self.readout
+        chain = f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{self.head.name} {self.head.size} > {end}"
+        window = f"windows of {self.frames} frames"
+        if forecast:
+            window = f"{forecast.context} frames seen and {forecast.horizon} predicted"
+        return f"{chain}, {self.size} pixels, {window}, {self.spacing_seconds:g} s apart"

@@ -1,0 +1,75 @@
+"""One class for the whole clip, and which class is seen when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from vidrnn.data.films import LabelledData, read_labelled
+from vidrnn.runtimes.base import Runtime
+from vidrnn.tasks.base import Task
+from vidrnn.tasks.scores import ScoreReader
+from vidrnn.timeline.reading import Reader
+from vidrnn.timeline.segments import MarginSegmenter
+from vidrnn.values import Candidate, DecisionRule, FilmMoments, FilmPrediction, LabelledFilm, PredictionOptions
+
+HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
+"""Found on films joined of clips (benchmarks/long_films.py): they lose no frame and leave fewer false boundaries."""
+_CLIP_SHARE = 0.5
+"""How much the scores of whole windows count at each moment: a moment's own scores keep boundaries sharp, those of its
+windows know of order."""
+_TOP = 5
+
+
+class Classify(Task):
+    """Which of the classes a clip shows."""
+
+    name = "classify"
+    lesson = "vidrnn.train.lessons.classes:ClassTeacher"
+    scorer = "vidrnn.evaluate.classes:ClassScorer"
+    outputs = ("clip", "steps")
+    settings = frozenset(
+        {
+            *("data", "task", "encoder", "weights", "fine_tune", "grey", "motion", "head", "readout", "label_holds"),
+            *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
+            *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
+            *("seed", "jobs", "test", "folds"),
+            *("threshold", "hysteresis", "shortest", "reset", "threads"),
+        }
+    )
+    columns = ("label", "probability", "duration_seconds", "frames", "notes")
+
+    @override
+    def read(self, data: Path, *, to_train: bool) -> LabelledData:
+        return read_labelled(data, fewest_classes=2 if to_train else 1)
+
+    @override
+    def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:
+        return np.asarray(classes.index(film.label), dtype=np.int64)
+
+    @override
+    def reader(self, model: Runtime, rule: DecisionRule) -> Reader:
+        return ScoreReader(model, rule, _CLIP_SHARE)
+
+    @override
+    def prediction(self, film: FilmMoments, options: PredictionOptions) -> FilmPrediction:
+        assert film.clip is not None
+        classes = film.timeline.classes
+        label, probability = MarginSegmenter(classes, options.rule).answer(film.clip)
+        order = np.argsort(-film.clip, kind="stable")[:_TOP]
+        return FilmPrediction(
+            path=film.path,
+            label=label,
+            probability=probability,
+            top=tuple(Candidate(classes[place], float(film.clip[place])) for place in order),
+            segments=film.segments,
+            duration_seconds=float(film.end_seconds - film.timeline.seconds[0]),
+            frames=film.frames,
+            notes=film.notes,
+            timeline=film.timeline,
+        )

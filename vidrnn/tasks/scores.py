@@ -1,0 +1,71 @@
+"""A reader for networks that give scores of classes: windows, cuts and resets, and scores as probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from typing_extensions import override
+
+from vidrnn.runtimes.base import Features, Runtime
+from vidrnn.timeline.reading import Ending, Moments, Reader
+from vidrnn.timeline.segments import for_class, softmax
+from vidrnn.timeline.windows import feature_reader
+from vidrnn.values import DecisionRule, Floats, Pixels
+from vidrnn.video.cuts import CutFinder, SmallPictures, small_pictures
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    features: Features
+    small: SmallPictures | None
+    """Small pictures of the frames; None where cuts do not matter."""
+
+
+class ScoreReader(Reader):
+    """Encodes frames, follows them with the head, and turns scores into probabilities.
+
+    One of the classes: by softmax. Several at once: each by its logistic function.
+    """
+
+    def __init__(self, model: Runtime, rule: DecisionRule, clip_share: float) -> None:
+        """`clip_share`: how much the scores of whole windows count in the scores of their steps, from 0 to 1.
+
+        Raises:
+            ModelError: the state is to be carried for ever, and the model cannot do that.
+        """
+        answer = model.handling.answer
+        self.classes = answer.classes
+        self._model, self._several = model, answer.kind == "several"
+        self._temperature = np.asarray([for_class(rule.temperature, name, 1.0) for name in self.classes])
+        self._features = feature_reader(model, rule.reset, clip_share)
+        self._cuts = CutFinder() if rule.reset == "cut" else None
+
+    @override
+    def prepare(self, pixels: Pixels, before: Pixels | None) -> _Prepared:
+        return _Prepared(self._model.encode(pixels, before), small_pictures(pixels) if self._cuts else None)
+
+    @override
+    def read(self, prepared: _Prepared) -> Moments:
+        cuts = self._cuts.find(prepared.small) if self._cuts and prepared.small is not None else ()
+        return Moments(self._probabilities(self._features.read(prepared.features, cuts)))
+
+    @override
+    def now(self) -> Floats:
+        return self._probabilities(self._features.now())
+
+    @override
+    def finish(self) -> Ending:
+        ending = self._features.finish()
+        clip = self._probabilities(ending.clip) if self._model.handling.answer.resolution == "clip" else None
+        return Ending(Moments(self._probabilities(ending.steps)), clip)
+
+    @override
+    def skip(self, frames: int) -> None:
+        """Nothing: the windows go on with the frames that there are."""
+
+    def _probabilities(self, scores: Floats) -> Floats:
+        scaled = scores / self._temperature
+        if self._several:
+            return np.asarray(1 / (1 + np.exp(-scaled)))
+        return softmax(scaled, 1.0)
