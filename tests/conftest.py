@@ -223,7 +223,7 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
 
     from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
     from vidrnn.model.checkpoint import LoadedModel
-    from vidrnn.nets.decoders.base import Scores
+    from vidrnn.nets.class_scores import Scores
     from vidrnn.runtimes.torch import TorchRuntime
 
     class Numbers(nn.Module):

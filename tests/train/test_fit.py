@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from vidrnn.config import HeadConfig
 from vidrnn.model.checkpoint import load_training, save_training
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
-from vidrnn.nets.decoders.classify import ClassifyLoss
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
+from vidrnn.train.lessons.classes import ClassifyLoss
 from vidrnn.train.minibatches import Clips, Draw
 
 WIDTH, FRAMES, MINIBATCH = 3, 6, 8

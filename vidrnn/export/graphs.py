@@ -18,8 +18,8 @@ from torch.export import Dim
 from vidrnn.config import ModelSpec
 from vidrnn.errors import ExportError
 from vidrnn.model.checkpoint import LoadedForecaster, LoadedModel
+from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, SequenceModel
-from vidrnn.nets.decoders.base import Scores
 from vidrnn.nets.frame_predictor import Forecaster, VectorBody
 from vidrnn.nets.state import State as Tensors
 from vidrnn.nets.state import join

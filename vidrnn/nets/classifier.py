@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec, RunConfig
 from vidrnn.errors import UsageError
-from vidrnn.nets.decoders import TASKS
-from vidrnn.nets.decoders.base import Scores, Task
+from vidrnn.nets.class_scores import ClassOutput, Scores
 from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
@@ -41,7 +40,7 @@ class SequenceModel(nn.Module):
     With `motion` the head sees each step's features and, after them, how they changed since the step before.
     """
 
-    def __init__(self, head: Head, task: Task, motion: bool = False) -> None:
+    def __init__(self, head: Head, task: ClassOutput, motion: bool = False) -> None:
         super().__init__()
         self.head = head
         self.task = task
@@ -131,7 +130,7 @@ def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> 
     """
     built: Head = member_of(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
     pooling = member_of(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, member_of(TASKS, "--task", "classify")(pooling, built.size, classes), head.motion)
+    return SequenceModel(built, ClassOutput(pooling, built.size, classes), head.motion)
 
 
 def build_model(spec: ModelSpec) -> Model:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.evaluate.metrics import interval95, paired_p
 from vidrnn.events import Controls, ControlScore, Progress, Record
+from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
-from vidrnn.nets.decoders.base import Scores
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, judged, loss_of, minibatch_for

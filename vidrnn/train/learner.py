@@ -22,14 +22,14 @@ from vidrnn.errors import DataError
 from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import EpochDone, Progress, Record
 from vidrnn.model.weights import give_weights
+from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
-from vidrnn.nets.decoders.base import Scores
-from vidrnn.nets.decoders.classify import ClassifyLoss
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.threads import in_order
 from vidrnn.timeline.segments import probabilities
 from vidrnn.train.augment import draw_changes
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
+from vidrnn.train.lessons.classes import ClassifyLoss
 from vidrnn.train.minibatches import Clips, Draw, Minibatch
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import FilmFailure, Part, Sampling, Size
