@@ -1,4 +1,4 @@
-"""What a long journey tells on its way: plain records, to be shown by the console and kept in metrics.jsonl."""
+"""What a long journey tells on its way: plain events, to be shown by the console and kept in metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class MethodScores:
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
+class ForecastScores:
     """A model's scores beside those of what needs no learning; the model is the last row."""
 
     part: str
@@ -154,12 +154,14 @@ class ForecasterDone:
     stopped: bool
 
 
-Record: TypeAlias = Note | Progress | LeftOut | EpochDone | Controls | Done | FrameEpoch | Foretold | ForecasterDone
+RunEvent: TypeAlias = (
+    Note | Progress | LeftOut | EpochDone | Controls | Done | FrameEpoch | ForecastScores | ForecasterDone
+)
 
 
-def as_json(record: Record) -> dict[str, Any]:
-    """A record as plain values, under its own name."""
-    return {"record": type(record).__name__, **_plain(asdict(record))}
+def as_json(event: RunEvent) -> dict[str, Any]:
+    """An event as plain values, under its own name."""
+    return {"event": type(event).__name__, **_plain(asdict(event))}
 
 
 def _plain(value: Any) -> Any:

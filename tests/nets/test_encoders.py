@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vidrnn.config import EncoderConfig
 from vidrnn.errors import UsageError
 from vidrnn.nets.classifier import build_encoder, count_parameters, encoding_of, fingerprint
-from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
+from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.encoders.pretrained import TorchvisionEncoder
 from vidrnn.nets.encoders.small import SmallEncoder
@@ -84,7 +84,7 @@ def test_pixels_are_normalised_inside(name: str) -> None:
     encoder, frames = make_encoder(name), films(1, 1)
     before = encoder(frames)
     pixels = frames[0].permute(0, 3, 1, 2).float() / 255
-    assert_alike(encoder.pictures((pixels - encoder.mean) / encoder.deviation), before[0])
+    assert_alike(encoder.encode_pictures((pixels - encoder.mean) / encoder.deviation), before[0])
     encoder.mean += 0.5
     assert (encoder(frames) - before).abs().max() > 0.01 * before.abs().max()
 
@@ -165,7 +165,7 @@ def test_an_encoder_without_a_way_to_read_says_so() -> None:
 
 @pytest.mark.parametrize("differences", [False, True])
 @pytest.mark.parametrize("grey", [False, True])
-@pytest.mark.parametrize("name", LEARNT_HERE)
+@pytest.mark.parametrize("name", TRAINED_FROM_SCRATCH)
 @torch.no_grad()
 def test_an_encoder_sees_colours_and_changes_only_where_it_is_to(name: str, grey: bool, differences: bool) -> None:
     encoder, frames = make_encoder(name, grey=grey, differences=differences), films()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidrnn.nets.flow import flow_back, warped
+from vidrnn.nets.flow import backward_flow, warped
 
 ROWS, COLUMNS = 32, 40
 
@@ -21,7 +21,7 @@ def texture(down: float = 0.0, across: float = 0.0, rows: int = ROWS, columns: i
 
 @pytest.mark.parametrize(("down", "across"), [(0.0, 0.4), (-0.7, 0.0), (0.3, -0.6), (1.5, 1.0), (-2.0, 2.5)])
 def test_a_known_shift_is_found_to_a_part_of_a_pixel(down: float, across: float) -> None:
-    flow = flow_back(texture(down, across), texture())
+    flow = backward_flow(texture(down, across), texture())
     inner = flow[0, :, 6:-6, 6:-6]
     assert inner[0].mean() == pytest.approx(-down, abs=0.1)
     assert inner[1].mean() == pytest.approx(-across, abs=0.1)
@@ -29,21 +29,21 @@ def test_a_known_shift_is_found_to_a_part_of_a_pixel(down: float, across: float)
 
 def test_what_stands_still_or_shows_nothing_does_not_move() -> None:
     still, black = texture(), torch.zeros(1, 1, ROWS, COLUMNS)
-    assert flow_back(still, still).abs().max() < 1e-5
-    assert not flow_back(black, black).any()
-    assert flow_back(black + 1, black).isfinite().all()
+    assert backward_flow(still, still).abs().max() < 1e-5
+    assert not backward_flow(black, black).any()
+    assert backward_flow(black + 1, black).isfinite().all()
 
 
 def test_each_picture_of_a_minibatch_moves_by_itself_and_colours_move_as_one() -> None:
     now, before = torch.cat([texture(0, 1), texture(1, 0)]), torch.cat([texture(), texture()])
-    together = flow_back(now, before)
-    torch.testing.assert_close(together[1:], flow_back(now[1:], before[1:]))
-    coloured = flow_back(now.expand(-1, 3, -1, -1), before.expand(-1, 3, -1, -1))
+    together = backward_flow(now, before)
+    torch.testing.assert_close(together[1:], backward_flow(now[1:], before[1:]))
+    coloured = backward_flow(now.expand(-1, 3, -1, -1), before.expand(-1, 3, -1, -1))
     torch.testing.assert_close(coloured, together, rtol=1e-3, atol=1e-4)
 
 
 def test_no_gradient_goes_through_a_flow() -> None:
-    assert not flow_back(texture(0, 1).requires_grad_(), texture()).requires_grad
+    assert not backward_flow(texture(0, 1).requires_grad_(), texture()).requires_grad
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
@@ -58,5 +58,5 @@ def test_a_pixel_is_taken_from_where_it_was_and_beyond_the_edge_is_the_edge(mode
 
 def test_warping_by_the_flow_that_was_found_brings_the_picture_before_to_the_picture_now() -> None:
     now, before = texture(0.5, -1.2), texture()
-    apart = (warped(before, flow_back(now, before), "bicubic") - now)[..., 4:-4, 4:-4].abs().mean()
+    apart = (warped(before, backward_flow(now, before), "bicubic") - now)[..., 4:-4, 4:-4].abs().mean()
     assert apart < (before - now)[..., 4:-4, 4:-4].abs().mean() / 10

@@ -14,7 +14,7 @@ from vidrnn.config import HeadConfig
 from vidrnn.nets.blocks import Cell
 from vidrnn.nets.classifier import build_sequence
 from vidrnn.nets.heads import HEADS
-from vidrnn.nets.heads.base import USUAL_MEMORY_FRAMES, CellHead, Head
+from vidrnn.nets.heads.base import DEFAULT_MEMORY_FRAMES, CellHead, Head
 from vidrnn.nets.recurrence import recur
 from vidrnn.nets.state import State
 
@@ -191,7 +191,7 @@ def test_the_gate_that_keeps_begins_as_open_as_the_usual_memory_wants_and_the_ot
 ) -> None:
     for gates in biases(HeadConfig(name=name, size=SIZE, layers=layers, bidirectional=True)):
         for index, bias in enumerate(gates):
-            wanted = torch.full((SIZE,), 1 - 1 / USUAL_MEMORY_FRAMES if index == gate else 0.5)
+            wanted = torch.full((SIZE,), 1 - 1 / DEFAULT_MEMORY_FRAMES if index == gate else 0.5)
             torch.testing.assert_close(bias.sigmoid(), wanted)
 
 
@@ -222,7 +222,7 @@ def test_what_blocks_keep_of_a_frame_without_features_is_what_the_memory_says(
         memory = 1 / (1 - keep)
         assert not entering.any()
         if memory_frames is None:
-            torch.testing.assert_close(memory, torch.full_like(memory, USUAL_MEMORY_FRAMES), rtol=1e-3, atol=0)
+            torch.testing.assert_close(memory, torch.full_like(memory, DEFAULT_MEMORY_FRAMES), rtol=1e-3, atol=0)
         else:
             assert memory.min() >= 1.999 and memory.max() <= memory_frames * 1.001
             assert memory.max() > 0.9 * memory_frames

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidrnn.nets.flow import flow_back
+from vidrnn.nets.flow import backward_flow
 from vidrnn.nets.painters import PAINTERS, PATCH, DirectPainter, FlowPainter, KernelPainter, Motion, Painter
 
 WIDTH, ROWS, COLUMNS = 6, 24, 32
@@ -25,7 +25,7 @@ def moving(time: int, across: float = 1.5, down: float = 0.5, rows: int = ROWS, 
 def motion_of(pictures: Tensor) -> Motion:
     """How the pictures came to be where they are, as an encoder finds it."""
     before = torch.cat([pictures[:, :1], pictures[:, :-1]], 1)
-    flow = flow_back(pictures.flatten(0, 1), before.flatten(0, 1)).unflatten(0, pictures.shape[:2])
+    flow = backward_flow(pictures.flatten(0, 1), before.flatten(0, 1)).unflatten(0, pictures.shape[:2])
     known = torch.ones(pictures.shape[:2])
     known[:, 0] = 0
     return Motion(flow, known)

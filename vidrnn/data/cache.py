@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.errors import FilmError, RunError
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.reader import open_film
 
@@ -76,7 +76,7 @@ class Cache:
             except FilmError as error:
                 return FilmFailure.of(scan.facts.path, error)
 
-        return in_order(made_or_why_not, scans, self.threads)
+        return map_in_order(made_or_why_not, scans, self.threads)
 
     def _frames(self, scan: FilmScan, rendering: Rendering) -> Array:
         file = self._file(scan, rendering, "frames")

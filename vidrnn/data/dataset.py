@@ -14,12 +14,12 @@ from vidrnn.data.films import LabelledData, counted, read_films, read_labelled
 from vidrnn.data.groups import Grouping, drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
-from vidrnn.events import LeftOut, Note, Progress, Record
+from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
 
 
 @dataclass(frozen=True)
-class Material:
+class Dataset:
     """Films that can be read, in one order everywhere."""
 
     films: tuple[LabelledFilm, ...]
@@ -48,16 +48,16 @@ class Material:
         return [self.scans[i].facts.duration_seconds for i in places]
 
     @property
-    def usual_size(self) -> Size:
+    def median_size(self) -> Size:
         """The median height and width of the films, as shown."""
         sizes = [scan.facts.size for scan in self.scans]
         return Size(round(median(size.height for size in sizes)), round(median(size.width for size in sizes)))
 
 
-def gather(
+def read_dataset(
     data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
-) -> Generator[Record, None, Material]:
-    """Read DATA and every film that it names, once; records on the way, and the material in the end.
+) -> Generator[RunEvent, None, Dataset]:
+    """Read DATA and every film that it names, once; events on the way, and the dataset in the end.
 
     Without `labelled`, any films will do, and there is one class without a name.
 
@@ -79,11 +79,11 @@ def gather(
     yield from (Note(text) for text in notes)
     grouping = group_films(films, kept)
     classes = tuple(sorted({film.label for film in films}))
-    material = Material(films, kept, grouping, classes, failures)
+    dataset = Dataset(films, kept, grouping, classes, failures)
     what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
-    yield Note(f"{what}, {material.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
+    yield Note(f"{what}, {dataset.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
-    return material
+    return dataset
 
 
 def _refuse_the_unusable(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.data.films import counted, file_meant
+from vidrnn.data.films import counted, find_listed_file
 from vidrnn.data.manifest import Row, columns_of, read_rows
 from vidrnn.errors import DataError, FilmError
 from vidrnn.values import FilmFailure
@@ -33,7 +33,7 @@ class FrameLabels:
     """From the film's first frame to its last."""
 
     @property
-    def unusual(self) -> NDArray[np.bool_]:
+    def anomalous(self) -> NDArray[np.bool_]:
         """Which frames are unusual (frames,), of labels that are words of two kinds; see `check_two_kinds`."""
         return np.asarray([label.casefold() in UNUSUAL_WORDS for label in self.labels], dtype=np.bool_)
 
@@ -70,7 +70,7 @@ class FrameLabelledData:
                 f"{data}: frames are labelled {_named(others)}. To tell unusual frames from usual ones, call each "
                 "'normal' or 'anomaly' (or usual, unusual; 0, 1)."
             )
-        unusual = sum(int(film.unusual.sum()) for film in self.films)
+        unusual = sum(int(film.anomalous.sum()) for film in self.films)
         if unusual in (0, sum(len(film.labels) for film in self.films)):
             raise DataError(
                 f"{data}: every frame is labelled {_named(sorted(found))}; telling unusual frames from usual ones is "
@@ -101,7 +101,7 @@ def read_frame_labels(data: Path) -> FrameLabelledData:
     by_film: dict[Path, list[Row]] = {}
     failures: dict[str, FilmFailure] = {}
     for row in rows:
-        path = file_meant(data.parent, row["path"]) if row["path"] else None
+        path = find_listed_file(data.parent, row["path"]) if row["path"] else None
         if path is None or (path.is_dir() and not is_film(path)):
             failures.setdefault(row["path"], _not_there(data.parent, row))
         else:

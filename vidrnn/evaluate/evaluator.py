@@ -14,7 +14,7 @@ from vidrnn.data.films import content_hash, read_labelled
 from vidrnn.data.groups import named_groups
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.metrics import ClassifyScores, classify_scores, interval95
-from vidrnn.events import LeftOut, Note, Progress, Record
+from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.predict.predictor import Predictor
 from vidrnn.timeline.segments import FilmScores, probabilities
 from vidrnn.values import FilmFailure, LabelledFilm, Part
@@ -71,8 +71,8 @@ class Evaluation:
         }
 
 
-def evaluate(predictor: Predictor, data: Path, split: SplitName | None = None) -> Generator[Record, None, Evaluation]:
-    """Read every film that `split` names and score the answers; records on the way, the evaluation in the end.
+def evaluate(predictor: Predictor, data: Path, split: SplitName | None = None) -> Generator[RunEvent, None, Evaluation]:
+    """Read every film that `split` names and score the answers; events on the way, the evaluation in the end.
 
     `split` None: all films but those that the model learnt from or was chosen on.
 

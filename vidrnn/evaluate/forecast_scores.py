@@ -8,7 +8,7 @@ import numpy as np
 
 from vidrnn.evaluate.baselines import RULES, MeanImage
 from vidrnn.evaluate.metrics import FrameMeter, FrameScores, StepScores
-from vidrnn.events import Foretold, MethodScores, StepNumbers
+from vidrnn.events import ForecastScores, MethodScores, StepNumbers
 from vidrnn.runtimes.base import FrameRuntime
 from vidrnn.tasks.next_frame import Painted, as_painted, rollouts
 from vidrnn.values import Pixels
@@ -19,7 +19,7 @@ _AT_ONCE = 8
 Rule = Callable[[Painted, int], Painted]
 
 
-def appraise(model: FrameRuntime, stretches: Sequence[Pixels], mean: MeanImage | None, part: str) -> Foretold:
+def appraise(model: FrameRuntime, stretches: Sequence[Pixels], mean: MeanImage | None, part: str) -> ForecastScores:
     """Score a model and the baselines on stretches (context + horizon, height, width, 3).
 
     Args:
@@ -41,7 +41,7 @@ def appraise(model: FrameRuntime, stretches: Sequence[Pixels], mean: MeanImage |
     scores = {name: meter.scores() for name, meter in meters.items()}
     ours = scores[THIS_MODEL]
     rows = tuple(_row(name, one) for name, one in scores.items())
-    return Foretold(part, len(stretches), rows, verdict(scores), ours.definitions)
+    return ForecastScores(part, len(stretches), rows, verdict(scores), ours.definitions)
 
 
 def verdict(scores: Mapping[str, FrameScores]) -> str:

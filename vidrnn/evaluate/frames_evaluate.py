@@ -22,11 +22,11 @@ from vidrnn.evaluate.anomaly_metrics import DetectionReport, Detector, detection
 from vidrnn.evaluate.baselines import SIGNS, MeanImage, Signs
 from vidrnn.evaluate.evaluator import SplitName, of_split
 from vidrnn.evaluate.forecast_scores import appraise
-from vidrnn.events import Foretold, LeftOut, Note, Progress, Record
+from vidrnn.events import ForecastScores, LeftOut, Note, Progress, RunEvent
 from vidrnn.model.checkpoint import stored_tensor
 from vidrnn.runtimes.base import FrameRuntime
 from vidrnn.tasks.next_frame import Showing, as_painted
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, LabelledFilm, Pixels
 
 _MOST_STRETCHES = 256
@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 class FramesEvaluation:
     """What a model of the next frames scores."""
 
-    foretold: Foretold | None
+    foretold: ForecastScores | None
     """None where no film is as long as a context and a horizon."""
     detection: DetectionReport | None
     """None where frames are not labelled."""
@@ -90,8 +90,8 @@ class _Watched:
 
 def evaluate_frames(
     model: FrameRuntime, source: Path, data: Path, split: SplitName | None, *, rate: float | None, jobs: int
-) -> Generator[Record, None, FramesEvaluation]:
-    """Watch every film that `split` names; records on the way, the evaluation in the end.
+) -> Generator[RunEvent, None, FramesEvaluation]:
+    """Watch every film that `split` names; events on the way, the evaluation in the end.
 
     Args:
         model: any runtime.
@@ -124,7 +124,7 @@ def evaluate_frames(
             return FilmFailure.of(film.path, error)
 
     watched: list[_Watched] = []
-    for done, found in enumerate(in_order(watch, films, jobs), 1):
+    for done, found in enumerate(map_in_order(watch, films, jobs), 1):
         if isinstance(found, FilmFailure):
             failures.append(found)
         else:
@@ -180,7 +180,7 @@ def _watched(model: FrameRuntime, film: LabelledFilm, labels: FrameLabels | None
     truth = None
     if labels:
         labels.check_length(found.frames)
-        truth = labels.unusual[np.asarray(found.errors.indices)]
+        truth = labels.anomalous[np.asarray(found.errors.indices)]
     score = np.asarray(found.errors.raw if handling.usual else found.errors.worst_block)
     return _Watched(film, truth, score, np.asarray(found.errors.mse), np.asarray(told), tuple(stretches.kept))
 
@@ -195,7 +195,7 @@ def _detection(model: FrameRuntime, watched: Sequence[_Watched]) -> DetectionRep
     return detection_report(names, truth, ours, others, smoothing_frames=usual.smoothing_frames if usual else 1)
 
 
-def _foretold(model: FrameRuntime, source: Path, watched: Sequence[_Watched]) -> Foretold | None:
+def _foretold(model: FrameRuntime, source: Path, watched: Sequence[_Watched]) -> ForecastScores | None:
     stretches = [stretch for one in watched for stretch in one.stretches]
     if not stretches:
         return None

@@ -15,7 +15,7 @@ from vidrnn.config import ModelSpec
 from vidrnn.data.films import find_films, read_labelled
 from vidrnn.errors import DataError, ExportError, FilmError, RunError, UsageError
 from vidrnn.evaluate.evaluator import Evaluation, evaluate
-from vidrnn.events import Note, Progress, Record
+from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
 from vidrnn.export.frames_export import keep_and_tell
@@ -25,7 +25,7 @@ from vidrnn.model.header import PORTABLE_NAME, foretells_frames
 from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.base import Features, Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.values import Pixels, WindowScores
 from vidrnn.video.reader import first_frames
 
@@ -84,7 +84,7 @@ class Portable:
     sentence: str
 
 
-def export_model(request: Request) -> Generator[Record, None, Portable]:
+def export_model(request: Request) -> Generator[RunEvent, None, Portable]:
     """Make a portable file of a model, check it, score it, and tell of it in the model's card.
 
     Raises:
@@ -110,7 +110,7 @@ def export_model(request: Request) -> Generator[Record, None, Portable]:
     return Portable(file, size, difference, scored, sentence)
 
 
-def _of_next_frames(request: Request) -> Generator[Record, None, Portable]:
+def _of_next_frames(request: Request) -> Generator[RunEvent, None, Portable]:
     """The portable file of a model of the next frames.
 
     Raises:
@@ -151,7 +151,7 @@ def _file_name(export: Export, precision: Precision) -> str:
     return export.file_name if precision == "fp32" else f"{stem}-{precision}{dot}{suffix}"
 
 
-def _first_windows(request: Request, model: LoadedModel) -> Generator[Record, None, list[Pixels]]:
+def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, None, list[Pixels]]:
     """The first window of some of the clips, evenly chosen; films that cannot be read are passed over."""
     if request.clips is None:
         return []
@@ -169,7 +169,7 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[Record, No
             return None
 
     windows = []
-    for done, made in enumerate(in_order(window, chosen, request.threads), 1):
+    for done, made in enumerate(map_in_order(window, chosen, request.threads), 1):
         yield Progress("calibration", done, len(chosen))
         if made is not None:
             windows.append(made)
@@ -178,7 +178,7 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[Record, No
     return windows
 
 
-def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[Record, None, Scored | None]:
+def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[RunEvent, None, Scored | None]:
     """The scores of both on labelled clips that the model has not seen, or on all if it has seen all of them.
 
     None, with a warning, if there is nothing labelled.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec, RunConfig
 from vidrnn.errors import UsageError
 from vidrnn.nets.class_scores import ClassOutput, Scores
-from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
+from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
@@ -115,7 +115,7 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
         UsageError: there is none of that name.
     """
     encoder = member_of(ENCODERS, "--encoder", config.name)
-    if config.name not in LEARNT_HERE:
+    if config.name not in TRAINED_FROM_SCRATCH:
         known: Encoder = encoder(config.name)
         return known
     learnt: Encoder = encoder(size, grey=config.grey, differences=config.differences)

@@ -21,7 +21,7 @@ _STILLNESS = 1e-3
 
 
 @torch.no_grad()
-def flow_back(now: Tensor, before: Tensor) -> Tensor:
+def backward_flow(now: Tensor, before: Tensor) -> Tensor:
     """Where each pixel was in the picture before.
 
     Args:

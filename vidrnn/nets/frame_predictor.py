@@ -66,7 +66,7 @@ class VectorBody(nn.Module):
 
     def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The feature vectors; nothing leads past the head, and nothing is known to have moved."""
-        features = self.encoder.pictures(self.encoder.normalised(pictures, before))
+        features = self.encoder.encode_pictures(self.encoder.normalised(pictures, before))
         nothing = features.new_zeros(features.shape[0], 0)
         return features, nothing, torch.zeros_like(pictures[:, :1]).expand(-1, 2, -1, -1)
 

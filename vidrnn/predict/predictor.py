@@ -18,7 +18,7 @@ from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, fin
 from vidrnn.predict.stream import Stream, reader_of
 from vidrnn.runtimes import FRAME_RUNTIMES, RUNTIMES
 from vidrnn.runtimes.base import Features, FrameRuntime, Runtime
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.timeline.segments import FilmScores, Reading, Scores, prediction
 from vidrnn.values import FilmFailure, FilmPrediction, Floats, Reset
 from vidrnn.video.cuts import CutFinder, SmallPictures, small_pictures
@@ -75,7 +75,7 @@ class Predictor:
             sampling, size = self.model.handling.sampling, self.model.handling.size
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
             with closing(decoded(film, sampling.spacing_seconds, size, length, buffers)) as chunks:
-                for encoded in in_order(self._encoded, chunks, threads):
+                for encoded in map_in_order(self._encoded, chunks, threads):
                     if stop.is_set():
                         raise FilmError(f"{path}: given up, since reading was stopped.")
                     told.read(encoded)
@@ -106,7 +106,7 @@ class Predictor:
                 return FilmFailure.of(path, error)
 
         try:
-            yield from in_order(score_or_say_why, paths, max(1, side_by_side))
+            yield from map_in_order(score_or_say_why, paths, max(1, side_by_side))
         except (KeyboardInterrupt, GeneratorExit):
             stop.set()  # films that are being read are given up
             raise

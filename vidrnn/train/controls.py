@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.evaluate.metrics import interval95, paired_p
-from vidrnn.events import Controls, ControlScore, Progress, Record
+from vidrnn.events import Controls, ControlScore, Progress, RunEvent
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, judged, loss_of, minibatch_for
-from vidrnn.train.minibatches import Clips, Draw, Minibatch
+from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.values import Part
 
 _SURE = 0.05
@@ -60,7 +60,7 @@ class Outcome:
         return Outcome(hits, {part: self.groups[part] + other.groups[part] for part in self.groups}, self.remark)
 
 
-def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
+def controls_of(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
     """Train the controls on the learner's features and set their hits beside the model's.
 
     None in the end if training was stopped meanwhile.
@@ -86,11 +86,11 @@ def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
         if setting.stop.is_set():
             return None
     yield Progress("controls", len(controls), len(controls))
-    truth = setting.material.labels
+    truth = setting.dataset.labels
     hits[THIS_MODEL] = {
         part: learner.scores(setting.places(part)).argmax(1) == truth[list(setting.places(part))] for part in parts
     }
-    groups = {part: [setting.material.groups[place] for place in setting.places(part)] for part in parts}
+    groups = {part: [setting.dataset.groups[place] for place in setting.places(part)] for part in parts}
     remark = "" if learner.frozen else "The controls are trained on the features of the trained encoder."
     return Outcome(hits, groups, remark)
 
@@ -124,7 +124,7 @@ class _Material:
 
 
 def _majority(learner: Learner, parts: Sequence[Part]) -> Hits:
-    labels, places = learner.setting.material.labels, learner.setting.places
+    labels, places = learner.setting.dataset.labels, learner.setting.places
     commonest = np.bincount(labels[list(places(Part.TRAIN))]).argmax()
     return {part: labels[list(places(part))] == commonest for part in parts}
 
@@ -134,14 +134,14 @@ def _hits(learner: Learner, control: Control, material: _Material) -> Hits:
     setting = learner.setting
     seed_everything(setting.config.seed)
     width = material.train.arrays[0].shape[-1]
-    network = build_sequence(width, control.head, control.readout, len(setting.material.classes)).to(setting.device)
+    network = build_sequence(width, control.head, control.readout, len(setting.dataset.classes)).to(setting.device)
     shown = {part: [control.seen(one) for one in features] for part, features in material.scored.items()}
 
     def scores(part: Part) -> NDArray[np.float64]:
         order = np.random.default_rng(setting.config.seed) if control.shuffled else None
         return score_clips(network, shown[part], control.frames, order)
 
-    truth = {part: setting.material.labels[list(setting.places(part))] for part in shown}
+    truth = {part: setting.dataset.labels[list(setting.places(part))] for part in shown}
     _train(learner, network, control, material.train, lambda: judged(scores(Part.VAL), truth[Part.VAL], setting))
     return {part: scores(part).argmax(1) == truth[part] for part in shown}
 
@@ -155,7 +155,7 @@ def _train(
 ) -> None:
     setting, config = learner.setting, learner.setting.config
     told = config if learner.frozen else RunConfig()  # what was said of training an encoder says nothing of features
-    draw = Draw(
+    draw = ClipSampler(
         frames=control.frames,
         minibatch=told.minibatch or minibatch_for(FROZEN, clips),
         seed=config.seed,

@@ -16,21 +16,21 @@ from numpy.typing import NDArray
 
 from vidrnn.config import EncoderConfig, HeadConfig, RunConfig
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering
-from vidrnn.data.dataset import Material
+from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
 from vidrnn.errors import DataError
 from vidrnn.evaluate.metrics import classify_scores
-from vidrnn.events import EpochDone, Progress, Record
+from vidrnn.events import EpochDone, Progress, RunEvent
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
 from vidrnn.nets.scoring import Features, score_clips
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.timeline.segments import probabilities
-from vidrnn.train.augment import draw_changes
+from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.lessons.classes import ClassifyLoss
-from vidrnn.train.minibatches import Clips, Draw, Minibatch
+from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import FilmFailure, Part, Sampling, Size
 from vidrnn.video.sampling import HALVES, default_spacing
@@ -92,7 +92,7 @@ class Clock:
 class Setting:
     """What every training of a run shares."""
 
-    material: Material
+    dataset: Dataset
     split: Split
     config: RunConfig
     sampling: Sampling
@@ -106,15 +106,15 @@ class Setting:
         """Whether a mirrored film is of the same class."""
         if self.config.flip is not None:
             return self.config.flip
-        return not any(has_side(name) for name in self.material.classes)
+        return not any(has_side(name) for name in self.dataset.classes)
 
     def places(self, part: Part) -> tuple[int, ...]:
-        """Where the clips of a part stand in the material."""
+        """Where the clips of a part stand in the dataset."""
         return self.split.indices(part)
 
     def evenly(self, places: Sequence[int]) -> list[int]:
         """The clips at `places` in random order, but so that its beginning always has every class by its share."""
-        labels = self.material.labels[list(places)]
+        labels = self.dataset.labels[list(places)]
         order = np.random.default_rng(self.config.seed).permutation(len(places))
         rank = np.empty(len(places), dtype=np.int64)
         for label in np.unique(labels):
@@ -136,14 +136,14 @@ class Learner:
         encoder = build_encoder(choice.encoder, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
         self.head = head_for(config, self.habits, motion=config.motion and not choice.encoder.differences)
-        sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.material.classes))
+        sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.dataset.classes))
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
             encoder.eval().requires_grad_(False)
         self.fine: dict[int, Array] = {}
-        """By place in the material, (copies, steps, ...) on a grid `HALVES` times finer than the model's."""
+        """By place in the dataset, (copies, steps, ...) on a grid `HALVES` times finer than the model's."""
         self.plain: dict[int, Array] = {}
-        """By place in the material, (1, steps, ...) on the model's own grid."""
+        """By place in the dataset, (1, steps, ...) on the model's own grid."""
 
     @property
     def frozen(self) -> bool:
@@ -157,7 +157,7 @@ class Learner:
             return FROZEN
         return TRAINED if self.choice.encoder.origin == "none" else FINE_TUNED
 
-    def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[Record]:
+    def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[RunEvent]:
         """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known.
 
         Clips to train on stand on a finer grid, and features are also made of each picture's mirror image where that
@@ -180,7 +180,7 @@ class Learner:
 
     def _made(self, places: Sequence[int], to_train: bool) -> Iterator[Array | FilmFailure]:
         setting, cache = self.setting, self.setting.cache
-        scans = [setting.material.scans[place] for place in places]
+        scans = [setting.dataset.scans[place] for place in places]
         spacing = setting.sampling.spacing_seconds / (HALVES if to_train else 1)
         grid = Rendering(spacing, self.choice.size, rate=setting.config.rate)
         if not self.frozen:
@@ -194,7 +194,7 @@ class Learner:
 
     def clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places`, prepared to train on."""
-        return Clips([self.fine[place] for place in places], self.setting.material.labels[list(places)])
+        return Clips([self.fine[place] for place in places], self.setting.dataset.labels[list(places)])
 
     def features(self, places: Sequence[int]) -> list[Features]:
         """The features (steps, width) of the clips at `places`, as predict would make them."""
@@ -217,7 +217,7 @@ class Learner:
         if self.frozen:
             return list(arrays)
         encode = encoding_of(self.network.encoder)
-        return list(in_order(encode, arrays, self.setting.cache.threads))
+        return list(map_in_order(encode, arrays, self.setting.cache.threads))
 
     def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Scores (clips, classes) as predict would give them."""
@@ -232,14 +232,14 @@ class Learner:
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, judged on those at `val`."""
         config, clips = self.setting.config, self.clips(places)
-        draw = Draw(
+        draw = ClipSampler(
             frames=self.setting.sampling.frames,
             minibatch=config.minibatch or minibatch_for(self.habits, clips),
             seed=config.seed,
             cut=config.label_holds == "always",
             lead=self.choice.encoder.differences,
         )
-        truth = self.setting.material.labels[list(val)]
+        truth = self.setting.dataset.labels[list(val)]
         ready = self.features(val) if self.frozen else None
 
         def validate() -> Validation:
@@ -267,7 +267,7 @@ class Learner:
         def answer(minibatch: Minibatch) -> Scores:
             inputs = minibatch.inputs
             if shards:
-                inputs = shards(inputs, minibatch.mask, draw_changes(len(inputs), flip, strength))
+                inputs = shards(inputs, minibatch.mask, draw_augmentation(len(inputs), flip, strength))
             scores, _ = sequence(inputs, mask=minibatch.mask)
             given: Scores = scores
             return given
@@ -289,20 +289,20 @@ class Learner:
         )
 
 
-def sampling_of(material: Material, split: Split, config: RunConfig) -> Sampling:
+def sampling_of(dataset: Dataset, split: Split, config: RunConfig) -> Sampling:
     """Which frames a window holds: as was asked, else so that it covers the median training clip."""
     spacing = config.spacing_seconds
     if spacing is None:
-        spacing = default_spacing(material.durations_seconds(split.indices(Part.TRAIN)), config.frames)
+        spacing = default_spacing(dataset.durations_seconds(split.indices(Part.TRAIN)), config.frames)
     return Sampling(config.frames, spacing)
 
 
 def films_of(setting: Setting) -> str:
     """A name for the films of a run, their classes and their parts: the same films, the same name."""
-    material = setting.material
+    dataset = setting.dataset
     rows = sorted(
         (scan.content_hash, film.label, part.value)
-        for scan, film, part in zip(material.scans, material.films, setting.split.parts, strict=True)
+        for scan, film, part in zip(dataset.scans, dataset.films, setting.split.parts, strict=True)
     )
     return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
 
@@ -333,20 +333,20 @@ def epochs_for(habits: Habits, steps_per_epoch: int) -> int:
 
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
     """The cost of mistakes on these clips."""
-    counts = np.bincount(clips.labels, minlength=len(setting.material.classes))
+    counts = np.bincount(clips.labels, minlength=len(setting.dataset.classes))
     return ClassifyLoss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
 
 
 def judged(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:
     """What an epoch is judged by: macro-F1, and the loss where that is level."""
     given = probabilities(scores, 1.0)
-    found = classify_scores(given, truth, setting.material.classes)
+    found = classify_scores(given, truth, setting.dataset.classes)
     loss = float(-np.log(given[np.arange(len(truth)), truth].clip(1e-12)).mean())
     return Validation(found.macro_f1, loss, {"accuracy": found.accuracy})
 
 
 def told(epoch: Epoch, training: str, timed: bool) -> EpochDone:
-    """An epoch as a record."""
+    """An epoch as an event."""
     found = epoch.validation
     return EpochDone(
         training=training,

@@ -49,7 +49,7 @@ class Clips:
 
 
 @dataclass(frozen=True)
-class Draw:
+class ClipSampler:
     """How training draws windows from clips."""
 
     frames: int
@@ -101,7 +101,7 @@ def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
 
 
 @dataclass(frozen=True)
-class FrameDraw:
+class FrameSampler:
     """How training draws stretches of frames from films without labels."""
 
     frames: int

@@ -1,6 +1,6 @@
 """The whole journey from DATA to a model folder: read, split, fit, calibrate, set controls beside it, score, keep.
 
-Yields records and prints nothing; the run folder holds what can be taken up again.
+Yields events and prints nothing; the run folder holds what can be taken up again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import torch
 import vidrnn
 from vidrnn.config import ModelHeader, ModelSpec
 from vidrnn.data.cache import Cache
-from vidrnn.data.dataset import Material, gather
+from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films, split_films
 from vidrnn.errors import ExportError, FilmError, RunError
 from vidrnn.evaluate.metrics import ClassifyScores, classify_scores, fit_temperature
-from vidrnn.events import Controls, Done, Note, Progress, Record
+from vidrnn.events import Controls, Done, Note, Progress, RunEvent
 from vidrnn.export.exporter import kept, told_of
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.model.card import model_card, with_portable
@@ -48,8 +48,8 @@ _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, where it is bounded; the rest is for controls and scores."""
 
 
-def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
-    """Train a model; the last record is `Done`.
+def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
+    """Train a model; the last event is `Done`.
 
     Setting `stop` ends the running epoch cleanly: the best model so far is kept, and the run can be resumed.
 
@@ -61,9 +61,9 @@ def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
     run.refuse_taken(request)
     stop = stop or Event()
     learns_frames = request.config.task == "next-frame"
-    for record in (Forecasting(request, stop) if learns_frames else _Journey(request, stop)).go(run):
-        run.log(record)
-        yield record
+    for event in (Forecasting(request, stop) if learns_frames else _Journey(request, stop)).go(run):
+        run.log(event)
+        yield event
 
 
 class _Journey:
@@ -76,41 +76,41 @@ class _Journey:
         self.clock = Clock(request.config.minutes)
         torch.set_num_threads(1)  # cores are kept busy by shards and by films side by side
 
-    def go(self, run: Run) -> Generator[Record, None, None]:
+    def go(self, run: Run) -> Generator[RunEvent, None, None]:
         """From DATA to the model folder."""
         request, config = self.request, self.config
         refuse_unknown(config)
-        material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate)
+        dataset = yield from read_dataset(request.data, request.cache, request.jobs, rate=config.rate)
         outcome = None
         if config.folds:
-            outcome = yield from self._folds(material, config.folds)
-        split = split_films(material.films, material.grouping, test=config.test and not outcome, seed=config.seed)
+            outcome = yield from self._folds(dataset, config.folds)
+        split = split_films(dataset.films, dataset.grouping, test=config.test and not outcome, seed=config.seed)
         yield Note(str(split))
         yield from (Note(text, warning=True) for text in split.notes)
-        setting = self._setting(material, split)
+        setting = self._setting(dataset, split)
         learner, fit, found = yield from self._learnt(setting, run)
         yield from self._kept(learner, fit, found, outcome, run)
 
-    def _folds(self, material: Material, folds: int) -> Generator[Record, None, Outcome | None]:
+    def _folds(self, dataset: Dataset, folds: int) -> Generator[RunEvent, None, Outcome | None]:
         """Train on each fold; every clip is in a test part once."""
         pooled: Outcome | None = None
-        for number, split in enumerate(fold_films(material.films, material.grouping, folds, seed=self.config.seed), 1):
+        for number, split in enumerate(fold_films(dataset.films, dataset.grouping, folds, seed=self.config.seed), 1):
             yield Note(f"fold {number} of {folds}: {split}")
             yield from (Note(text, warning=True) for text in split.notes)
             to_come = folds - number + 2  # this fold, those after it, and the model itself
-            learner, _, _ = yield from self._learnt(self._setting(material, split), None, 1 / to_come)
+            learner, _, _ = yield from self._learnt(self._setting(dataset, split), None, 1 / to_come)
             outcome = yield from controls_of(learner)
             if outcome is None or self.stop.is_set():
                 raise KeyboardInterrupt
             pooled = pooled.joined(outcome) if pooled else outcome
         return pooled and replace(pooled, remark=f"{folds} folds: each clip by a model that saw nothing of its group.")
 
-    def _setting(self, material: Material, split: Split) -> Setting:
+    def _setting(self, dataset: Dataset, split: Split) -> Setting:
         return Setting(
-            material=material,
+            dataset=dataset,
             split=split,
             config=self.config,
-            sampling=sampling_of(material, split, self.config),
+            sampling=sampling_of(dataset, split, self.config),
             cache=Cache(self.request.cache, self.request.jobs),
             clock=self.clock,
             stop=self.stop,
@@ -119,7 +119,7 @@ class _Journey:
 
     def _learnt(
         self, setting: Setting, run: Run | None, share: float = 1.0
-    ) -> Generator[Record, None, tuple[Learner, Fit, str]]:
+    ) -> Generator[RunEvent, None, tuple[Learner, Fit, str]]:
         """Choose an encoder, prepare the clips and fit; a run's checkpoint is kept at the end of each epoch.
 
         `share` is of the time that is left, where it is bounded.
@@ -148,14 +148,14 @@ class _Journey:
             yield told(epoch, "model", timed=setting.clock.minutes is not None)
         return learner, fit, choice.found
 
-    def _chosen(self, setting: Setting, run: Run | None) -> Generator[Record, None, Chosen]:
+    def _chosen(self, setting: Setting, run: Run | None) -> Generator[RunEvent, None, Chosen]:
         """The encoder to go on with; a trial that was held before a run was stopped is not held again."""
         memory = run.checkpoint / "choice.json" if run else None
         if run and memory and self.request.resume and memory.exists():
             run.open(self.request)
             told_before = json.loads(memory.read_text(encoding="utf-8"))
             named = self.config.model_copy(update={"encoder": told_before["encoder"]})
-            return Chosen(Learner(setting, choice_of(named, setting.material.usual_size)), None, told_before["found"])
+            return Chosen(Learner(setting, choice_of(named, setting.dataset.median_size)), None, told_before["found"])
         choice = yield from chosen(setting)
         if run:
             run.open(self.request)
@@ -170,7 +170,7 @@ class _Journey:
         state = fit.state()
         return replace(state, facts={**state.facts, "films": films_of(setting)})
 
-    def _take_up(self, fit: Fit, setting: Setting, run: Run) -> Generator[Record, None, None]:
+    def _take_up(self, fit: Fit, setting: Setting, run: Run) -> Generator[RunEvent, None, None]:
         """Go on from a run's checkpoint.
 
         Raises:
@@ -190,7 +190,7 @@ class _Journey:
 
     def _kept(
         self, learner: Learner, fit: Fit, found: str, outcome: Outcome | None, run: Run
-    ) -> Generator[Record, None, None]:
+    ) -> Generator[RunEvent, None, None]:
         """Calibrate, set the controls beside the model, score it, and write the model folder."""
         stopped = self.stop.is_set()
         temperature = _temperature(learner)
@@ -217,7 +217,7 @@ class _Journey:
         if refused:
             raise refused
 
-    def _exported(self, learner: Learner, run: Run) -> Generator[Record, None, ExportError | None]:
+    def _exported(self, learner: Learner, run: Run) -> Generator[RunEvent, None, ExportError | None]:
         """Write the model that was kept as a portable file too; why there is none, if so."""
         export, model = OnnxExport(), load_model(run.model)
         yield Progress(f"writing {export.file_name}", 0, 1)
@@ -235,7 +235,7 @@ class _Journey:
         """The beginning of a film that the model was chosen on, to check with."""
         setting = learner.setting
         place = setting.places(Part.VAL)[0]
-        path = setting.material.scans[place].facts.path
+        path = setting.dataset.scans[place].facts.path
         try:
             return [first_frames(path, setting.sampling, learner.choice.size, setting.config.rate)]
         except FilmError:
@@ -254,7 +254,7 @@ class _Journey:
         setting, config = learner.setting, self.config
         spec = ModelSpec(
             task=config.task,
-            classes=setting.material.classes,
+            classes=setting.dataset.classes,
             encoder=learner.choice.encoder,
             head=learner.head,
             readout=config.readout,
@@ -263,7 +263,7 @@ class _Journey:
             frames=setting.sampling.frames,
             spacing_seconds=setting.sampling.spacing_seconds,
         )
-        hashes = [scan.content_hash for scan in setting.material.scans]
+        hashes = [scan.content_hash for scan in setting.dataset.scans]
         return ModelHeader(
             vidrnn_version=vidrnn.__version__,
             spec=spec,
@@ -273,7 +273,7 @@ class _Journey:
             scores={"part": part.value, **asdict(scores), "controls": asdict(table) if table else None},
             facts={
                 "command": self.request.command,
-                "grouping": setting.material.grouping.source,
+                "grouping": setting.dataset.grouping.source,
                 "parameters": count_parameters(learner.network),
                 "epochs": fit.epoch,
                 "best_epoch": fit.best_epoch,
@@ -309,10 +309,10 @@ def most_confused(scores: ClassifyScores) -> str:
 
 def _temperature(learner: Learner) -> float:
     val = learner.ready(Part.VAL)
-    return fit_temperature(learner.scores(val), learner.setting.material.labels[val])
+    return fit_temperature(learner.scores(val), learner.setting.dataset.labels[val])
 
 
 def _scored(learner: Learner, part: Part, temperature: float) -> ClassifyScores:
     places = learner.ready(part)
     given = probabilities(learner.scores(places), temperature)
-    return classify_scores(given, learner.setting.material.labels[places], learner.setting.material.classes)
+    return classify_scores(given, learner.setting.dataset.labels[places], learner.setting.dataset.classes)

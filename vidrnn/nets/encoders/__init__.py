@@ -17,7 +17,7 @@ ENCODERS = {
     "convnext_tiny": _TORCHVISION,
 }
 
-LEARNT_HERE = ("small", "tiny")
+TRAINED_FROM_SCRATCH = ("small", "tiny")
 """Those that know nothing of the world, and are trained on the films at hand."""
 
 PICTURE_ENCODERS = {"pyramid": "vidrnn.nets.encoders.pyramid:Pyramid"}

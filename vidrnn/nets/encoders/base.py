@@ -57,10 +57,10 @@ class Encoder(nn.Module):
             features (batch, time, width).
         """
         batch, time = frames.shape[:2]
-        features = self.pictures(self.seen(frames, before).flatten(0, 1))
+        features = self.encode_pictures(self.network_input(frames, before).flatten(0, 1))
         return features.reshape(batch, time, self.width)
 
-    def seen(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
+    def network_input(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
         """What the network sees of frames, normalised: (batch, time, channels, height, width); arguments as above."""
         pixels = self._pixels(frames)
         first = pixels[:, :1] if before is None else self._pixels(before.unsqueeze(1))
@@ -91,7 +91,7 @@ class Encoder(nn.Module):
         reader.network = fuse(reader.network).to(memory_format=torch.channels_last)
         return reader
 
-    def pictures(self, pictures: Tensor) -> Tensor:
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
         """Normalised pictures (count, channels, height, width) -> (count, width)."""
         raise TypeError(f"{type(self).__name__} must say how it reads pictures")
 

@@ -30,7 +30,7 @@ class TorchvisionEncoder(Encoder):
         self.network = get_model(name, weights=None)
         self.width = _without_last_layer(self.network)
 
-    def pictures(self, pictures: Tensor) -> Tensor:
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
         """As the contract says."""
         features: Tensor = self.network(pictures)
         return features

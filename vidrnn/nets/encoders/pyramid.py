@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vidrnn.nets.flow import flow_back, warped
+from vidrnn.nets.flow import backward_flow, warped
 from vidrnn.nets.painters import PATCH
 
 SHRINKS = 8
@@ -37,7 +37,7 @@ class Pyramid(nn.Module):
             (count, fine, height / 4, width / 4), (count, coarse, height / 8, width / 8), and where each pixel was in
             the picture before, down and across, in pixels: (count, 2, height, width).
         """
-        flow = flow_back(pictures, before)
+        flow = backward_flow(pictures, before)
         unforeseen = pictures - warped(before, flow)
         patches = self.patches(torch.cat([pictures, unforeseen], 1))
         fine: Tensor = self.fine(torch.cat([patches, nn.functional.avg_pool2d(flow, PATCH)], 1))

@@ -43,7 +43,7 @@ class SmallEncoder(Encoder):
         self.register_buffer("columns", _shares(width, _GRID), persistent=False)
         self.projection = nn.Sequential(nn.Linear(incoming * _GRID * _GRID, _WIDTH), self.normalisation(_WIDTH))
 
-    def pictures(self, pictures: Tensor) -> Tensor:
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
         """As the contract says."""
         maps = self.network(pictures)
         grid = torch.einsum("nchw,gh,kw->ncgk", maps, self.rows.to(maps.dtype), self.columns.to(maps.dtype))

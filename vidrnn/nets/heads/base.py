@@ -13,7 +13,7 @@ from vidrnn.config import HeadConfig
 from vidrnn.nets.blocks import Block, Cell
 from vidrnn.nets.state import State, join, part_of
 
-USUAL_MEMORY_FRAMES = 30
+DEFAULT_MEMORY_FRAMES = 30
 """How far back gates remember at the start if nothing is said: they keep 29/30 of the state at each frame.
 
 Found so that in every gated head the gradient of the last of 100 steps is still felt at the first: by factors of 0.934
@@ -197,7 +197,7 @@ def units_memory(count: int, memory_frames: int | None) -> Tensor:
     the bias log(memory - 1).
     """
     if memory_frames is None:
-        return torch.full((count,), float(USUAL_MEMORY_FRAMES))
+        return torch.full((count,), float(DEFAULT_MEMORY_FRAMES))
     return torch.empty(count).uniform_(2.0, memory_frames)
 
 

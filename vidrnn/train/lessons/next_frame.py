@@ -18,41 +18,41 @@ from torch import Tensor
 import vidrnn
 from vidrnn.config import CalibrationConfig, EncoderConfig, ForecastConfig, ModelHeader, ModelSpec, RunConfig
 from vidrnn.data.cache import Cache, Rendering
-from vidrnn.data.dataset import Material, gather
+from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.films import counted
 from vidrnn.data.splits import Split, split_films
 from vidrnn.errors import DataError, ExportError, RunError, UsageError
 from vidrnn.evaluate.forecast_scores import appraise
-from vidrnn.events import ForecasterDone, Foretold, FrameEpoch, LeftOut, Note, Progress, Record
+from vidrnn.events import ForecasterDone, ForecastScores, FrameEpoch, LeftOut, Note, Progress, RunEvent
 from vidrnn.export.frames_export import keep_and_tell
 from vidrnn.model.card import forecaster_card
 from vidrnn.model.checkpoint import Loaded, TrainingState, load_forecaster, load_training, save_model, save_training
 from vidrnn.model.header import PORTABLE_NAME
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.classifier import count_parameters, seed_everything
-from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
+from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.frame_predictor import Forecaster, build_forecaster
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.tasks.next_frame import Watcher
 from vidrnn.timeline.anomaly import block_map, usual_of
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
-from vidrnn.train.learner import Clock
-from vidrnn.train.minibatches import FrameDraw, Minibatch
-from vidrnn.train.reels import (
-    Reel,
-    Reels,
+from vidrnn.train.frame_sequences import (
+    FrameSequence,
+    FrameSequences,
     colourless,
+    default_size,
     guesses_of,
     in_time,
     mean_image,
+    median_spacing,
     mostly_black,
     one_step_error,
     painting,
     steps_of,
-    usual_size,
-    usual_spacing,
 )
+from vidrnn.train.learner import Clock
+from vidrnn.train.minibatches import FrameSampler, Minibatch
 from vidrnn.train.run import Request, Run
 from vidrnn.values import FilmFailure, Part, Pixels
 
@@ -90,46 +90,46 @@ class Forecasting:
         self.clock = Clock(request.config.minutes)
         self.window = self.config.context + self.config.horizon
 
-    def go(self, run: Run) -> Generator[Record, None, None]:
+    def go(self, run: Run) -> Generator[RunEvent, None, None]:
         """From films to the model folder."""
         request, config = self.request, self.config
         refuse_unfit(config)
         torch.set_num_threads(request.jobs)
-        material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate, labelled=False)
-        spacing = config.spacing_seconds or usual_spacing(material.scans)
-        material = yield from self._long_enough(material, spacing)
-        split, cut = split_in_time(material) if few(material) else (self._split(material), False)
+        dataset = yield from read_dataset(request.data, request.cache, request.jobs, rate=config.rate, labelled=False)
+        spacing = config.spacing_seconds or median_spacing(dataset.scans)
+        dataset = yield from self._long_enough(dataset, spacing)
+        split, cut = split_in_time(dataset) if few(dataset) else (self._split(dataset), False)
         yield Note(str(split))
         yield from (Note(text, warning=True) for text in split.notes)
-        reels = yield from self._reels(material, split, spacing, cut)
-        spec = self._spec(reels)
+        sequences = yield from self._sequences(dataset, split, spacing, cut)
+        spec = self._spec(sequences)
         assert spec.forecast is not None
         yield Note(spec.forecast.chosen)
         yield Note(described(spec))
         run.open(request)
-        network = self._network(spec, reels)
-        fit = self._fit(network, spec, reels)
+        network = self._network(spec, sequences)
+        fit = self._fit(network, spec, sequences)
         if request.resume:
-            yield from self._take_up(fit, material, split, run)
+            yield from self._take_up(fit, dataset, split, run)
         for epoch in fit.run():
             state = fit.state()
-            save_training(run.checkpoint, replace(state, facts={**state.facts, "films": films_of(material, split)}))
+            save_training(run.checkpoint, replace(state, facts={**state.facts, "films": films_of(dataset, split)}))
             yield self._told(epoch)
-        yield from self._kept(network, fit, spec, reels, material, split, run)
+        yield from self._kept(network, fit, spec, sequences, dataset, split, run)
 
-    def _split(self, material: Material) -> Split:
-        return split_films(material.films, material.grouping, test=self.config.test, seed=self.config.seed)
+    def _split(self, dataset: Dataset) -> Split:
+        return split_films(dataset.films, dataset.grouping, test=self.config.test, seed=self.config.seed)
 
-    def _long_enough(self, material: Material, spacing: float) -> Generator[Record, None, Material]:
+    def _long_enough(self, dataset: Dataset, spacing: float) -> Generator[RunEvent, None, Dataset]:
         """The films that have a context and a horizon.
 
         Raises:
             DataError: none has.
         """
-        steps = [steps_of(scan, spacing) for scan in material.scans]
+        steps = [steps_of(scan, spacing) for scan in dataset.scans]
         short = tuple(
             FilmFailure(scan.facts.path, f"{counted(count, 'frame')} {spacing:g} s apart, and {self.window} are needed")
-            for scan, count in zip(material.scans, steps, strict=True)
+            for scan, count in zip(dataset.scans, steps, strict=True)
             if count < self.window
         )
         if len(short) == len(steps):
@@ -139,56 +139,58 @@ class Forecasting:
                 "Say less of them, or a smaller --spacing."
             )
         if not short:
-            return material
+            return dataset
         yield LeftOut(short)
         kept = [place for place, count in enumerate(steps) if count >= self.window]
-        grouping = replace(material.grouping, groups=tuple(material.groups[place] for place in kept))
-        films, scans = (tuple(row[place] for place in kept) for row in (material.films, material.scans))
-        return replace(material, films=films, scans=scans, grouping=grouping)  # type: ignore[arg-type]
+        grouping = replace(dataset.grouping, groups=tuple(dataset.groups[place] for place in kept))
+        films, scans = (tuple(row[place] for place in kept) for row in (dataset.films, dataset.scans))
+        return replace(dataset, films=films, scans=scans, grouping=grouping)  # type: ignore[arg-type]
 
-    def _reels(self, material: Material, split: Split, spacing: float, cut: bool) -> Generator[Record, None, Reels]:
+    def _sequences(
+        self, dataset: Dataset, split: Split, spacing: float, cut: bool
+    ) -> Generator[RunEvent, None, FrameSequences]:
         """Every film decoded, on the grid and at the size of the model."""
         config = self.config
-        size = config.size or usual_size(material.usual_size)
+        size = config.size or default_size(dataset.median_size)
         cache = Cache(self.request.cache, self.request.jobs)
         grid = Rendering(spacing, size, rate=config.rate)
-        reels: list[Reel] = []
+        sequences: list[FrameSequence] = []
         frames = 0
-        for done, (made, part) in enumerate(zip(cache.frames(material.scans, grid), split.parts, strict=True), 1):
+        for done, (made, part) in enumerate(zip(cache.frames(dataset.scans, grid), split.parts, strict=True), 1):
             if isinstance(made, FilmFailure):
                 raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
             if cut:
-                reels += in_time(made, self.window)
+                sequences += in_time(made, self.window)
             elif len(made) >= self.window:
-                reels.append(Reel(made, part))
+                sequences.append(FrameSequence(made, part))
             frames += len(made)
-            yield Progress("decoding", done, len(material.scans), frames)
+            yield Progress("decoding", done, len(dataset.scans), frames)
             if self.stop.is_set():
                 raise KeyboardInterrupt
-        self._refuse_nothing_to_validate(reels)
-        grey = config.grey or all(colourless(reel.frames) for reel in reels)
-        return Reels(tuple(reels), size, spacing, grey)
+        self._refuse_nothing_to_validate(sequences)
+        grey = config.grey or all(colourless(sequence.frames) for sequence in sequences)
+        return FrameSequences(tuple(sequences), size, spacing, grey)
 
-    def _refuse_nothing_to_validate(self, reels: Sequence[Reel]) -> None:
+    def _refuse_nothing_to_validate(self, sequences: Sequence[FrameSequence]) -> None:
         """See that there is something to learn from and something to validate on.
 
         Raises:
             DataError: there is not.
         """
-        parts = {reel.part for reel in reels}
+        parts = {sequence.part for sequence in sequences}
         if not {Part.TRAIN, Part.VAL} <= parts:
-            longest = max((len(reel.frames) for reel in reels), default=0)
+            longest = max((len(sequence.frames) for sequence in sequences), default=0)
             raise DataError(
                 f"{self.request.data}: wanted {self.window} frames to learn from and {self.window} more to validate "
                 f"on; the longest film has {longest}. Name more films, or say less --context and --horizon."
             )
 
-    def _spec(self, reels: Reels) -> ModelSpec:
+    def _spec(self, sequences: FrameSequences) -> ModelSpec:
         """What the network is to be."""
         config = self.config
         picture = config.head.name in PICTURE_HEADS
         head = config.head.model_copy(update={"dropout": config.head.dropout or 0.0})
-        guesses = guesses_of(reels, config.context, self.window)
+        guesses = guesses_of(sequences, config.context, self.window)
         paint, chosen = (config.paint, "") if config.paint else painting(guesses)
         return ModelSpec(
             task="next-frame",
@@ -196,42 +198,42 @@ class Forecasting:
                 context=config.context,
                 horizon=config.horizon,
                 paint=paint,
-                grey=reels.grey,
-                faint=_FAINT if mostly_black(reels) else 0.0,
+                grey=sequences.grey,
+                faint=_FAINT if mostly_black(sequences) else 0.0,
                 chosen=chosen or f"It paints by {paint}, as was asked.",
             ),
-            encoder=self._encoder(picture, reels.grey),
+            encoder=self._encoder(picture, sequences.grey),
             head=head,
             readout=config.readout,
-            height=reels.size.height,
-            width=reels.size.width,
+            height=sequences.size.height,
+            width=sequences.size.width,
             frames=self.window,
-            spacing_seconds=reels.spacing_seconds,
+            spacing_seconds=sequences.spacing_seconds,
         )
 
     def _encoder(self, picture: bool, grey: bool) -> EncoderConfig:
         if picture:
             return EncoderConfig(name="pyramid", frozen=False, origin="none", grey=grey)
         name = "small" if self.config.encoder == "auto" else self.config.encoder
-        if name in LEARNT_HERE:
+        if name in TRAINED_FROM_SCRATCH:
             return EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=True)
         origin = "imagenet" if self.config.weights in (None, "imagenet") else "none"
         return EncoderConfig(name=name, frozen=not self.config.fine_tune and origin != "none", origin=origin)
 
-    def _network(self, spec: ModelSpec, reels: Reels) -> Forecaster:
+    def _network(self, spec: ModelSpec, sequences: FrameSequences) -> Forecaster:
         seed_everything(self.config.seed)
         network = build_forecaster(spec)
         if spec.encoder.origin != "none":
             give_weights(network.known_encoder, spec.encoder.name, spec.encoder.origin)
         if spec.encoder.frozen:
             network.known_encoder.requires_grad_(False)
-        network.mean_image.copy_(torch.from_numpy(mean_image(reels).picture).permute(2, 0, 1))
+        network.mean_image.copy_(torch.from_numpy(mean_image(sequences).picture).permute(2, 0, 1))
         return network.to(self.request.device).to(memory_format=torch.channels_last)
 
-    def _fit(self, network: Forecaster, spec: ModelSpec, reels: Reels) -> Fit:
+    def _fit(self, network: Forecaster, spec: ModelSpec, sequences: FrameSequences) -> Fit:
         config = self.config
-        films = reels.of(Part.TRAIN)
-        draw = FrameDraw(
+        films = sequences.of(Part.TRAIN)
+        draw = FrameSampler(
             frames=self.window,
             minibatch=config.minibatch or _MINIBATCH,
             steps=_EPOCH_STEPS,
@@ -240,14 +242,14 @@ class Forecasting:
             crop=_CROP if network.any_size else None,
         )
         device = torch.device(self.request.device)
-        course = Course(network, config.context, config.horizon, one_step_error(reels, self.window))
+        course = Course(network, config.context, config.horizon, one_step_error(sequences, self.window))
         lesson = Lesson(
             network=network,
             answer=course.answer,
             loss=lambda answer, target, mask: course.cost(answer),
             minibatches=lambda epoch: (some.on(device) for some in draw.epoch(films, epoch)),
             steps=draw.steps,
-            validate=lambda: self._validated(network, reels),
+            validate=lambda: self._validated(network, sequences),
             advance=course.advance,
         )
         seconds = self.clock.share_left(_FIT_SHARE)
@@ -262,9 +264,9 @@ class Forecasting:
         )
         return Fit(lesson, plan, self.stop)
 
-    def _validated(self, network: Forecaster, reels: Reels) -> Validation:
+    def _validated(self, network: Forecaster, sequences: FrameSequences) -> Validation:
         """The squared error of a pixel on validation stretches, going on by itself from each context."""
-        stretches = reels.stretches(Part.VAL, self.window, _VALIDATED)
+        stretches = sequences.stretches(Part.VAL, self.window, _VALIDATED)
         device, context = next(network.parameters()).device, self.config.context
         errors = []
         for start in range(0, len(stretches), _MINIBATCH):
@@ -287,7 +289,7 @@ class Forecasting:
             seconds=epoch.seconds,
         )
 
-    def _take_up(self, fit: Fit, material: Material, split: Split, run: Run) -> Generator[Record, None, None]:
+    def _take_up(self, fit: Fit, dataset: Dataset, split: Split, run: Run) -> Generator[RunEvent, None, None]:
         """Go on from a run's checkpoint.
 
         Raises:
@@ -297,7 +299,7 @@ class Forecasting:
         if state is None:
             yield Note("no epoch had been finished: training starts from the beginning")
             return
-        if state.facts.get("films") != films_of(material, split):
+        if state.facts.get("films") != films_of(dataset, split):
             raise RunError(
                 f"{run.folder}: {self.request.data} is not as it was when this run began: films came, went, changed "
                 "or changed sides. Going on would mix what is learnt with what is tested. Train anew."
@@ -310,21 +312,21 @@ class Forecasting:
         network: Forecaster,
         fit: Fit,
         spec: ModelSpec,
-        reels: Reels,
-        material: Material,
+        sequences: FrameSequences,
+        dataset: Dataset,
         split: Split,
         run: Run,
-    ) -> Generator[Record, None, None]:
+    ) -> Generator[RunEvent, None, None]:
         """Calibrate, set the baselines beside the model, and write the model folder."""
         header = ModelHeader(
             vidrnn_version=vidrnn.__version__,
             spec=spec,
             seed=self.config.seed,
-            seen={scan.content_hash: part for scan, part in zip(material.scans, split.parts, strict=True)},
+            seen={scan.content_hash: part for scan, part in zip(dataset.scans, split.parts, strict=True)},
             scores={},
             facts={
                 "command": self.request.command,
-                "grouping": material.grouping.source,
+                "grouping": dataset.grouping.source,
                 "parameters": count_parameters(network),
                 "epochs": fit.epoch,
                 "best_epoch": fit.best_epoch,
@@ -332,10 +334,10 @@ class Forecasting:
         )
         runtime = TorchFrames(Loaded(network, header, run.model))
         yield Progress("calibration", 0, 1)
-        calibration = calibrated(runtime, [*reels.of(Part.VAL), *reels.of(Part.TRAIN)])
-        part = Part.TEST if reels.of(Part.TEST) else Part.VAL
+        calibration = calibrated(runtime, [*sequences.of(Part.VAL), *sequences.of(Part.TRAIN)])
+        part = Part.TEST if sequences.of(Part.TEST) else Part.VAL
         yield Progress("baselines", 0, 1)
-        found = appraise(runtime, reels.stretches(part, self.window, _JUDGED), mean_image(reels), part.value)
+        found = appraise(runtime, sequences.stretches(part, self.window, _JUDGED), mean_image(sequences), part.value)
         header = header.model_copy(
             update={
                 "calibration": calibration,
@@ -344,18 +346,18 @@ class Forecasting:
             }
         )
         save_model(run.model, network, header, forecaster_card(header, run.folder.name, self.request.terms))
-        refused = (yield from self._exported(reels, run)) if self.request.portable else None
+        refused = (yield from self._exported(sequences, run)) if self.request.portable else None
         yield found
         yield ForecasterDone(run.model, self.clock.elapsed_seconds, self.stop.is_set())
         if refused:
             raise refused
 
-    def _exported(self, reels: Reels, run: Run) -> Generator[Record, None, ExportError | None]:
+    def _exported(self, sequences: FrameSequences, run: Run) -> Generator[RunEvent, None, ExportError | None]:
         """Write the model that was kept as a portable file too; why there is none, if so."""
         model = load_forecaster(run.model)
         yield Progress(f"writing {PORTABLE_NAME}", 0, 1)
         try:
-            _, sentence = keep_and_tell(model, run.model / PORTABLE_NAME, [reels.of(Part.VAL)[0][: self.window]])
+            _, sentence = keep_and_tell(model, run.model / PORTABLE_NAME, [sequences.of(Part.VAL)[0][: self.window]])
         except ExportError as error:
             return error
         yield Note(f"{PORTABLE_NAME}: {sentence}")
@@ -435,18 +437,18 @@ def refuse_unfit(config: RunConfig) -> None:
         raise UsageError("--weights FILE: is for classes so far. Say imagenet or none.")
 
 
-def few(material: Material) -> bool:
+def few(dataset: Dataset) -> bool:
     """Whether there is nothing to hold out but a film's own end: all films belong together, and no split was given."""
-    return len(set(material.groups)) == 1 and not any(film.part for film in material.films)
+    return len(set(dataset.groups)) == 1 and not any(film.part for film in dataset.films)
 
 
-def split_in_time(material: Material) -> tuple[Split, bool]:
+def split_in_time(dataset: Dataset) -> tuple[Split, bool]:
     """Every film for training, its end held out for validation."""
     remark = (
         "All films belong together, so the last fifth of each is held out to validate on, and nothing to test: "
         "the scores are of what was learnt from."
     )
-    return Split(tuple(Part.TRAIN for _ in material.films), notes=(remark,)), True
+    return Split(tuple(Part.TRAIN for _ in dataset.films), notes=(remark,)), True
 
 
 def calibrated(runtime: TorchFrames, films: Sequence[Pixels]) -> CalibrationConfig | None:
@@ -468,7 +470,7 @@ def calibrated(runtime: TorchFrames, films: Sequence[Pixels]) -> CalibrationConf
     return CalibrationConfig(**asdict(usual_of(errors, motions, smoothing)))
 
 
-def scores_told(found: Foretold) -> dict[str, object]:
+def scores_told(found: ForecastScores) -> dict[str, object]:
     """The scores as the header keeps them."""
     return {
         "part": found.part,
@@ -494,7 +496,7 @@ def described(spec: ModelSpec) -> str:
     )
 
 
-def films_of(material: Material, split: Split) -> str:
+def films_of(dataset: Dataset, split: Split) -> str:
     """A name for the films of a run and their parts: the same films, the same name."""
-    rows = sorted((scan.content_hash, part.value) for scan, part in zip(material.scans, split.parts, strict=True))
+    rows = sorted((scan.content_hash, part.value) for scan, part in zip(dataset.scans, split.parts, strict=True))
     return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
