@@ -1,4 +1,4 @@
-"""The laws of heads that keep the picture, over every member, and how they begin. (With encoder and painter around them
+"""The laws of heads that keep the picture, over every member, and how they begin. (With encoder and decoder around them
 they are tested as whole models.)
 """
 

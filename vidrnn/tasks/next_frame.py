@@ -25,7 +25,7 @@ Painted = NDArray[np.float32]
 
 WARM_FRAMES = 2
 """So many frames of a film are needed to see how anything moves; they are not judged."""
-_FLOW, _WEIGHT = "painter.flow", "painter.weight"
+_FLOW, _WEIGHT = "decoder.flow", "decoder.weight"
 """In the state of a model that holds a flow: its sum, and the weights that it is a sum of."""
 _LEAST_WEIGHT = 1e-3
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)

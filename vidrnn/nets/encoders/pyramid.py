@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vidrnn.nets.decoders.base import PATCH
 from vidrnn.nets.flow import backward_flow, warped
-from vidrnn.nets.painters import PATCH
 
 SHRINKS = 8
 """Height and width of what it reads are multiples of this."""
