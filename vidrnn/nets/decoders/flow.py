@@ -30,7 +30,7 @@ class FlowDecoder(Decoder):
         super().__init__(width, channels)
         zero_weights(self.pixels[0])
         self.correction = nn.Conv2d(width, 4, 3, padding=1)
-        """For each patch: trust in the newest flow (a logit), a factor of the mean flow, and a shift down and across."""
+        """For each patch: trust in the newest flow (a logit), a factor of the mean flow, a shift down and across."""
         zero_weights(self.correction)
 
     @override
