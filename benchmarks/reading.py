@@ -18,7 +18,7 @@ import typer
 
 from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
-from vidrnn.data.dataset import Material, gather
+from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import split_films
 from vidrnn.train.encoder_choice import chosen
 from vidrnn.train.learner import Clock, Setting
@@ -33,13 +33,13 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
     torch.set_num_threads(1)
     config = RunConfig(encoder=encoder, epochs=epochs + 1)
     with tempfile.TemporaryDirectory() as cache:
-        material = _last(gather(data, Path(cache), jobs))
-        assert isinstance(material, Material)
-        split = split_films(material.films, material.grouping)
+        dataset = _last(read_dataset(data, Path(cache), jobs))
+        assert isinstance(dataset, Dataset)
+        split = split_films(dataset.films, dataset.grouping)
         train, val = split.indices(Part.TRAIN), split.indices(Part.VAL)
-        spacing = default_spacing(material.durations_seconds(train), config.frames)
+        spacing = default_spacing(dataset.durations_seconds(train), config.frames)
         setting = Setting(
-            material,
+            dataset,
             split,
             config,
             Sampling(config.frames, spacing),

@@ -42,17 +42,17 @@ def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **se
     started = time.monotonic()
     epochs: list[EpochDone] = []
     controls: Controls | None = None
-    for record in train(request):
-        if isinstance(record, EpochDone):
-            epochs.append(record)
-        elif isinstance(record, Controls):
-            controls = record
-        elif isinstance(record, Done):
-            done = record
-        elif isinstance(record, Note):
-            print("  ", record.text, flush=True)
-        elif isinstance(record, Progress) and record.done == record.total and record.frames:
-            print(f"   {record.stage}: {record.frames:,} frames, {time.monotonic() - started:.0f} s in", flush=True)
+    for event in train(request):
+        if isinstance(event, EpochDone):
+            epochs.append(event)
+        elif isinstance(event, Controls):
+            controls = event
+        elif isinstance(event, Done):
+            done = event
+        elif isinstance(event, Note):
+            print("  ", event.text, flush=True)
+        elif isinstance(event, Progress) and event.done == event.total and event.frames:
+            print(f"   {event.stage}: {event.frames:,} frames, {time.monotonic() - started:.0f} s in", flush=True)
     encoder = load_model(done.model).spec.encoder.name
     mine = [epoch for epoch in epochs if epoch.training in ("model", f"trial of {encoder}")]
     mine = [epoch for epoch in mine if epoch.training == mine[-1].training]

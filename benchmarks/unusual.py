@@ -29,7 +29,7 @@ def main(smoothing: int = 1, labels: Path = LABELS) -> None:
     detectors = [_detector(name, found) for name in SIGNS]
     names = [film.path.name for film in films]
     report = detection_report(
-        names, [film.unusual for film in films], detectors[0], detectors[1:], smoothing_frames=smoothing
+        names, [film.anomalous for film in films], detectors[0], detectors[1:], smoothing_frames=smoothing
     )
     print("| | AUC | 95 % | EER | stretched per film | " + " | ".join(names) + " |")
     print("|---" * (5 + len(names)) + "|")

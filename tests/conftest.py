@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidrnn.events import Record
+from vidrnn.events import RunEvent
 from vidrnn.values import Pixels, Size
 
 Result = TypeVar("Result")
@@ -99,14 +99,14 @@ def make_cut(path: Path, keep: float = 0.5, **how: object) -> Path:
     return path
 
 
-def followed(journey: Generator[Record, None, Result]) -> tuple[Result, list[Record]]:
+def followed(journey: Generator[RunEvent, None, Result]) -> tuple[Result, list[RunEvent]]:
     """What a journey ends with, and what it tells on its way."""
-    records = []
+    events = []
     while True:
         try:
-            records.append(next(journey))
+            events.append(next(journey))
         except StopIteration as end:
-            return end.value, records
+            return end.value, events
 
 
 @pytest.fixture(scope="session")
@@ -163,12 +163,12 @@ def _moving_bar(direction: int, seed: int) -> Paint:
 
 @dataclass(frozen=True)
 class TinyRun:
-    """A training on `data` that has ended: its folder, the records on its way, and the cache it filled."""
+    """A training on `data` that has ended: its folder, the events on its way, and the cache it filled."""
 
     data: Path
     folder: Path
     cache: Path
-    records: tuple[Any, ...]
+    events: tuple[Any, ...]
 
     @property
     def model(self) -> Path:
@@ -197,14 +197,14 @@ def train_tiny(
     tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
     cache = folder.parent / "cache"
     asked = {"cache": cache, "jobs": 2, "portable": False, "command": f"vidrnn train {data.name}", **(request or {})}
-    stop, records = Event(), []
-    for record in train(
+    stop, events = Event(), []
+    for event in train(
         Request(data=data, config=RunConfig.of(tiny | settings, source="test"), out=folder, **asked), stop
     ):
-        records.append(record)
-        if stop_after and isinstance(record, EpochDone) and record.number >= stop_after:
+        events.append(event)
+        if stop_after and isinstance(event, EpochDone) and event.number >= stop_after:
             stop.set()
-    return TinyRun(data, folder, cache, tuple(records))
+    return TinyRun(data, folder, cache, tuple(events))
 
 
 @pytest.fixture(scope="session")
@@ -223,7 +223,7 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
 
     from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
     from vidrnn.model.checkpoint import LoadedModel
-    from vidrnn.nets.decoders.base import Scores
+    from vidrnn.nets.class_scores import Scores
     from vidrnn.runtimes.torch import TorchRuntime
 
     class Numbers(nn.Module):
@@ -305,15 +305,15 @@ def train_frames(
     tiny |= {"head": {"name": "convgru", "size": 8}}
     cache = folder.parent / "cache"
     asked = {"cache": cache, "jobs": 1, "portable": False, "command": f"vidrnn train {data.name}", **(request or {})}
-    stop, records = Event(), []
+    stop, events = Event(), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forecasting, "_EPOCH_STEPS", 2)
         config = RunConfig.of(tiny | settings, source="test")
-        for record in train(Request(data=data, config=config, out=folder, **asked), stop):
-            records.append(record)
-            if stop_after and isinstance(record, FrameEpoch) and record.number >= stop_after:
+        for event in train(Request(data=data, config=config, out=folder, **asked), stop):
+            events.append(event)
+            if stop_after and isinstance(event, FrameEpoch) and event.number >= stop_after:
                 stop.set()
-    return TinyRun(data, folder, cache, tuple(records))
+    return TinyRun(data, folder, cache, tuple(events))
 
 
 @pytest.fixture(scope="session")

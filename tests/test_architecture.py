@@ -15,7 +15,7 @@ import pytest
 import vidrnn
 from vidrnn.batch.engines import ENGINES
 from vidrnn.export import EXPORTS
-from vidrnn.nets.decoders import TASKS
+from vidrnn.nets.decoders import DECODERS
 from vidrnn.nets.encoders import ENCODERS, PICTURE_ENCODERS
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.readouts import READOUTS
@@ -75,7 +75,7 @@ FAMILIES = {
     "nets.encoders": {**ENCODERS, **PICTURE_ENCODERS},
     "nets.heads": {**HEADS, **PICTURE_HEADS},
     "nets.readouts": READOUTS,
-    "nets.decoders": TASKS,
+    "nets.decoders": DECODERS,
     "runtimes": RUNTIMES,
     "outputs": OUTPUTS,
     "batch.engines": ENGINES,

@@ -46,7 +46,7 @@ def few_clips(footage: Path, tmp_path: Path) -> Path:
 
 def test_a_handful_of_real_clips_becomes_a_model_that_reads_and_scores_them(few_clips: Path, tmp_path: Path) -> None:
     run = train_tiny(few_clips, tmp_path / "run", frames=6)
-    done = run.records[-1]
+    done = run.events[-1]
     assert isinstance(done, Done)
     predictor = Predictor(TorchRuntime.open(run.folder), threads=2)
     with few_clips.open(newline="") as file:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from vidrnn.config import HeadConfig
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
-from vidrnn.nets.decoders.classify import ClassifyLoss
 from vidrnn.nets.heads import HEADS
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
+from vidrnn.train.lessons.classes import ClassifyLoss
 from vidrnn.train.minibatches import Minibatch
 
 WIDTH, MINIBATCH, STEPS, HELD_OUT = 8, 32, 20, 512

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 
 
 def test_results_come_in_the_items_order_though_the_first_takes_longest() -> None:
@@ -16,20 +16,20 @@ def test_results_come_in_the_items_order_though_the_first_takes_longest() -> Non
         time.sleep(0.05 if item == 0 else 0)
         return item * item
 
-    assert list(in_order(slow_at_first, range(9), 3)) == [item * item for item in range(9)]
+    assert list(map_in_order(slow_at_first, range(9), 3)) == [item * item for item in range(9)]
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
-    assert list(in_order(str, [], 2)) == []
+    assert list(map_in_order(str, [], 2)) == []
 
 
 def test_as_many_are_worked_on_at_once_as_there_are_threads() -> None:
     together = threading.Barrier(2, timeout=5)
-    assert sorted(in_order(lambda _: together.wait(), range(4), 2)) == [0, 0, 1, 1]
+    assert sorted(map_in_order(lambda _: together.wait(), range(4), 2)) == [0, 0, 1, 1]
 
 
 def test_an_error_comes_where_its_item_stands() -> None:
-    results = in_order(lambda item: 1 // item, [1, 0, 1], 2)
+    results = map_in_order(lambda item: 1 // item, [1, 0, 1], 2)
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -43,7 +43,7 @@ def test_it_does_not_take_many_more_items_than_were_asked_for() -> None:
             taken.append(item)
             yield item
 
-    results = in_order(str, items(), 2)
+    results = map_in_order(str, items(), 2)
     next(results)
     next(results)
     assert len(taken) <= 2 + 2 * 2
@@ -52,7 +52,7 @@ def test_it_does_not_take_many_more_items_than_were_asked_for() -> None:
 
 def test_a_reader_that_goes_away_leaves_the_rest_undone() -> None:
     done: list[int] = []
-    results = in_order(done.append, range(1000), 2)
+    results = map_in_order(done.append, range(1000), 2)
     next(results)
     results.close()  # type: ignore[attr-defined]
     assert len(done) <= 1 + 2 * 2

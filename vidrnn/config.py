@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,6 +117,23 @@ class RunConfig(_Frozen):
     def size(self) -> Size | None:
         """The picture's size where it was given."""
         return Size(self.height, self.width) if self.height and self.width else None
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> RunConfig:
+        """These settings, with a task's own defaults where nothing was said; `head.size` names a field of the head.
+
+        A run that is resumed finds its settings in a file, which no longer tells what was said; there all fields count
+        as said.
+        """
+        update: dict[str, Any] = {}
+        for name, value in defaults.items():
+            owner, _, inner = name.partition(".")
+            if not inner:
+                update |= {} if name in self.model_fields_set else {name: value}
+            else:
+                record = update.get(owner, getattr(self, owner))
+                if inner not in record.model_fields_set:
+                    update[owner] = record.model_copy(update={inner: value})
+        return self.model_copy(update=update)
 
     def write(self, path: Path) -> None:
         """Write as TOML; what is None is left out, which reads back as None."""

@@ -66,10 +66,10 @@ class Done:
     stopped: bool
 
 
-Event: TypeAlias = Note | Progress | LeftOut | EpochDone | Report | Done
+RunEvent: TypeAlias = Note | Progress | LeftOut | EpochDone | Report | Done
 
 
-def as_json(event: Event) -> dict[str, Any]:
+def as_json(event: RunEvent) -> dict[str, Any]:
     """An event as plain values, under its own name."""
     if isinstance(event, Report):
         return {"event": "Report", "title": event.title, **_plain(event.numbers), "sentences": list(event.sentences)}

@@ -18,7 +18,7 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """`function` of each item, in the items' order, `threads` at once and never many more ahead of the reader."""
     todo, pool = iter(items), ThreadPoolExecutor(threads)
     waiting: deque[Future[Result]] = deque(pool.submit(function, item) for item in islice(todo, 2 * threads))

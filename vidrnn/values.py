@@ -357,6 +357,8 @@ class FilmPrediction:
     """What the user should know of how the film was read, such as damage after a certain frame."""
     timeline: Timeline | None = field(default=None, compare=False, repr=False)
     """The moments that the segments were made of."""
+    threshold: float = 0.0
+    """The score at which a segment begins, for pictures that show it."""
     pictures: Callable[[], Iterator[ForecastFrame]] | None = field(default=None, compare=False, repr=False)
     """Reads the film once more and gives each frame beside its prediction; None where nothing predicts pictures."""
 

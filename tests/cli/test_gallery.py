@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from vidrnn.cli.views.gallery import clock, show_foretold, show_watched
-from vidrnn.events import Foretold, MethodScores, StepNumbers
+from vidrnn.events import ForecastScores, MethodScores, StepNumbers
 
 
 def printed(show: object, told: object) -> str:
@@ -22,9 +22,9 @@ def method(name: str, steps: int, ssim: float | None = 0.5) -> MethodScores:
     return MethodScores(name, per_step[0], per_step)
 
 
-def foretold(steps: int, ssim: float | None = 0.5) -> Foretold:
+def foretold(steps: int, ssim: float | None = 0.5) -> ForecastScores:
     rows = (method("copy [last]", steps, ssim), method("this model", steps, ssim))
-    return Foretold("test", 7, rows, "Better [everywhere].", ("MSE: a sum.",))
+    return ForecastScores("test", 7, rows, "Better [everywhere].", ("MSE: a sum.",))
 
 
 @pytest.mark.parametrize(

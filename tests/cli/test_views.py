@@ -172,7 +172,7 @@ def test_nothing_is_printed_as_json_when_the_work_failed(capsys: Captured) -> No
 
 def test_a_training_is_shown_record_by_record(capsys: Captured) -> None:
     row = ControlScore("frames [shuffled]", 0.5, 0.25, (0.1, 0.4))
-    records = [
+    events = [
         Note("12 clips [of 2 classes]"),
         Progress("features", 3, 12, 400),
         LeftOut(tuple(FilmFailure(Path(f"{i}.mp4"), "is empty.") for i in range(8))),
@@ -182,8 +182,8 @@ def test_a_training_is_shown_record_by_record(capsys: Captured) -> None:
         Done(Path("runs/a/model"), 0.9, 0.89, 0.04, "test", "sit with stand", 61.2, stopped=True),
     ]
     with TrainingView() as view:
-        for record in records:
-            view.show(record)
+        for event in events:
+            view.show(event)
     out = capsys.readouterr().out
     for piece in (
         "12 clips [of 2 classes]",

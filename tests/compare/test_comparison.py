@@ -13,11 +13,11 @@ import pytest
 import torch
 from conftest import train_tiny
 
-from vidrnn.compare.comparison import CompareRequest, compare, head_named, stream_microseconds
+from vidrnn.compare.comparison import CompareRequest, compare, parse_head, stream_microseconds
 from vidrnn.compare.statistics import Comparison
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.errors import RunError, UsageError
-from vidrnn.events import Done, Progress, Record
+from vidrnn.events import Done, Progress, RunEvent
 from vidrnn.nets.classifier import build_sequence
 
 
@@ -30,16 +30,16 @@ def request_of(
     return CompareRequest(data, config, tuple(heads), seeds, out, out.parent / "cache", jobs=2, **request)
 
 
-def run(request: CompareRequest, stop_at: str | None = None) -> tuple[Comparison, list[Record]]:
+def run(request: CompareRequest, stop_at: str | None = None) -> tuple[Comparison, list[RunEvent]]:
     """To the end, or until the stage `stop_at` is heard of."""
-    stop, records = Event(), list[Record]()
+    stop, events = Event(), list[RunEvent]()
     journey = compare(request, stop)
     while True:
         try:
-            records.append(next(journey))
+            events.append(next(journey))
         except StopIteration as end:
-            return end.value, records
-        if isinstance(records[-1], Progress) and records[-1].stage == stop_at:
+            return end.value, events
+        if isinstance(events[-1], Progress) and events[-1].stage == stop_at:
             stop.set()
 
 
@@ -85,7 +85,7 @@ def test_a_comparison_leaves_its_table_and_plots(whole: tuple[CompareRequest, Co
 def test_a_head_scores_in_a_comparison_what_it_scores_by_itself(class_folders: Path, tmp_path: Path) -> None:
     found, _ = run(request_of(class_folders, tmp_path / "out", ["gru"]))
     alone = train_tiny(class_folders, tmp_path / "run", encoder="tiny", patience=99)
-    done = alone.records[-1]
+    done = alone.events[-1]
     assert isinstance(done, Done)
     assert found.rows[0].accuracy.mean == pytest.approx(done.accuracy)
     assert found.rows[0].macro_f1.mean == pytest.approx(done.macro_f1)
@@ -98,9 +98,9 @@ def test_a_comparison_that_was_stopped_goes_on_and_ends_as_an_unbroken_one(
     with pytest.raises(KeyboardInterrupt):
         run(request, stop_at="none, seed 1")
     assert len((request.out / "trainings.jsonl").read_text().splitlines()) == 2
-    found, records = run(replace(request, resume=True))
-    assert {one.stage for one in records if isinstance(one, Progress)} >= {"none, seed 1", "gru, seed 1"}
-    assert not {one.stage for one in records if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"}
+    found, events = run(replace(request, resume=True))
+    assert {one.stage for one in events if isinstance(one, Progress)} >= {"none, seed 1", "gru, seed 1"}
+    assert not {one.stage for one in events if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"}
     assert told(found) == told(whole[1])
 
 
@@ -109,10 +109,10 @@ def test_more_heads_may_join_when_a_comparison_goes_on(
 ) -> None:
     request = replace(whole[0], out=tmp_path / "out", seeds=1)
     run(request)
-    found, records = run(replace(request, heads=("none", "gru", "gru-both"), resume=True))
+    found, events = run(replace(request, heads=("none", "gru", "gru-both"), resume=True))
     assert [row.head for row in found.rows] == ["none", "gru", "gru-both"]
     assert found.rows[2].stream_microseconds is None
-    assert {one.stage for one in records if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"} == set()
+    assert {one.stage for one in events if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"} == set()
 
 
 def test_other_films_or_settings_are_no_going_on(whole: tuple[CompareRequest, Comparison], class_folders: Path) -> None:
@@ -143,8 +143,8 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_read(
 
 def test_a_head_that_reads_both_ways_is_named_by_its_end() -> None:
     like = HeadConfig(size=8, layers=2)
-    assert head_named("gru-both", like) == HeadConfig(name="gru", size=8, layers=2, bidirectional=True)
-    assert head_named("lstm", like) == HeadConfig(name="lstm", size=8, layers=2)
+    assert parse_head("gru-both", like) == HeadConfig(name="gru", size=8, layers=2, bidirectional=True)
+    assert parse_head("lstm", like) == HeadConfig(name="lstm", size=8, layers=2)
 
 
 def test_the_cost_of_a_frame_is_measured_on_a_copy() -> None:

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from vidrnn.compare.statistics import Comparison, Cost, Training, compared
+from vidrnn.compare.statistics import Comparison, Cost, Training, compare_heads
 from vidrnn.values import Part
 
 CLIPS = 40
@@ -25,7 +25,7 @@ def training(head: str, seed: int, right: int, *, val: float | None = None, fact
 def together(*trainings: Training, costs: dict[str, Cost] | None = None) -> Comparison:
     names = dict.fromkeys(one.head for one in trainings)
     costs = costs or {name: Cost(1000 * place + 1, 50.0) for place, name in enumerate(names)}
-    return compared(trainings, costs, GROUPS, "model", Part.TEST)
+    return compare_heads(trainings, costs, GROUPS, "model", Part.TEST)
 
 
 def test_a_head_is_told_by_its_mean_over_seeds_with_students_interval() -> None:

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from conftest import make_film, paint_number
 
-from vidrnn.data.dataset import Material, gather
+from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.films import content_hash
 from vidrnn.errors import DataError
-from vidrnn.events import LeftOut, Note, Progress, Record
+from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.values import Size
 
 
-def gathered(data: Path, cache: Path | None = None) -> tuple[Material, list[Record]]:
-    journey, records = gather(data, cache, jobs=2), []
+def gathered(data: Path, cache: Path | None = None) -> tuple[Dataset, list[RunEvent]]:
+    journey, events = read_dataset(data, cache, jobs=2), []
     while True:
         try:
-            records.append(next(journey))
+            events.append(next(journey))
         except StopIteration as end:
-            return end.value, records
+            return end.value, events
 
 
 @pytest.fixture
@@ -31,21 +31,21 @@ def films(class_folders: Path, tmp_path: Path) -> Path:
 
 
 def test_films_scans_groups_and_labels_stand_in_one_order(class_folders: Path) -> None:
-    material, _ = gathered(class_folders)
-    assert len(material.films) == len(material.scans) == len(material.groups) == len(material.labels) == 12
-    assert material.classes == ("fall", "rise")
-    for film, scan, group, label in zip(material.films, material.scans, material.groups, material.labels, strict=True):
+    dataset, _ = gathered(class_folders)
+    assert len(dataset.films) == len(dataset.scans) == len(dataset.groups) == len(dataset.labels) == 12
+    assert dataset.classes == ("fall", "rise")
+    for film, scan, group, label in zip(dataset.films, dataset.scans, dataset.groups, dataset.labels, strict=True):
         assert scan.facts.path == film.path
         assert scan.content_hash == content_hash(film.path)
-        assert material.classes[label] == film.label
+        assert dataset.classes[label] == film.label
         assert f"_{group}_" in film.path.name
 
 
 def test_frames_and_durations_are_measured(class_folders: Path) -> None:
-    material, _ = gathered(class_folders)
-    assert material.frames == 2 * sum(range(12, 18))
-    first = sorted(range(12), key=lambda place: material.films[place].path.name)[:2]
-    assert material.durations_seconds(first) == pytest.approx([1.2, 1.3])
+    dataset, _ = gathered(class_folders)
+    assert dataset.frames == 2 * sum(range(12, 18))
+    first = sorted(range(12), key=lambda place: dataset.films[place].path.name)[:2]
+    assert dataset.durations_seconds(first) == pytest.approx([1.2, 1.3])
 
 
 def test_the_usual_size_is_the_median_of_what_is_shown(tmp_path: Path) -> None:
@@ -57,35 +57,35 @@ def test_the_usual_size_is_the_median_of_what_is_shown(tmp_path: Path) -> None:
             size=size,
             paint=lambda i, size, number=number: paint_number(i + 500 * number, size),
         )
-    assert gathered(tmp_path)[0].usual_size == Size(48, 64)
+    assert gathered(tmp_path)[0].median_size == Size(48, 64)
 
 
 def test_the_way_is_told_film_by_film_and_summed_up(class_folders: Path) -> None:
-    _, records = gathered(class_folders)
-    steps = [record for record in records if isinstance(record, Progress)]
+    _, events = gathered(class_folders)
+    steps = [event for event in events if isinstance(event, Progress)]
     assert [step.done for step in steps] == list(range(1, 13))
     assert {step.total for step in steps} == {12}
-    notes = [record.text for record in records if isinstance(record, Note)]
+    notes = [event.text for event in events if isinstance(event, Note)]
     assert any(note.startswith("12 clips, 2 classes, 174 frames; 3 groups (from names") for note in notes)
 
 
 def test_the_same_film_twice_is_used_once_and_told(films: Path) -> None:
     shutil.copy(films / "rise" / "rise_g01_c01.avi", films / "rise" / "rise_g01_c01 (copy).avi")
-    material, records = gathered(films)
-    hashes = [scan.content_hash for scan in material.scans]
+    dataset, events = gathered(films)
+    hashes = [scan.content_hash for scan in dataset.scans]
     assert len(hashes) == len(set(hashes)) == 12
-    assert any("exact copies of others: 1 film" in record.text for record in records if isinstance(record, Note))
+    assert any("exact copies of others: 1 film" in event.text for event in events if isinstance(event, Note))
 
 
 def test_what_cannot_be_read_is_left_out_and_does_not_shift_the_rest(films: Path) -> None:
     bad = films / "fall" / "fall_g01_c01.avi"
     bad.write_bytes(b"")
-    material, records = gathered(films)
-    (left_out,) = [record for record in records if isinstance(record, LeftOut)]
+    dataset, events = gathered(films)
+    (left_out,) = [event for event in events if isinstance(event, LeftOut)]
     assert [failure.path for failure in left_out.failures] == [bad]
-    assert material.failures == left_out.failures
-    assert np.bincount(material.labels).tolist() == [5, 6]
-    assert all(film.path == scan.facts.path for film, scan in zip(material.films, material.scans, strict=True))
+    assert dataset.failures == left_out.failures
+    assert np.bincount(dataset.labels).tolist() == [5, 6]
+    assert all(film.path == scan.facts.path for film, scan in zip(dataset.films, dataset.scans, strict=True))
 
 
 def test_a_class_that_is_lost_is_named(films: Path) -> None:

@@ -31,7 +31,7 @@ def labelled(name: str, labels: str, first: int = 0) -> Rows:
 def test_each_film_has_its_labels_in_order(tmp_path: Path) -> None:
     rows = [*labelled("a.mp4", "nna"), *labelled("b.mp4", "an")]
     found = read_frame_labels(manifest(tmp_path, reversed(rows)))
-    assert {film.path.name: film.unusual.tolist() for film in found.films} == {
+    assert {film.path.name: film.anomalous.tolist() for film in found.films} == {
         "a.mp4": [False, False, True],
         "b.mp4": [True, False],
     }
@@ -112,7 +112,7 @@ def test_words_for_the_two_kinds(tmp_path: Path) -> None:
     rows = [("a.mp4", number, word) for number, word in enumerate(["0", "1", "Usual", "UNUSUAL", "abnormal"])]
     found = read_frame_labels(manifest(tmp_path, rows))
     found.check_two_kinds(tmp_path)
-    assert found.films[0].unusual.tolist() == [False, True, False, True, True]
+    assert found.films[0].anomalous.tolist() == [False, True, False, True, True]
 
 
 def test_labels_are_held_against_the_length_of_the_film(tmp_path: Path) -> None:
@@ -137,6 +137,6 @@ def test_every_frame_of_a_real_manifest_has_its_label(footage: Path) -> None:
     found = read_frame_labels(footage / "ped2" / "frames.csv")
     found.check_two_kinds(footage)
     assert len(found.films) == 6 and not found.failures
-    assert sum(int(film.unusual.sum()) for film in found.films) == 863
+    assert sum(int(film.anomalous.sum()) for film in found.films) == 863
     with open_film(found.films[0].path) as film:
         found.films[0].check_length(film.facts().frames)

@@ -62,7 +62,7 @@ class TestSearch:
             for test in (True, False):
                 split = split_films(films, grouped(films), test=test, seed=seed)
                 assert all(len(each) == 1 for each in sides(films, split).values()), seed
-                assert not split.torn_groups
+                assert not split.leaking_groups
                 for part in (TRAIN, VAL, TEST) if test else (TRAIN, VAL):
                     assert classes(films, split, part) == everything, (seed, part)
                 assert test or TEST not in split.parts
@@ -136,7 +136,7 @@ class TestGiven:
         films = self.given(*((label, "ann", 1, part) for label in "ab" for part in Part), ("a", "bob", 1, TRAIN))
         split = split_films(films, grouped(films))
         assert split.parts == tuple(film.part for film in films)
-        assert split.torn_groups == ("ann",)
+        assert split.leaking_groups == ("ann",)
         assert split.notes == (
             "1 group on two sides of the given split (ann): it was obeyed, but scores will flatter the model",
         )

@@ -125,7 +125,7 @@ def test_the_street_is_told_apart_as_well_as_is_known(footage: Path) -> None:
             pictures = [frame.pixels[..., 1:2].astype(np.float32) / 255 for frame in opened.frames(size=Size(128, 128))]
         film.check_length(len(pictures))
         found.append({name: values[1:] for name, values in signs_of(pictures).items()})
-        truth.append(film.unusual[1:])
+        truth.append(film.anomalous[1:])
     unusual = np.concatenate(truth)
     for name, expected in (
         ("frame difference", 0.799),

@@ -14,13 +14,13 @@ from conftest import TinyRun, followed, make_film, paint_number, tens_model
 from vidrnn.data.films import content_hash
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.evaluator import Evaluation, SplitName, evaluate
-from vidrnn.events import LeftOut, Note, Progress, Record
+from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.values import Part, Size
 
 
-def scored(predictor: Predictor, data: Path, split: SplitName | None = None) -> tuple[Evaluation, list[Record]]:
+def scored(predictor: Predictor, data: Path, split: SplitName | None = None) -> tuple[Evaluation, list[RunEvent]]:
     return followed(evaluate(predictor, data, split))
 
 
@@ -150,9 +150,9 @@ def test_the_worst_clips_are_those_answered_wrongly(tens: tuple[Predictor, Path]
 def test_films_of_classes_that_the_model_does_not_know_are_left_out_and_told(tens: tuple[Predictor, Path]) -> None:
     predictor, data = tens
     film_from(data / "thousand" / "film.mkv", 1000)
-    found, records = scored(predictor, data)
+    found, events = scored(predictor, data)
     assert found.scores.clips == 7
-    warnings = [record.text for record in records if isinstance(record, Note) and record.warning]
+    warnings = [event.text for event in events if isinstance(event, Note) and event.warning]
     assert [text for text in warnings if text.startswith("1 film")]
 
 
@@ -166,11 +166,11 @@ def test_data_of_other_classes_is_refused_with_both_sides_named(tens: tuple[Pred
 def test_a_bad_film_costs_a_row(tens: tuple[Predictor, Path]) -> None:
     predictor, data = tens
     (data / "0" / "bad.mp4").write_bytes(b"\0" * 300)
-    found, records = scored(predictor, data)
+    found, events = scored(predictor, data)
     assert found.scores.clips == 7
     assert [one.path.name for one in found.failures] == ["bad.mp4"]
-    assert [record for record in records if isinstance(record, LeftOut)]
-    done = [record for record in records if isinstance(record, Progress)][-1]
+    assert [event for event in events if isinstance(event, LeftOut)]
+    done = [event for event in events if isinstance(event, Progress)][-1]
     assert (done.done, done.total) == (8, 8)
 
 

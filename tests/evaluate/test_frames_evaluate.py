@@ -13,7 +13,7 @@ from conftest import FRAMES_SIZE, TinyRun, followed, gliding_model, make_film, m
 from vidrnn.errors import DataError
 from vidrnn.evaluate.evaluator import SplitName
 from vidrnn.evaluate.frames_evaluate import FramesEvaluation, evaluate_frames
-from vidrnn.events import LeftOut, Note, Record
+from vidrnn.events import LeftOut, Note, RunEvent
 from vidrnn.runtimes.base import FrameRuntime
 from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.values import Pixels, Size
@@ -24,7 +24,7 @@ JUMPS = (8, 9, 10)
 
 def scored(
     model: FrameRuntime, data: Path, split: SplitName | None = None, source: Path = NOWHERE
-) -> tuple[FramesEvaluation, list[Record]]:
+) -> tuple[FramesEvaluation, list[RunEvent]]:
     return followed(evaluate_frames(model, source, data, split, rate=None, jobs=2))
 
 
@@ -84,20 +84,20 @@ def test_unusual_frames_are_told_beside_what_needs_no_learning(tmp_path: Path) -
 
 
 def test_a_film_that_has_more_labels_than_frames_costs_a_row(tmp_path: Path) -> None:
-    found, records = scored(gliding_model(), labelled_films(tmp_path, wrong=3))
+    found, events = scored(gliding_model(), labelled_films(tmp_path, wrong=3))
     [failure] = found.failures
     assert failure.path.name == "film2.mkv" and "14" in failure.reason and "17" in failure.reason
     assert found.films == 2 and found.as_json()["skipped"] == 1
-    assert any(isinstance(record, LeftOut) for record in records)
+    assert any(isinstance(event, LeftOut) for event in events)
 
 
 def test_a_bad_film_costs_a_row_and_a_film_that_is_too_short_a_warning(tmp_path: Path) -> None:
     data = make_squares(tmp_path / "films", 1, frames=5)
     (data / "bad.mkv").write_bytes(b"no film")
-    found, records = scored(gliding_model(), data)
+    found, events = scored(gliding_model(), data)
     assert found.foretold is None and found.films == 1
     assert [failure.path.name for failure in found.failures] == ["bad.mkv"]
-    assert any(isinstance(one, Note) and one.warning and "as long as a context" in one.text for one in records)
+    assert any(isinstance(one, Note) and one.warning and "as long as a context" in one.text for one in events)
     assert "mse" not in found.as_json()
 
 

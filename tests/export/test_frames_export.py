@@ -58,7 +58,7 @@ def test_a_portable_file_paints_as_the_model_does_and_foreign_readers_refuse_it(
 @pytest.mark.parametrize(
     ("paint", "head"), [("direct", "convlstm"), ("kernel", "convgru"), ("direct", "gru"), ("flow", "mingru")]
 )
-def test_every_painter_and_heads_of_every_kind_have_a_portable_form(tmp_path: Path, paint: str, head: str) -> None:
+def test_every_decoder_and_heads_of_every_kind_have_a_portable_form(tmp_path: Path, paint: str, head: str) -> None:
     agrees(loaded(paint, head, tmp_path), tmp_path / "model.onnx")
 
 

@@ -41,7 +41,7 @@ def inputs_for(head: Head, batch: int, time: int) -> tuple[Tensor, dict[str, Ten
     return features, state
 
 
-def head_named(name: str, layers: int | None = None) -> Head:
+def parse_head(name: str, layers: int | None = None) -> Head:
     torch.manual_seed(0)
     return (
         build_sequence(WIDTH, HeadConfig(name=name, size=SIZE, layers=layers), "mean", 2)
@@ -74,7 +74,7 @@ def run(session: onnxruntime.InferenceSession, *arrays: NDArray[np.generic]) -> 
 
 @pytest.mark.parametrize("name", ["mingru", "rglru"])
 def test_an_exported_head_is_the_head_at_any_length_and_in_chunks(tmp_path: Path, name: str) -> None:
-    head = head_named(name)
+    head = parse_head(name)
     session = exported(head, tmp_path / "head.onnx", masked=False)
     for batch, time, chunk in ((1, 1, 1), (1, 30, 30), (5, 41, 41), (3, 41, 7), (1, 9, 1), (2, 20, 4)):
         features, state = inputs_for(head, batch, time)
@@ -90,7 +90,7 @@ def test_an_exported_head_is_the_head_at_any_length_and_in_chunks(tmp_path: Path
 
 
 def test_an_exported_head_obeys_its_mask(tmp_path: Path) -> None:
-    head = head_named("mingru", layers=1)
+    head = parse_head("mingru", layers=1)
     session = exported(head, tmp_path / "head.onnx", masked=True)
     features, state = inputs_for(head, 4, 11)
     mask = torch.arange(11) < torch.tensor([11, 0, 1, 6])[:, None]

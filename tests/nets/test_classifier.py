@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec
 from vidrnn.errors import UsageError
+from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, SequenceModel, build_model, build_sequence, count_parameters, seed_everything
-from vidrnn.nets.decoders.base import Scores, Task
-from vidrnn.nets.decoders.classify import ClassifyLoss
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.state import State, join, part_of
 
@@ -192,41 +191,3 @@ def test_the_same_seeds_draw_the_same_numbers_and_others_draw_others() -> None:
     assert drawn(3, 1) == drawn(3, 1)
     draws = sorted(drawn(*seeds) for seeds in [(0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1), (2**40, 5)])
     assert all(one != other for one, other in pairwise(draws))
-
-
-def scores_of(clip: list[float], steps: list[list[float]]) -> Scores:
-    return Scores(torch.tensor([clip]), torch.tensor([steps]))
-
-
-def test_the_loss_is_the_clips_and_half_of_its_real_steps() -> None:
-    scores = scores_of([2.0, 0.0], [[1.0, 0.0], [0.0, 1.0], [99.0, -99.0]])
-    loss = ClassifyLoss([5, 5], 0.0)(scores, torch.tensor([1]), torch.tensor([[True, True, False]]))
-    entropy = nn.functional.cross_entropy
-    of_clip = entropy(scores.clip, torch.tensor([1]))
-    of_steps = entropy(scores.steps[0, :2], torch.tensor([1, 1]))
-    torch.testing.assert_close(loss, of_clip + 0.5 * of_steps)
-
-
-@pytest.mark.parametrize(
-    ("counts", "weighted"), [([3, 1], False), ([10, 3], True), ([10, 10], False), ([10, 0], False)], ids=str
-)
-def test_classes_are_weighted_where_one_has_over_three_times_the_clips_of_another(
-    counts: list[int], weighted: bool
-) -> None:
-    scores = Scores(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.zeros(2, 1, 2))
-    truth, mask = torch.tensor([0, 1]), torch.ones(2, 1, dtype=torch.bool)
-    plain = ClassifyLoss([1, 1], 0.0)(scores, truth, mask)
-    loss = ClassifyLoss(counts, 0.0)(scores, truth, mask)
-    assert (loss > plain + 1e-3) == weighted, "a mistake in the rare class costs more"
-
-
-def test_smoothing_makes_certainty_cost_something() -> None:
-    scores, truth = scores_of([30.0, 0.0], [[30.0, 0.0]]), torch.tensor([0])
-    mask = torch.ones(1, 1, dtype=torch.bool)
-    assert ClassifyLoss([1, 1], 0.0)(scores, truth, mask) < 1e-6
-    assert ClassifyLoss([1, 1], 0.1)(scores, truth, mask) > 1
-
-
-def test_a_task_without_a_way_to_score_says_so() -> None:
-    with pytest.raises(TypeError, match="Task must say"):
-        Task()(features())

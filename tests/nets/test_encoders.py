@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vidrnn.config import EncoderConfig
 from vidrnn.errors import UsageError
 from vidrnn.nets.classifier import build_encoder, count_parameters, encoding_of, fingerprint
-from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
+from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.encoders.pretrained import TorchvisionEncoder
 from vidrnn.nets.encoders.small import SmallEncoder
@@ -54,7 +54,7 @@ def assert_alike(found: Tensor, expected: Tensor) -> None:
 
 @every_encoder
 @torch.no_grad()
-def test_each_frame_gives_as_many_numbers_as_the_encoder_says_all_by_itself(name: str) -> None:
+def test_each_frame_alone_gives_features_of_the_stated_width(name: str) -> None:
     encoder, frames = make_encoder(name), films()
     features = encoder(frames)
     assert features.shape == (2, 3, encoder.width)
@@ -84,14 +84,14 @@ def test_pixels_are_normalised_inside(name: str) -> None:
     encoder, frames = make_encoder(name), films(1, 1)
     before = encoder(frames)
     pixels = frames[0].permute(0, 3, 1, 2).float() / 255
-    assert_alike(encoder.pictures((pixels - encoder.mean) / encoder.deviation), before[0])
+    assert_alike(encoder.encode_pictures((pixels - encoder.mean) / encoder.deviation), before[0])
     encoder.mean += 0.5
     assert (encoder(frames) - before).abs().max() > 0.01 * before.abs().max()
 
 
 @every_encoder
 @torch.no_grad()
-def test_black_and_white_frames_give_different_numbers(name: str) -> None:
+def test_black_and_white_frames_give_different_features(name: str) -> None:
     encoder = make_encoder(name)
     black = torch.zeros(1, 1, SIZE.height, SIZE.width, 3, dtype=torch.uint8)
     features = encoder(torch.cat([black, ~black], 1))[0]
@@ -113,7 +113,7 @@ def test_small_is_small_at_any_size(size: Size) -> None:
 
 
 @torch.no_grad()
-def test_small_tells_where_something_is() -> None:
+def test_small_encodes_positions() -> None:
     encoder = make_encoder("small")
     frames = torch.zeros(1, 2, SIZE.height, SIZE.width, 3, dtype=torch.uint8)
     frames[0, 0, 4:16, 4:16] = 255
@@ -129,27 +129,27 @@ def test_a_grid_of_means_covers_every_pixel_alike(length: int, cells: int) -> No
     torch.testing.assert_close(rows.mean(0), torch.full((length,), 1 / length))
 
 
-def test_pretrained_networks_see_what_imagenet_networks_were_shown() -> None:
+def test_pretrained_networks_use_the_normalisation_of_imagenet() -> None:
     encoder = TorchvisionEncoder("resnet18")
     torch.testing.assert_close(encoder.mean.flatten(), torch.tensor([0.485, 0.456, 0.406]))
     torch.testing.assert_close(encoder.deviation.flatten(), torch.tensor([0.229, 0.224, 0.225]))
     assert isinstance(encoder.network.fc, nn.Identity)
 
 
-def test_an_encoder_that_does_not_exist_is_a_sentence_with_those_that_do() -> None:
+def test_an_unknown_encoder_is_refused_with_a_list_of_the_encoders() -> None:
     with pytest.raises(UsageError, match=r"--encoder vgg99.*small, tiny, mobilenet_v2"):
         build_encoder(EncoderConfig(name="vgg99", frozen=False, origin="none"), SIZE)
 
 
-def test_pictures_are_encoded_as_the_network_would() -> None:
+def test_encoding_pictures_agrees_with_the_network() -> None:
     encoder, pixels = make_encoder("small"), films(1, 4)[0].numpy()
-    pixels.flags.writeable = False  # as those of a file on disk
+    pixels.flags.writeable = False  # as the pixels of a file on disk
     features = encoding_of(encoder)(pixels)
     with torch.no_grad():
         assert_alike(torch.from_numpy(features), encoder(films(1, 4))[0])
 
 
-def test_the_same_weights_have_the_same_fingerprint_and_others_another() -> None:
+def test_fingerprints_are_equal_exactly_for_equal_weights() -> None:
     encoder = make_encoder("small")
     name = fingerprint(encoder)
     assert fingerprint(copy.deepcopy(encoder)) == name
@@ -158,16 +158,16 @@ def test_the_same_weights_have_the_same_fingerprint_and_others_another() -> None
     assert fingerprint(encoder) != name
 
 
-def test_an_encoder_without_a_way_to_read_says_so() -> None:
-    with pytest.raises(TypeError, match="Encoder must say"):
-        Encoder((0.5,) * 3, (0.25,) * 3)(films())
+def test_the_contract_cannot_be_created() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Encoder((0.5,) * 3, (0.25,) * 3)
 
 
 @pytest.mark.parametrize("differences", [False, True])
 @pytest.mark.parametrize("grey", [False, True])
-@pytest.mark.parametrize("name", LEARNT_HERE)
+@pytest.mark.parametrize("name", TRAINED_FROM_SCRATCH)
 @torch.no_grad()
-def test_an_encoder_sees_colours_and_changes_only_where_it_is_to(name: str, grey: bool, differences: bool) -> None:
+def test_an_encoder_sees_colours_and_changes_only_if_configured(name: str, grey: bool, differences: bool) -> None:
     encoder, frames = make_encoder(name, grey=grey, differences=differences), films()
     features = encoder(frames)
     luma = (frames.float() @ torch.tensor([0.299, 0.587, 0.114])).round().to(torch.uint8)
@@ -181,7 +181,7 @@ def test_an_encoder_sees_colours_and_changes_only_where_it_is_to(name: str, grey
 
 
 @torch.no_grad()
-def test_pictures_are_encoded_in_any_portions_with_the_picture_before_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_portions_of_any_size_see_the_picture_before_each_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = make_encoder("tiny", differences=True)
     pixels = films(1, 11)[0].numpy()
     whole = encoder(torch.from_numpy(pixels)[None])[0].numpy()

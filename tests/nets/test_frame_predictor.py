@@ -1,4 +1,4 @@
-"""The laws of a model of the next frames, over every painter and heads of every kind; weights are such as no training
+"""The laws of a model of the next frames, over every decoder and heads of every kind; weights are such as no training
 would leave at nothing.
 """
 
@@ -13,9 +13,9 @@ from torch import Tensor
 from vidrnn.config import EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
 from vidrnn.errors import UsageError
 from vidrnn.model.checkpoint import load_forecaster, save_model
+from vidrnn.nets.decoders import DECODERS
 from vidrnn.nets.frame_predictor import Forecaster, build_forecaster, padded_size
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
-from vidrnn.nets.painters import PAINTERS
 from vidrnn.nets.state import State
 from vidrnn.values import Size
 
@@ -23,7 +23,7 @@ TIME, BATCH = 9, 2
 CHUNKS = (1, 3, 4, 7, 20)
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 SIZE = Size(16, 16)
-PAIRS = [(paint, head) for paint in PAINTERS for head in (*PICTURE_HEADS, "gru")]
+PAIRS = [(paint, head) for paint in DECODERS for head in (*PICTURE_HEADS, "gru")]
 PAIRS += [("kernel", head) for head in HEADS if head != "gru"]
 
 
@@ -42,7 +42,7 @@ def spec_of(paint: str, head: str, *, size: Size = SIZE, grey: bool = True, **ho
 
 
 def model_of(spec: ModelSpec) -> Forecaster:
-    """A network that has moved away from where it begins: painters begin with nothing."""
+    """A network that has moved away from where it begins: decoders begin with nothing."""
     torch.manual_seed(0)
     network = build_forecaster(spec).eval().requires_grad_(False)
     random = torch.Generator().manual_seed(1)
@@ -111,7 +111,7 @@ def test_saving_and_loading_changes_nothing(tmp_path: Path, paint: str, head: st
 
 
 @pytest.mark.parametrize("head", ["convgru", "gru"])
-@pytest.mark.parametrize("paint", PAINTERS)
+@pytest.mark.parametrize("paint", DECODERS)
 def test_a_rollout_is_fed_what_it_painted_and_never_the_truth(paint: str, head: str) -> None:
     network = model_of(spec_of(paint, head))
     pictures = network.pictures_of(film(8))

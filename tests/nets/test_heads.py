@@ -1,4 +1,4 @@
-"""The laws of a head, over every member of the family, and how each begins."""
+"""The laws of a head, over every member of the family, and the weights before training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidrnn.config import HeadConfig
 from vidrnn.nets.blocks import Cell
 from vidrnn.nets.classifier import build_sequence
 from vidrnn.nets.heads import HEADS
-from vidrnn.nets.heads.base import USUAL_MEMORY_FRAMES, CellHead, Head
+from vidrnn.nets.heads.base import DEFAULT_MEMORY_FRAMES, CellHead, Head
 from vidrnn.nets.recurrence import recur
 from vidrnn.nets.state import State
 
@@ -22,7 +22,7 @@ WIDTH, SIZE, TIME, BATCH = 6, 5, 41, 3
 CHUNKS = (1, 3, 4, 7, 20)
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 GARBAGE = (0.0, -7.0, 1e6)
-"""What may stand in the padding."""
+"""Values of the padding."""
 
 STREAMING = [HeadConfig(name=name, size=SIZE, layers=layers) for name in HEADS for layers in (1, 2)]
 RECURRENT = [config for config in STREAMING if config.name != "none"]
@@ -49,12 +49,12 @@ def clips(time: int = TIME, batch: int = BATCH) -> Tensor:
 
 
 def mask_of(lengths: list[int], time: int) -> Tensor:
-    """(clips, time), True for the first so many steps of each."""
+    """(clips, time), True for the real steps of each clip."""
     return torch.arange(time) < torch.tensor(lengths)[:, None]
 
 
 def padded(inputs: Tensor, lengths: list[int], garbage: float) -> Tensor:
-    """The same clips, with garbage in place of all steps after each one's length."""
+    """The same clips, with garbage in the padding after the real steps."""
     return torch.where(mask_of(lengths, inputs.shape[1])[..., None], inputs, torch.tensor(garbage))
 
 
@@ -100,7 +100,7 @@ def test_padding_and_neighbours_change_nothing(config: HeadConfig, garbage: floa
 
 @pytest.mark.parametrize("chunk", CHUNKS)
 @pytest.mark.parametrize("config", STREAMING, ids=label)
-def test_a_chunk_that_is_all_padding_leaves_a_clips_state_as_it_was(config: HeadConfig, chunk: int) -> None:
+def test_a_chunk_of_padding_does_not_change_the_state_of_a_clip(config: HeadConfig, chunk: int) -> None:
     head, inputs, lengths = make_head(config), clips(), [9, TIME, 1]
     mask, state = mask_of(lengths, TIME), None
     for piece, real in zip(pieces(padded(inputs, lengths, 1e6), chunk), mask.split(chunk, dim=1), strict=True):
@@ -110,7 +110,7 @@ def test_a_chunk_that_is_all_padding_leaves_a_clips_state_as_it_was(config: Head
 
 
 @pytest.mark.parametrize("config", STREAMING, ids=label)
-def test_each_clip_of_a_minibatch_can_be_read_on_from_its_own_state(config: HeadConfig) -> None:
+def test_each_clip_of_a_minibatch_continues_from_its_own_state(config: HeadConfig) -> None:
     head, inputs = make_head(config), clips()
     _, state = head(inputs[:, :20])
     assert all(len(tensor) == BATCH for tensor in state.values())
@@ -127,7 +127,7 @@ def test_a_recurrent_head_remembers_its_first_frame(config: HeadConfig) -> None:
     assert (head(inputs)[0][:, -1] - head(other)[0][:, -1]).abs().max() > 1e-4
 
 
-def test_without_recurrence_each_frame_is_read_by_itself() -> None:
+def test_a_head_without_recurrence_reads_each_frame_by_itself() -> None:
     head, inputs = make_head(HeadConfig(name="none", size=SIZE)), clips(time=6)
     whole, state = head(inputs)
     torch.testing.assert_close(head(inputs.flip(1))[0], whole.flip(1), **CLOSE)
@@ -135,7 +135,7 @@ def test_without_recurrence_each_frame_is_read_by_itself() -> None:
 
 
 @pytest.mark.parametrize("config", [*STREAMING, *BIDIRECTIONAL], ids=label)
-def test_a_head_gives_as_many_numbers_as_it_says_and_says_whether_it_streams(config: HeadConfig) -> None:
+def test_size_and_streams_of_a_head_are_right(config: HeadConfig) -> None:
     head = make_head(config)
     assert head(clips())[0].shape == (BATCH, TIME, head.size)
     assert head.streams is not config.bidirectional
@@ -151,7 +151,7 @@ def test_a_bidirectional_head_refuses_a_state(config: HeadConfig) -> None:
 
 
 @pytest.mark.parametrize("config", BIDIRECTIONAL, ids=label)
-def test_a_bidirectional_head_sees_what_is_to_come(config: HeadConfig) -> None:
+def test_a_bidirectional_head_sees_later_frames(config: HeadConfig) -> None:
     head, inputs = make_head(config), clips(time=6)
     other = inputs.clone()
     other[:, -1] = other[:, -1].flip(-1)
@@ -167,7 +167,7 @@ def test_dropout_acts_in_training_only(config: HeadConfig) -> None:
 
 
 @pytest.mark.parametrize("config", STREAMING, ids=label)
-def test_the_features_that_are_dropped_are_the_same_at_every_step_of_a_clip(config: HeadConfig) -> None:
+def test_dropout_removes_the_same_features_at_every_step_of_a_clip(config: HeadConfig) -> None:
     head = make_head(config.model_copy(update={"dropout": 0.5})).train()
     still = clips(time=1, batch=4).repeat(1, 8, 1)
     projected = head.inlet(still)
@@ -175,7 +175,7 @@ def test_the_features_that_are_dropped_are_the_same_at_every_step_of_a_clip(conf
 
 
 @pytest.mark.parametrize("config", [*CELLS, *BOTH_CELLS], ids=label)
-def test_recurrent_matrices_begin_orthogonal_gate_by_gate(config: HeadConfig) -> None:
+def test_recurrent_matrices_are_orthogonal_gate_by_gate_before_training(config: HeadConfig) -> None:
     head = cells_of(config)
     matrices = [weight for name, weight in head.layer.named_parameters() if name.startswith("weight_hh")]
     assert len(matrices) == config.depth * (2 if config.bidirectional else 1)
@@ -186,12 +186,10 @@ def test_recurrent_matrices_begin_orthogonal_gate_by_gate(config: HeadConfig) ->
 
 @pytest.mark.parametrize(("name", "gate"), [("lstm", 1), ("gru", 1)])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_the_gate_that_keeps_begins_as_open_as_the_usual_memory_wants_and_the_others_at_0(
-    name: str, gate: int, layers: int
-) -> None:
+def test_the_default_memory_sets_the_keeping_gate_and_the_others_stay_0(name: str, gate: int, layers: int) -> None:
     for gates in biases(HeadConfig(name=name, size=SIZE, layers=layers, bidirectional=True)):
         for index, bias in enumerate(gates):
-            wanted = torch.full((SIZE,), 1 - 1 / USUAL_MEMORY_FRAMES if index == gate else 0.5)
+            wanted = torch.full((SIZE,), 1 - 1 / DEFAULT_MEMORY_FRAMES if index == gate else 0.5)
             torch.testing.assert_close(bias.sigmoid(), wanted)
 
 
@@ -211,9 +209,7 @@ def test_a_stated_memory_sets_the_biases_of_the_gates(memory_frames: int) -> Non
 @pytest.mark.parametrize("both", [False, True], ids=["", "both"])
 @pytest.mark.parametrize("memory_frames", [None, 2, 3, 100])
 @pytest.mark.parametrize("name", ["mingru", "rglru"])
-def test_what_blocks_keep_of_a_frame_without_features_is_what_the_memory_says(
-    name: str, memory_frames: int | None, both: bool
-) -> None:
+def test_blocks_keep_the_state_for_as_long_as_the_memory_says(name: str, memory_frames: int | None, both: bool) -> None:
     head = make_head(HeadConfig(name=name, size=64, memory_frames=memory_frames, bidirectional=both))
     cells = [module for module in head.modules() if isinstance(module, Cell)]
     assert len(cells) == (4 if both else 2)
@@ -222,7 +218,7 @@ def test_what_blocks_keep_of_a_frame_without_features_is_what_the_memory_says(
         memory = 1 / (1 - keep)
         assert not entering.any()
         if memory_frames is None:
-            torch.testing.assert_close(memory, torch.full_like(memory, USUAL_MEMORY_FRAMES), rtol=1e-3, atol=0)
+            torch.testing.assert_close(memory, torch.full_like(memory, DEFAULT_MEMORY_FRAMES), rtol=1e-3, atol=0)
         else:
             assert memory.min() >= 1.999 and memory.max() <= memory_frames * 1.001
             assert memory.max() > 0.9 * memory_frames
@@ -230,7 +226,7 @@ def test_what_blocks_keep_of_a_frame_without_features_is_what_the_memory_says(
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", GATED)
-def test_the_last_of_100_steps_is_felt_at_the_first_before_anything_is_learnt(name: str, seed: int) -> None:
+def test_before_training_the_gradient_of_the_last_of_100_steps_reaches_the_first(name: str, seed: int) -> None:
     torch.manual_seed(seed)
     network = build_sequence(128, HeadConfig(name=name), "attention", 6)
     flow = classifier_flow(network, torch.randn(4, 100, 128), torch.randint(6, (4,)))
@@ -238,7 +234,7 @@ def test_the_last_of_100_steps_is_felt_at_the_first_before_anything_is_learnt(na
     assert 0.93 < flow.end_to_end_factor < 1.05
 
 
-def test_the_usual_number_of_layers_is_the_heads_own_and_a_stated_one_is_obeyed() -> None:
+def test_each_head_has_a_default_number_of_layers_and_the_config_overrides_it() -> None:
     assert {name: HeadConfig(name=name).depth for name in HEADS} == {
         **dict.fromkeys(HEADS, 1),
         **dict.fromkeys(("mingru", "rglru"), 2),
@@ -249,16 +245,16 @@ def test_the_usual_number_of_layers_is_the_heads_own_and_a_stated_one_is_obeyed(
 
 
 @pytest.mark.parametrize("name", ["mingru", "rglru"])
-def test_a_cell_remembers_by_its_gates(name: str) -> None:
+def test_a_cell_runs_the_recurrence_of_its_gates(name: str) -> None:
     head = make_head(HeadConfig(name=name, size=SIZE))
     cell = next(module for module in head.modules() if isinstance(module, Cell))
     steps, start = torch.randn(20, BATCH, SIZE), torch.randn(BATCH, SIZE)
-    torch.testing.assert_close(cell.remember(steps, start), recur(*cell.gates(steps), start), **CLOSE)
+    torch.testing.assert_close(cell.run(steps, start), recur(*cell.gates(steps), start), **CLOSE)
 
 
 @pytest.mark.parametrize("name", ["mingru", "rglru"])
 @pytest.mark.parametrize("loudness", [1e-3, 1.0, 1e3])
-def test_gates_wide_open_or_shut_leave_numbers_in_states_and_gradients(name: str, loudness: float) -> None:
+def test_extreme_gates_give_finite_states_and_gradients(name: str, loudness: float) -> None:
     head = make_head(HeadConfig(name=name, size=SIZE))
     cell = next(module for module in head.modules() if isinstance(module, Cell))
     steps = (loudness * torch.randn(100, 2, SIZE)).requires_grad_()
@@ -268,9 +264,10 @@ def test_gates_wide_open_or_shut_leave_numbers_in_states_and_gradients(name: str
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in cell.parameters())
 
 
-def test_a_head_without_a_way_to_read_says_so() -> None:
-    with pytest.raises(TypeError, match="Head must say"):
-        Head()(clips())
+@pytest.mark.parametrize("contract", [Head, Cell])
+def test_a_contract_cannot_be_created(contract: type) -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        contract()
 
 
 def cells_of(config: HeadConfig) -> CellHead:
@@ -280,7 +277,7 @@ def cells_of(config: HeadConfig) -> CellHead:
 
 
 def biases(config: HeadConfig) -> list[tuple[Tensor, ...]]:
-    """For each layer and direction, each gate's bias as the cell feels it: the sum of torch's two."""
+    """For each layer and direction, the total bias of each gate: the sum of the two biases of torch."""
     head = cells_of(config)
     named = dict(head.layer.named_parameters())
     sums = [named[name] + named[name.replace("_ih", "_hh")] for name in named if name.startswith("bias_ih")]

@@ -1,4 +1,4 @@
-"""The laws of heads that keep the picture, over every member, and how they begin. (With encoder and painter around them
+"""The laws of heads that keep the picture, over every member, and how they begin. (With encoder and decoder around them
 they are tested as whole models.)
 """
 
@@ -53,7 +53,7 @@ def test_cutting_the_time_axis_changes_nothing(config: HeadConfig, chunk: int) -
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=label)
-def test_a_film_is_read_on_from_its_own_state_whoever_its_neighbours_are(config: HeadConfig) -> None:
+def test_a_film_continues_from_its_own_state_with_any_neighbours(config: HeadConfig) -> None:
     head, inputs = make_head(config), maps()
     whole, state = head(inputs[:, :9])
     alone, mine = head(inputs[1:2, :9])
@@ -63,7 +63,7 @@ def test_a_film_is_read_on_from_its_own_state_whoever_its_neighbours_are(config:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=label)
-def test_it_remembers_its_first_map_where_that_was_and_nowhere_far(config: HeadConfig) -> None:
+def test_the_memory_of_the_first_map_stays_in_its_neighbourhood(config: HeadConfig) -> None:
     head, inputs = make_head(config), maps(time=2).repeat(1, 1, 1, 5, 5)
     other = inputs.clone()
     other[:, 0, :, 0, 0] += 1
@@ -73,7 +73,7 @@ def test_it_remembers_its_first_map_where_that_was_and_nowhere_far(config: HeadC
 
 
 @pytest.mark.parametrize("name", PICTURE_HEADS)
-def test_gates_begin_by_keeping_three_quarters(name: str) -> None:
+def test_gates_keep_three_quarters_of_the_state_before_training(name: str) -> None:
     assert 1 / (1 + math.exp(-gate_bias())) == pytest.approx(0.75)
     [cell] = make_head(HeadConfig(name=name, size=SIZE)).layers
     assert isinstance(cell, PictureCell)
@@ -82,6 +82,6 @@ def test_gates_begin_by_keeping_three_quarters(name: str) -> None:
         if weight.ndim > 1:
             torch.nn.init.zeros_(weight)
     nothing = torch.zeros(1, 1, WIDTH, ROWS, COLUMNS)
-    _, after = cell.step(cell.entering(nothing[0]), state)
-    kept = after[cell.state_names[-1]]
-    torch.testing.assert_close(kept, torch.full_like(kept, 0.75))
+    _, after = cell.step(cell.input_conv(nothing[0]), state)
+    memory = after[cell.state_names[-1]]
+    torch.testing.assert_close(memory, torch.full_like(memory, 0.75))

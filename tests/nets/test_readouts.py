@@ -53,7 +53,7 @@ def test_cutting_the_time_axis_changes_nothing(name: str, chunk: int) -> None:
 @pytest.mark.parametrize("garbage", GARBAGE)
 @pytest.mark.parametrize("chunk", [*CHUNKS, TIME])
 @every_readout
-def test_padding_and_neighbours_change_nothing_however_it_is_cut(name: str, chunk: int, garbage: float) -> None:
+def test_padding_and_neighbours_change_nothing_in_chunks_of_any_length(name: str, chunk: int, garbage: float) -> None:
     readout, inputs = make_readout(name), sequences()
     pooled, state = read_in_pieces(readout, padded(inputs, LENGTHS, garbage), mask_of(LENGTHS, TIME), chunk)
     for i, length in enumerate(LENGTHS):
@@ -73,7 +73,7 @@ def test_a_single_step_is_its_own_readout(name: str) -> None:
 
 
 @every_readout
-def test_loud_features_over_a_long_stream_stay_numbers(name: str) -> None:
+def test_large_features_over_a_long_stream_stay_finite(name: str) -> None:
     readout, inputs = make_readout(name), sequences(loud=1e4)
     pooled, state = read_in_pieces(readout, inputs.repeat(1, 5, 1), None, 3)
     assert pooled.isfinite().all() and all(tensor.isfinite().all() for tensor in state.values())
@@ -109,6 +109,6 @@ def test_attention_is_the_mean_weighted_by_a_softmax_over_the_real_steps() -> No
     torch.testing.assert_close(pooled, (scores.softmax(1) * inputs).sum(1), **TIGHT)
 
 
-def test_a_readout_without_a_way_to_read_says_so() -> None:
-    with pytest.raises(TypeError, match="Readout must say"):
-        Readout()(sequences())
+def test_the_contract_cannot_be_created() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Readout()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidrnn.train.augment import Changes, draw_changes
+from vidrnn.train.augment import Augmentation, draw_augmentation
 
 HEIGHT, WIDTH = 20, 30
 
@@ -19,8 +19,10 @@ def still_films(clips: int, time: int = 3) -> Tensor:
     return films
 
 
-def change(*, down: float = 0, right: float = 0, scale: float = 0, light: float = 0, mirror: float = -1) -> Changes:
-    return Changes(np.array([[right, down, scale, 0.0, light, light, light, mirror]]), flip=True)
+def change(
+    *, down: float = 0, right: float = 0, scale: float = 0, light: float = 0, mirror: float = -1
+) -> Augmentation:
+    return Augmentation(np.array([[right, down, scale, 0.0, light, light, light, mirror]]), flip=True)
 
 
 def block(films: Tensor) -> tuple[float, float]:
@@ -35,30 +37,30 @@ def _seed() -> None:
 
 
 def test_all_frames_of_a_clip_change_alike_and_clips_change_apart() -> None:
-    changed = draw_changes(6, flip=True)(still_films(6), 0)
+    changed = draw_augmentation(6, flip=True)(still_films(6), 0)
     assert torch.equal(changed, changed[:, :1].expand_as(changed))
     assert len({clip.numpy().tobytes() for clip in changed}) == 6
 
 
 def test_shape_and_kind_are_kept() -> None:
     films = still_films(2)
-    changed = draw_changes(2, flip=False)(films, 0)
+    changed = draw_augmentation(2, flip=False)(films, 0)
     assert changed.shape == films.shape and changed.dtype == torch.uint8 and changed.is_contiguous()
     assert torch.equal(films, still_films(2)), "the clips that were given are left alone"
 
 
 @pytest.mark.parametrize("cut", [1, 3, 5])
 def test_shares_of_a_minibatch_are_changed_as_the_whole_is(cut: int) -> None:
-    films, changes = still_films(6), draw_changes(6, flip=True)
+    films, changes = still_films(6), draw_augmentation(6, flip=True)
     parts = [changes(films[:cut], 0), changes(films[cut:], cut)]
     assert torch.equal(torch.cat(parts), changes(films, 0))
 
 
 def test_what_is_drawn_follows_torchs_seed() -> None:
     torch.manual_seed(1)
-    first, second = draw_changes(4, flip=False).drawn, draw_changes(4, flip=False).drawn
+    first, second = draw_augmentation(4, flip=False).drawn, draw_augmentation(4, flip=False).drawn
     torch.manual_seed(1)
-    assert np.array_equal(draw_changes(4, flip=False).drawn, first)
+    assert np.array_equal(draw_augmentation(4, flip=False).drawn, first)
     assert not np.array_equal(first, second)
 
 
@@ -71,9 +73,9 @@ def test_mirroring_is_done_to_half_of_the_clips_where_it_is_allowed_and_to_none_
     films = still_films(1)
     assert torch.equal(change(mirror=0.5)(films, 0), films.flip(3))
     assert torch.equal(change(mirror=-0.5)(films, 0), films)
-    forbidden = Changes(change(mirror=0.5).drawn, flip=False)
+    forbidden = Augmentation(change(mirror=0.5).drawn, flip=False)
     assert torch.equal(forbidden(films, 0), films)
-    assert 60 <= (draw_changes(128, flip=True).drawn[:, -1] > 0).sum() <= 90
+    assert 60 <= (draw_augmentation(128, flip=True).drawn[:, -1] > 0).sum() <= 90
 
 
 def test_shifts_go_the_way_and_as_far_as_drawn() -> None:
@@ -100,12 +102,12 @@ def test_scale_and_light_follow_their_draws() -> None:
 
 def test_each_colour_has_a_light_of_its_own() -> None:
     films = still_films(1)
-    red = Changes(np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -1.0]]), flip=False)(films, 0)
+    red = Augmentation(np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -1.0]]), flip=False)(films, 0)
     assert float(red[..., 0].float().mean()) == pytest.approx(1.25 * float(films[..., 0].float().mean()), rel=0.02)
     assert torch.equal(red[..., 1:], films[..., 1:])
 
 
 def test_without_strength_clips_are_left_as_they_are_but_for_the_mirror() -> None:
     films = still_films(6)
-    for before, after in zip(films, draw_changes(6, flip=True, strength=0.0)(films, 0), strict=True):
+    for before, after in zip(films, draw_augmentation(6, flip=True, strength=0.0)(films, 0), strict=True):
         assert torch.equal(after, before) or torch.equal(after, before.flip(2))

@@ -19,7 +19,7 @@ ROWS = ["majority class", "one frame", "mean of frames", "frames shuffled", THIS
 
 
 def controls_of_run(run: TinyRun) -> Controls:
-    (controls,) = [record for record in run.records if isinstance(record, Controls)]
+    (controls,) = [event for event in run.events if isinstance(event, Controls)]
     return controls
 
 

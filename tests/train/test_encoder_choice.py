@@ -34,7 +34,7 @@ def random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def notes_of(run: Any) -> str:
-    return "\n".join(record.text for record in run.records if isinstance(record, Note))
+    return "\n".join(event.text for event in run.events if isinstance(event, Note))
 
 
 def test_auto_takes_the_candidate_that_validation_prefers(
@@ -42,9 +42,9 @@ def test_auto_takes_the_candidate_that_validation_prefers(
 ) -> None:
     run = train_tiny(class_folders, tmp_path / "run", encoder="auto")
     best: dict[str, float] = {}
-    for record in run.records:
-        if isinstance(record, EpochDone):
-            best[record.training] = max(record.macro_f1, best.get(record.training, 0.0))
+    for event in run.events:
+        if isinstance(event, EpochDone):
+            best[event.training] = max(event.macro_f1, best.get(event.training, 0.0))
     world, ours = best["trial of mobilenet_v2"], best.get("trial of small")
     expected = "mobilenet_v2" if ours is None or world >= ours else "small"
     header = load_model(run.folder).header
@@ -58,10 +58,10 @@ def test_a_trial_on_all_clips_is_the_training_and_can_be_resumed(
     class_folders: Path, tmp_path: Path, random_weights: None
 ) -> None:
     run = train_tiny(class_folders, tmp_path / "run", encoder="auto")
-    assert "model" not in {record.training for record in run.records if isinstance(record, EpochDone)}
+    assert "model" not in {event.training for event in run.events if isinstance(event, EpochDone)}
     before = load_model(run.folder).network.state_dict()
     again = train_tiny(class_folders, tmp_path / "run", encoder="auto", request={"resume": True})
-    assert not [record for record in again.records if isinstance(record, EpochDone)]
+    assert not [event for event in again.events if isinstance(event, EpochDone)]
     after = load_model(run.folder).network.state_dict()
     assert all(before[name].equal(after[name]) for name in before)
 
@@ -94,7 +94,7 @@ def test_weights_without_an_encoder_are_refused(class_folders: Path, tmp_path: P
 
 def test_evenly_ordered_clips_begin_with_every_class() -> None:
     labels = np.repeat([0, 1, 2], [60, 30, 3])
-    setting = SimpleNamespace(material=SimpleNamespace(labels=labels), config=SimpleNamespace(seed=0))
+    setting = SimpleNamespace(dataset=SimpleNamespace(labels=labels), config=SimpleNamespace(seed=0))
     order = Setting.evenly(setting, range(93))  # type: ignore[arg-type]
     assert sorted(order) == list(range(93))
     counts = Counter(labels[order[:31]].tolist())

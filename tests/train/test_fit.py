@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from vidrnn.config import HeadConfig
 from vidrnn.model.checkpoint import load_training, save_training
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
-from vidrnn.nets.decoders.classify import ClassifyLoss
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
-from vidrnn.train.minibatches import Clips, Draw
+from vidrnn.train.lessons.classes import ClassifyLoss
+from vidrnn.train.minibatches import Clips, ClipSampler
 
 WIDTH, FRAMES, MINIBATCH = 3, 6, 8
 PLAN = Plan(epochs=6, learning_rate=0.02, weight_decay=0.01, patience=10, seed=0)
@@ -53,7 +53,7 @@ def rising_and_falling(count: int = 32) -> Clips:
 
 def make_lesson(seed: int = 0, validate: Callable[[SequenceModel], Validation] | None = None) -> Lesson:
     """The lesson of `rising_and_falling`, with dropout, so that random numbers matter."""
-    clips, draw = rising_and_falling(), Draw(FRAMES, MINIBATCH, seed=seed)
+    clips, draw = rising_and_falling(), ClipSampler(FRAMES, MINIBATCH, seed=seed)
     seed_everything(seed)
     network = build_sequence(WIDTH, HeadConfig(name="gru", size=8, dropout=0.2), "attention", 2)
 

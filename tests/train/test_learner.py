@@ -13,7 +13,7 @@ import torch
 
 from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
-from vidrnn.data.dataset import Material
+from vidrnn.data.dataset import Dataset
 from vidrnn.data.groups import Grouping
 from vidrnn.data.splits import Split
 from vidrnn.train.encoder_choice import choice_of, picture_size
@@ -28,7 +28,7 @@ def setting_of(labels: list[str], tmp_path: Path, **config: Any) -> Setting:
     classes = tuple(sorted(set(labels)))
     groups = tuple(str(i) for i in range(len(films)))
     return Setting(
-        material=Material(films, (), Grouping(groups, "test"), classes, ()),
+        dataset=Dataset(films, (), Grouping(groups, "test"), classes, ()),
         split=Split((Part.TRAIN,) * len(films)),
         config=RunConfig.of(config, source="test"),
         sampling=Sampling(4, 0.1),

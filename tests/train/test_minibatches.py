@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.train.minibatches import Clips, Draw, FrameDraw, Minibatch, minibatch
+from vidrnn.train.minibatches import Clips, ClipSampler, FrameSampler, Minibatch, minibatch
 from vidrnn.video.sampling import HALVES
 
 
@@ -25,35 +25,35 @@ def windows(batch: Minibatch) -> list[NDArray[np.int64]]:
     return [one[mask, 0].numpy().astype(np.int64) for one, mask in zip(batch.inputs, batch.mask, strict=True)]
 
 
-def drawn(clips: Clips, draw: Draw, epochs: int = 1) -> list[NDArray[np.int64]]:
+def drawn(clips: Clips, draw: ClipSampler, epochs: int = 1) -> list[NDArray[np.int64]]:
     return [window for epoch in range(epochs) for batch in draw.epoch(clips, epoch) for window in windows(batch)]
 
 
 @pytest.mark.parametrize("size", [2, 3, 16])
 def test_every_clip_is_seen_once_an_epoch_with_its_own_class(size: int) -> None:
     clips = make_clips(*[20] * 11)
-    batches = list(Draw(4, size, seed=0).epoch(clips, 0))
+    batches = list(ClipSampler(4, size, seed=0).epoch(clips, 0))
     seen = [int(window[0]) // 10_000 for batch in batches for window in windows(batch)]
     assert sorted(seen) == list(range(11)) and seen != sorted(seen)
     assert torch.cat([batch.target for batch in batches]).tolist() == [clips.labels[clip] for clip in seen]
-    assert len(batches) == Draw(4, size, seed=0).steps(clips)
+    assert len(batches) == ClipSampler(4, size, seed=0).steps(clips)
 
 
 def test_a_window_is_every_other_fine_step_of_one_copy_of_one_clip() -> None:
-    for window in drawn(make_clips(*[30] * 8, copies=2), Draw(6, 4, seed=1), epochs=5):
+    for window in drawn(make_clips(*[30] * 8, copies=2), ClipSampler(6, 4, seed=1), epochs=5):
         assert 3 <= len(window) <= 6
         assert (np.diff(window) == HALVES).all()
         assert window[-1] % 1000 < 30
 
 
 def test_windows_begin_at_every_step_and_show_every_copy_in_time() -> None:
-    found = drawn(make_clips(12, 12, copies=2), Draw(4, 2, seed=0), epochs=150)
+    found = drawn(make_clips(12, 12, copies=2), ClipSampler(4, 2, seed=0), epochs=150)
     assert {int(window[0]) % 1000 for window in found} >= set(range(6))
     assert {int(window[0]) // 1000 for window in found} == {0, 1, 10, 11}
 
 
 def test_a_short_clip_is_padded_with_zeros_under_a_mask() -> None:
-    [batch] = Draw(8, 4, seed=0).epoch(make_clips(5, 30, 1), 0)
+    [batch] = ClipSampler(8, 4, seed=0).epoch(make_clips(5, 30, 1), 0)
     assert batch.inputs.shape == (3, 8, 1) and batch.mask.shape == (3, 8)
     lengths = batch.mask.sum(1)
     assert torch.equal(batch.mask, torch.arange(8) < lengths[:, None]), "real steps come first"
@@ -66,14 +66,14 @@ def test_the_same_seed_and_epoch_draw_the_same_and_others_draw_others() -> None:
     clips = make_clips(*[40] * 6, copies=2)
 
     def all_of(seed: int, epoch: int) -> bytes:
-        return b"".join(batch.inputs.numpy().tobytes() for batch in Draw(4, 3, seed=seed).epoch(clips, epoch))
+        return b"".join(batch.inputs.numpy().tobytes() for batch in ClipSampler(4, 3, seed=seed).epoch(clips, epoch))
 
     assert all_of(0, 3) == all_of(0, 3)
     assert len({all_of(0, 3), all_of(0, 4), all_of(1, 3)}) == 3
 
 
 def test_a_shuffled_window_holds_the_frames_of_an_ordered_one_in_another_order() -> None:
-    found = drawn(make_clips(*[40] * 6), Draw(8, 3, seed=0, shuffled=True), epochs=4)
+    found = drawn(make_clips(*[40] * 6), ClipSampler(8, 3, seed=0, shuffled=True), epochs=4)
     assert all((np.diff(np.sort(window)) == HALVES).all() and 4 <= len(window) <= 8 for window in found)
     assert sum((np.diff(window) == HALVES).all() for window in found) <= 1
     assert len({tuple(np.argsort(window)) for window in found}) > len(found) // 2, "a new order each time"
@@ -82,7 +82,7 @@ def test_a_shuffled_window_holds_the_frames_of_an_ordered_one_in_another_order()
 @pytest.mark.parametrize("size", [2, 3, 5, 8])
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 9, 17])
 def test_no_clip_is_alone_in_a_minibatch_unless_it_is_alone_in_the_set(count: int, size: int) -> None:
-    draw, clips = Draw(2, size, seed=0), make_clips(*[4] * count)
+    draw, clips = ClipSampler(2, size, seed=0), make_clips(*[4] * count)
     sizes = [len(batch.target) for batch in draw.epoch(clips, 0)]
     assert sum(sizes) == count and len(sizes) == draw.steps(clips)
     assert min(sizes) >= min(2, count)
@@ -99,7 +99,7 @@ def test_frames_stay_bytes() -> None:
 
 def test_a_minibatch_keeps_nothing_of_the_arrays_it_was_made_of() -> None:
     clips = make_clips(4, 4)
-    [batch] = Draw(2, 2, seed=0).epoch(clips, 0)
+    [batch] = ClipSampler(2, 2, seed=0).epoch(clips, 0)
     batch.inputs.zero_()
     batch.target.zero_()
     assert clips.arrays[1].min() == 10_000 and clips.labels.tolist() == [0, 1]
@@ -117,7 +117,7 @@ def test_a_minibatch_goes_to_a_device_whole() -> None:
 
 def test_a_window_may_bring_the_frame_before_it_along() -> None:
     clips = make_clips(*[12] * 6)
-    batches = [batch for epoch in range(30) for batch in Draw(4, 3, seed=0, lead=True).epoch(clips, epoch)]
+    batches = [batch for epoch in range(30) for batch in ClipSampler(4, 3, seed=0, lead=True).epoch(clips, epoch)]
     firsts = set()
     for batch in batches:
         assert batch.inputs.shape[1] == 5 and batch.mask.shape[1] == 4
@@ -129,7 +129,9 @@ def test_a_window_may_bring_the_frame_before_it_along() -> None:
 
 
 def test_windows_need_not_be_cut() -> None:
-    assert {len(window) for window in drawn(make_clips(*[30] * 8), Draw(6, 4, seed=1, cut=False), epochs=5)} == {6}
+    assert {len(window) for window in drawn(make_clips(*[30] * 8), ClipSampler(6, 4, seed=1, cut=False), epochs=5)} == {
+        6
+    }
 
 
 def numbered_films(*lengths: int, height: int = 6, width: int = 9) -> list[NDArray[np.uint8]]:
@@ -144,13 +146,13 @@ def numbered_films(*lengths: int, height: int = 6, width: int = 9) -> list[NDArr
     return films
 
 
-def stretches(draw: FrameDraw, films: list[NDArray[np.uint8]], epoch: int = 0) -> list[NDArray[np.uint8]]:
+def stretches(draw: FrameSampler, films: list[NDArray[np.uint8]], epoch: int = 0) -> list[NDArray[np.uint8]]:
     return [stretch for batch in draw.epoch(films, epoch) for stretch in batch.inputs.numpy()]
 
 
 def test_a_stretch_is_successive_frames_of_one_film_from_anywhere_in_it() -> None:
     films = numbered_films(5, 40)
-    found = stretches(FrameDraw(5, 4, 40, seed=0, mirror=False), films)
+    found = stretches(FrameSampler(5, 4, 40, seed=0, mirror=False), films)
     assert len(found) == 160 and all(one.shape == (5, 6, 9, 3) for one in found)
     for one in found:
         assert len(np.unique(one[..., 0])) == 1 and (np.diff(one[:, 0, 0, 1].astype(int)) == 1).all()
@@ -162,14 +164,14 @@ def test_a_stretch_is_successive_frames_of_one_film_from_anywhere_in_it() -> Non
 
 def test_half_of_the_stretches_are_mirrored_where_that_is_wanted() -> None:
     films = numbered_films(12)
-    mirrored = [one[0, 0, 0, 2] == 8 for one in stretches(FrameDraw(5, 4, 25, seed=0), films)]
+    mirrored = [one[0, 0, 0, 2] == 8 for one in stretches(FrameSampler(5, 4, 25, seed=0), films)]
     assert 0.3 < np.mean(mirrored) < 0.7
-    assert all(one[0, 0, 0, 2] == 0 for one in stretches(FrameDraw(5, 4, 25, seed=0, mirror=False), films))
+    assert all(one[0, 0, 0, 2] == 0 for one in stretches(FrameSampler(5, 4, 25, seed=0, mirror=False), films))
 
 
 def test_a_stretch_of_large_pictures_is_a_part_of_them_the_same_in_each_frame() -> None:
     films = numbered_films(12, height=6, width=9)
-    found = stretches(FrameDraw(5, 4, 25, seed=0, mirror=False, crop=7), films)
+    found = stretches(FrameSampler(5, 4, 25, seed=0, mirror=False, crop=7), films)
     assert all(one.shape == (5, 6, 7, 3) for one in found)
     assert {int(one[0, 0, 0, 2]) for one in found} == {0, 1, 2}
     assert all((one[:, 0, 0, 2] == one[0, 0, 0, 2]).all() for one in found)
@@ -179,7 +181,7 @@ def test_stretches_are_the_same_for_the_same_seed_and_epoch_only() -> None:
     films = numbered_films(30, 30)
 
     def drawn_with(seed: int, epoch: int) -> bytes:
-        return b"".join(one.tobytes() for one in stretches(FrameDraw(5, 2, 8, seed=seed), films, epoch))
+        return b"".join(one.tobytes() for one in stretches(FrameSampler(5, 2, 8, seed=seed), films, epoch))
 
     assert drawn_with(0, 3) == drawn_with(0, 3)
     assert len({drawn_with(0, 3), drawn_with(0, 4), drawn_with(1, 3)}) == 3

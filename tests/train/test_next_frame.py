@@ -15,18 +15,27 @@ from conftest import FRAMES_SIZE, TinyRun, make_film, make_squares, paint_square
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.errors import DataError, RunError, UsageError
-from vidrnn.events import ForecasterDone, Foretold, FrameEpoch, Note
+from vidrnn.events import ForecasterDone, ForecastScores, FrameEpoch, Note
 from vidrnn.model.checkpoint import load_forecaster, load_training
 from vidrnn.model.header import foretells_frames, read_header
 from vidrnn.nets.frame_predictor import build_forecaster
 from vidrnn.runtimes.torch import TorchFrames
+from vidrnn.train.frame_sequences import (
+    FrameSequence,
+    FrameSequences,
+    colourless,
+    default_size,
+    guesses_of,
+    in_time,
+    one_step_error,
+    painting,
+)
 from vidrnn.train.lessons.next_frame import (
     Course,
     calibrated,
     in_full,
     refuse_unfit,
 )
-from vidrnn.train.reels import Reel, Reels, colourless, guesses_of, in_time, one_step_error, painting, usual_size
 from vidrnn.values import Part, Pixels, Size
 
 
@@ -35,9 +44,11 @@ def frames_of(count: int, seed: int = 0, *, size: Size = FRAMES_SIZE) -> Pixels:
     return np.stack([paint(index, size) for index in range(count)])
 
 
-def reels_of(*films: Pixels, grey: bool = False) -> Reels:
+def sequences_of(*films: Pixels, grey: bool = False) -> FrameSequences:
     parts = [Part.TRAIN, *[Part.VAL] * (len(films) - 1)]
-    return Reels(tuple(Reel(film, part) for film, part in zip(films, parts, strict=True)), FRAMES_SIZE, 0.1, grey)
+    return FrameSequences(
+        tuple(FrameSequence(film, part) for film, part in zip(films, parts, strict=True)), FRAMES_SIZE, 0.1, grey
+    )
 
 
 def left_out(run: Path) -> dict[str, str]:
@@ -53,7 +64,7 @@ def config_of(**settings: Any) -> RunConfig:
 
 
 def test_films_without_labels_become_a_model_beside_what_needs_no_learning(tiny_forecaster: TinyRun) -> None:
-    [found] = [record for record in tiny_forecaster.records if isinstance(record, Foretold)]
+    [found] = [event for event in tiny_forecaster.events if isinstance(event, ForecastScores)]
     assert [row.name for row in found.rows] == [
         "black frame",
         "copy of the last frame",
@@ -63,10 +74,10 @@ def test_films_without_labels_become_a_model_beside_what_needs_no_learning(tiny_
     ]
     assert all(len(row.per_step) == 3 and row.overall.mse > 0 for row in found.rows)
     assert found.part == "test" and found.sentence and found.definitions
-    done = tiny_forecaster.records[-1]
+    done = tiny_forecaster.events[-1]
     assert isinstance(done, ForecasterDone) and done.model == tiny_forecaster.model and not done.stopped
     lines = (tiny_forecaster.folder / "metrics.jsonl").read_text().splitlines()
-    assert {"FrameEpoch", "Foretold", "ForecasterDone", "Note"} == {json.loads(line)["record"] for line in lines}
+    assert {"FrameEpoch", "ForecastScores", "ForecasterDone", "Note"} == {json.loads(line)["event"] for line in lines}
 
 
 def test_its_header_says_how_to_feed_it_what_it_saw_and_what_is_usual(tiny_forecaster: TinyRun) -> None:
@@ -90,7 +101,7 @@ def test_its_card_tells_its_scores_beside_the_baselines(tiny_forecaster: TinyRun
 def test_how_it_paints_is_chosen_by_the_films_and_said(tiny_forecaster: TinyRun) -> None:
     header = read_header(tiny_forecaster.model / "model.safetensors")
     assert header.spec.forecast is not None and header.spec.forecast.paint == "flow"
-    assert any(isinstance(one, Note) and "on the training films" in one.text for one in tiny_forecaster.records)
+    assert any(isinstance(one, Note) and "on the training films" in one.text for one in tiny_forecaster.events)
 
 
 def test_the_mean_image_of_the_training_films_travels_along(tiny_forecaster: TinyRun) -> None:
@@ -116,12 +127,12 @@ def test_a_stopped_training_goes_on_to_the_weights_of_an_unbroken_one(
     asked: dict[str, Any] = {"epochs": 2, "head": {}}
     whole = train_frames(data, tmp_path / "whole", **asked)
     broken = train_frames(data, tmp_path / "broken", stop_after=1, **asked)
-    assert isinstance(broken.records[-1], ForecasterDone) and broken.records[-1].stopped
+    assert isinstance(broken.events[-1], ForecasterDone) and broken.events[-1].stopped
     assert broken.model.is_dir(), "the best so far is kept"
     settings = (broken.folder / "config.toml").read_bytes()
     told = RunConfig.read(broken.folder / "config.toml").model_dump(exclude={"data"})
     resumed = train_frames(data, tmp_path / "broken", request={"resume": True}, **told)
-    assert [one.number for one in resumed.records if isinstance(one, FrameEpoch)] == [2]
+    assert [one.number for one in resumed.events if isinstance(one, FrameEpoch)] == [2]
     assert resumed.weights == whole.weights
     ends = [load_training(run.folder / "checkpoint") for run in (resumed, whole)]
     assert ends[0] and ends[1] and ends[0].facts["epoch"] == ends[1].facts["epoch"] == 2
@@ -140,7 +151,7 @@ def test_a_head_of_vectors_learns_from_a_manifest(tmp_path: Path) -> None:
     header = read_header(run.model / "model.safetensors")
     assert (header.spec.encoder.name, header.spec.head.name) == ("small", "mingru")
     assert sorted(map(str, header.seen.values())) == ["train", "train", "val"]
-    [found] = [record for record in run.records if isinstance(record, Foretold)]
+    [found] = [event for event in run.events if isinstance(event, ForecastScores)]
     assert found.part == "val", "nothing was left to test"
 
 
@@ -163,7 +174,7 @@ def test_black_films_are_learnt_and_calibrated_and_films_that_do_not_fit_are_lef
     run = train_frames(data, tmp_path / "run")
     header = read_header(run.model / "model.safetensors")
     assert header.calibration is not None and np.isfinite([header.calibration.middle, header.calibration.high]).all()
-    [found] = [record for record in run.records if isinstance(record, Foretold)]
+    [found] = [event for event in run.events if isinstance(event, ForecastScores)]
     assert all(np.isfinite(row.overall.mse) and np.isfinite(row.overall.psnr) for row in found.rows)
     assert "black frame at every step" in found.sentence
     assert all(tensor.isfinite().all() for tensor in load_forecaster(run.model).network.state_dict().values())
@@ -185,8 +196,8 @@ def test_the_end_of_a_single_film_is_held_out(tmp_path: Path) -> None:
     run = train_frames(film, tmp_path / "run", head={"name": "convlstm", "size": 8}, paint="direct")
     header = read_header(run.model / "model.safetensors")
     assert header.spec.forecast is not None and header.spec.forecast.chosen == "It paints by direct, as was asked."
-    assert any(isinstance(one, Note) and one.warning and "last fifth" in one.text for one in run.records)
-    [found] = [record for record in run.records if isinstance(record, Foretold)]
+    assert any(isinstance(one, Note) and one.warning and "last fifth" in one.text for one in run.events)
+    [found] = [event for event in run.events if isinstance(event, ForecastScores)]
     assert (found.part, found.stretches) == ("val", 1)
 
 
@@ -216,22 +227,22 @@ def test_nothing_is_calibrated_by_films_too_short_to_be_judged(tiny_forecaster: 
 
 def test_sparse_films_are_painted_by_kernels_and_natural_ones_by_flow() -> None:
     leaping = np.stack([paint_square(glide=8)(index, FRAMES_SIZE) for index in range(20)])
-    sparse = guesses_of(reels_of(leaping), context=4, window=7)
+    sparse = guesses_of(sequences_of(leaping), context=4, window=7)
     assert painting(sparse)[0] == "kernel" and "sparse" in painting(sparse)[1]
     scene = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     still = np.stack([scene] * 9 + [255 - scene] * 11)  # two scenes, in which nothing moves
-    natural = guesses_of(reels_of(still), context=4, window=7)
+    natural = guesses_of(sequences_of(still), context=4, window=7)
     assert min(natural, key=natural.__getitem__) == "the last frame"
     assert painting(natural)[0] == "flow" and "warped on by its flow" in painting(natural)[1]
 
 
 def test_costs_are_measured_by_a_copy_one_step_ahead() -> None:
     still = np.full((20, 24, 32, 3), 7, dtype=np.uint8)
-    assert one_step_error(reels_of(still), 7) == pytest.approx(1e-5)
+    assert one_step_error(sequences_of(still), 7) == pytest.approx(1e-5)
     blinking = np.zeros((20, 24, 32, 3), dtype=np.uint8)
     blinking[::2] = 255
-    assert one_step_error(reels_of(blinking), 7) == pytest.approx(1.0)
-    assert one_step_error(reels_of(blinking, grey=True), 7) == pytest.approx(1.0)
+    assert one_step_error(sequences_of(blinking), 7) == pytest.approx(1.0)
+    assert one_step_error(sequences_of(blinking, grey=True), 7) == pytest.approx(1.0)
 
 
 def test_colour_is_seen_where_there_is_some() -> None:
@@ -244,15 +255,15 @@ def test_colour_is_seen_where_there_is_some() -> None:
     [(Size(240, 320), Size(64, 85)), (Size(24, 32), Size(24, 32)), (Size(10, 100), Size(16, 100))],
 )
 def test_a_size_is_brought_down_to_a_short_side_of_64(films: Size, model: Size) -> None:
-    assert usual_size(films) == model
+    assert default_size(films) == model
 
 
 def test_stretches_do_not_overlap_and_are_evenly_chosen() -> None:
     film = np.arange(40, dtype=np.uint8)[:, None, None, None].repeat(3, 3)
-    reels = reels_of(film, film)
-    assert [int(one[0, 0, 0, 0]) for one in reels.stretches(Part.TRAIN, 7, 9)] == [0, 7, 14, 21, 28]
-    assert [int(one[0, 0, 0, 0]) for one in reels.stretches(Part.TRAIN, 7, 3)] == [0, 14, 28]
-    assert reels.stretches(Part.TEST, 7, 3) == []
+    sequences = sequences_of(film, film)
+    assert [int(one[0, 0, 0, 0]) for one in sequences.stretches(Part.TRAIN, 7, 9)] == [0, 7, 14, 21, 28]
+    assert [int(one[0, 0, 0, 0]) for one in sequences.stretches(Part.TRAIN, 7, 3)] == [0, 14, 28]
+    assert sequences.stretches(Part.TEST, 7, 3) == []
 
 
 def test_the_course_begins_one_step_ahead_and_ends_alone_over_the_whole_horizon(tiny_forecaster: TinyRun) -> None:

@@ -34,11 +34,11 @@ def header_of(run: TinyRun) -> Any:
 
 
 def epochs_of(run: TinyRun) -> list[EpochDone]:
-    return [record for record in run.records if isinstance(record, EpochDone) and record.training == "model"]
+    return [event for event in run.events if isinstance(event, EpochDone) and event.training == "model"]
 
 
 def notes_of(run: TinyRun) -> str:
-    return "\n".join(record.text for record in run.records if isinstance(record, Note))
+    return "\n".join(event.text for event in run.events if isinstance(event, Note))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_training_ends_with_a_portable_file_which_its_card_tells_of(class_fold
 
 
 def test_the_last_record_says_where_the_model_is_and_what_it_scores(tiny_run: TinyRun) -> None:
-    done = tiny_run.records[-1]
+    done = tiny_run.events[-1]
     assert isinstance(done, Done)
     assert (done.model, done.part, done.stopped) == (tiny_run.model, "test", False)
     scores = header_of(tiny_run).scores
@@ -92,8 +92,8 @@ def test_the_settings_can_be_read_back_with_the_place_of_the_films(tiny_run: Tin
 
 def test_every_record_but_progress_is_a_line_of_metrics(tiny_run: TinyRun) -> None:
     lines = [json.loads(line) for line in (tiny_run.folder / "metrics.jsonl").read_text().splitlines()]
-    told = [type(record).__name__ for record in tiny_run.records if not isinstance(record, Progress)]
-    assert [line["record"] for line in lines] == told
+    told = [type(event).__name__ for event in tiny_run.events if not isinstance(event, Progress)]
+    assert [line["event"] for line in lines] == told
     assert Counter(told)["EpochDone"] == 2
     assert (told[-2], told[-1]) == ("Controls", "Done")
 
@@ -157,17 +157,17 @@ def test_a_training_that_was_stopped_and_resumed_gives_the_weights_of_an_unbroke
     folder = tmp_path / "run"
     stopped = train_tiny(class_folders, folder, stop_after=1)
     assert [epoch.number for epoch in epochs_of(stopped)] == [1]
-    done = stopped.records[-1]
+    done = stopped.events[-1]
     assert isinstance(done, Done)
     assert done.stopped
     assert load_model(folder).spec.classes == ("fall", "rise"), "the model of the epoch that ended is kept"
-    assert not [record for record in stopped.records if isinstance(record, Controls)]
+    assert not [event for event in stopped.events if isinstance(event, Controls)]
     resumed = train_tiny(class_folders, folder, request={"resume": True})
     assert [epoch.number for epoch in epochs_of(resumed)] == [2]
     assert resumed.weights == tiny_run.weights
-    assert [record for record in resumed.records if isinstance(record, Controls)]
+    assert [event for event in resumed.events if isinstance(event, Controls)]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["number"] for line in lines if line["record"] == "EpochDone"] == [1, 2]
+    assert [line["number"] for line in lines if line["event"] == "EpochDone"] == [1, 2]
 
 
 def test_a_frozen_encoder_is_trained_on_its_features_twice_with_the_same_weights(
@@ -256,7 +256,7 @@ def test_a_file_in_the_place_of_the_run_is_refused(class_folders: Path, tmp_path
 
 def test_an_empty_folder_is_as_good_as_none(class_folders: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    assert isinstance(train_tiny(class_folders, tmp_path / "run", epochs=1).records[-1], Done)
+    assert isinstance(train_tiny(class_folders, tmp_path / "run", epochs=1).events[-1], Done)
 
 
 # --- films that are not as they should be ----------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def test_a_film_that_cannot_be_read_is_listed_and_left_out(films: Path, tmp_path
     bad = films / "rise" / "rise_g01_c09.avi"
     bad.write_bytes(b"\0" * 400)
     run = train_tiny(films, tmp_path / "run", epochs=1)
-    (left_out,) = [record for record in run.records if isinstance(record, LeftOut)]
+    (left_out,) = [event for event in run.events if isinstance(event, LeftOut)]
     assert [failure.path for failure in left_out.failures] == [bad]
     with (run.folder / "left_out.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
@@ -294,7 +294,7 @@ def test_a_refused_training_does_not_stand_in_the_way_of_the_next(films: Path, t
     with pytest.raises(DataError, match="no such folder"):
         train_tiny(films, tmp_path / "run")
     moved.rename(films)
-    assert isinstance(train_tiny(films, tmp_path / "run", epochs=1).records[-1], Done)
+    assert isinstance(train_tiny(films, tmp_path / "run", epochs=1).events[-1], Done)
 
 
 def test_a_film_that_vanishes_while_training_is_told_in_a_sentence(
@@ -302,14 +302,14 @@ def test_a_film_that_vanishes_while_training_is_told_in_a_sentence(
 ) -> None:
     from vidrnn.train import trainer as module
 
-    gathered = module.gather
+    gathered = module.read_dataset
 
     def vanishing(*given: Any, **how: Any) -> Any:
-        material = yield from gathered(*given, **how)
-        material.films[0].path.unlink()
-        return material
+        dataset = yield from gathered(*given, **how)
+        dataset.films[0].path.unlink()
+        return dataset
 
-    monkeypatch.setattr(module, "gather", vanishing)
+    monkeypatch.setattr(module, "read_dataset", vanishing)
     with pytest.raises(DataError, match=r"could be read before, and not now: no such file"):
         train_tiny(films, tmp_path / "run")
 
@@ -319,10 +319,10 @@ def test_a_film_that_vanishes_while_training_is_told_in_a_sentence(
 
 def test_without_a_test_part_scores_are_of_validation(class_folders: Path, tmp_path: Path) -> None:
     run = train_tiny(class_folders, tmp_path / "run", epochs=1, test=False)
-    done = run.records[-1]
+    done = run.events[-1]
     assert isinstance(done, Done)
     assert done.part == "val"
-    (controls,) = [record for record in run.records if isinstance(record, Controls)]
+    (controls,) = [event for event in run.events if isinstance(event, Controls)]
     assert all(row.test_accuracy is None for row in controls.rows)
     assert Part.TEST not in header_of(run).seen.values()
     assert "test" not in (run.model / "README.md").read_text().split("## Scores")[1].split("##")[0]
@@ -331,7 +331,7 @@ def test_without_a_test_part_scores_are_of_validation(class_folders: Path, tmp_p
 def test_folds_score_every_clip_once_and_then_train_on_all(class_folders: Path, tmp_path: Path) -> None:
     run = train_tiny(class_folders, tmp_path / "run", epochs=1, folds=3)
     assert "fold 3 of 3" in notes_of(run)
-    (controls,) = [record for record in run.records if isinstance(record, Controls)]
+    (controls,) = [event for event in run.events if isinstance(event, Controls)]
     assert all(
         row.test_accuracy is not None and row.test_accuracy * 12 == round(row.test_accuracy * 12)
         for row in controls.rows
@@ -408,7 +408,7 @@ def test_very_short_films_beside_long_ones_are_learnt(tmp_path: Path) -> None:
                     ),
                 )
     run = train_tiny(tmp_path / "films", tmp_path / "run", epochs=1)
-    assert isinstance(run.records[-1], Done)
+    assert isinstance(run.events[-1], Done)
 
 
 @pytest.mark.parametrize("encoder", ["tiny", "resnet18"])

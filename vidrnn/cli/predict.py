@@ -175,11 +175,11 @@ class _Folder:
     def batch(self, asked: Asked | AskedFrames) -> tuple[Batch, str]:
         """The work to be done, and a sentence where it is a part of it that was not asked for by a flag."""
         from vidrnn.batch.batch import Batch, Shard
-        from vidrnn.data.films import start_of
+        from vidrnn.data.films import source_folder
 
         found = None if self.shard is not None else Shard.of_environment(os.environ)
         shard = found or Shard() if self.shard is None else Shard.named(self.shard)
-        starts = tuple(start_of(source) for source in self.sources)
+        starts = tuple(source_folder(source) for source in self.sources)
         batch = Batch(asked.work(), tuple(self.films), starts, self.out, shard, self.timeout)
         return batch, f"Shard {shard}, by RANK and WORLD_SIZE in the environment." if found else ""
 

@@ -200,8 +200,8 @@ def train(
     )
     stop = Event()
     with stopping(stop), TrainingView() as view:
-        for record in run_training(request, stop):
-            view.show(record)
+        for event in run_training(request, stop):
+            view.show(event)
     if stop.is_set():
         raise typer.Exit(130)
 

@@ -1,6 +1,6 @@
 """Heads side by side on the same films: same split, same windows, same steps, each with several seeds.
 
-Behind a frozen encoder all heads read the same features; an encoder in training begins anew for each. Yields records
+Behind a frozen encoder all heads read the same features; an encoder in training begins anew for each. Yields events
 and prints nothing. Each training that has ended is kept at once, so that a comparison that was stopped can go on.
 """
 
@@ -20,19 +20,21 @@ from pydantic import TypeAdapter
 
 from vidrnn.compare.gradients import classifier_flow
 from vidrnn.compare.plots import comparison_plot, gradients_plot
-from vidrnn.compare.statistics import Comparison, Cost, Training, compared
+from vidrnn.compare.statistics import Comparison, Cost, Training, compare_heads
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.cache import Cache
-from vidrnn.data.dataset import gather
+from vidrnn.data.dataset import read_dataset
 from vidrnn.data.splits import split_films
 from vidrnn.errors import RunError, UsageError
 from vidrnn.evaluate.metrics import classify_scores
-from vidrnn.events import Note, Progress, Record
+from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import write_whole
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
-from vidrnn.timeline.segments import probabilities
-from vidrnn.train.encoder_choice import chosen
-from vidrnn.train.learner import Clock, Learner, Setting, films_of, sampling_of
+from vidrnn.tasks.base import task_named
+from vidrnn.timeline.segments import softmax
+from vidrnn.train.encoder_choice import choose_encoder
+from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
+from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 
 BOTH_WAYS = "-both"
@@ -112,7 +114,7 @@ class _Folder:
             ) from None
 
     def draw(self, found: Comparison) -> None:
-        """Draw the plots.
+        """ClipSampler the plots.
 
         Raises:
             RunError: the disk refuses.
@@ -130,8 +132,8 @@ class _Folder:
         return any((one.head, one.seed) == (head, seed) for one in self.kept)
 
 
-def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Record, None, Comparison]:
-    """Train every head with every seed and set them side by side; records on the way.
+def compare(request: CompareRequest, stop: Event | None = None) -> Generator[RunEvent, None, Comparison]:
+    """Train every head with every seed and set them side by side; events on the way.
 
     Setting `stop` ends the running epoch; trainings that have ended are kept, and `resume` goes on with the others.
 
@@ -139,20 +141,20 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Rec
         VidrnnError: with a sentence.
         KeyboardInterrupt: it was stopped.
     """
-    if request.config.task != "classify":
+    if not task_named(request.config.task).comparable:
         raise UsageError(
             f"vidrnn compare: sets heads side by side that name classes, not those of --task {request.config.task}. "
             "Train a model with each; its scores stand beside those of what needs no learning."
         )
-    heads = [head_named(name, request.config.head) for name in request.heads]
+    heads = [parse_head(name, request.config.head) for name in request.heads]
     for head in heads:
         refuse_unknown(request.config.model_copy(update={"head": head}))
     if request.config.folds or request.config.minutes:
         raise UsageError("vidrnn compare: takes neither folds nor minutes: all heads take the same steps on one split.")
     folder = _Folder(request.out)
     setting = yield from _setting(request, stop or Event())
-    folder.open(request, films_of(setting))
-    first = (yield from chosen(setting)).learner
+    folder.open(request, films_hash(setting.dataset, setting.split))
+    first = (yield from choose_encoder(setting)).learner
     yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
     yield from first.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)
     for seed in range(request.seeds):
@@ -167,24 +169,27 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Rec
     return found
 
 
-def head_named(name: str, like: HeadConfig) -> HeadConfig:
+def parse_head(name: str, like: HeadConfig) -> HeadConfig:
     """The head `name`, in other things like another; `gru-both` reads in both directions."""
     plain = name.removesuffix(BOTH_WAYS)
     return like.model_copy(update={"name": plain, "bidirectional": like.bidirectional or plain != name})
 
 
-def _setting(request: CompareRequest, stop: Event) -> Generator[Record, None, Setting]:
+def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, Setting]:
     config = request.config.model_copy(update={"patience": _NO_PATIENCE})
     torch.set_num_threads(1)  # cores are kept busy by shards and by films side by side
-    material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate)
-    split = split_films(material.films, material.grouping, test=config.test, seed=config.seed)
+    task = task_named(config.task)
+    named = task.read(request.data, to_train=True)
+    dataset = yield from read_dataset(named, request.data, request.cache, request.jobs, rate=config.rate)
+    split = split_films(dataset.films, dataset.grouping, test=config.test, seed=config.seed)
     yield Note(str(split))
     yield from (Note(text, warning=True) for text in split.notes)
     return Setting(
-        material=material,
+        task=task,
+        dataset=dataset,
         split=split,
         config=config,
-        sampling=sampling_of(material, split, config),
+        sampling=sampling_of(dataset, split, config),
         cache=Cache(request.cache, request.jobs),
         clock=Clock(None),
         stop=stop,
@@ -205,7 +210,7 @@ def _learner(first: Learner, head: HeadConfig, seed: int) -> Learner:
     return learner
 
 
-def _trained(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[Record, None, Training]:
+def _trained(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[RunEvent, None, Training]:
     learner = _learner(first, head, seed)
     setting = learner.setting
     fresh = copy.deepcopy(learner.network.sequence)
@@ -217,9 +222,9 @@ def _trained(first: Learner, name: str, head: HeadConfig, seed: int) -> Generato
     if setting.stop.is_set():
         raise KeyboardInterrupt
     places = setting.places(_part(setting))
-    truth = setting.material.labels[list(places)]
+    truth = setting.dataset.labels[list(places)]
     scores = learner.scores(places)
-    found = classify_scores(probabilities(scores, 1.0), truth, setting.material.classes)
+    found = classify_scores(softmax(scores, 1.0), truth, setting.dataset.classes)
     return Training(
         head=name,
         seed=seed,
@@ -242,7 +247,7 @@ def _flow(learner: Learner, sequence: SequenceModel) -> tuple[float, ...]:
     length = min(setting.sampling.frames, *(max(2, len(one)) for one in features))
     whole = [(one, place) for one, place in zip(features, places, strict=True) if len(one) >= length]
     windows = torch.from_numpy(np.stack([one[:length] for one, _ in whole]))
-    targets = torch.from_numpy(setting.material.labels[[place for _, place in whole]])
+    targets = torch.from_numpy(setting.dataset.labels[[place for _, place in whole]])
     return tuple(classifier_flow(sequence, windows, targets).norms.tolist())
 
 
@@ -256,9 +261,9 @@ def _compared(
         Cost(count_parameters(learner.network.sequence if learner.frozen else learner.network), microseconds)
         for learner, microseconds in zip(learners, speeds, strict=True)
     ]
-    groups = [setting.material.groups[place] for place in setting.places(_part(setting))]
+    groups = [setting.dataset.groups[place] for place in setting.places(_part(setting))]
     asked = [one for one in kept if one.seed < request.seeds]
-    return compared(asked, dict(zip(request.heads, costs, strict=True)), groups, _described(first), _part(setting))
+    return compare_heads(asked, dict(zip(request.heads, costs, strict=True)), groups, _described(first), _part(setting))
 
 
 def stream_microseconds(networks: Sequence[SequenceModel], width: int) -> list[float | None]:

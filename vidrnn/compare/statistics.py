@@ -105,7 +105,7 @@ class Cost:
     stream_microseconds: float | None
 
 
-def compared(
+def compare_heads(
     trainings: Sequence[Training], costs: dict[str, Cost], groups: Sequence[str], model: str, part: Part
 ) -> Comparison:
     """Set the heads of `costs` side by side; `groups` are those of the clips that were judged on."""

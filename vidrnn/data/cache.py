@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.errors import FilmError, RunError
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.reader import open_film
 
@@ -29,7 +29,7 @@ Encode = Callable[[Pixels], Array]
 
 _HEADERS = Lock()
 """Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
-_FORMAT = 2
+_FORMAT = 3
 """Goes up when the same film would be cached as other numbers."""
 _CHUNK_FRAMES = 64
 
@@ -53,46 +53,57 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """A film on a grid of times, a step for each time."""
+
+    array: Array
+    """(steps, height, width, 3) uint8 frames, or (copies, steps, width) float32 features."""
+    indices: NDArray[np.int64]
+    """(steps,) the film's own frame of each step, counted from 0: truth at each frame needs it."""
+
+
+@dataclass(frozen=True)
 class Cache:
     """A folder of decoded and encoded films; `threads` films are worked on at once."""
 
     folder: Path
     threads: int = 1
 
-    def frames(self, scans: Sequence[FilmScan], rendering: Rendering) -> Iterator[Array | FilmFailure]:
+    def frames(self, scans: Sequence[FilmScan], rendering: Rendering) -> Iterator[Steps | FilmFailure]:
         """Each film's frames on the grid, (steps, height, width, 3) uint8, in the films' order."""
         return self._each(scans, lambda scan: self._frames(scan, rendering))
 
     def features(
         self, scans: Sequence[FilmScan], rendering: Rendering, encoding: Encoding, mirrored: bool
-    ) -> Iterator[Array | FilmFailure]:
+    ) -> Iterator[Steps | FilmFailure]:
         """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked for."""
         return self._each(scans, lambda scan: self._features(scan, rendering, encoding, mirrored))
 
-    def _each(self, scans: Sequence[FilmScan], make: Callable[[FilmScan], Array]) -> Iterator[Array | FilmFailure]:
-        def made_or_why_not(scan: FilmScan) -> Array | FilmFailure:
+    def _each(self, scans: Sequence[FilmScan], make: Callable[[FilmScan], Steps]) -> Iterator[Steps | FilmFailure]:
+        def made_or_why_not(scan: FilmScan) -> Steps | FilmFailure:
             try:
                 return make(scan)
             except FilmError as error:
                 return FilmFailure.of(scan.facts.path, error)
 
-        return in_order(made_or_why_not, scans, self.threads)
+        return map_in_order(made_or_why_not, scans, self.threads)
 
-    def _frames(self, scan: FilmScan, rendering: Rendering) -> Array:
+    def _frames(self, scan: FilmScan, rendering: Rendering) -> Steps:
         file = self._file(scan, rendering, "frames")
-        if (kept := _read(file)) is None:
-            made = np.stack([frame.pixels for frame in _sampled(scan, rendering)])
-            _write(file, made)
-            kept = _read(file)
-        return made if kept is None else kept
+        if (stored := _read(file)) is not None:
+            return stored
+        frames = list(_sampled(scan, rendering))
+        steps = Steps(np.stack([frame.pixels for frame in frames]), _indices(frames))
+        _write(file, steps)
+        return _read(file) or steps
 
-    def _features(self, scan: FilmScan, rendering: Rendering, encoding: Encoding, mirrored: bool) -> Array:
+    def _features(self, scan: FilmScan, rendering: Rendering, encoding: Encoding, mirrored: bool) -> Steps:
         copies = 2 if mirrored else 1
         file = self._file(scan, rendering, f"{encoding.fingerprint}-{copies}")
-        if (kept := _read(file)) is None:
-            kept = _encoded(scan, rendering, encoding.encode, copies)
-            _write(file, kept)
-        return np.array(kept)  # in memory: features are small, and an open file for each clip is not
+        if (stored := _read(file)) is None:
+            stored = _encode(scan, rendering, encoding.encode, copies)
+            _write(file, stored)
+        return Steps(np.array(stored.array), stored.indices)  # in memory: features are small, and open files are few
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
         made_of = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
@@ -106,29 +117,47 @@ def _sampled(scan: FilmScan, rendering: Rendering) -> Iterator[Frame]:
         yield from film.sampled(rendering.spacing_seconds, size=rendering.size)
 
 
-def _encoded(scan: FilmScan, rendering: Rendering, encode: Encode, copies: int) -> Array:
+def _indices(frames: Sequence[Frame]) -> NDArray[np.int64]:
+    return np.asarray([frame.index for frame in frames], dtype=np.int64)
+
+
+def _encode(scan: FilmScan, rendering: Rendering, encode: Encode, copies: int) -> Steps:
     """The plain features, and the mirrored ones if there are two copies, a chunk of frames at a time."""
     parts: list[list[Array]] = [[] for _ in range(copies)]
+    indices = []
     frames = _sampled(scan, rendering)
     while chunk := list(islice(frames, _CHUNK_FRAMES // copies)):
         pixels = np.stack([frame.pixels for frame in chunk])
         both = pixels if copies == 1 else np.concatenate([pixels, pixels[:, :, ::-1]])
-        for part, made in zip(parts, np.split(encode(both), copies), strict=True):
-            part.append(made)
-    return np.stack([np.concatenate(part) for part in parts])
+        for part, features in zip(parts, np.split(encode(both), copies), strict=True):
+            part.append(features)
+        indices.append(_indices(chunk))
+    return Steps(np.stack([np.concatenate(part) for part in parts]), np.concatenate(indices))
 
 
-def _read(file: Path) -> Array | None:
-    """An entry, or None if there is none or it cannot be read, in which case it is made again."""
+def _index_file(file: Path) -> Path:
+    """The file of the frame indices beside an entry."""
+    return file.with_suffix(".index.npy")
+
+
+def _read(file: Path) -> Steps | None:
+    """An entry, or None if there is none or it cannot be read; the caller then makes it again."""
     try:
         with _HEADERS:
-            kept: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+            array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+            indices: NDArray[np.int64] = np.load(_index_file(file), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return kept
+    return Steps(array, indices)
 
 
-def _write(file: Path, array: Array) -> None:
+def _write(file: Path, steps: Steps) -> None:
+    """Write an entry, its indices first: an array is never without them."""
+    _write_array(_index_file(file), steps.indices)
+    _write_array(file, steps.array)
+
+
+def _write_array(file: Path, array: Array) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(f".{os.getpid()}-{get_ident()}.part")  # another run may be making the same

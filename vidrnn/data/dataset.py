@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.data.films import LabelledData, counted, read_films, read_labelled
+from vidrnn.data.films import LabelledData, counted
 from vidrnn.data.groups import Grouping, drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
-from vidrnn.events import Event, LeftOut, Note, Progress
+from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
 
 
 @dataclass(frozen=True)
-class Material:
+class Dataset:
     """Films that can be read, in one order everywhere."""
 
     films: tuple[LabelledFilm, ...]
@@ -28,7 +29,7 @@ class Material:
     classes: tuple[str, ...]
     failures: tuple[FilmFailure, ...]
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The class index of each film."""
         return np.asarray([self.classes.index(film.label) for film in self.films], dtype=np.int64)
@@ -43,28 +44,39 @@ class Material:
         """How many frames all films have."""
         return sum(scan.facts.frames for scan in self.scans)
 
+    def at(self, places: Sequence[int]) -> Dataset:
+        """The films at `places` only."""
+        grouping = replace(self.grouping, groups=tuple(self.groups[place] for place in places))
+        films, scans = tuple(self.films[i] for i in places), tuple(self.scans[i] for i in places)
+        return Dataset(films, scans, grouping, self.classes, self.failures)
+
     def durations_seconds(self, places: Sequence[int]) -> list[float]:
         """How long the films at `places` last."""
         return [self.scans[i].facts.duration_seconds for i in places]
 
     @property
-    def usual_size(self) -> Size:
+    def median_size(self) -> Size:
         """The median height and width of the films, as shown."""
         sizes = [scan.facts.size for scan in self.scans]
         return Size(round(median(size.height for size in sizes)), round(median(size.width for size in sizes)))
 
 
-def gather(
-    data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
-) -> Generator[Event, None, Material]:
-    """Read DATA and every film that it names, once; records on the way, and the material in the end.
+def read_dataset(
+    named: LabelledData, data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
+) -> Generator[RunEvent, None, Dataset]:
+    """Read every film that DATA names, once; events on the way, and the dataset in the end.
 
-    Without `labelled`, any films will do, and there is one class without a name.
+    Args:
+        named: the films of DATA with their truth.
+        data: where they were named, for errors.
+        cache: a folder that remembers what reading found; None: nothing is remembered.
+        jobs: films read at once.
+        rate: frames per second of films that are folders of numbered pictures.
+        labelled: whether the films have labels; otherwise there is one class without a name.
 
     Raises:
         DataError: there is nothing that training could use.
     """
-    named = read_labelled(data) if labelled else read_films(data)
     yield from (Note(text) for text in named.notes)
     scans: list[FilmScan | FilmFailure] = []
     for _, found in scan_films([film.path for film in named.films], rate=rate, cache=cache, jobs=jobs):
@@ -79,11 +91,11 @@ def gather(
     yield from (Note(text) for text in notes)
     grouping = group_films(films, kept)
     classes = tuple(sorted({film.label for film in films}))
-    material = Material(films, kept, grouping, classes, failures)
+    dataset = Dataset(films, kept, grouping, classes, failures)
     what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
-    yield Note(f"{what}, {material.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
+    yield Note(f"{what}, {dataset.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
-    return material
+    return dataset
 
 
 def _refuse_the_unusable(

@@ -102,7 +102,7 @@ def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
     return tuple(films.values())
 
 
-def start_of(source: str) -> Path:
+def source_folder(source: str) -> Path:
     """The folder that a source is walked from: itself, that of a single film, or a pattern's part without wildcards."""
     path = Path(source)
     if _exists(path):
@@ -332,7 +332,7 @@ def _film_of_row(folder: Path, row: Row, part: Part | None, needed: Sequence[str
     for column in needed:
         if not row[column]:
             return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
-    path = file_meant(folder, row["path"])
+    path = find_listed_file(folder, row["path"])
     if path is None:
         return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names a file that is not there")
     if path.is_dir() and not is_film(path):
@@ -340,7 +340,7 @@ def _film_of_row(folder: Path, row: Row, part: Part | None, needed: Sequence[str
     return LabelledFilm(path, _name(row["label"]), _name(row["group"]) or None, part)
 
 
-def file_meant(folder: Path, text: str) -> Path | None:
+def find_listed_file(folder: Path, text: str) -> Path | None:
     """The file that a manifest means, be it written on another system: accents apart, or with backslashes."""
     for spelling in (text, text.replace("\\", "/")):
         for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):

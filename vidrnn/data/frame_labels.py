@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.data.films import counted, file_meant
+from vidrnn.data.films import counted, find_listed_file
 from vidrnn.data.manifest import Row, columns_of, read_rows
 from vidrnn.errors import DataError, FilmError
 from vidrnn.values import FilmFailure
@@ -101,7 +101,7 @@ def read_frame_labels(data: Path) -> FrameLabelledData:
     by_film: dict[Path, list[Row]] = {}
     failures: dict[str, FilmFailure] = {}
     for row in rows:
-        path = file_meant(data.parent, row["path"]) if row["path"] else None
+        path = find_listed_file(data.parent, row["path"]) if row["path"] else None
         if path is None or (path.is_dir() and not is_film(path)):
             failures.setdefault(row["path"], _not_there(data.parent, row))
         else:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vidrnn.data.films import content_hash
 from vidrnn.errors import FilmError
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
 from vidrnn.video.reader import open_film
 
@@ -52,7 +52,7 @@ def scan_films(
     def scanned(path: Path) -> tuple[Path, FilmScan | FilmFailure]:
         return path, _scan_or_failure(path, rate, cache)
 
-    return in_order(scanned, paths, max(jobs, 1))
+    return map_in_order(scanned, paths, max(jobs, 1))
 
 
 def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = None) -> FilmScan:

@@ -31,7 +31,7 @@ class Split:
     """The part of each film, in the films' order, and what the user should know of it."""
 
     parts: tuple[Part, ...]
-    torn_groups: tuple[str, ...] = ()
+    leaking_groups: tuple[str, ...] = ()
     """Groups that stand on two sides: only a split that was given can have them."""
     notes: tuple[str, ...] = ()
 
@@ -41,7 +41,7 @@ class Split:
 
     def __str__(self) -> str:
         counts = "  ".join(f"{part} {self.parts.count(part):,}" for part in Part if part in self.parts)
-        torn = len(self.torn_groups)
+        torn = len(self.leaking_groups)
         sides = f"{counted(torn, 'group')} on two sides" if torn else "no group on two sides"
         return f"{counts}, {sides}"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidrnn.data.films import LabelledData
-from vidrnn.events import Event
+from vidrnn.events import RunEvent
 from vidrnn.predict.predictor import Observe
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tables import Report
@@ -51,7 +51,7 @@ class Scorer(ABC):
         """
 
     @abstractmethod
-    def report(self, films: Sequence[ScoredFilm]) -> Generator[Event, None, Report]:
+    def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
         """The report on films that were read; events on the way.
 
         Raises:

@@ -16,7 +16,7 @@ from vidrnn.data.groups import named_groups
 from vidrnn.errors import DataError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.evaluate.metrics import ClassifyScores, classify_scores, interval95
-from vidrnn.events import Event
+from vidrnn.events import RunEvent
 from vidrnn.tables import Report, Style, Table
 from vidrnn.values import FilmMoments, Floats, LabelledFilm
 
@@ -49,7 +49,7 @@ class ClassScorer(Scorer):
         """Nothing: a class fits a film of any length."""
 
     @override
-    def report(self, films: Sequence[ScoredFilm]) -> Generator[Event, None, Report]:
+    def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
         yield from ()
         answer = self.model.handling.answer
         given = np.stack([one.found.clip for one in films if one.found.clip is not None])

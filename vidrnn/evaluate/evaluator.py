@@ -11,7 +11,7 @@ from typing import Any, Literal
 from vidrnn.data.films import content_hash, counted
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
-from vidrnn.events import Event, LeftOut, Note, Progress
+from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.predict.predictor import Predictor
 from vidrnn.registry import load_attribute
 from vidrnn.tables import Report
@@ -48,7 +48,7 @@ class Evaluation:
 
 def evaluate(
     predictor: Predictor, source: Path, data: Path, split: SplitName | None = None
-) -> Generator[Event, None, Evaluation]:
+) -> Generator[RunEvent, None, Evaluation]:
     """Read every film that `split` names and score the answers; events on the way, the evaluation in the end.
 
     Args:

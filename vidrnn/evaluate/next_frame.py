@@ -21,7 +21,7 @@ from vidrnn.evaluate.anomaly_metrics import Detector, detection_report
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.evaluate.baselines import SIGNS, MeanImage, Signs
 from vidrnn.evaluate.forecast_scores import score_forecasts
-from vidrnn.events import Event, Note, Progress
+from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import stored_tensor
 from vidrnn.predict.predictor import Observe
 from vidrnn.runtimes.base import Runtime
@@ -63,7 +63,7 @@ class NextFrameScorer(Scorer):
             FrameLabels(film.path, film.frames).check_length(found.frames)
 
     @override
-    def report(self, films: Sequence[ScoredFilm]) -> Generator[Event, None, Report]:
+    def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
         reports = []
         if all(one.film.frames is not None for one in films):
             reports.append(self._anomalies(films))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vidrnn.data.films import counted, find_films
 from vidrnn.errors import DataError, ExportError, FilmError, RunError, UsageError
 from vidrnn.evaluate.evaluator import Evaluation, evaluate
-from vidrnn.events import Event, Note, Progress
+from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
 from vidrnn.model.card import with_portable
@@ -24,7 +24,7 @@ from vidrnn.registry import load_attribute
 from vidrnn.runtimes.base import Features, Outputs, Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tasks.base import task_named
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.values import Pixels
 from vidrnn.video.reader import first_frames
 
@@ -89,7 +89,7 @@ class Portable:
     sentence: str
 
 
-def export_model(request: Request) -> Generator[Event, None, Portable]:
+def export_model(request: Request) -> Generator[RunEvent, None, Portable]:
     """Make a portable file of a model, check it, score it, and tell of it in the model's card.
 
     Raises:
@@ -134,7 +134,7 @@ def _file_name(export: Export, precision: Precision) -> str:
     return export.file_name if precision == "fp32" else f"{stem}-{precision}{dot}{suffix}"
 
 
-def _first_windows(request: Request, model: LoadedModel) -> Generator[Event, None, list[Pixels]]:
+def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, None, list[Pixels]]:
     """The first window of some of the clips, evenly chosen; films that cannot be read are passed over."""
     if request.clips is None:
         return []
@@ -153,7 +153,7 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[Event, Non
             return None
 
     windows = []
-    for done, made in enumerate(in_order(window, chosen, request.threads), 1):
+    for done, made in enumerate(map_in_order(window, chosen, request.threads), 1):
         yield Progress("calibration", done, len(chosen))
         if made is not None:
             windows.append(made)
@@ -162,7 +162,7 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[Event, Non
     return windows
 
 
-def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[Event, None, Scored | None]:
+def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[RunEvent, None, Scored | None]:
     """The scores of both on labelled clips that the model has not seen, or on all if it has seen all of them.
 
     None, with a warning, if there is nothing labelled.

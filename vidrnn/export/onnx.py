@@ -69,7 +69,7 @@ def _in_bytes(
 ) -> onnx.ModelProto:
     """Convolutions, which are most of the work and of the size, in 8 bits, their ranges learnt from the clips.
 
-    The head stays as it is: a recurrent state would gather what rounding loses.
+    The head stays as it is: a recurrent state would read_dataset what rounding loses.
     """
     clips = iter([{"frames": clip[None], **{n: t.fresh_batch(1) for n, t in tensors.items()}} for clip in calibration])
     with TemporaryDirectory() as folder, quietly():

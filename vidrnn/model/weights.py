@@ -44,7 +44,8 @@ def _shipped_imagenet(name: str) -> Weights | None:
         except ModelError:
             continue
         if (encoder.name, encoder.frozen, encoder.origin) == (name, True, "imagenet"):
-            return load_model(folder).network.encoder.state_dict()
+            network = load_model(folder).network
+            return None if network.split is None else network.split[0].state_dict()
     return None
 
 

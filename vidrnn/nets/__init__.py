@@ -1,1 +1,1 @@
-"""Networks: tensors in, tensors out. No files and no films."""
+"""Networks, from tensors to tensors. They open no files and no films."""

@@ -1,14 +1,15 @@
-"""Pre-norm residual blocks around a gated linear recurrence: what the heads made of them share. Time comes first.
+"""Pre-norm residual blocks around a gated linear recurrence, which several heads share. Time is the first axis.
 
     x = x + projection(cell(norm(x)))          cell: a short causal convolution over time, then the recurrence
     x = x + out(silu(gate(n)) * value(n))      n = norm(x)
 
-The order of norm and sum is of Xiong et al., "On layer normalization in the transformer architecture", ICML 2020; the
-second line of Shazeer, "GLU variants improve transformer", 2020.
+Norm before the residual sum: Xiong et al., "On layer normalization in the transformer architecture", ICML 2020. The
+second line: Shazeer, "GLU variants improve transformer", 2020.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -18,64 +19,79 @@ from vidrnn.nets.recurrence import recur
 from vidrnn.nets.state import State
 
 REACH = 4
-"""Steps that the convolution sees, its own included."""
-_WIDER = 2
-"""Units of the gated perceptron for each unit of the block."""
+"""Steps in the window of the convolution, with the current step as the last one."""
+_EXPANSION = 2
+"""Units of the gated perceptron per unit of the block."""
 
 
-class Cell(nn.Module):
-    """One direction of a block: a depthwise causal convolution, then h_t = keep_t h_(t-1) + entering_t.
+class Cell(nn.Module, ABC):
+    """One direction of a block: a depthwise causal convolution, then h_t = keep_t h_(t-1) + input_t.
 
-    Members say what keeps and what enters, and what stands around the two.
+    A member gives the gates. It may also replace the layers before and after the recurrence.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.size = size
         self.taps = nn.Parameter(torch.empty(REACH, size).uniform_(-(REACH**-0.5), REACH**-0.5))
-        """The convolution: one weight for each step it sees, the oldest first, and unit."""
+        """(REACH, size): the weights of the convolution, oldest step first."""
 
-    def enter(self, normal: Tensor) -> Tensor:
-        """What is convolved, (time, batch, size)."""
+    def conv_input(self, normal: Tensor) -> Tensor:
+        """The input of the convolution, (time, batch, size), from the normalised input of the block, shaped alike."""
         return normal
 
+    @abstractmethod
     def gates(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """What keeps and what enters, of what was convolved; each (time, batch, size), at least float32."""
-        raise TypeError(f"{type(self).__name__} must say what keeps and what enters")
+        """The two sides of the recurrence.
 
-    def remember(self, inputs: Tensor, start: Tensor) -> Tensor:
-        """The state at every step (time, batch, size), from the one before the first (batch, size)."""
+        Args:
+            inputs: (time, batch, size), the output of the convolution.
+
+        Returns:
+            the share of the state that stays, and the numbers that are added to the state; each (time, batch, size),
+            at least float32.
+        """
+
+    def run(self, inputs: Tensor, start: Tensor) -> Tensor:
+        """The state at every step (time, batch, size), from the state before the first step (batch, size)."""
         return recur(*self.gates(inputs), start)
 
-    def leave(self, hidden: Tensor, normal: Tensor) -> Tensor:
-        """What the block is told of the state."""
+    def output(self, hidden: Tensor, normal: Tensor) -> Tensor:
+        """The output of the cell, (time, batch, size), from its states and the normalised input, shaped alike."""
         return hidden
 
     def forward(self, normal: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
-        """(time, batch, size) -> the same, and the state: `tail`, the last inputs of the convolution, and `hidden`.
+        """Read on from `state`.
 
-        `lengths` (batch,) counts the real steps of each clip; None if all are real.
+        Args:
+            normal: (time, batch, size), the normalised input of the block.
+            state: the state that this cell returned for the steps before; None is a fresh start.
+            lengths: (batch,), the number of real steps of each clip; None if all are real.
+
+        Returns:
+            (time, batch, size), and the state: `tail` (batch, REACH - 1, size), the last inputs of the convolution, and
+            `hidden` (batch, size).
         """
-        entered = self.enter(normal)
-        fresh = entered.new_zeros(REACH - 1, *entered.shape[1:])
-        inputs = torch.cat([state["tail"].transpose(0, 1) if state else fresh, entered])
-        start = state["hidden"] if state else torch.zeros_like(entered[0], dtype=_precise(entered))
-        hidden = self.remember(self._convolved(inputs, entered.shape[0]), start)
+        entering = self.conv_input(normal)
+        fresh = entering.new_zeros(REACH - 1, *entering.shape[1:])
+        inputs = torch.cat([state["tail"].transpose(0, 1) if state else fresh, entering])
+        start = state["hidden"] if state else torch.zeros_like(entering[0], dtype=_precise(entering))
+        hidden = self.run(self._convolved(inputs, entering.shape[0]), start)
         after = {
             "tail": _last(inputs, REACH - 1, lengths).transpose(0, 1),
             "hidden": _last(torch.cat([start[None], hidden]) if lengths is not None else hidden, 1, lengths)[0],
         }
-        return self.leave(hidden.to(entered.dtype), normal), after
+        return self.output(hidden.to(entering.dtype), normal), after
 
     def _convolved(self, inputs: Tensor, time: int) -> Tensor:
-        made = inputs[:time] * self.taps[0]
+        total = inputs[:time] * self.taps[0]
         for back in range(1, REACH):
-            made = torch.addcmul(made, inputs[back : back + time], self.taps[back])
-        return made
+            total = torch.addcmul(total, inputs[back : back + time], self.taps[back])
+        return total
 
 
 class Block(nn.Module):
-    """A cell, or one for each direction, and a gated perceptron, each beside a residual path."""
+    """One cell for each direction, then a gated perceptron; each has a residual connection."""
 
     def __init__(self, size: int, cell: Callable[[int], Cell], directions: int) -> None:
         super().__init__()
@@ -83,11 +99,11 @@ class Block(nn.Module):
         self.cells = nn.ModuleList(cell(size) for _ in range(directions))
         self.projection = nn.Linear(directions * size, size)
         self.step_norm = nn.LayerNorm(size)
-        self.gate_and_value = nn.Linear(size, 2 * _WIDER * size)
-        self.out = nn.Linear(_WIDER * size, size)
+        self.gate_and_value = nn.Linear(size, 2 * _EXPANSION * size)
+        self.out = nn.Linear(_EXPANSION * size, size)
 
     def forward(self, inputs: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
-        """(time, batch, size) -> the same, and the state of the direction that reads forwards."""
+        """(time, batch, size) -> the same shape, and the state of the forward direction; arguments as `Cell`."""
         normal = self.norm(inputs)
         forwards, *backwards = self.cells
         mixed, after = forwards(normal, state, lengths)
@@ -100,7 +116,7 @@ class Block(nn.Module):
 
 
 def reverse(clips: Tensor, lengths: Tensor | None) -> Tensor:
-    """(time, batch, size) -> each clip from its last real step to its first, the padding left where it is."""
+    """Clips (time, batch, size) with their real steps in reversed order; the padding stays in place."""
     if lengths is None:
         return clips.flip(0)
     steps = torch.arange(clips.shape[0], device=clips.device)[:, None]
@@ -109,12 +125,12 @@ def reverse(clips: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def _precise(tensor: Tensor) -> torch.dtype:
-    """What a state is kept in."""
+    """The type of a state: float32, or float64 if the tensor is float64."""
     return torch.promote_types(torch.float32, tensor.dtype)
 
 
 def _last(steps: Tensor, count: int, lengths: Tensor | None) -> Tensor:
-    """The last `count` real ones of (time, batch, size), which begin with `count` steps of the time before."""
+    """The last `count` real steps of (time, batch, size), whose first `count` steps are older than the clip."""
     if lengths is None:
         return steps[-count:]
     places = lengths + torch.arange(count, device=steps.device)[:, None]

@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.nets.decoders import TASKS
-from vidrnn.nets.decoders.base import Outputs, Task
-from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
+from vidrnn.nets.class_scores import ClassOutput
+from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
-from vidrnn.nets.network import Network, blank_frames
+from vidrnn.nets.network import Network, Outputs, blank_frames
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.nets.state import State, before_first, changes, join, last_of, part_of
@@ -43,7 +42,7 @@ class SequenceModel(nn.Module):
     With `motion` the head sees each step's features and, after them, how they changed since the step before.
     """
 
-    def __init__(self, head: Head, task: Task, motion: bool = False) -> None:
+    def __init__(self, head: Head, task: ClassOutput, motion: bool = False) -> None:
         super().__init__()
         self.head = head
         self.task = task
@@ -119,7 +118,7 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
         UsageError: there is none of that name.
     """
     encoder = load_member(ENCODERS, "--encoder", config.name)
-    if config.name not in LEARNT_HERE:
+    if config.name not in TRAINED_FROM_SCRATCH:
         known: Encoder = encoder(config.name)
         return known
     learnt: Encoder = encoder(size, grey=config.grey, differences=config.differences)
@@ -134,7 +133,7 @@ def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> 
     """
     built: Head = load_member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
     pooling = load_member(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, load_member(TASKS, "--task", "classify")(pooling, built.size, classes), head.motion)
+    return SequenceModel(built, ClassOutput(pooling, built.size, classes), head.motion)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -1,6 +1,6 @@
-"""How pictures move, found by their gradients alone: nothing here is learnt, and no gradient goes through it.
+"""Optical flow between two pictures, from their gradients. It learns nothing, and no gradient passes through it.
 
-Lucas and Kanade, "An iterative image registration technique with an application to stereo vision", IJCAI 1981, from
+Lucas and Kanade, "An iterative image registration technique with an application to stereo vision", IJCAI 1981; from
 coarse to fine as in Bouguet, "Pyramidal implementation of the Lucas Kanade feature tracker", 2000.
 """
 
@@ -13,23 +13,23 @@ from torch import Tensor
 from torch.nn import functional
 
 _LEVELS = 3
-"""The coarsest picture has a quarter of the sides."""
+"""The sides of the coarsest picture are a quarter of the sides of the finest."""
 _WINDOW = 7
-"""Pixels a side over which motion is taken to be one."""
+"""Pixels per side of the window in which the motion is constant."""
 _STILLNESS = 1e-3
-"""Mean squared gradient, of pixels in [0, 1], below which a place is rather taken to stand still."""
+"""A mean squared gradient, of pixels in [0, 1]. Places with a smaller one are treated as still."""
 
 
 @torch.no_grad()
-def flow_back(now: Tensor, before: Tensor) -> Tensor:
-    """Where each pixel was in the picture before.
+def backward_flow(now: Tensor, before: Tensor) -> Tensor:
+    """The place of each pixel in the picture before.
 
     Args:
-        now: (count, channels, height, width) in [0, 1], sides multiples of 4.
-        before: as `now`.
+        now: (count, channels, height, width) in [0, 1]; both sides are multiples of 4.
+        before: the picture before, shaped as `now`.
 
     Returns:
-        (count, 2, height, width): how far down and how far across, in pixels.
+        (count, 2, height, width): the distance down and the distance across, in pixels.
     """
     levels = [(now.mean(1, keepdim=True), before.mean(1, keepdim=True))]
     for _ in range(_LEVELS - 1):
@@ -43,7 +43,16 @@ def flow_back(now: Tensor, before: Tensor) -> Tensor:
 
 
 def warped(picture: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
-    """The picture (count, channels, height, width) with each pixel taken from where the flow says that it was."""
+    """The picture with each pixel taken from the place that the flow gives.
+
+    Args:
+        picture: (count, channels, height, width).
+        flow: (count, 2, height, width), down and across, in pixels.
+        mode: the interpolation between pixels.
+
+    Returns:
+        a picture shaped as `picture`. Places beyond the edge take the value of the edge.
+    """
     rows, columns = picture.shape[-2:]
     down, across = flow.unbind(1)
     y = torch.arange(rows, device=flow.device, dtype=flow.dtype).view(1, -1, 1)
@@ -53,7 +62,7 @@ def warped(picture: Tensor, flow: Tensor, mode: Literal["bilinear", "bicubic"] =
 
 
 def _step(now: Tensor, before: Tensor) -> Tensor:
-    """The shift, of at most a pixel, that makes the one most like the other around each place, by least squares."""
+    """The least-squares shift between two pictures around each place, at most one pixel: (count, 2, height, width)."""
     mean = functional.pad((now + before) / 2, (1, 1, 1, 1), mode="replicate")
     down = (mean[..., 2:, 1:-1] - mean[..., :-2, 1:-1]) / 2
     across = (mean[..., 1:-1, 2:] - mean[..., 1:-1, :-2]) / 2
@@ -66,7 +75,10 @@ def _step(now: Tensor, before: Tensor) -> Tensor:
 
 
 def _mean_along(values: Tensor, axis: int) -> Tensor:
-    """The mean over a window along one axis; at the borders over what there is. Two of them cost less than a square."""
+    """The mean over a window along one axis; at the borders, over the part of the window inside the picture.
+
+    Two means along one axis cost less than one mean over a square.
+    """
     window, reach = [1, 1], [0, 0]
     window[axis - 2], reach[axis - 2] = _WINDOW, _WINDOW // 2
     return functional.avg_pool2d(values, window, 1, reach, count_include_pad=False)

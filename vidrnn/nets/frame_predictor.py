@@ -1,4 +1,4 @@
-"""Encoder, head and painter joined into one network that says what the next frame will be. Opens no films."""
+"""Encoder, head and decoder joined into one network that says what the next frame will be. Opens no films."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing_extensions import override
 from vidrnn.config import HeadConfig
 from vidrnn.errors import UsageError
 from vidrnn.nets.classifier import build_encoder
+from vidrnn.nets.decoders import DECODERS
+from vidrnn.nets.decoders.base import Decoder, Motion
 from vidrnn.nets.encoders.base import Encoder, luma
 from vidrnn.nets.encoders.pyramid import SHRINKS, Pyramid
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.heads.base import Head, PictureHead
 from vidrnn.nets.network import Network, Outputs, blank_frames
-from vidrnn.nets.painters import PAINTERS, Motion, Painter
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State, before_first, join, last_of, part_of
 from vidrnn.registry import load_member
@@ -25,7 +26,7 @@ _VECTOR_MAP_WIDTH = 64
 
 
 class PictureBody(nn.Module):
-    """Encoder, head and decoder that keep the picture; what is fine leads past the head."""
+    """Encoder and head that keep the picture. The fine map bypasses the head."""
 
     def __init__(self, channels: int, head: HeadConfig) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class PictureBody(nn.Module):
         self.up = nn.Sequential(
             nn.Conv2d(head.size, 4 * self.width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1)
         )
-        self.decoder = _convolutions(2 * self.width, self.width)
+        self.refine = _convolutions(2 * self.width, self.width)
 
     def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What goes through the head, what leads past it, and where each pixel was in the picture before."""
@@ -43,13 +44,13 @@ class PictureBody(nn.Module):
         return coarse, fine, flow
 
     def imagine(self, sequence: Tensor, past: Tensor) -> Tensor:
-        """Steps of the sequence -> the painter's map."""
-        imagined: Tensor = self.decoder(torch.cat([self.up(sequence), past], 1))
+        """Steps of the sequence -> the decoder's map."""
+        imagined: Tensor = self.refine(torch.cat([self.up(sequence), past], 1))
         return imagined
 
 
 class VectorBody(nn.Module):
-    """Encoder, feature vector, any recurrent head, and a decoder that unfolds its vector into a map."""
+    """Encoder, feature vector, any recurrent head, and layers that unfold its vector into a map."""
 
     def __init__(self, encoder: Encoder, head: HeadConfig, size: Size) -> None:
         super().__init__()
@@ -66,18 +67,18 @@ class VectorBody(nn.Module):
             nn.PixelShuffle(2),
             nn.LeakyReLU(0.1),
         )
-        self.decoder = _convolutions(self.width, self.width)
+        self.refine = _convolutions(self.width, self.width)
 
     def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The feature vectors; nothing leads past the head, and nothing is known to have moved."""
-        features = self.encoder.pictures(self.encoder.normalised(pictures, before))
+        features = self.encoder.encode_pictures(self.encoder.normalised(pictures, before))
         nothing = features.new_zeros(features.shape[0], 0)
         return features, nothing, torch.zeros_like(pictures[:, :1]).expand(-1, 2, -1, -1)
 
     def imagine(self, sequence: Tensor, past: Tensor) -> Tensor:
-        """Steps of the sequence -> the painter's map."""
+        """Steps of the sequence -> the decoder's map."""
         maps = self.unfold(sequence).view(-1, _VECTOR_MAP_WIDTH, self.rows, self.columns)
-        imagined: Tensor = self.decoder(self.up(maps))
+        imagined: Tensor = self.refine(self.up(maps))
         return imagined
 
 
@@ -97,15 +98,16 @@ class FramePredictor(Network):
             body = PictureBody(forecast.channels, head)
         else:
             body = VectorBody(build_encoder(spec.encoder, size), head, size)
-        return cls(body, PAINTERS[forecast.decoder](body.width, forecast.channels), spec.size, forecast.faint)
+        decoder = load_member(DECODERS, "--decoder", forecast.decoder)(body.width, forecast.channels)
+        return cls(body, decoder, spec.size, forecast.faint)
 
-    def __init__(self, body: PictureBody | VectorBody, painter: Painter, size: Size, faint: float = 0.0) -> None:
+    def __init__(self, body: PictureBody | VectorBody, decoder: Decoder, size: Size, faint: float = 0.0) -> None:
         super().__init__()
         self.body = body
-        self.painter = painter
+        self.decoder = decoder
         self.faint = faint
         self.mean_image: Tensor
-        self.register_buffer("mean_image", torch.zeros(painter.channels, size.height, size.width))
+        self.register_buffer("mean_image", torch.zeros(decoder.channels, size.height, size.width))
         """Of the training films, (channels, height, width): nothing is painted with it, it is a baseline's."""
 
     @property
@@ -122,7 +124,7 @@ class FramePredictor(Network):
     @property
     def channels(self) -> int:
         """Of a picture: 1 if it is grey, else 3."""
-        return self.painter.channels
+        return self.decoder.channels
 
     @property
     @override
@@ -165,8 +167,8 @@ class FramePredictor(Network):
         sequence, head_state = self.body.head(_apart(through, steps), part_of(state, "head"))
         imagined = _apart(self.body.imagine(sequence.flatten(0, 1), past), steps)
         motion = Motion(_apart(flow, steps), _known(pictures, known))
-        predicted, painter_state = self.painter(imagined, _apart(wide, steps), motion, part_of(state, "painter"))
-        after = join(picture=last_of(pictures, known, None), head=head_state, painter=painter_state)
+        predicted, decoder_state = self.decoder(imagined, _apart(wide, steps), motion, part_of(state, "decoder"))
+        after = join(picture=last_of(pictures, known, None), head=head_state, decoder=decoder_state)
         return predicted[..., : pictures.shape[-2], : pictures.shape[-1]], after
 
     def rollout(

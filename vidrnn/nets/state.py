@@ -1,4 +1,4 @@
-"""All that a model remembers between two frames: named tensors that go in and come out."""
+"""The state of a network between two frames: named tensors, which go in and come out."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import torch
 from torch import Tensor
 
 State = dict[str, Tensor]
-"""The minibatch is the first axis of each tensor. An empty state, or None, is a fresh start."""
+"""The first axis of each tensor is the minibatch. An empty state, or None, is a fresh start."""
 
 
 def join(**parts: State) -> State:
-    """One state of several rooms' states, each name led by its room's: `head.hidden`."""
-    return {f"{room}.{name}": tensor for room, part in parts.items() for name, tensor in part.items()}
+    """One state from the states of several parts. The name of the part leads each name: `head.hidden`."""
+    return {f"{part}.{name}": tensor for part, state in parts.items() for name, tensor in state.items()}
 
 
-def part_of(state: State | None, room: str) -> State | None:
-    """The part of a joined state that belongs to one room; None for a fresh start."""
+def part_of(state: State | None, part: str) -> State | None:
+    """The state of one part of a joined state; None for a fresh start."""
     if not state:
         return None
-    lead = f"{room}."
+    lead = f"{part}."
     return {name.removeprefix(lead): tensor for name, tensor in state.items() if name.startswith(lead)}
 
 
 def before_first(steps: Tensor, state: State | None) -> Tensor:
-    """What stood before the first of these steps (batch, time, ...): (batch, ...); after a fresh start, that first."""
+    """The step before the first of `steps`.
+
+    Args:
+        steps: (batch, time, ...).
+        state: the state that `last_of` returned for the steps before; None is a fresh start.
+
+    Returns:
+        (batch, ...): the last step of the state, or the first of `steps` after a fresh start.
+    """
     first = steps[:, 0]
     if not state:
         return first
@@ -32,7 +40,7 @@ def before_first(steps: Tensor, state: State | None) -> Tensor:
 
 
 def changes(steps: Tensor, state: State | None) -> Tensor:
-    """How each step (batch, time, ...) differs from the one before; the first after a fresh start differs from none."""
+    """Each step minus the step before it, shaped as `steps` (batch, time, ...); 0 for the first after a fresh start."""
     return steps - torch.cat([before_first(steps, state).unsqueeze(1), steps[:, :-1]], 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Answered:
     """Where it can be read once more."""
     name: str
     """What results call it: its path below the folder that was read, with slashes."""
-    found: FilmPrediction
+    prediction: FilmPrediction
     model: str
     rate: float | None = None
     """Frames per second, where the film is a folder of pictures."""
@@ -44,21 +45,22 @@ class Output(ABC):
         """Write the answer to `file`, whole or not at all, and the same bytes for the same answer.
 
         Raises:
-            OutputError: it cannot be written there.
+            OutputError: it cannot be written there, or the answer holds nothing that this form could show.
         """
 
 
-def answer_json(name: str, found: FilmPrediction) -> dict[str, Any]:
-    """An answer as one JSON object, as `vidrnn predict --json` has it."""
-    return {
-        "path": name,
-        "label": found.label,
-        "probability": rounded(found.probability),
-        "top": [{"label": one.label, "probability": rounded(one.probability)} for one in found.top],
-        "segments": [segment_json(segment) for segment in found.segments],
-        "duration_seconds": rounded(found.duration_seconds),
-        "frames": found.frames,
-        "notes": list(found.notes),
+def prediction_json(name: str, prediction: FilmPrediction) -> dict[str, Any]:
+    """An answer as one JSON object, as `vidrnn predict --json` has it; what the answer does not hold is left out."""
+    record: dict[str, Any] = {"path": name}
+    if prediction.label is not None and prediction.probability is not None:
+        top = [{"label": one.label, "probability": rounded(one.probability)} for one in prediction.top]
+        record |= {"label": prediction.label, "probability": rounded(prediction.probability), "top": top}
+    record |= {name: significant(value) for name, value in prediction.measures.items()}
+    return record | {
+        "segments": [segment_json(segment) for segment in prediction.segments],
+        "duration_seconds": rounded(prediction.duration_seconds),
+        "frames": prediction.frames,
+        "notes": list(prediction.notes),
     }
 
 
@@ -74,13 +76,18 @@ def segment_json(segment: Segment) -> dict[str, Any]:
 
 def segment_rows(answered: Answered) -> Iterator[dict[str, Any]]:
     """The timeline as a table with the columns `SEGMENT_COLUMNS`."""
-    for segment in answered.found.segments:
+    for segment in answered.prediction.segments:
         yield {"path": answered.name, **segment_json(segment)}
 
 
 def rounded(number: float) -> float:
     """The number to six places, so that a result does not depend on the last bits of a processor."""
     return round(float(number), _DIGITS)
+
+
+def significant(number: float) -> float | None:
+    """The number to four significant digits; None for what is not a number."""
+    return float(f"{number:.4g}") if math.isfinite(number) else None
 
 
 def captions(found: FilmPrediction) -> Iterator[tuple[int, int, str]]:

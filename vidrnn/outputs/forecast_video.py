@@ -1,15 +1,17 @@
-"""A film beside what was foretold of it, as pictures: film, foretold, difference, and below them how unusual it is."""
+"""A video beside its predictions: video, predicted frame, difference, and below them the anomaly score."""
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from math import ceil, isnan
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from vidrnn.tasks.next_frame import Judgement, Painted, as_painted, as_shown
-from vidrnn.values import Pixels, Size
+from vidrnn.values import FilmPrediction, ForecastFrame, Pixels, Size
+from vidrnn.video.writer import write_film
 
 _PANEL = 176
 """Pixels of a panel's shorter side, at least: smaller pictures are enlarged by a whole factor."""
@@ -18,43 +20,53 @@ _LONGEST = 720
 _BAND, _CHART, _GAP = 26, 56, 4
 """Pixels: the line of words above the panels, the curve below them, and between them."""
 _PAPER, _INK, _DIM, _GROOVE = (24, 24, 24), (235, 235, 235), (140, 140, 140), (48, 48, 48)
-_USUAL, _UNUSUAL = (89, 161, 79), (225, 87, 89)
+_NORMAL, _ANOMALY = (89, 161, 79), (225, 87, 89)
 _DIFFERENCE = 4.0
 """Times which differences are shown larger than they are."""
-_PANELS = ("film", "foretold", "difference")
+_PANELS = ("video", "predicted", "difference")
+_SLOWEST_FPS, _FASTEST_FPS = 1.0, 60.0
 
 
-class Filmstrip:
+def write_forecast(prediction: FilmPrediction, file: Path) -> None:
+    """Write a film beside its predictions, at the pace of the model's frames.
+
+    Raises:
+        FilmError: the film cannot be read once more.
+        OutputError: the file cannot be written.
+    """
+    assert prediction.pictures is not None and prediction.timeline is not None
+    seconds = prediction.timeline.seconds
+    spacing = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
+    fps = float(np.clip(1 / spacing, _SLOWEST_FPS, _FASTEST_FPS))
+    frames = prediction.pictures()
+    first = next(frames)
+    strip = ForecastStrip(Size(*first.shown.shape[:2]), prediction.threshold)
+    write_film(file, (strip.paint(frame) for frame in chain([first], frames)), fps)
+
+
+class ForecastStrip:
     """Paints one picture after another of a film that is being watched; remembers the last scores for the curve."""
 
-    def __init__(self, size: Size, channels: int, threshold: float) -> None:
-        self._channels, self._threshold = channels, threshold
+    def __init__(self, size: Size, threshold: float) -> None:
+        self._size, self._threshold = size, threshold
         self._scale = max(1, min(ceil(_PANEL / min(size.height, size.width)), _LONGEST // max(size.height, size.width)))
         self._panel = Size(size.height * self._scale, size.width * self._scale)
         self._width = 3 * self._panel.width + 2 * _GAP
         self._scores: deque[float] = deque(maxlen=self._width)
 
-    def watched(self, pixels: Pixels, judged: Judgement | None, seconds: float) -> Pixels:
-        """The picture of a frame that came."""
-        score = judged.score if judged else float("nan")
-        self._scores.append(score)
-        truth = as_shown(as_painted(pixels, self._channels))
-        panels = [truth, *self._beside(truth, judged)]
-        return self._picture(panels, f"{seconds:.1f} s", "" if isnan(score) else f"unusual {score:.2f}", score)
-
-    def beyond(self, painted: Painted, step: int) -> Pixels:
-        """The picture of a frame that the model has the film go on with beyond its end."""
-        self._scores.append(float("nan"))
-        nothing = np.full((*painted.shape[:2], 3), _GROOVE, dtype=np.uint8)
-        return self._picture([nothing, as_shown(painted), nothing], "ended", f"going on: {step}", float("nan"))
-
-    def _beside(self, truth: Pixels, judged: Judgement | None) -> list[Pixels]:
-        if judged is None:
-            nothing = np.full(truth.shape, _GROOVE, dtype=np.uint8)
-            return [nothing, nothing]
-        foretold = as_shown(judged.foretold)
-        apart = np.abs(truth.astype(np.float32) - foretold) * _DIFFERENCE
-        return [foretold, np.clip(apart, 0, 255).astype(np.uint8)]
+    def paint(self, frame: ForecastFrame) -> Pixels:
+        """The picture of a frame and its prediction."""
+        self._scores.append(frame.score)
+        nothing = np.full((self._size.height, self._size.width, 3), _GROOVE, dtype=np.uint8)
+        predicted = nothing if frame.predicted is None else frame.predicted
+        if frame.beyond:
+            return self._picture([nothing, predicted, nothing], "ended", f"going on: {frame.beyond}", frame.score)
+        difference = nothing
+        if frame.predicted is not None:
+            apart = np.abs(frame.shown.astype(np.float32) - frame.predicted) * _DIFFERENCE
+            difference = np.clip(apart, 0, 255).astype(np.uint8)
+        words = "" if isnan(frame.score) else f"anomaly {frame.score:.2f}"
+        return self._picture([frame.shown, predicted, difference], f"{frame.seconds:.1f} s", words, frame.score)
 
     def _picture(self, panels: list[Pixels], left: str, right: str, score: float) -> Pixels:
         height = _BAND + self._panel.height + _GAP + _CHART
@@ -65,18 +77,18 @@ class Filmstrip:
             picture[_BAND : _BAND + self._panel.height, x : x + self._panel.width] = large
             _write(picture, name, x + 4, _DIM)
         _write(picture, left, self._panel.width - 6, _INK, right_aligned=True)
-        colour = _UNUSUAL if score >= self._threshold else _USUAL
+        colour = _ANOMALY if score >= self._threshold else _NORMAL
         _write(picture, right, self._width - 6, _INK if isnan(score) else colour, right_aligned=True)
         self._curve(picture[height - _CHART :])
         return picture
 
     def _curve(self, chart: Pixels) -> None:
-        """The scores up to now, a column each, and where unusual begins."""
+        """The scores up to now, a column each, and where an anomaly begins."""
         chart[:] = _GROOVE
         for column, score in enumerate(self._scores):
             if not isnan(score):
                 top = min(_CHART - 1, round((1 - score) * (_CHART - 1)))
-                chart[top:, column] = _UNUSUAL if score >= self._threshold else _USUAL
+                chart[top:, column] = _ANOMALY if score >= self._threshold else _NORMAL
         line = round((1 - self._threshold) * (_CHART - 1))
         chart[line, ::4] = _INK
 

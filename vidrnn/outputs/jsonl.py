@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from vidrnn.atomic import write_whole
-from vidrnn.outputs.base import Answered, Output, answer_json
+from vidrnn.outputs.base import Answered, Output, prediction_json
 
 
 class Jsonl(Output):
@@ -16,4 +16,4 @@ class Jsonl(Output):
 
     def write(self, answered: Answered, file: Path) -> None:
         """As the contract says."""
-        write_whole(file, json.dumps(answer_json(answered.name, answered.found), ensure_ascii=False) + "\n")
+        write_whole(file, json.dumps(prediction_json(answered.name, answered.prediction), ensure_ascii=False) + "\n")

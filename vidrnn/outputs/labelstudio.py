@@ -37,16 +37,25 @@ class LabelStudio(Output):
 
 def task(answered: Answered) -> dict[str, Any]:
     """What is to be imported of one film."""
-    found = answered.found
+    found = answered.prediction
     fps = rounded(found.frames / found.duration_seconds)
     regions = [_region(number, segment, fps, found) for number, segment in enumerate(found.segments, 1)]
-    said = {"model_version": answered.model, "score": rounded(found.probability), "result": regions}
-    data = {"video": _LOCAL_FILES + quote(answered.name, errors="replace"), "fps": fps, "label": found.label}
-    return {"data": data, "predictions": [said]}
+    predicted: dict[str, Any] = {"model_version": answered.model, "result": regions}
+    data: dict[str, Any] = {"video": _LOCAL_FILES + quote(answered.name, errors="replace"), "fps": fps}
+    if found.label is not None and found.probability is not None:
+        data["label"], predicted["score"] = found.label, rounded(found.probability)
+    return {"data": data, "predictions": [predicted]}
+
+
+def _first_seconds(found: FilmPrediction) -> float:
+    """The time of the film's first frame."""
+    if found.timeline is not None and len(found.timeline.seconds):
+        return float(found.timeline.seconds[0])
+    return found.segments[0].start_seconds
 
 
 def _region(number: int, segment: Segment, fps: float, found: FilmPrediction) -> dict[str, Any]:
-    zero = found.segments[0].start_seconds
+    zero = _first_seconds(found)
     first = min(round((segment.start_seconds - zero) * fps) + 1, found.frames)
     last = min(max(first, round((segment.end_seconds - zero) * fps)), found.frames)
     return {

@@ -17,6 +17,6 @@ class Srt(Output):
         """As the contract says."""
         shown = [
             f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n"
-            for number, (start, end, text) in enumerate(captions(answered.found), 1)
+            for number, (start, end, text) in enumerate(captions(answered.prediction), 1)
         ]
         write_whole(file, "\n".join(shown))

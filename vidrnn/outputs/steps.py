@@ -1,29 +1,44 @@
-"""How probable each class is at each moment that the model looked at: a row for each, a column for each class."""
+"""Each moment that the model looked at: a row for each, a column for each class or measure."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from typing_extensions import override
 
 from vidrnn.atomic import write_whole
 from vidrnn.errors import OutputError
-from vidrnn.outputs.base import Answered, Output, rounded
+from vidrnn.outputs.base import Answered, Output, rounded, significant
+from vidrnn.values import Timeline
 
 
 class Steps(Output):
-    """The columns are `seconds`, by the film's own clock, and the classes."""
+    """The columns are `seconds`, by the film's own clock, and the classes; of measures the film's frame comes first."""
 
     suffix = ".steps.csv"
 
+    @override
     def write(self, answered: Answered, file: Path) -> None:
-        """As the contract says."""
-        timeline = answered.found.timeline
+        timeline = answered.prediction.timeline
         if timeline is None:
             raise OutputError(f"{file}: the model tells nothing of single moments. Leave steps out of --format.")
         text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(["seconds", *timeline.classes])
-        for seconds, shares in zip(timeline.seconds, timeline.probabilities, strict=True):
-            table.writerow([rounded(seconds), *map(rounded, shares)])
+        csv.writer(text, lineterminator="\n").writerows(_measured(timeline) if timeline.measures else _shares(timeline))
         write_whole(file, text.getvalue())
+
+
+def _shares(timeline: Timeline) -> Iterator[list[Any]]:
+    yield ["seconds", *timeline.classes]
+    for seconds, shares in zip(timeline.seconds, timeline.probabilities, strict=True):
+        yield [rounded(seconds), *map(rounded, shares)]
+
+
+def _measured(timeline: Timeline) -> Iterator[list[Any]]:
+    assert timeline.indices is not None
+    yield ["frame", "seconds", *timeline.measures]
+    for place, (index, seconds) in enumerate(zip(timeline.indices, timeline.seconds, strict=True)):
+        yield [int(index), rounded(seconds), *(significant(column[place]) for column in timeline.measures.values())]

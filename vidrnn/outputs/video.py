@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from vidrnn.outputs.base import Answered, Output
+from vidrnn.outputs.forecast_video import write_forecast
 from vidrnn.timeline.segments import UNKNOWN
 from vidrnn.values import FilmPrediction, Frame, Pixels, Segment, Size
 from vidrnn.video.reader import open_film, resized
@@ -59,7 +60,10 @@ class AnnotatedMp4(Output):
 
 
 def _write(answered: Answered, file: Path) -> None:
-    found = answered.found
+    found = answered.prediction
+    if found.pictures is not None:
+        write_forecast(found, file)
+        return
     fps = float(np.clip(found.frames / found.duration_seconds, _SLOWEST_FPS, _FASTEST_FPS))
     write_film(file, _annotated(answered, fps), fps)
 
@@ -70,7 +74,7 @@ def _annotated(answered: Answered, fps: float) -> Iterator[Pixels]:
     """
     with open_film(answered.film, rate=answered.rate if answered.film.is_dir() else None) as film:
         size = shown_size(film.size)
-        strip = Strip(answered.found, max(_NARROWEST, size.width))
+        strip = Strip(answered.prediction, max(_NARROWEST, size.width))
         before: Frame | None = None
         for frame in film.sampled(1 / fps):
             gap = 0.0 if before is None else frame.seconds - before.seconds

@@ -18,6 +18,6 @@ class Vtt(Output):
         """As the contract says."""
         shown = [
             f"{clock(start, '.')} --> {clock(end, '.')}\n{escape(text, quote=False)}\n"
-            for start, end, text in captions(answered.found)
+            for start, end, text in captions(answered.prediction)
         ]
         write_whole(file, "\n".join(["WEBVTT\n", *shown]))

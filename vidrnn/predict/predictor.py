@@ -27,7 +27,7 @@ from vidrnn.registry import load_attribute
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tasks.base import Task, task_named
-from vidrnn.threads import in_order
+from vidrnn.threads import map_in_order
 from vidrnn.timeline.reading import ObservedReader, Reader
 from vidrnn.values import (
     DecisionRule,
@@ -125,7 +125,7 @@ class Predictor:
                 return FilmFailure.of(path, error)
 
         try:
-            yield from in_order(read_or_say_why, paths, max(1, side_by_side))
+            yield from map_in_order(read_or_say_why, paths, max(1, side_by_side))
         except (KeyboardInterrupt, GeneratorExit):
             stop.set()  # films that are being read are given up
             raise
@@ -140,7 +140,7 @@ class Predictor:
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
             spacing = handling.sampling.spacing_seconds
             with closing(decoded(film, spacing, handling.size, length, buffers)) as chunks:
-                for piece in in_order(lambda chunk: _prepare(reader, chunk), chunks, threads):
+                for piece in map_in_order(lambda chunk: _prepare(reader, chunk), chunks, threads):
                     if stop.is_set():
                         raise FilmError(f"{path}: given up, since reading was stopped.")
                     line.add_times(piece)

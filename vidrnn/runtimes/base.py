@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from vidrnn.model.metadata import ModelHeader
 
 STATE_KEY, OUTPUTS_KEY, STREAMS_KEY, HEAD_KEY = "vidrnn.state", "vidrnn.outputs", "vidrnn.streams", "vidrnn.head"
-"""Of the metadata: the state's tensors, the names of the outputs, whether the model streams (yes or no), and the network
-from the features on as base64, if the model can be split there."""
+"""Of the metadata: the state's tensors, the names of the outputs, whether the model streams (yes or no), and the
+network from the features on as base64, if the model can be split there."""
 
 Array = NDArray[Any]
 State = dict[str, Array]

@@ -37,6 +37,8 @@ class Task(ABC):
     """Of a film's answer, as far as the summary of a folder shows them."""
     labelled: ClassVar[bool] = True
     """Whether training needs labels."""
+    comparable: ClassVar[bool] = False
+    """Whether `vidrnn compare` can set its heads side by side."""
     answers: ClassVar[bool] = True
     """False: training only makes an encoder, so `predict` and `evaluate` refuse the model."""
 

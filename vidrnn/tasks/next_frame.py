@@ -6,10 +6,10 @@ bits, its own predictions too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from vidrnn.runtimes.base import Runtime, State
 from vidrnn.tasks.base import Task
 from vidrnn.timeline.anomaly import FrameError, Surprise, TrailingMean, decibels, frame_error, normalised_in_film
 from vidrnn.timeline.reading import Ending, Moments, Reader
-from vidrnn.timeline.segments import ANOMALY, NORMAL
+from vidrnn.timeline.segments import ANOMALY, NORMAL, for_class
 from vidrnn.values import (
     DecisionRule,
     FilmMoments,
@@ -43,7 +43,7 @@ WARM_FRAMES = 2
 """So many frames are needed to see how anything moves; they get no score."""
 MEASURES = ("mse", "worst_block", "raw", "score")
 """Of each moment: squared error of a pixel, and of the worst block; anomaly score by itself, and smoothed."""
-_FLOW, _WEIGHT = "painter.flow", "painter.weight"
+_FLOW, _WEIGHT = "decoder.flow", "decoder.weight"
 """In the state of a model that keeps a flow: its weighted sum, and the weights."""
 _LEAST_WEIGHT = 1e-3
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -67,6 +67,7 @@ class NextFrame(Task):
     )
     columns = ("anomaly", "mse", "segments", "duration_seconds", "frames", "notes")
     labelled = False
+    defaults: ClassVar[Mapping[str, Any]] = {"head.name": "convgru", "weight_decay": 1e-4}
 
     @override
     def read(self, data: Path, *, to_train: bool) -> LabelledData:
@@ -119,6 +120,7 @@ class NextFrame(Task):
                 "mse": float(mse[known].mean()) if known.any() else float("nan"),
             },
             notes=notes,
+            threshold=for_class(options.rule.threshold, ANOMALY, 0.5),
             timeline=Timeline(timeline.classes, timeline.seconds, timeline.probabilities, timeline.indices, shown),
         )
 

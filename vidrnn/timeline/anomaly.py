@@ -181,8 +181,8 @@ def smoothed(scores: Floats, frames: int) -> Floats:
 def normalised_in_film(errors: Floats) -> Floats:
     """Scores in [0, 1] from squared errors (frames,) of one film: 1 where its PSNR is lowest, 0 where it is highest.
 
-    For comparison with papers only. It has to know the whole film, and calls a frame of every film an anomaly, even where
-    nothing happens; where all errors are alike it is 0. Liu, Luo, Lian and Gao, "Future frame prediction for
+    For comparison with papers only. It has to know the whole film, and calls a frame of every film an anomaly, even
+    where nothing happens; where all errors are alike it is 0. Liu, Luo, Lian and Gao, "Future frame prediction for
     anomaly detection", CVPR 2018.
     """
     return spread_in_film(-decibels(errors))

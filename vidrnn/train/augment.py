@@ -18,7 +18,7 @@ _LIGHT = 0.25
 
 
 @dataclass(frozen=True)
-class Changes:
+class Augmentation:
     """One change for each clip of a minibatch, drawn beforehand: applying them is the same in whatever thread."""
 
     drawn: NDArray[np.float64]
@@ -56,6 +56,6 @@ class Changes:
         return changed
 
 
-def draw_changes(count: int, flip: bool, strength: float = 1.0) -> Changes:
+def draw_augmentation(count: int, flip: bool, strength: float = 1.0) -> Augmentation:
     """Changes for `count` clips, from torch's random numbers."""
-    return Changes(2 * torch.rand(count, 8, dtype=torch.float64).numpy() - 1, flip, strength)
+    return Augmentation(2 * torch.rand(count, 8, dtype=torch.float64).numpy() - 1, flip, strength)

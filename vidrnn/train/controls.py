@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.evaluate.metrics import interval95, paired_p
-from vidrnn.events import Controls, ControlScore, Progress, Record
+from vidrnn.events import Progress, RunEvent
+from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
-from vidrnn.nets.decoders.base import Scores
 from vidrnn.nets.scoring import Features, score_clips
+from vidrnn.tables import Report, Table
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, judged, loss_of, minibatch_for
-from vidrnn.train.minibatches import Clips, Draw, Minibatch
+from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.values import Part
 
 _SURE = 0.05
@@ -50,6 +52,8 @@ class Outcome:
     hits: dict[str, Hits]
     groups: dict[Part, list[str]]
     remark: str
+    folds: int | None = None
+    """How many folds were pooled; None for one split."""
 
     def joined(self, other: Outcome) -> Outcome:
         """Both outcomes as one: folds have each clip in test once."""
@@ -60,7 +64,7 @@ class Outcome:
         return Outcome(hits, {part: self.groups[part] + other.groups[part] for part in self.groups}, self.remark)
 
 
-def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
+def controls_of(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
     """Train the controls on the learner's features and set their hits beside the model's.
 
     None in the end if training was stopped meanwhile.
@@ -86,35 +90,55 @@ def controls_of(learner: Learner) -> Generator[Record, None, Outcome | None]:
         if setting.stop.is_set():
             return None
     yield Progress("controls", len(controls), len(controls))
-    truth = setting.material.labels
+    truth = setting.dataset.labels
     hits[THIS_MODEL] = {
         part: learner.scores(setting.places(part)).argmax(1) == truth[list(setting.places(part))] for part in parts
     }
-    groups = {part: [setting.material.groups[place] for place in setting.places(part)] for part in parts}
+    groups = {part: [setting.dataset.groups[place] for place in setting.places(part)] for part in parts}
     remark = "" if learner.frozen else "The controls are trained on the features of the trained encoder."
     return Outcome(hits, groups, remark)
 
 
-def controls_table(outcome: Outcome) -> Controls:
-    """The rows, and the sentence that compares the model with itself on shuffled frames.
+def controls_report(outcome: Outcome) -> Report:
+    """The scores of the controls and, last, of the model; the sentence compares it with itself on shuffled frames.
 
     The judging part is test, or validation where there is no test.
     """
     part = Part.TEST if Part.TEST in outcome.groups else Part.VAL
     groups = outcome.groups[part]
-    rows = tuple(
-        ControlScore(
-            name=name,
-            val_accuracy=float(hit[Part.VAL].mean()),
-            test_accuracy=float(hit[Part.TEST].mean()) if Part.TEST in hit else None,
-            interval=interval95(hit[part], groups),
-        )
+    controls = [
+        {
+            "name": name,
+            "val": float(hit[Part.VAL].mean()),
+            "test": float(hit[Part.TEST].mean()) if Part.TEST in hit else None,
+            "interval": list(interval95(hit[part], groups)),
+        }
         for name, hit in outcome.hits.items()
-    )
+    ]
     mine, shuffled = outcome.hits[THIS_MODEL][part], outcome.hits[_SHUFFLED][part]
     points = 100 * float(mine.mean() - shuffled.mean())
     p = paired_p(mine, shuffled, groups)
-    return Controls(rows, time_sentence(points, p), points, p, outcome.remark)
+    numbers: dict[str, Any] = {"controls": controls, "order_points": points, "p": p}
+    if outcome.folds:
+        numbers |= {"part": "folds", "folds": outcome.folds, "interval": controls[-1]["interval"]}
+        numbers |= {"accuracy": controls[-1]["test"]}
+    notes = (outcome.remark,) if outcome.remark else ()
+    return Report("", (_controls_table(controls),), (time_sentence(points, p),), notes, numbers)
+
+
+def _controls_table(controls: Sequence[dict[str, Any]]) -> Table:
+    tested = controls[0]["test"] is not None
+    rows = tuple(
+        (
+            row["name"],
+            f"{row['val']:.3f}",
+            *((f"{row['test']:.3f}",) if tested else ()),
+            f"{row['interval'][0]:.2f} to {row['interval'][1]:.2f}",
+        )
+        for row in controls
+    )
+    columns = ("accuracy", "val", "test", "95 % interval") if tested else ("accuracy", "val", "95 % interval")
+    return Table(columns, rows, strong=frozenset({len(rows) - 1}))
 
 
 @dataclass(frozen=True)
@@ -124,7 +148,7 @@ class _Material:
 
 
 def _majority(learner: Learner, parts: Sequence[Part]) -> Hits:
-    labels, places = learner.setting.material.labels, learner.setting.places
+    labels, places = learner.setting.dataset.labels, learner.setting.places
     commonest = np.bincount(labels[list(places(Part.TRAIN))]).argmax()
     return {part: labels[list(places(part))] == commonest for part in parts}
 
@@ -134,14 +158,14 @@ def _hits(learner: Learner, control: Control, material: _Material) -> Hits:
     setting = learner.setting
     seed_everything(setting.config.seed)
     width = material.train.arrays[0].shape[-1]
-    network = build_sequence(width, control.head, control.readout, len(setting.material.classes)).to(setting.device)
+    network = build_sequence(width, control.head, control.readout, len(setting.dataset.classes)).to(setting.device)
     shown = {part: [control.seen(one) for one in features] for part, features in material.scored.items()}
 
     def scores(part: Part) -> NDArray[np.float64]:
         order = np.random.default_rng(setting.config.seed) if control.shuffled else None
         return score_clips(network, shown[part], control.frames, order)
 
-    truth = {part: setting.material.labels[list(setting.places(part))] for part in shown}
+    truth = {part: setting.dataset.labels[list(setting.places(part))] for part in shown}
     _train(learner, network, control, material.train, lambda: judged(scores(Part.VAL), truth[Part.VAL], setting))
     return {part: scores(part).argmax(1) == truth[part] for part in shown}
 
@@ -155,7 +179,7 @@ def _train(
 ) -> None:
     setting, config = learner.setting, learner.setting.config
     told = config if learner.frozen else RunConfig()  # what was said of training an encoder says nothing of features
-    draw = Draw(
+    draw = ClipSampler(
         frames=control.frames,
         minibatch=told.minibatch or minibatch_for(FROZEN, clips),
         seed=config.seed,

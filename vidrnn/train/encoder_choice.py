@@ -6,12 +6,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidrnn.config import EncoderConfig, RunConfig
+from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError, WeightsError
-from vidrnn.events import Note, Record
-from vidrnn.nets.encoders import LEARNT_HERE
+from vidrnn.events import Note, RunEvent
+from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
+from vidrnn.nets.spec import EncoderConfig
 from vidrnn.train.fit import Fit
-from vidrnn.train.learner import Choice, Learner, Setting, told
+from vidrnn.train.learner import Choice, Learner, Setting, epoch_event
 from vidrnn.values import Part, Size
 
 _SMALL_AREA = 112 * 84
@@ -37,9 +38,9 @@ class Chosen:
     """What the trial found, in a sentence."""
 
 
-def chosen(setting: Setting) -> Generator[Record, None, Chosen]:
+def choose_encoder(setting: Setting) -> Generator[RunEvent, None, Chosen]:
     """The learner whose encoder was named, or the better of two after a trial."""
-    config, usual = setting.config, setting.material.usual_size
+    config, usual = setting.config, setting.dataset.median_size
     if config.encoder != "auto":
         return Chosen(Learner(setting, choice_of(config, usual)))
     if config.grey:
@@ -76,21 +77,21 @@ class _Trial:
         train, val = setting.places(Part.TRAIN), setting.places(Part.VAL)
         most = _TRAIN_CLIPS
         if (seconds := setting.clock.share_left(_SHARE)) is not None:
-            most = max(len(setting.material.classes) * 4, min(most, int(seconds / 2 / _CLIP_SECONDS)))
+            most = max(len(setting.dataset.classes) * 4, min(most, int(seconds / 2 / _CLIP_SECONDS)))
         return cls(setting, even_part(setting, train, most), even_part(setting, val, _VAL_CLIPS), {}, {})
 
-    def of_learner(self, learner: Learner) -> Generator[Record, None, None]:
+    def of_learner(self, learner: Learner) -> Generator[RunEvent, None, None]:
         """Train one candidate on the trial's clips."""
         name, setting = learner.choice.encoder.name, self.setting
         yield from learner.prepare(self.train, to_train=True)
         yield from learner.prepare(self.val, to_train=False)
         fit = learner.fit(self.train, self.val, setting.clock.share_left(_SHARE / 2))
         for epoch in fit.run():
-            yield told(epoch, f"trial of {name}", timed=setting.clock.minutes is not None)
+            yield epoch_event(epoch, f"trial of {name}", timed=setting.clock.minutes is not None)
         self.scores[name] = fit.best.score if fit.best else 0.0
         self.fits[name] = fit
 
-    def decided(self, winner: Learner) -> Generator[Record, None, Chosen]:
+    def decided(self, winner: Learner) -> Generator[RunEvent, None, Chosen]:
         """Say what was found; the winner starts anew on all clips, unless it has seen them all already."""
         name, setting = winner.choice.encoder.name, self.setting
         found = ", ".join(f"{one} {score:.3f}" for one, score in self.scores.items())
@@ -116,20 +117,20 @@ def choice_of(config: RunConfig, usual: Size) -> Choice:
         UsageError: it would be frozen without ever having learnt anything.
     """
     name = config.encoder
-    weights = config.weights or ("none" if name in LEARNT_HERE else "imagenet")
-    frozen = name not in LEARNT_HERE and not config.fine_tune
+    weights = config.weights or ("none" if name in TRAINED_FROM_SCRATCH else "imagenet")
+    frozen = name not in TRAINED_FROM_SCRATCH and not config.fine_tune
     if frozen and weights == "none":
         raise UsageError(
             f"--encoder {name} --weights none: a frozen encoder without weights sees nothing. Add --fine-tune."
         )
-    if config.grey and name not in LEARNT_HERE:
+    if config.grey and name not in TRAINED_FROM_SCRATCH:
         raise UsageError(f"--grey: {name} knows coloured pictures only. Add --encoder small, or leave --grey out.")
     encoder = EncoderConfig(
         name=name,
         frozen=frozen,
         origin=Path(weights).name,
         grey=config.grey,
-        differences=config.motion and name in LEARNT_HERE,
+        differences=config.motion and name in TRAINED_FROM_SCRATCH,
     )
     return Choice(encoder, config.size or picture_size(name, usual), weights)
 
@@ -141,6 +142,6 @@ def picture_size(encoder: str, usual: Size) -> Size:
     one that learns here takes whatever size it is given, so they are not.
     """
     area = usual.height * usual.width
-    ours = encoder in LEARNT_HERE
+    ours = encoder in TRAINED_FROM_SCRATCH
     scale = min(1.0, (_SMALL_AREA / area) ** 0.5) if ours else (_WORLD_AREA / area) ** 0.5
     return Size(max(8, round(usual.height * scale)), max(8, round(usual.width * scale)))

@@ -1,4 +1,4 @@
-"""Weights learn: one loop for every task. Knows minibatches and scores, not films; yields a record per epoch."""
+"""Weights learn: one loop for every task. Knows minibatches and scores, not films; yields an event per epoch."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch's record."""
+    """One epoch's event."""
 
     number: int
     of: int

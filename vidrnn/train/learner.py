@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,23 +12,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.config import EncoderConfig, HeadConfig, RunConfig
-from vidrnn.data.cache import Array, Cache, Encoding, Rendering
-from vidrnn.data.dataset import Material
+from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
+from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
 from vidrnn.errors import DataError
 from vidrnn.evaluate.metrics import classify_scores
-from vidrnn.events import EpochDone, Progress, Record
+from vidrnn.events import EpochDone, Progress, RunEvent
 from vidrnn.model.weights import give_weights
+from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
-from vidrnn.nets.decoders.base import Scores
-from vidrnn.nets.decoders.classify import ClassifyLoss
 from vidrnn.nets.scoring import Features, score_clips
-from vidrnn.threads import in_order
-from vidrnn.timeline.segments import probabilities
-from vidrnn.train.augment import draw_changes
+from vidrnn.nets.spec import EncoderConfig
+from vidrnn.tasks.base import Task
+from vidrnn.threads import map_in_order
+from vidrnn.timeline.segments import softmax
+from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
-from vidrnn.train.minibatches import Clips, Draw, Minibatch
+from vidrnn.train.loss import ClassifyLoss
+from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import FilmFailure, Part, Sampling, Size
 from vidrnn.video.sampling import HALVES, default_spacing
@@ -92,7 +92,8 @@ class Clock:
 class Setting:
     """What every training of a run shares."""
 
-    material: Material
+    task: Task
+    dataset: Dataset
     split: Split
     config: RunConfig
     sampling: Sampling
@@ -106,15 +107,15 @@ class Setting:
         """Whether a mirrored film is of the same class."""
         if self.config.flip is not None:
             return self.config.flip
-        return not any(has_side(name) for name in self.material.classes)
+        return not any(has_side(name) for name in self.dataset.classes)
 
     def places(self, part: Part) -> tuple[int, ...]:
-        """Where the clips of a part stand in the material."""
+        """Where the clips of a part stand in the dataset."""
         return self.split.indices(part)
 
     def evenly(self, places: Sequence[int]) -> list[int]:
         """The clips at `places` in random order, but so that its beginning always has every class by its share."""
-        labels = self.material.labels[list(places)]
+        labels = self.dataset.labels[list(places)]
         order = np.random.default_rng(self.config.seed).permutation(len(places))
         rank = np.empty(len(places), dtype=np.int64)
         for label in np.unique(labels):
@@ -136,14 +137,14 @@ class Learner:
         encoder = build_encoder(choice.encoder, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
         self.head = head_for(config, self.habits, motion=config.motion and not choice.encoder.differences)
-        sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.material.classes))
+        sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.dataset.classes))
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
             encoder.eval().requires_grad_(False)
-        self.fine: dict[int, Array] = {}
-        """By place in the material, (copies, steps, ...) on a grid `HALVES` times finer than the model's."""
-        self.plain: dict[int, Array] = {}
-        """By place in the material, (1, steps, ...) on the model's own grid."""
+        self.fine: dict[int, Steps] = {}
+        """By place in the dataset, (copies, steps, ...) on a grid `HALVES` times finer than the model's."""
+        self.plain: dict[int, Steps] = {}
+        """By place in the dataset, (1, steps, ...) on the model's own grid."""
 
     @property
     def frozen(self) -> bool:
@@ -157,7 +158,7 @@ class Learner:
             return FROZEN
         return TRAINED if self.choice.encoder.origin == "none" else FINE_TUNED
 
-    def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[Record]:
+    def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[RunEvent]:
         """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known.
 
         Clips to train on stand on a finer grid, and features are also made of each picture's mirror image where that
@@ -171,20 +172,20 @@ class Learner:
             if isinstance(made, FilmFailure):
                 raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
             ready[place] = made
-            frames += made.shape[1]
+            frames += len(made.indices)
             yield Progress(stage, done, len(missing), frames)
             if self.setting.stop.is_set():
                 raise KeyboardInterrupt
             if seconds is not None and time.monotonic() - started > seconds:
                 break
 
-    def _made(self, places: Sequence[int], to_train: bool) -> Iterator[Array | FilmFailure]:
+    def _made(self, places: Sequence[int], to_train: bool) -> Iterator[Steps | FilmFailure]:
         setting, cache = self.setting, self.setting.cache
-        scans = [setting.material.scans[place] for place in places]
+        scans = [setting.dataset.scans[place] for place in places]
         spacing = setting.sampling.spacing_seconds / (HALVES if to_train else 1)
         grid = Rendering(spacing, self.choice.size, rate=setting.config.rate)
         if not self.frozen:
-            return ((made if isinstance(made, FilmFailure) else made[None]) for made in cache.frames(scans, grid))
+            return (made if isinstance(made, FilmFailure) else one_copy(made) for made in cache.frames(scans, grid))
         encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
         return cache.features(scans, grid, encoding, mirrored=to_train and setting.flip)
 
@@ -194,11 +195,17 @@ class Learner:
 
     def clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places`, prepared to train on."""
-        return Clips([self.fine[place] for place in places], self.setting.material.labels[list(places)])
+        task, dataset = self.setting.task, self.setting.dataset
+        steps = [self.fine[place] for place in places]
+        targets = [
+            task.target(dataset.films[place], dataset.classes, one.indices)
+            for place, one in zip(places, steps, strict=True)
+        ]
+        return Clips([one.array for one in steps], targets)
 
     def features(self, places: Sequence[int]) -> list[Features]:
         """The features (steps, width) of the clips at `places`, as predict would make them."""
-        return self._encoded([self.plain[place][0] for place in places])
+        return self._encoded([self.plain[place].array[0] for place in places])
 
     def feature_clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places`, prepared to train on, as features whether or not the encoder has learnt."""
@@ -209,7 +216,7 @@ class Learner:
         made = iter(self._encoded(phases))
         return Clips(
             [interleaved([next(made) for _ in range(min(HALVES, array.shape[1]))])[None] for array in clips.arrays],
-            clips.labels,
+            clips.targets,
         )
 
     def _encoded(self, arrays: Sequence[Array]) -> list[Features]:
@@ -217,7 +224,7 @@ class Learner:
         if self.frozen:
             return list(arrays)
         encode = encoding_of(self.network.encoder)
-        return list(in_order(encode, arrays, self.setting.cache.threads))
+        return list(map_in_order(encode, arrays, self.setting.cache.threads))
 
     def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Scores (clips, classes) as predict would give them."""
@@ -232,14 +239,14 @@ class Learner:
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, judged on those at `val`."""
         config, clips = self.setting.config, self.clips(places)
-        draw = Draw(
+        draw = ClipSampler(
             frames=self.setting.sampling.frames,
             minibatch=config.minibatch or minibatch_for(self.habits, clips),
             seed=config.seed,
             cut=config.label_holds == "always",
             lead=self.choice.encoder.differences,
         )
-        truth = self.setting.material.labels[list(val)]
+        truth = self.setting.dataset.labels[list(val)]
         ready = self.features(val) if self.frozen else None
 
         def validate() -> Validation:
@@ -267,7 +274,7 @@ class Learner:
         def answer(minibatch: Minibatch) -> Scores:
             inputs = minibatch.inputs
             if shards:
-                inputs = shards(inputs, minibatch.mask, draw_changes(len(inputs), flip, strength))
+                inputs = shards(inputs, minibatch.mask, draw_augmentation(len(inputs), flip, strength))
             scores, _ = sequence(inputs, mask=minibatch.mask)
             given: Scores = scores
             return given
@@ -289,22 +296,17 @@ class Learner:
         )
 
 
-def sampling_of(material: Material, split: Split, config: RunConfig) -> Sampling:
+def sampling_of(dataset: Dataset, split: Split, config: RunConfig) -> Sampling:
     """Which frames a window holds: as was asked, else so that it covers the median training clip."""
     spacing = config.spacing_seconds
     if spacing is None:
-        spacing = default_spacing(material.durations_seconds(split.indices(Part.TRAIN)), config.frames)
+        spacing = default_spacing(dataset.durations_seconds(split.indices(Part.TRAIN)), config.frames)
     return Sampling(config.frames, spacing)
 
 
-def films_of(setting: Setting) -> str:
-    """A name for the films of a run, their classes and their parts: the same films, the same name."""
-    material = setting.material
-    rows = sorted(
-        (scan.content_hash, film.label, part.value)
-        for scan, film, part in zip(material.scans, material.films, setting.split.parts, strict=True)
-    )
-    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
+def one_copy(frames: Steps) -> Steps:
+    """Frames (steps, ...) as the only copy of a clip: (1, steps, ...)."""
+    return Steps(frames.array[None], frames.indices)
 
 
 def head_for(config: RunConfig, habits: Habits, *, motion: bool = False) -> HeadConfig:
@@ -333,20 +335,20 @@ def epochs_for(habits: Habits, steps_per_epoch: int) -> int:
 
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
     """The cost of mistakes on these clips."""
-    counts = np.bincount(clips.labels, minlength=len(setting.material.classes))
+    counts = np.bincount(clips.labels, minlength=len(setting.dataset.classes))
     return ClassifyLoss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
 
 
 def judged(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:
     """What an epoch is judged by: macro-F1, and the loss where that is level."""
-    given = probabilities(scores, 1.0)
-    found = classify_scores(given, truth, setting.material.classes)
+    given = softmax(scores, 1.0)
+    found = classify_scores(given, truth, setting.dataset.classes)
     loss = float(-np.log(given[np.arange(len(truth)), truth].clip(1e-12)).mean())
     return Validation(found.macro_f1, loss, {"accuracy": found.accuracy})
 
 
-def told(epoch: Epoch, training: str, timed: bool) -> EpochDone:
-    """An epoch as a record."""
+def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
+    """An epoch as an event."""
     found = epoch.validation
     return EpochDone(
         training=training,
@@ -354,8 +356,7 @@ def told(epoch: Epoch, training: str, timed: bool) -> EpochDone:
         of=None if timed else epoch.of,
         train_loss=epoch.train_loss,
         loss=found.loss,
-        accuracy=found.shown["accuracy"],
-        macro_f1=found.score,
+        measures={"acc": found.shown["accuracy"], "F1": found.score},
         best=epoch.best,
         seconds=epoch.seconds,
     )

@@ -23,7 +23,8 @@ class Minibatch:
     mask: Tensor
     """(batch, time) bool, True for real steps, which come before the padding."""
     target: Tensor
-    """(batch,) class indices."""
+    """(batch,) class indices; for labels at each frame (batch, time) class indices or (batch, time, classes) numbers.
+    The truth that is not known, padding included, is -1 or not a number."""
 
     def on(self, device: torch.device) -> Minibatch:
         """The same on a device."""
@@ -32,24 +33,30 @@ class Minibatch:
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips on the fine grid, with their classes.
+    """Clips on the fine grid, with their truth.
 
     `arrays[i]` is (copies, steps, ...): the copies are one clip seen in equally true ways (plain, mirrored).
     """
 
     arrays: Sequence[NDArray[Any]]
-    labels: NDArray[np.int64]
+    targets: Sequence[NDArray[Any]] | NDArray[np.int64]
+    """For each clip () its class, or (steps,) or (steps, classes) the truth at each of its steps."""
 
     def __post_init__(self) -> None:
-        if len(self.arrays) != len(self.labels):
-            raise ValueError(f"{len(self.arrays)} clips with {len(self.labels)} labels")
+        if len(self.arrays) != len(self.targets):
+            raise ValueError(f"{len(self.arrays)} clips with {len(self.targets)} targets")
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The class of each clip (clips,), where a clip has one."""
+        return np.asarray(self.targets, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.arrays)
 
 
 @dataclass(frozen=True)
-class Draw:
+class ClipSampler:
     """How training draws windows from clips."""
 
     frames: int
@@ -66,32 +73,52 @@ class Draw:
         """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
         rng = np.random.default_rng((self.seed, epoch))
         for places in _portions(rng.permutation(len(clips)), self.minibatch):
-            windows = [self._window(clips.arrays[i], rng) for i in places]
-            yield minibatch(windows, clips.labels[places], self.frames, lead=int(self.lead))
+            drawn = [self._window(clips.arrays[i], clips.targets[i], rng) for i in places]
+            windows, targets = [window for window, _ in drawn], [target for _, target in drawn]
+            yield minibatch(windows, targets, self.frames, lead=int(self.lead))
 
     def steps(self, clips: Clips) -> int:
         """Minibatches in an epoch."""
         return len(_portions(np.arange(len(clips)), self.minibatch))
 
-    def _window(self, array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
+    def _window(
+        self, array: NDArray[Any], target: NDArray[Any], rng: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """A window of a clip, and the truth that travels with it."""
         copy = int(rng.integers(len(array)))
         places = random_window(array.shape[1], self.frames, rng, cut=self.cut)
         if self.shuffled:
             places = rng.permutation(places)
+        truth = np.asarray(target) if np.ndim(target) == 0 else target[places]
         if self.lead:
             places = np.concatenate([[step_before(int(places[0]))], places])
-        window: NDArray[Any] = array[copy][places]
-        return window
+        return array[copy][places], truth
 
 
-def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames: int, *, lead: int = 0) -> Minibatch:
-    """Stack windows (lead + steps, ...) of at most `frames` steps, padded with zeros under a mask (batch, frames)."""
+def minibatch(
+    windows: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]], frames: int, *, lead: int = 0
+) -> Minibatch:
+    """Stack windows (lead + steps, ...) of at most `frames` steps, padded with zeros under a mask (batch, frames).
+
+    Targets are () for a window, or (steps,) or (steps, classes); the last two are padded with the unknown truth.
+    """
     stacked = np.zeros((len(windows), lead + frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
     mask = np.zeros((len(windows), frames), dtype=bool)
     for row, window in enumerate(windows):
         stacked[row, : len(window)] = window
         mask[row, : len(window) - lead] = True
-    return Minibatch(torch.from_numpy(stacked), torch.from_numpy(mask), torch.from_numpy(labels.copy()))
+    return Minibatch(torch.from_numpy(stacked), torch.from_numpy(mask), torch.from_numpy(_stack(targets, frames)))
+
+
+def _stack(targets: Sequence[NDArray[Any]], frames: int) -> NDArray[Any]:
+    """The targets of windows as one array, those of steps padded to `frames`."""
+    if np.ndim(targets[0]) == 0:
+        return np.asarray(targets)
+    unknown = -1 if np.issubdtype(targets[0].dtype, np.integer) else np.nan
+    stacked = np.full((len(targets), frames, *targets[0].shape[1:]), unknown, dtype=targets[0].dtype)
+    for row, target in enumerate(targets):
+        stacked[row, : len(target)] = target
+    return stacked
 
 
 def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
@@ -101,7 +128,7 @@ def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
 
 
 @dataclass(frozen=True)
-class FrameDraw:
+class FrameSampler:
     """How training draws stretches of frames from films without labels."""
 
     frames: int

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
-from vidrnn.events import LeftOut, Progress, Record, as_json
+from vidrnn.events import LeftOut, Progress, RunEvent, as_json
 from vidrnn.model.checkpoint import write_whole
 from vidrnn.values import FilmFailure
 
@@ -42,7 +42,7 @@ class Run:
     """The folder of a run, which comes to be when there is something to keep."""
 
     folder: Path
-    waiting: list[Record] | None = field(default_factory=list)
+    waiting: list[RunEvent] | None = field(default_factory=list)
     """Records that came before the folder did; None once it is there."""
     _left_out: list[FilmFailure] = field(default_factory=list)
 
@@ -98,19 +98,19 @@ class Run:
                 f"{self.folder}: cannot be written ({error.strerror}). Choose another place with --out."
             ) from None
         waiting, self.waiting = self.waiting or [], None
-        for record in waiting:
-            self.log(record)
+        for event in waiting:
+            self.log(event)
 
-    def log(self, record: Record) -> None:
+    def log(self, event: RunEvent) -> None:
         """Add a line to metrics.jsonl; progress is for eyes only."""
         if self.waiting is not None:
-            self.waiting.append(record)
-        elif not isinstance(record, Progress):
+            self.waiting.append(event)
+        elif not isinstance(event, Progress):
             try:
                 with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(as_json(record)) + "\n")
-                if isinstance(record, LeftOut):
-                    self._left_out += record.failures
+                    lines.write(json.dumps(as_json(event)) + "\n")
+                if isinstance(event, LeftOut):
+                    self._left_out += event.failures
                     _write_left_out(self.folder / "left_out.csv", self._left_out)
             except OSError as error:
                 raise RunError(

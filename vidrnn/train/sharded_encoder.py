@@ -54,8 +54,10 @@ class Shards:
             one, part, real, first = job
             with torch.enable_grad(), half_precision(part.device):
                 changed = prepare(part, first)
-                seen = one.seen(changed[:, 1:], changed[:, 0]) if one.differences else one.seen(changed)
-                made = one.pictures(seen[real]).float()
+                seen = (
+                    one.network_input(changed[:, 1:], changed[:, 0]) if one.differences else one.network_input(changed)
+                )
+                made = one.encode_pictures(seen[real]).float()
                 whole: Tensor = made.new_zeros(*real.shape, made.shape[-1]).masked_scatter(real.unsqueeze(-1), made)
                 return whole
 

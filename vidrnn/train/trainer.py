@@ -1,27 +1,23 @@
-"""The whole journey from DATA to a model folder: read, split, fit, calibrate, set controls beside it, score, keep.
+"""DATA becomes a run and a model: read, split, choose, fit, calibrate, score beside controls, write, export.
 
-Yields records and prints nothing; the run folder holds what can be taken up again.
+Yields events and prints nothing. The run folder holds all that is needed to go on with a stopped training.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from threading import Event
 
-import numpy as np
-import torch
-
 import vidrnn
-from vidrnn.config import ModelHeader, ModelSpec
-from vidrnn.data.cache import Cache
-from vidrnn.data.dataset import Material, gather
-from vidrnn.data.splits import Split, fold_films, split_films
-from vidrnn.errors import ExportError, FilmError, RunError
-from vidrnn.evaluate.metrics import ClassifyScores, classify_scores, fit_temperature
-from vidrnn.events import Controls, Done, Note, Progress, Record
-from vidrnn.export.exporter import kept, told_of
+from vidrnn.atomic import write_whole
+from vidrnn.data.dataset import Dataset, read_dataset
+from vidrnn.data.splits import Split, fold_films
+from vidrnn.errors import ExportError, RunError, UsageError
+from vidrnn.events import Done, Note, Progress, RunEvent
+from vidrnn.export.exporter import describe, write_checked
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.model.card import model_card, with_portable
 from vidrnn.model.checkpoint import (
@@ -31,25 +27,21 @@ from vidrnn.model.checkpoint import (
     load_training,
     save_model,
     save_training,
-    write_whole,
 )
-from vidrnn.nets.classifier import count_parameters, refuse_unknown
-from vidrnn.timeline.segments import probabilities
-from vidrnn.train.controls import Outcome, controls_of, controls_table
-from vidrnn.train.encoder_choice import Chosen, choice_of, chosen
+from vidrnn.model.metadata import ModelHeader
+from vidrnn.nets.classifier import count_parameters
+from vidrnn.registry import load_attribute
+from vidrnn.tasks.base import task_named
+from vidrnn.train.controls import Outcome
 from vidrnn.train.fit import Fit
-from vidrnn.train.learner import Clock, Learner, Setting, films_of, sampling_of, told
-from vidrnn.train.lessons.next_frame import Forecasting
+from vidrnn.train.learner import Clock
+from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher
 from vidrnn.train.run import Request, Run
-from vidrnn.values import Part, Pixels
-from vidrnn.video.reader import first_frames
-
-_PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
-"""Of the time that is left, where it is bounded; the rest is for controls and scores."""
+from vidrnn.values import DecisionRule
 
 
-def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
-    """Train a model; the last record is `Done`.
+def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
+    """Train a model; the last event is `Done`.
 
     Setting `stop` ends the running epoch cleanly: the best model so far is kept, and the run can be resumed.
 
@@ -59,118 +51,78 @@ def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
     """
     run = Run(request.out)
     run.refuse_taken(request)
-    stop = stop or Event()
-    learns_frames = request.config.task == "next-frame"
-    for record in (Forecasting(request, stop) if learns_frames else _Journey(request, stop)).go(run):
-        run.log(record)
-        yield record
+    for event in _Training(request, stop or Event()).go(run):
+        run.log(event)
+        yield event
 
 
-class _Journey:
+class _Training:
     """One request on its way."""
 
     def __init__(self, request: Request, stop: Event) -> None:
-        self.request = request
-        self.config = request.config
-        self.stop = stop
-        self.clock = Clock(request.config.minutes)
-        torch.set_num_threads(1)  # cores are kept busy by shards and by films side by side
+        task = task_named(request.config.task)
+        teacher: type[Teacher] = load_attribute(task.lesson)
+        request = replace(request, config=teacher.complete(request.config.with_defaults(task.defaults)))
+        self.job = Job(request, task, Clock(request.config.minutes), stop)
+        self.teacher = teacher(self.job)
 
-    def go(self, run: Run) -> Generator[Record, None, None]:
+    def go(self, run: Run) -> Generator[RunEvent, None, None]:
         """From DATA to the model folder."""
-        request, config = self.request, self.config
-        refuse_unknown(config)
-        material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate)
-        outcome = None
-        if config.folds:
-            outcome = yield from self._folds(material, config.folds)
-        split = split_films(material.films, material.grouping, test=config.test and not outcome, seed=config.seed)
-        yield Note(str(split))
-        yield from (Note(text, warning=True) for text in split.notes)
-        setting = self._setting(material, split)
-        learner, fit, found = yield from self._learnt(setting, run)
-        yield from self._kept(learner, fit, found, outcome, run)
+        job, config = self.job, self.job.config
+        if config.folds and "folds" not in job.task.settings:
+            raise UsageError(f"--folds: means nothing for --task {job.task.name}. Leave it out.")
+        self.teacher.refuse_unfit()
+        named = job.task.read(job.request.data, to_train=True)
+        dataset = yield from read_dataset(
+            named,
+            job.request.data,
+            job.request.cache,
+            job.request.jobs,
+            rate=config.rate,
+            labelled=job.task.labelled,
+        )
+        dataset = yield from self.teacher.usable(dataset)
+        outcome = (yield from self._folds(dataset, config.folds)) if config.folds else None
+        split = self.teacher.split(dataset, test=config.test and not outcome)
+        yield from _notes(split)
+        student = yield from self.teacher.student(dataset, split, run)
+        yield from self._fit(student, dataset, split, run)
+        yield from self._finish(student, dataset, split, outcome, run)
 
-    def _folds(self, material: Material, folds: int) -> Generator[Record, None, Outcome | None]:
+    def _folds(self, dataset: Dataset, folds: int) -> Generator[RunEvent, None, Outcome | None]:
         """Train on each fold; every clip is in a test part once."""
         pooled: Outcome | None = None
-        for number, split in enumerate(fold_films(material.films, material.grouping, folds, seed=self.config.seed), 1):
+        splits = fold_films(dataset.films, dataset.grouping, folds, seed=self.job.config.seed)
+        for number, split in enumerate(splits, 1):
             yield Note(f"fold {number} of {folds}: {split}")
             yield from (Note(text, warning=True) for text in split.notes)
             to_come = folds - number + 2  # this fold, those after it, and the model itself
-            learner, _, _ = yield from self._learnt(self._setting(material, split), None, 1 / to_come)
-            outcome = yield from controls_of(learner)
-            if outcome is None or self.stop.is_set():
+            student = yield from self.teacher.student(dataset, split, None, 1 / to_come)
+            yield from self._fit(student, dataset, split, None)
+            outcome = yield from student.run_controls()
+            if outcome is None or self.job.stop.is_set():
                 raise KeyboardInterrupt
             pooled = pooled.joined(outcome) if pooled else outcome
-        return pooled and replace(pooled, remark=f"{folds} folds: each clip by a model that saw nothing of its group.")
+        remark = f"{folds} folds: each clip is scored by a model that saw no clip of its group."
+        return pooled and replace(pooled, remark=remark, folds=folds)
 
-    def _setting(self, material: Material, split: Split) -> Setting:
-        return Setting(
-            material=material,
-            split=split,
-            config=self.config,
-            sampling=sampling_of(material, split, self.config),
-            cache=Cache(self.request.cache, self.request.jobs),
-            clock=self.clock,
-            stop=self.stop,
-            device=torch.device(self.request.device),
-        )
-
-    def _learnt(
-        self, setting: Setting, run: Run | None, share: float = 1.0
-    ) -> Generator[Record, None, tuple[Learner, Fit, str]]:
-        """Choose an encoder, prepare the clips and fit; a run's checkpoint is kept at the end of each epoch.
-
-        `share` is of the time that is left, where it is bounded.
-        """
-        choice = yield from self._chosen(setting, run)
-        learner = choice.learner
-        yield Note(described(learner))
-        if choice.fit and self.stop.is_set():
-            return learner, choice.fit, choice.found
-        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
-        train = setting.evenly(setting.places(Part.TRAIN))
-        yield from learner.prepare(train, to_train=True, seconds=setting.clock.share_left(share * _PREPARE_SHARE))
-        ready = [place for place in setting.places(Part.TRAIN) if place in learner.fine]
-        if len(ready) < len(train):
-            yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
-        if choice.fit:
-            if run:
-                save_training(run.checkpoint, self._state(choice.fit, setting))
-            return learner, choice.fit, choice.found
-        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
-        if run and self.request.resume:
-            yield from self._take_up(fit, setting, run)
+    def _fit(
+        self, student: Student, dataset: Dataset, split: Split, run: Run | None
+    ) -> Generator[RunEvent, None, None]:
+        """Train to the end; a run's checkpoint is written at the end of each epoch."""
+        fit, films = student.fit, films_hash(dataset, split)
+        if student.trained:
+            if run and not self.job.stop.is_set():
+                save_training(run.checkpoint, _checkpoint(fit, films))
+            return
+        if run and self.job.request.resume:
+            yield self._resume(fit, films, run)
         for epoch in fit.run():
             if run:
-                save_training(run.checkpoint, self._state(fit, setting))
-            yield told(epoch, "model", timed=setting.clock.minutes is not None)
-        return learner, fit, choice.found
+                save_training(run.checkpoint, _checkpoint(fit, films))
+            yield student.report_epoch(epoch)
 
-    def _chosen(self, setting: Setting, run: Run | None) -> Generator[Record, None, Chosen]:
-        """The encoder to go on with; a trial that was held before a run was stopped is not held again."""
-        memory = run.checkpoint / "choice.json" if run else None
-        if run and memory and self.request.resume and memory.exists():
-            run.open(self.request)
-            told_before = json.loads(memory.read_text(encoding="utf-8"))
-            named = self.config.model_copy(update={"encoder": told_before["encoder"]})
-            return Chosen(Learner(setting, choice_of(named, setting.material.usual_size)), None, told_before["found"])
-        choice = yield from chosen(setting)
-        if run:
-            run.open(self.request)
-        if memory and not self.stop.is_set():
-            memory.parent.mkdir(exist_ok=True)
-            name = choice.learner.choice.encoder.name
-            write_whole(memory, json.dumps({"encoder": name, "found": choice.found}))
-        return choice
-
-    def _state(self, fit: Fit, setting: Setting) -> TrainingState:
-        """A checkpoint, and what films it is of."""
-        state = fit.state()
-        return replace(state, facts={**state.facts, "films": films_of(setting)})
-
-    def _take_up(self, fit: Fit, setting: Setting, run: Run) -> Generator[Record, None, None]:
+    def _resume(self, fit: Fit, films: str, run: Run) -> Note:
         """Go on from a run's checkpoint.
 
         Raises:
@@ -178,141 +130,88 @@ class _Journey:
         """
         state = load_training(run.checkpoint)
         if state is None:
-            yield Note("no epoch had been finished: training starts from the beginning")
-            return
-        if state.facts.get("films") != films_of(setting):
+            return Note("no epoch had been finished: training starts from the beginning")
+        if state.facts.get("films") != films:
             raise RunError(
-                f"{run.folder}: {self.request.data} is not as it was when this run began: films came, went, changed "
-                "or changed sides. Going on would mix what is learnt with what is tested. Train anew."
+                f"{run.folder}: {self.job.request.data} is not as it was when this run began: films came, went, "
+                "changed or changed sides. Going on would mix training with test. Train anew."
             )
         fit.take_up(state)
-        yield Note(f"going on after epoch {fit.epoch}")
+        return Note(f"going on after epoch {fit.epoch}")
 
-    def _kept(
-        self, learner: Learner, fit: Fit, found: str, outcome: Outcome | None, run: Run
-    ) -> Generator[Record, None, None]:
-        """Calibrate, set the controls beside the model, score it, and write the model folder."""
-        stopped = self.stop.is_set()
-        temperature = _temperature(learner)
+    def _finish(
+        self, student: Student, dataset: Dataset, split: Split, outcome: Outcome | None, run: Run
+    ) -> Generator[RunEvent, None, None]:
+        """Calibrate, set the controls beside the score, and write the model folder and the portable file."""
+        request, stop = self.job.request, self.job.stop
+        stopped = stop.is_set()
+        decision = yield from student.calibrate()
         if outcome is None and not stopped:
-            outcome = yield from controls_of(learner)
-        table = controls_table(outcome) if outcome else None
-        part = Part.TEST if learner.ready(Part.TEST) else Part.VAL
-        scores = _scored(learner, part, temperature)
-        header = self._header(learner, fit, found, temperature, scores, part, table)
-        save_model(run.model, learner.network, header, model_card(header, run.folder.name, self.request.terms))
-        refused = (yield from self._exported(learner, run)) if self.request.portable else None
-        if table:
-            yield table
-        yield Done(
-            model=run.model,
-            accuracy=scores.accuracy,
-            macro_f1=scores.macro_f1,
-            ece=scores.ece,
-            part=part.value,
-            confused=most_confused(scores),
-            seconds=self.clock.elapsed_seconds,
-            stopped=self.stop.is_set(),
-        )
+            outcome = yield from student.run_controls()
+        appraisal = yield from student.appraise(decision, outcome)
+        header = self._header(student, dataset, split, decision, appraisal)
+        card = model_card(header, run.folder.name, appraisal.card, request.terms)
+        save_model(run.model, student.network, header, card)
+        refused = (yield from self._export(student, run)) if request.portable else None
+        yield from appraisal.shown
+        yield Done(run.model, appraisal.sentences, self.job.clock.elapsed_seconds, stop.is_set())
         if refused:
             raise refused
 
-    def _exported(self, learner: Learner, run: Run) -> Generator[Record, None, ExportError | None]:
-        """Write the model that was kept as a portable file too; why there is none, if so."""
+    def _export(self, student: Student, run: Run) -> Generator[RunEvent, None, ExportError | None]:
+        """Write the model that was kept as a portable file too; the reason if there is none."""
         export, model = OnnxExport(), load_model(run.model)
         yield Progress(f"writing {export.file_name}", 0, 1)
         try:
-            difference = kept(export, model, run.model / export.file_name, films=self._frames(learner))
+            difference = write_checked(export, model, run.model / export.file_name, films=student.check_clips())
         except ExportError as error:
             return error
-        sentence = told_of(model, "fp32", difference)
+        sentence = describe(model, "fp32", difference)
         card = run.model / CARD_NAME
         write_whole(card, with_portable(card.read_text(encoding="utf-8"), export.file_name, sentence))
         yield Note(f"{export.file_name}: {sentence}")
         return None
 
-    def _frames(self, learner: Learner) -> list[Pixels]:
-        """The beginning of a film that the model was chosen on, to check with."""
-        setting = learner.setting
-        place = setting.places(Part.VAL)[0]
-        path = setting.material.scans[place].facts.path
-        try:
-            return [first_frames(path, setting.sampling, learner.choice.size, setting.config.rate)]
-        except FilmError:
-            return []
-
     def _header(
-        self,
-        learner: Learner,
-        fit: Fit,
-        found: str,
-        temperature: float,
-        scores: ClassifyScores,
-        part: Part,
-        table: Controls | None,
+        self, student: Student, dataset: Dataset, split: Split, decision: DecisionRule, appraisal: Appraisal
     ) -> ModelHeader:
-        setting, config = learner.setting, self.config
-        spec = ModelSpec(
-            task=config.task,
-            classes=setting.material.classes,
-            encoder=learner.choice.encoder,
-            head=learner.head,
-            readout=config.readout,
-            height=learner.choice.size.height,
-            width=learner.choice.size.width,
-            frames=setting.sampling.frames,
-            spacing_seconds=setting.sampling.spacing_seconds,
-        )
-        hashes = [scan.content_hash for scan in setting.material.scans]
+        hashes = [scan.content_hash for scan in dataset.scans]
         return ModelHeader(
             vidrnn_version=vidrnn.__version__,
-            spec=spec,
-            temperature=temperature,
-            seed=config.seed,
-            seen=dict(zip(hashes, setting.split.parts, strict=True)),
-            scores={"part": part.value, **asdict(scores), "controls": asdict(table) if table else None},
+            answer=student.answer,
+            decision=decision,
+            spec=student.spec,
+            seed=self.job.config.seed,
+            seen=dict(zip(hashes, split.parts, strict=True)),
+            scores=dict(appraisal.scores),
+            summary=appraisal.sentences,
             facts={
-                "command": self.request.command,
-                "grouping": setting.material.grouping.source,
-                "parameters": count_parameters(learner.network),
-                "epochs": fit.epoch,
-                "best_epoch": fit.best_epoch,
-                "seconds": self.clock.elapsed_seconds,
-                "trial": found,
+                "command": self.job.request.command,
+                "grouping": dataset.grouping.source,
+                "parameters": count_parameters(student.network),
+                "epochs": student.fit.epoch,
+                "best_epoch": student.fit.best_epoch,
+                "seconds": self.job.clock.elapsed_seconds,
+                "choice": student.choice,
             },
         )
 
 
-def described(learner: Learner) -> str:
-    """The model in one line: `mobilenet_v2 (imagenet, frozen) > gru 128 > attention, windows of 16 frames, 0.4 s`."""
-    encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
-    how = "frozen" if encoder.frozen else "trained"
-    motion = "change of features > " * learner.head.motion
-    origin = f"{encoder.origin}, " if encoder.origin != "none" else ""
-    return (
-        f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{config.head.name} {config.head.size} > "
-        f"{config.readout}, {learner.choice.size} pixels, "
-        f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
+def films_hash(dataset: Dataset, split: Split) -> str:
+    """A name for the films of a run, their classes and their parts: the same films, the same name."""
+    rows = sorted(
+        (scan.content_hash, film.label, part.value)
+        for scan, film, part in zip(dataset.scans, dataset.films, split.parts, strict=True)
     )
+    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
 
 
-def most_confused(scores: ClassifyScores) -> str:
-    """The pair of classes most often taken for one another; nothing if none was."""
-    table = np.asarray(scores.confusion)
-    np.fill_diagonal(table, 0)
-    if not table.any():
-        return ""
-    truth, answer = np.unravel_index(int(table.argmax()), table.shape)
-    names = [one.label for one in scores.per_class]
-    return f"{names[truth]} with {names[answer]}"
+def _notes(split: Split) -> Iterator[Note]:
+    yield Note(str(split))
+    yield from (Note(text, warning=True) for text in split.notes)
 
 
-def _temperature(learner: Learner) -> float:
-    val = learner.ready(Part.VAL)
-    return fit_temperature(learner.scores(val), learner.setting.material.labels[val])
-
-
-def _scored(learner: Learner, part: Part, temperature: float) -> ClassifyScores:
-    places = learner.ready(part)
-    given = probabilities(learner.scores(places), temperature)
-    return classify_scores(given, learner.setting.material.labels[places], learner.setting.material.classes)
+def _checkpoint(fit: Fit, films: str) -> TrainingState:
+    """A checkpoint, and the films that it is of."""
+    state = fit.state()
+    return replace(state, facts={**state.facts, "films": films})

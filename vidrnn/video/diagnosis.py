@@ -34,9 +34,7 @@ def why_not_opened(path: Path) -> str:
     if not re.search(rb"[\x00-\x08\x0e-\x1f]", ends):
         return TEXT
     if ends[4:8] == b"ftyp" and b"moov" not in _boxes(path):
-        return (
-            "is cut short or damaged: its index (moov) is missing, so no frame can be found. Copy or record it again."
-        )
+        return "is cut short or damaged: its index (moov) is missing, so no frame can be found. Copy or event it again."
     if _is_sound(ends):
         return "holds only sound, no pictures."
     return _what_it_holds(ends) or (

@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from vidrnn.errors import VidrnnError
-from vidrnn.events import LeftOut, Note, Record
+from vidrnn.events import LeftOut, Note, RunEvent
 from vidrnn.events import Progress as Step
 
 _SHOWN_FAILURES = 5
@@ -77,27 +77,27 @@ class View:
         if text:
             Console(stderr=True, highlight=False).print(escape(text), style="yellow", soft_wrap=True)
 
-    def outcome(self, journey: Generator[Record, None, Result]) -> Result:
+    def outcome(self, journey: Generator[RunEvent, None, Result]) -> Result:
         """Show the notes and the progress on the way, and give what the journey ends with; the bar is gone then."""
         while True:
             try:
-                record = next(journey)
+                event = next(journey)
             except StopIteration as end:
                 self._bars.stop()
                 found: Result = end.value
                 return found
-            if isinstance(record, Note):
-                self.note(record)
-            elif isinstance(record, LeftOut):
-                self.left_out(record)
-            elif isinstance(record, Step):
-                self.step(record.stage, record.done, record.total)
+            if isinstance(event, Note):
+                self.note(event)
+            elif isinstance(event, LeftOut):
+                self.left_out(event)
+            elif isinstance(event, Step):
+                self.step(event.stage, event.done, event.total)
 
-    def left_out(self, record: LeftOut, where: str = "") -> None:
+    def left_out(self, event: LeftOut, where: str = "") -> None:
         """How many films were left out, and the first few reasons."""
-        count = len(record.failures)
+        count = len(event.failures)
         self.console.print(f"{count} film{'s' * (count > 1)} left out{where}", style="yellow")
-        for failure in record.failures[:_SHOWN_FAILURES]:
+        for failure in event.failures[:_SHOWN_FAILURES]:
             line = f"  {escape(failure.path.name)}: {escape(failure.reason)}"
             self.console.print(line, style="yellow", soft_wrap=True)
 

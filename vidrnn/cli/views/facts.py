@@ -13,7 +13,7 @@ from rich.table import Table
 
 from vidrnn.cli.views.base import View
 from vidrnn.cli.views.gallery import clock
-from vidrnn.events import Record
+from vidrnn.events import RunEvent
 from vidrnn.values import FilmFacts
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def show_film(facts: FilmFacts, *, as_json: bool) -> None:
 class ExportView(View):
     """Shows how a portable file came to be, and what it is worth."""
 
-    def follow(self, journey: Generator[Record, None, Portable]) -> Portable:
+    def follow(self, journey: Generator[RunEvent, None, Portable]) -> Portable:
         """Show the records on the way, then what was made."""
         found = self.outcome(journey)
         self.console.print(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.events import Foretold, MethodScores, StepNumbers
+from vidrnn.events import ForecastScores, MethodScores, StepNumbers
 
 if TYPE_CHECKING:
     from vidrnn.evaluate.anomaly_metrics import DetectionReport
@@ -39,7 +39,7 @@ def show_watched(row: dict[str, Any], console: Console) -> None:
         console.print(f" {times}  {segment['label']}  {segment['probability']:.2f}")
 
 
-def show_foretold(found: Foretold, console: Console) -> None:
+def show_foretold(found: ForecastScores, console: Console) -> None:
     """The scores of a model beside those of what needs no learning, at each step ahead, and what the numbers are."""
     console.print(f"{found.part}: {found.stretches} stretches, mean over the steps ahead")
     console.print(_overall(found.rows))

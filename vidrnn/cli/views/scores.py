@@ -11,7 +11,7 @@ from rich.table import Table
 
 from vidrnn.cli.views.base import View, tell_model
 from vidrnn.cli.views.gallery import show_detection, show_foretold
-from vidrnn.events import Record
+from vidrnn.events import RunEvent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +33,8 @@ class EvaluationView(View):
         self._as_json = as_json
         tell_model(model)
 
-    def follow(self, journey: Generator[Record, None, Evaluation]) -> Evaluation:
-        """Show the records on the way, then what was found."""
+    def follow(self, journey: Generator[RunEvent, None, Evaluation]) -> Evaluation:
+        """Show the events on the way, then what was found."""
         found = self.outcome(journey)
         if self._as_json:
             print(json.dumps(found.as_json(), ensure_ascii=False))
@@ -79,8 +79,8 @@ class FramesEvaluationView(View):
         self._as_json = as_json
         tell_model(model)
 
-    def follow(self, journey: Generator[Record, None, FramesEvaluation]) -> FramesEvaluation:
-        """Show the records on the way, then what was found."""
+    def follow(self, journey: Generator[RunEvent, None, FramesEvaluation]) -> FramesEvaluation:
+        """Show the events on the way, then what was found."""
         found = self.outcome(journey)
         if self._as_json:
             print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))
@@ -116,8 +116,8 @@ class ComparisonView(View):
         super().__init__(to_stderr=as_json)
         self._as_json, self._gradients = as_json, gradients
 
-    def follow(self, journey: Generator[Record, None, Comparison]) -> Comparison:
-        """Show the records on the way, then what was found."""
+    def follow(self, journey: Generator[RunEvent, None, Comparison]) -> Comparison:
+        """Show the events on the way, then what was found."""
         found = self.outcome(journey)
         if self._as_json:
             print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))

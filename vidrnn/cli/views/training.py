@@ -12,87 +12,87 @@ from vidrnn.events import (
     ControlScore,
     Done,
     EpochDone,
+    Event,
     ForecasterDone,
-    Foretold,
+    ForecastScores,
     FrameEpoch,
     LeftOut,
     Note,
-    Record,
 )
 from vidrnn.events import Progress as Step
 
 
 class TrainingView(View):
-    """Shows a training's records as they come."""
+    """Shows a training's events as they come."""
 
     _training = ""
 
-    def show(self, record: Record) -> None:
-        """One record."""
-        if isinstance(record, Note):
-            self.note(record)
-        elif isinstance(record, Step):
-            self._progress(record)
-        elif isinstance(record, LeftOut):
-            self.left_out(record, ", see left_out.csv in the run")
-        elif isinstance(record, EpochDone):
-            self._epoch(record)
-        elif isinstance(record, Controls):
-            self._controls(record)
-        elif isinstance(record, FrameEpoch):
-            self._frame_epoch(record)
-        elif isinstance(record, Foretold):
-            show_foretold(record, self.console)
-        elif isinstance(record, ForecasterDone):
-            self._forecaster_done(record)
+    def show(self, event: Event) -> None:
+        """One event."""
+        if isinstance(event, Note):
+            self.note(event)
+        elif isinstance(event, Step):
+            self._progress(event)
+        elif isinstance(event, LeftOut):
+            self.left_out(event, ", see left_out.csv in the run")
+        elif isinstance(event, EpochDone):
+            self._epoch(event)
+        elif isinstance(event, Controls):
+            self._controls(event)
+        elif isinstance(event, FrameEpoch):
+            self._frame_epoch(event)
+        elif isinstance(event, ForecastScores):
+            show_foretold(event, self.console)
+        elif isinstance(event, ForecasterDone):
+            self._forecaster_done(event)
         else:
-            self._done(record)
+            self._done(event)
 
-    def _progress(self, record: Step) -> None:
-        self.step(record.stage, record.done, record.total, f"{record.frames:,} frames" if record.frames else "")
+    def _progress(self, event: Step) -> None:
+        self.step(event.stage, event.done, event.total, f"{event.frames:,} frames" if event.frames else "")
 
-    def _epoch(self, record: EpochDone) -> None:
-        of = f"/{record.of}" if record.of else ""
-        mark = "[green]best[/green]" if record.best == record.number else f"best {record.best}"
-        if record.training not in ("model", self._training):
-            self.console.print(record.training, style="dim")
-        self._training = record.training
+    def _epoch(self, event: EpochDone) -> None:
+        of = f"/{event.of}" if event.of else ""
+        mark = "[green]best[/green]" if event.best == event.number else f"best {event.best}"
+        if event.training not in ("model", self._training):
+            self.console.print(event.training, style="dim")
+        self._training = event.training
         self.console.print(
-            f"epoch {record.number:>2}{of}  loss {record.train_loss:.3f}  val loss {record.loss:.3f} "
-            f"acc {record.accuracy:.3f} F1 {record.macro_f1:.3f}  {record.seconds:.1f} s  {mark}"
+            f"epoch {event.number:>2}{of}  loss {event.train_loss:.3f}  val loss {event.loss:.3f} "
+            f"acc {event.accuracy:.3f} F1 {event.macro_f1:.3f}  {event.seconds:.1f} s  {mark}"
         )
-        self.step("epochs", record.number, record.of)
+        self.step("epochs", event.number, event.of)
 
-    def _frame_epoch(self, record: FrameEpoch) -> None:
-        of = f"/{record.of}" if record.of else ""
-        mark = "[green]best[/green]" if record.best == record.number else f"best {record.best}"
+    def _frame_epoch(self, event: FrameEpoch) -> None:
+        of = f"/{event.of}" if event.of else ""
+        mark = "[green]best[/green]" if event.best == event.number else f"best {event.best}"
         self.console.print(
-            f"epoch {record.number:>2}{of}  loss {record.train_loss:.3f}  val MSE of a pixel {record.mse:.2e}, "
-            f"one step ahead {record.first_mse:.2e}  {record.seconds:.1f} s  {mark}"
+            f"epoch {event.number:>2}{of}  loss {event.train_loss:.3f}  val MSE of a pixel {event.mse:.2e}, "
+            f"one step ahead {event.first_mse:.2e}  {event.seconds:.1f} s  {mark}"
         )
-        self.step("epochs", record.number, record.of)
+        self.step("epochs", event.number, event.of)
 
-    def _forecaster_done(self, record: ForecasterDone) -> None:
-        if record.stopped:
+    def _forecaster_done(self, event: ForecasterDone) -> None:
+        if event.stopped:
             self.console.print("Stopped; the best model so far is kept.")
-        last = f"model: {escape(str(record.model))}     next: vidrnn predict FILM     {record.seconds:.0f} s in all"
+        last = f"model: {escape(str(event.model))}     next: vidrnn predict FILM     {event.seconds:.0f} s in all"
         self.console.print(last, style="bold", soft_wrap=True)
 
-    def _controls(self, record: Controls) -> None:
-        self.console.print(controls_table(record.rows))
-        if record.remark:
-            self.console.print(record.remark, style="dim")
-        self.console.print(record.sentence, style="bold")
+    def _controls(self, event: Controls) -> None:
+        self.console.print(controls_table(event.rows))
+        if event.remark:
+            self.console.print(event.remark, style="dim")
+        self.console.print(event.sentence, style="bold")
 
-    def _done(self, record: Done) -> None:
-        if record.confused:
-            self.console.print(f"Most confused: {escape(record.confused)}.")
-        stopped = "Stopped; the best model so far is kept. " if record.stopped else ""
+    def _done(self, event: Done) -> None:
+        if event.confused:
+            self.console.print(f"Most confused: {escape(event.confused)}.")
+        stopped = "Stopped; the best model so far is kept. " if event.stopped else ""
         self.console.print(
-            f"{stopped}{record.part}: accuracy {record.accuracy:.3f}, macro-F1 {record.macro_f1:.3f}, "
-            f"calibration error {record.ece:.3f}; {record.seconds:.0f} s in all"
+            f"{stopped}{event.part}: accuracy {event.accuracy:.3f}, macro-F1 {event.macro_f1:.3f}, "
+            f"calibration error {event.ece:.3f}; {event.seconds:.0f} s in all"
         )
-        last = f"model: {escape(str(record.model))}     next: vidrnn predict FILM"
+        last = f"model: {escape(str(event.model))}     next: vidrnn predict FILM"
         self.console.print(last, style="bold", soft_wrap=True)
 
 

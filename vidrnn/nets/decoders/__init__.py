@@ -1,3 +1,7 @@
-"""Tasks, by the name that `--task` takes."""
+"""Decoders of the next picture, by the name that the user gives."""
 
-TASKS = {"classify": "vidrnn.nets.decoders.classify:Classify"}
+DECODERS = {
+    "direct": "vidrnn.nets.decoders.direct:DirectDecoder",
+    "flow": "vidrnn.nets.decoders.flow:FlowDecoder",
+    "kernel": "vidrnn.nets.decoders.kernel:KernelDecoder",
+}

@@ -1,4 +1,4 @@
-"""Encoders, by the name that `--encoder` takes; `auto` is not one of them, but training's choice between two."""
+"""Encoders, by the name that `--encoder` takes. `auto` is no encoder: with it, training chooses between two."""
 
 _TORCHVISION = "vidrnn.nets.encoders.pretrained:TorchvisionEncoder"
 
@@ -17,8 +17,8 @@ ENCODERS = {
     "convnext_tiny": _TORCHVISION,
 }
 
-LEARNT_HERE = ("small", "tiny")
-"""Those that know nothing of the world, and are trained on the films at hand."""
+TRAINED_FROM_SCRATCH = ("small", "tiny")
+"""Encoders without pretrained weights. They learn from the films of the user."""
 
 PICTURE_ENCODERS = {"pyramid": "vidrnn.nets.encoders.pyramid:Pyramid"}
-"""What heads that keep the picture read by, for the prediction of frames."""
+"""Encoders that give feature maps, for next-frame prediction."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Self
 
@@ -11,29 +12,30 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
 _CHANGE_DEVIATION = 0.1
-"""Between neighbouring frames pixels in [0, 1] change by about this much where something moves."""
+"""The typical change of a moving pixel between neighbouring frames, for pixels in [0, 1]."""
 _LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in what an eye calls bright: ITU-R BT.601."""
+"""The shares of red, green and blue in the brightness: ITU-R BT.601."""
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """Frames (batch, time, height, width, 3) uint8 RGB -> features (batch, time, width) float.
 
-    Each frame by itself, or beside it what changed since the frame before, if `differences`. Normalisation of pixels is
-    done here, so that training, streaming and an exported file cannot differ in it. A member gives `pictures`; the rest
-    is the same for all.
+    The encoder sees each frame by itself. With `differences` it also sees the change since the frame before. It
+    normalises the pixels itself, so that training, streaming and an exported file use the same normalisation. A member
+    gives `network` and `encode_pictures`.
     """
 
     width: int
-    """Numbers per frame."""
+    """Features per frame."""
     grey: bool = False
-    """Whether it sees brightness only."""
+    """Whether the encoder sees brightness only."""
     differences: bool = False
-    """Whether it sees the change since the frame before as further channels."""
+    """Whether the encoder sees the change since the frame before, as further channels."""
     network: nn.Module
-    """Convolutions and their normalisation: the costly part."""
+    """The convolutions and their normalisation. They take most of the time."""
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        """Store the mean and the deviation of pixels in [0, 1], one number per colour channel."""
         super().__init__()
         self.mean: Tensor
         self.deviation: Tensor
@@ -42,35 +44,39 @@ class Encoder(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Of the pictures that the network sees."""
+        """The number of channels of the input of `network`."""
         return (1 if self.grey else 3) * (2 if self.differences else 1)
 
     def forward(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
-        """Read frames.
+        """Encode frames.
 
         Args:
             frames: (batch, time, height, width, 3) uint8.
-            before: (batch, height, width, 3) uint8, the frame before the first, where `differences` are seen; None if
-                there is none, and then nothing changed at the first.
+            before: (batch, height, width, 3) uint8, the frame before the first one. It matters with `differences` only.
+                None means that there is none; then the change of the first frame is 0.
 
         Returns:
             features (batch, time, width).
         """
         batch, time = frames.shape[:2]
-        features = self.pictures(self.seen(frames, before).flatten(0, 1))
+        features = self.encode_pictures(self.network_input(frames, before).flatten(0, 1))
         return features.reshape(batch, time, self.width)
 
-    def seen(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
-        """What the network sees of frames, normalised: (batch, time, channels, height, width); arguments as above."""
+    def network_input(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
+        """The input of `network`, (batch, time, channels, height, width); arguments as in `forward`."""
         pixels = self._pixels(frames)
         first = pixels[:, :1] if before is None else self._pixels(before.unsqueeze(1))
         return self.normalised(pixels, torch.cat([first, pixels[:, :-1]], 1))
 
     def normalised(self, pixels: Tensor, before: Tensor) -> Tensor:
-        """Pixels (..., 3 or 1, height, width) in [0, 1] as the network sees them.
+        """Normalised pixels, and with `differences` the change after them, as further channels.
 
-        Beside them stands the change since `before`, of the same shape, if `differences` are seen. An encoder of
-        colours sees brightness in all three of them.
+        Args:
+            pixels: (..., 3 or 1, height, width) in [0, 1]. An encoder of colours copies a single channel three times.
+            before: the pixels of the frame before, shaped as `pixels`.
+
+        Returns:
+            (..., channels, height, width).
         """
         if not self.grey:
             pixels, before = (one.expand(*one.shape[:-3], 3, *one.shape[-2:]) for one in (pixels, before))
@@ -83,20 +89,20 @@ class Encoder(nn.Module):
         """(batch, time, height, width, 3) uint8 -> (batch, time, 3 or 1, height, width) in [0, 1]."""
         if self.grey:
             return luma(frames).unsqueeze(2)
-        return frames.permute(0, 1, 4, 2, 3).float() / 255  # in memory still channels_last
+        return frames.permute(0, 1, 4, 2, 3).float() / 255  # a view: the memory stays channels_last
 
     def folded(self) -> Self:
-        """A copy for reading only, twice as fast: batch normalisation is folded into the convolutions."""
+        """A copy for inference, twice as fast: batch normalisation is folded into the convolutions."""
         reader = copy.deepcopy(self).eval().requires_grad_(False)
         reader.network = fuse(reader.network).to(memory_format=torch.channels_last)
         return reader
 
-    def pictures(self, pictures: Tensor) -> Tensor:
-        """Normalised pictures (count, channels, height, width) -> (count, width)."""
-        raise TypeError(f"{type(self).__name__} must say how it reads pictures")
+    @abstractmethod
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
+        """The features (count, width) of normalised pictures (count, channels, height, width)."""
 
 
 def luma(frames: Tensor) -> Tensor:
-    """The brightness of frames (..., 3) uint8, in [0, 1]."""
+    """The brightness (...) in [0, 1] of frames (..., 3) uint8 RGB."""
     red, green, blue = frames.unbind(-1)
     return red * (_LUMA[0] / 255) + green * (_LUMA[1] / 255) + blue * (_LUMA[2] / 255)

@@ -1,4 +1,4 @@
-"""Small networks to be trained on the films at hand: mouths, microscopes, drawings, conveyor belts."""
+"""Small networks that learn from the films of the user, such as mouths, microscopes, drawings or conveyor belts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.values import Size
@@ -15,16 +16,16 @@ _WIDTH = 128
 
 
 class SmallEncoder(Encoder):
-    """Four strided convolutions, then a 4 x 4 grid of means, so that *where* something is reaches the head.
+    """Four strided convolutions, then a 4 x 4 grid of means, so that the head gets positions too.
 
-    0.45 M parameters whatever the size; 33 million multiplications at 112 x 112.
+    It has 0.45 million parameters for any picture size, and takes 33 million multiplications at 112 x 112.
     """
 
     width = _WIDTH
     convolutions: tuple[int, ...] = (32, 64, 96, 128)
-    """Channels of each."""
+    """Output channels of each convolution."""
     normalisation: Callable[[int], nn.Module] = nn.LayerNorm
-    """Of the features."""
+    """The last layer, which normalises the features."""
 
     def __init__(self, size: Size, *, grey: bool = False, differences: bool = False) -> None:
         colours = 1 if grey else 3
@@ -43,8 +44,8 @@ class SmallEncoder(Encoder):
         self.register_buffer("columns", _shares(width, _GRID), persistent=False)
         self.projection = nn.Sequential(nn.Linear(incoming * _GRID * _GRID, _WIDTH), self.normalisation(_WIDTH))
 
-    def pictures(self, pictures: Tensor) -> Tensor:
-        """As the contract says."""
+    @override
+    def encode_pictures(self, pictures: Tensor) -> Tensor:
         maps = self.network(pictures)
         grid = torch.einsum("nchw,gh,kw->ncgk", maps, self.rows.to(maps.dtype), self.columns.to(maps.dtype))
         features: Tensor = self.projection(grid.flatten(1))
@@ -52,9 +53,10 @@ class SmallEncoder(Encoder):
 
 
 class TinyEncoder(SmallEncoder):
-    """Half the channels: learns three times as fast, for pictures in which little is to be seen, such as a mouth.
+    """Half the channels of `SmallEncoder`. It trains three times as fast, for simple pictures such as a mouth.
 
-    Before one camera most of a frame is the same in all films; batch normalisation takes that out of the features.
+    With a fixed camera most of a frame is the same in all films. Batch normalisation removes that part from the
+    features.
     """
 
     convolutions = (16, 32, 48, 64)
@@ -62,9 +64,10 @@ class TinyEncoder(SmallEncoder):
 
 
 def _shares(length: int, cells: int) -> Tensor:
-    """(cells, length): each row averages the stretch of `length` that its cell covers, edges by their share.
+    """(cells, length): each row is the mean over the part of `length` that its cell covers.
 
-    As matrices, since pooling to a grid that does not divide the length has no portable form.
+    A pixel on the border of two cells counts in both, by its share. Adaptive pooling to a grid that does not divide the
+    length cannot be exported, so this is a matrix.
     """
     edges = torch.linspace(0, length, cells + 1)
     starts, ends = edges[:-1, None], edges[1:, None]

@@ -8,9 +8,10 @@ HEADS = {
     "mingru": "vidrnn.nets.heads.mingru:MinGruHead",
     "rglru": "vidrnn.nets.heads.rglru:RgLruHead",
 }
+"""Heads on feature vectors."""
 
 PICTURE_HEADS = {
     "convgru": "vidrnn.nets.heads.convgru:ConvGruHead",
     "convlstm": "vidrnn.nets.heads.convlstm:ConvLstmHead",
 }
-"""Heads that keep the picture, for the prediction of frames."""
+"""Heads on feature maps, for next-frame prediction."""

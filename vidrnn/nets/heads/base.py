@@ -1,27 +1,30 @@
-"""The contract of a head, what the classical cells of torch.nn share, and what the heads made of blocks share."""
+"""The contracts of heads, and the code that heads of one kind share."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from typing_extensions import override
 
 from vidrnn.config import HeadConfig
 from vidrnn.nets.blocks import Block, Cell
 from vidrnn.nets.state import State, join, part_of
 
-USUAL_MEMORY_FRAMES = 30
-"""How far back gates remember at the start if nothing is said: they keep 29/30 of the state at each frame.
+DEFAULT_MEMORY_FRAMES = 30
+"""The memory of gates before training, if the user names none: they keep 29/30 of the state at each frame.
 
-Found so that in every gated head the gradient of the last of 100 steps is still felt at the first: by factors of 0.934
-to 1.03 from step to step, where a memory of 20 leaves 0.92 and the usual forget bias of 1, a memory of 4, 0.7.
+Measured over 100 steps: with a memory of 30 frames, the gradient changes by a factor of 0.934 to 1.03 from step to step
+in every gated head, so it still reaches the first step. With 20 frames the factor is 0.92. With the common forget bias
+of 1, which is a memory of 4 frames, it is 0.7.
 """
 
 
-class Head(nn.Module):
+class Head(nn.Module, ABC):
     """Recurrent head: features (batch, time, width) -> sequence (batch, time, size).
 
     Law: cut the time axis anywhere, hand the state on, and nothing changes. Steps that the mask hides change nothing.
@@ -30,28 +33,31 @@ class Head(nn.Module):
     size: int
     """Numbers per step of the sequence."""
     streams: bool = True
-    """False if it must see the whole clip."""
+    """False if the head must see the whole clip."""
 
+    @abstractmethod
     def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """Read on from `state`; None is a fresh start.
+        """Read on from `state`.
 
         Args:
             features: (batch, time, width) float.
-            state: what the same head returned for the frames before.
+            state: the state that the same head returned for the frames before; None is a fresh start.
             mask: (batch, time) bool, True for real steps, which come before the padding; None if all are real.
 
         Returns:
             the sequence (batch, time, size), and the state after the last real step.
+
+        Raises:
+            ValueError: the head must see the whole clip, and `state` is not empty.
         """
-        raise TypeError(f"{type(self).__name__} must say how it reads features")
 
 
 class Inlet(nn.Module):
-    """Features made fit for a head: each frame's normalised, projected to the head's size and rectified.
+    """The first layers of a head: normalisation of each frame's features, projection to the head's size, ReLU.
 
-    In training the same features are dropped at every step of a clip, so that a head cannot find in one frame what it
-    was denied in another: Gal and Ghahramani, "A theoretically grounded application of dropout in recurrent neural
-    networks", NeurIPS 2016.
+    In training, dropout removes the same features at every step of a clip. Otherwise a head would find in one frame the
+    feature that is missing in another: Gal and Ghahramani, "A theoretically grounded application of dropout in
+    recurrent neural networks", NeurIPS 2016.
     """
 
     def __init__(self, width: int, size: int, dropout: float) -> None:
@@ -61,7 +67,7 @@ class Inlet(nn.Module):
         self.dropout = dropout
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, time, width) -> (batch, time, size)."""
+        """Features (batch, time, width) -> (batch, time, size)."""
         normal = self.norm(features.to(self.norm.weight.dtype))
         if self.training:
             normal = normal * nn.functional.dropout(torch.ones_like(normal[:, :1]), self.dropout)
@@ -70,11 +76,13 @@ class Inlet(nn.Module):
 
 
 class CellHead(Head):
-    """A head made of one of torch.nn's recurrent layers; members say which, and how its gates begin."""
+    """A head of one recurrent layer of torch.nn. A member names the layer and sets the biases of its gates."""
 
     cell: Callable[..., nn.RNNBase]
     gates: int
+    """Gates per unit, in torch's order of weights."""
     state_names: tuple[str, ...] = ("hidden",)
+    """Names of the tensors of the state, in torch's order."""
 
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
@@ -95,7 +103,7 @@ class CellHead(Head):
         self._initialise(config)
 
     def _initialise(self, config: HeadConfig) -> None:
-        """Orthogonal recurrent matrices gate by gate, Xavier input matrices, biases from the memory asked for."""
+        """Set recurrent matrices orthogonal gate by gate, input matrices by Xavier, and biases by the memory."""
         for name, weight in self.layer.named_parameters():
             if name.startswith("weight_hh"):
                 for gate in weight.chunk(self.gates):
@@ -109,12 +117,12 @@ class CellHead(Head):
                     self.set_memory(weight.chunk(self.gates), config.memory_frames)
 
     def set_memory(self, biases: tuple[Tensor, ...], memory_frames: int | None) -> None:
-        """Set the gates' first biases, one (size,) tensor per gate; a cell without gates leaves them at 0."""
+        """Set the biases of the gates, one (size,) tensor per gate, before training. Without gates they stay 0."""
 
+    @override
     def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """As the contract says. A bidirectional head takes no state, since it must see the whole clip."""
         if state and not self.streams:
-            raise ValueError("a bidirectional head sees whole clips only, it takes no state")
+            raise ValueError("a bidirectional head reads whole clips only; it takes no state")
         inputs, hidden = self.inlet(features), self._unpack(state)
         if mask is None or bool(mask.all()):
             sequence, hidden = self.layer(inputs, hidden)
@@ -130,7 +138,7 @@ class CellHead(Head):
         return padded, hidden
 
     def _unpack(self, state: State | None) -> object:
-        """The state as torch wants it: (layers, batch, size), a pair of them for two names."""
+        """The state in torch's form: (layers, batch, size), or a tuple of them if the state has several names."""
         if not state:
             return None
         parts = tuple(state[name].transpose(0, 1).contiguous() for name in self.state_names)
@@ -144,7 +152,7 @@ class CellHead(Head):
 
 
 def _where_read(mask: Tensor, after: State, before: State | None) -> State:
-    """The state after a chunk, but the one before it for clips of which the chunk holds only padding."""
+    """The state after a chunk; a clip without a real step in the chunk gets its state before the chunk."""
     read = mask[:, :1, None]
     return {
         name: torch.where(read, tensor, before[name] if before else torch.zeros_like(tensor))
@@ -153,9 +161,9 @@ def _where_read(mask: Tensor, after: State, before: State | None) -> State:
 
 
 class BlockHead(Head):
-    """A head made of residual blocks around a gated linear recurrence; members say which.
+    """A head of residual blocks around a gated linear recurrence. A member names the recurrence.
 
-    Dropout acts on what enters the first block and on what leaves the last one, as in the other heads.
+    Dropout acts before the first block and after the last one, as in the other heads.
     """
 
     cell: Callable[[int], Cell]
@@ -173,14 +181,14 @@ class BlockHead(Head):
             if isinstance(module, Cell):
                 self.set_memory(module, config.memory_frames)
 
+    @abstractmethod
     def set_memory(self, cell: Cell, memory_frames: int | None) -> None:
-        """Set the biases of a cell's gates."""
-        raise TypeError(f"{type(self).__name__} must say how its gates begin")
+        """Set the biases of a cell's gates before training."""
 
+    @override
     def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """As the contract says. A bidirectional head takes no state, since it must see the whole clip."""
         if state and not self.streams:
-            raise ValueError("a bidirectional head sees whole clips only, it takes no state")
+            raise ValueError("a bidirectional head reads whole clips only; it takes no state")
         lengths = None if mask is None else mask.sum(1)
         steps = self.inlet(features).transpose(0, 1).contiguous()
         states = {}
@@ -189,47 +197,60 @@ class BlockHead(Head):
         return self.outlet(steps.transpose(0, 1)), join(**states) if self.streams else {}
 
 
-def units_memory(count: int, memory_frames: int | None) -> Tensor:
-    """(count,) how many frames each unit should remember at the start.
+def memory_of_units(count: int, memory_frames: int | None) -> Tensor:
+    """(count,): the memory of each unit before training, in frames.
 
-    Without a stated memory the same for all. With one, between 2 and that many: the chrono initialisation of Tallec and
-    Ollivier, "Can recurrent neural networks warp time?", ICLR 2018. A gate that keeps 1 - 1/memory at each frame has
-    the bias log(memory - 1).
+    Without `memory_frames` all units have the default. With it, each unit has its own, from 2 to `memory_frames`:
+    the chrono initialisation of Tallec and Ollivier, "Can recurrent neural networks warp time?", ICLR 2018. A gate that
+    keeps 1 - 1/memory of the state at each frame has the bias log(memory - 1).
     """
     if memory_frames is None:
-        return torch.full((count,), float(USUAL_MEMORY_FRAMES))
+        return torch.full((count,), float(DEFAULT_MEMORY_FRAMES))
     return torch.empty(count).uniform_(2.0, memory_frames)
 
 
 _PICTURE_MEMORY_FRAMES = 4
-"""What keeps the picture has to follow what moves through it: it begins with a shorter memory than a vector's."""
+"""The memory of a convolutional cell before training. It is shorter, because the cell must follow moving content."""
 
 
 def gate_bias() -> float:
-    """The first bias of a gate that keeps a map's memory."""
+    """The bias, before training, of a gate that keeps the state of a convolutional cell."""
     return math.log(_PICTURE_MEMORY_FRAMES - 1)
 
 
-class PictureCell(nn.Module):
-    """One time step on maps. What enters does not depend on the state, so that all frames' is convolved at once."""
+class PictureCell(nn.Module, ABC):
+    """One time step of a convolutional recurrent layer.
+
+    The convolution of the input does not depend on the state, so one call handles the frames of all steps.
+    """
 
     gates: int
+    """Gates per unit."""
     state_names: tuple[str, ...]
+    """Names of the tensors of the state, each (batch, size, rows, columns)."""
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()
         self.size = size
-        self.entering = nn.Conv2d(width, self.gates * size, 3, padding=1)
-        assert self.entering.bias is not None
-        nn.init.zeros_(self.entering.bias)
+        self.input_conv = nn.Conv2d(width, self.gates * size, 3, padding=1)
+        assert self.input_conv.bias is not None
+        nn.init.zeros_(self.input_conv.bias)
 
-    def step(self, entering: Tensor, state: State) -> tuple[Tensor, State]:
-        """What enters (batch, gates * size, rows, columns) -> (batch, size, rows, columns), and the state after it."""
-        raise TypeError(f"{type(self).__name__} must say how it steps")
+    @abstractmethod
+    def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Take one step.
+
+        Args:
+            inputs: (batch, gates * size, rows, columns), the output of `input_conv` for this step.
+            state: the state before this step.
+
+        Returns:
+            the output (batch, size, rows, columns), and the state after this step.
+        """
 
 
 class PictureHead(nn.Module):
-    """Recurrent head that keeps the picture: (batch, time, width, height, width) -> (batch, time, size, ...).
+    """Recurrent head on feature maps: (batch, time, width, rows, columns) -> (batch, time, size, rows, columns).
 
     Law: cut the time axis anywhere, hand the state on, and nothing changes.
     """
@@ -243,11 +264,11 @@ class PictureHead(nn.Module):
         self.layers = nn.ModuleList(self.cell(entering, config.size) for entering in widths)
 
     def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Read on from `state`, None for a fresh start.
+        """Read on from `state`.
 
         Args:
             features: (batch, time, width, rows, columns) float.
-            state: what the same head returned for the frames before.
+            state: the state that the same head returned for the frames before; None is a fresh start.
 
         Returns:
             the sequence (batch, time, size, rows, columns), and the state after the last step.
@@ -255,18 +276,18 @@ class PictureHead(nn.Module):
         states = {}
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, PictureCell)
-            features, states[f"layer{number}"] = _along(layer, features, part_of(state, f"layer{number}"))
+            features, states[f"layer{number}"] = _run(layer, features, part_of(state, f"layer{number}"))
         return features, join(**states)
 
 
-def _along(cell: PictureCell, features: Tensor, state: State | None) -> tuple[Tensor, State]:
-    """A cell at each step in turn."""
+def _run(cell: PictureCell, features: Tensor, state: State | None) -> tuple[Tensor, State]:
+    """The outputs (batch, time, size, rows, columns) of a cell for all steps, and its state after the last step."""
     batch, time, _, rows, columns = features.shape
     if state is None:
         state = {name: features.new_zeros(batch, cell.size, rows, columns) for name in cell.state_names}
-    entering = cell.entering(features.flatten(0, 1)).unflatten(0, (batch, time))
+    inputs = cell.input_conv(features.flatten(0, 1)).unflatten(0, (batch, time))
     steps = []
-    for now in entering.unbind(1):
+    for now in inputs.unbind(1):
         step, state = cell.step(now, state)
         steps.append(step)
     return torch.stack(steps, 1), state

@@ -1,8 +1,9 @@
-"""No recurrence: the control that shows what the frames alone tell, whatever their order."""
+"""No recurrence: the control that shows the score of the frames alone, without their order."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from vidrnn.config import HeadConfig
 from vidrnn.nets.heads.base import Head, Inlet
@@ -10,7 +11,7 @@ from vidrnn.nets.state import State
 
 
 class NoHead(Head):
-    """Each step by itself through two layers of `size` units; the state is empty."""
+    """Two layers of `size` units for each step by itself; the state is empty."""
 
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
@@ -19,6 +20,6 @@ class NoHead(Head):
         self.inlet = Inlet(width, config.size, dropout)
         self.layer = nn.Sequential(nn.Linear(config.size, config.size), nn.ReLU(), nn.Dropout(dropout))
 
+    @override
     def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """As the contract says."""
         return self.layer(self.inlet(features)), {}

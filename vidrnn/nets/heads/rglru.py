@@ -1,44 +1,47 @@
 """RG-LRU, the real-gated linear recurrent unit.
 
 De et al., "Griffin: mixing gated linear recurrences with local attention for efficient language models", 2024; over
-the frames of video: Patraucean et al., "TRecViT: a recurrent video transformer", 2024. Here every gate sees all units,
-where Griffin's see those of their own group.
+the frames of video: Patraucean et al., "TRecViT: a recurrent video transformer", 2024. Here each gate depends on all
+units. In Griffin it depends on the units of its own group.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from vidrnn.nets.blocks import Cell
-from vidrnn.nets.heads.base import BlockHead, units_memory
+from vidrnn.nets.heads.base import BlockHead, memory_of_units
 
 _SHARPNESS = 8.0
-"""Griffin's c: with its gate wide open a unit forgets this many times as fast as with a gate at 1/c."""
+"""Griffin's c: the log of the decay with a fully open gate is this many times the log with a gate at 1/c."""
 _LEAST = 1e-8
-"""Under the root of what may enter, so that its slope stays finite where all is kept."""
+"""The smallest value under the square root, so that its slope stays finite if the gate keeps the whole state."""
 
 
 class RgLru(Cell):
     """With r and i sigmoids of the input x: a = decay ** (c r), h = a h + sqrt(1 - a^2) i x.
 
-    The root makes the state's variance what the input's is, however long it remembers. Beside it a branch
-    gelu(U x) opens or shuts each unit for the block.
+    The square root gives the state the variance of the input, for any length of memory. A second branch gelu(U x) gates
+    each unit of the output.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
-        self.remembered = nn.Linear(size, size)
-        self.beside = nn.Linear(size, size)
+        self.linear_branch = nn.Linear(size, size)
+        self.gate_branch = nn.Linear(size, size)
         self.recurrence_and_input = nn.Linear(size, 2 * size)
         self.rate = nn.Parameter(torch.empty(size))
         """softplus(rate) = -log(decay)"""
 
-    def enter(self, normal: Tensor) -> Tensor:
-        """The branch that is remembered."""
-        remembered: Tensor = self.remembered(normal)
-        return remembered
+    @override
+    def conv_input(self, normal: Tensor) -> Tensor:
+        """The linear branch, which goes through the recurrence."""
+        branch: Tensor = self.linear_branch(normal)
+        return branch
 
+    @override
     def gates(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """a, and sqrt(1 - a^2) i x."""
         both = self.recurrence_and_input(inputs)
@@ -47,19 +50,21 @@ class RgLru(Cell):
         scale = (-torch.expm1(2 * log_keep)).clamp(min=_LEAST).sqrt()
         return log_keep.exp(), scale * open_to_input * inputs
 
-    def leave(self, hidden: Tensor, normal: Tensor) -> Tensor:
-        """The state, as far as the other branch lets it."""
-        return hidden * nn.functional.gelu(self.beside(normal))
+    @override
+    def output(self, hidden: Tensor, normal: Tensor) -> Tensor:
+        """The state, multiplied by the gate branch."""
+        return hidden * nn.functional.gelu(self.gate_branch(normal))
 
 
 class RgLruHead(BlockHead):
-    """Two blocks around an RG-LRU, unless told otherwise."""
+    """Blocks around an RG-LRU; two blocks by default."""
 
     cell = RgLru
 
+    @override
     def set_memory(self, cell: Cell, memory_frames: int | None) -> None:
-        """A gate that is half open keeps all but 1/memory: decay ** (c / 2) = 1 - 1/memory."""
+        """Set the decay so that a half-open gate keeps 1 - 1/memory: decay ** (c / 2) = 1 - 1/memory."""
         assert isinstance(cell, RgLru)
         nn.init.zeros_(cell.recurrence_and_input.bias)
-        rate = -(-1 / units_memory(cell.size, memory_frames)).log1p() * 2 / _SHARPNESS
+        rate = -(-1 / memory_of_units(cell.size, memory_frames)).log1p() * 2 / _SHARPNESS
         cell.rate.data = rate.expm1().log()

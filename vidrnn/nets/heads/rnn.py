@@ -6,7 +6,7 @@ from vidrnn.nets.heads.base import CellHead
 
 
 class RnnHead(CellHead):
-    """torch.nn.RNN; with orthogonal recurrent weights it neither explodes nor forgets at once."""
+    """torch.nn.RNN. Its recurrent weights are orthogonal before training, so the state keeps its size."""
 
     cell = nn.RNN
     gates = 1

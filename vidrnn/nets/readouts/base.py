@@ -1,30 +1,32 @@
-"""The contract of a readout: a sequence becomes one vector, and what it has summed so far can be carried on."""
+"""The contract of a readout: a sequence becomes one vector."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 from vidrnn.nets.state import State
 
 
-class Readout(nn.Module):
-    """Sequence (batch, time, size) -> one vector (batch, size) for all that was read since the fresh start.
+class Readout(nn.Module, ABC):
+    """Sequence (batch, time, size) -> one vector (batch, size) for all steps since the fresh start.
 
     Law: cut the time axis anywhere, hand the state on, and nothing changes. Steps that the mask hides change nothing.
     """
 
+    @abstractmethod
     def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """Read on from `state`; None is a fresh start.
+        """Read on from `state`.
 
         Args:
             sequence: (batch, time, size) float.
-            state: what the same readout returned for the steps before.
+            state: the state that the same readout returned for the steps before; None is a fresh start.
             mask: (batch, time) bool, True for real steps, which come before the padding; None if all are real.
 
         Returns:
             the vector (batch, size), and the state after the last real step.
         """
-        raise TypeError(f"{type(self).__name__} must say how it reads a sequence")
 
 
 def real_steps(sequence: Tensor, mask: Tensor | None) -> Tensor:

@@ -1,22 +1,24 @@
-"""The sequence at its last real step."""
+"""The readout that takes the sequence at its last real step."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from vidrnn.nets.readouts.base import Readout
 from vidrnn.nets.state import State
 
 
 class LastReadout(Readout):
-    """What the head says when it has seen everything."""
+    """The output of the head at the last real step."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
 
+    @override
     def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """As the contract says; the state is the last vector, kept where a chunk holds only padding."""
+        """The state is the last vector. A chunk that holds only padding does not change it."""
         if mask is None:
             last = sequence[:, -1]
             return last, {"last": last}

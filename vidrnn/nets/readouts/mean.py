@@ -1,21 +1,23 @@
-"""The mean of the sequence over time."""
+"""The readout that takes the mean of the sequence over time."""
 
 from __future__ import annotations
 
 from torch import Tensor
+from typing_extensions import override
 
 from vidrnn.nets.readouts.base import Readout, real_steps
 from vidrnn.nets.state import State
 
 
 class MeanReadout(Readout):
-    """Every step counts the same."""
+    """The mean of all real steps."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
 
+    @override
     def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
-        """As the contract says; the state is a sum and a count."""
+        """The state is the sum of the steps and their count."""
         real = real_steps(sequence, mask)
         total, count = (sequence * real).sum(1), real.sum(1)
         if state:

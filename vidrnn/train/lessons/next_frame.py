@@ -1,256 +1,370 @@
-"""The journey from films without labels to a model of their next frames: read, split, choose how to paint, fit,
-calibrate what is unusual, set the baselines beside it, keep.
-"""
+"""How models of the next frames are taught: videos without labels, a curriculum of growing horizons, baselines."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Generator, Sequence
-from dataclasses import asdict, replace
-from threading import Event
+from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import override
 
-import vidrnn
-from vidrnn.config import CalibrationConfig, EncoderConfig, ForecastConfig, ModelHeader, ModelSpec, RunConfig
+from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache, Rendering
-from vidrnn.data.dataset import Material, gather
+from vidrnn.data.dataset import Dataset
 from vidrnn.data.films import counted
 from vidrnn.data.splits import Split, split_films
-from vidrnn.errors import DataError, ExportError, RunError, UsageError
-from vidrnn.evaluate.forecast_scores import appraise
-from vidrnn.events import ForecasterDone, Foretold, FrameEpoch, LeftOut, Note, Progress, Record
-from vidrnn.export.frames_export import keep_and_tell
-from vidrnn.model.card import forecaster_card
-from vidrnn.model.checkpoint import Loaded, TrainingState, load_forecaster, load_training, save_model, save_training
-from vidrnn.model.header import PORTABLE_NAME
+from vidrnn.errors import DataError, UsageError
+from vidrnn.evaluate.forecast_scores import score_forecasts
+from vidrnn.events import EpochDone, LeftOut, Note, Progress, RunEvent
+from vidrnn.model.checkpoint import LoadedModel
+from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.weights import give_weights
-from vidrnn.nets.classifier import count_parameters, seed_everything
-from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
-from vidrnn.nets.frame_predictor import Forecaster, build_forecaster
+from vidrnn.nets.classifier import seed_everything
+from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
+from vidrnn.nets.frame_predictor import FramePredictor
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
-from vidrnn.runtimes.torch import TorchFrames
-from vidrnn.tasks.next_frame import Watcher
-from vidrnn.timeline.anomaly import block_map, usual_of
+from vidrnn.nets.network import build_network
+from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+from vidrnn.registry import load_member
+from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.tasks.next_frame import FrameJudge
+from vidrnn.timeline.anomaly import block_map, calibrate
+from vidrnn.timeline.segments import ANOMALY, NORMAL
+from vidrnn.train.controls import Outcome
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
-from vidrnn.train.learner import Clock
-from vidrnn.train.minibatches import FrameDraw, Minibatch
-from vidrnn.train.reels import (
-    Reel,
-    Reels,
+from vidrnn.train.frame_sequences import (
+    FrameSequence,
+    FrameSequences,
+    choose_decoder,
     colourless,
+    default_size,
     guesses_of,
     in_time,
     mean_image,
+    median_spacing,
     mostly_black,
     one_step_error,
-    painting,
     steps_of,
-    usual_size,
-    usual_spacing,
 )
-from vidrnn.train.run import Request, Run
-from vidrnn.values import FilmFailure, Part, Pixels
+from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher
+from vidrnn.train.minibatches import FrameSampler, Minibatch
+from vidrnn.train.run import Run
+from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels
 
 _CROP = 64
-"""Pixels a side: of larger pictures, training sees parts of this size, if the model keeps the picture."""
-_HEAD, _UNITS = "convgru", 64
-"""The head, and the units of one that keeps the picture, where nothing was said."""
+"""Pixels a side: of larger pictures, training sees parts of this size, if the network keeps the picture."""
+_UNITS = 64
+"""The units of a head that keeps the picture, where nothing was said."""
 _STEPS, _EPOCH_STEPS = 400, 40
-"""Minibatches in a training where nothing was said, and in what is called an epoch here."""
+"""Minibatches in a training where nothing was said, and in an epoch."""
 _MINIBATCH = 8
 _RATE = 2e-3
-_WEIGHT_DECAY = 1e-4
 _ONE_STEP_SHARE, _GROWING_SHARE = 0.2, 0.5
 """Of training: only one step ahead is asked for; then the horizon grows to its whole length."""
 _TRUTH_SHARE = 0.5
 """Of predictions that are replaced by the truth when they are first fed back; it falls to none as the horizon grows."""
-_JUDGED, _VALIDATED = 64, 16
-"""Stretches at most: that scores are of, that an epoch is judged by."""
+_SCORED, _VALIDATED = 64, 16
+"""Stretches at most: for the scores, and to judge an epoch."""
 _CALIBRATED_FRAMES = 1500
 _FAINT = 0.1
-"""Of mostly black films: brightness below which nothing is painted."""
+"""Brightness below which predictions of mostly black videos become black."""
 _SMOOTHING_SECONDS = 0.3
+_THRESHOLD, _HYSTERESIS, _SHORTEST_SECONDS = 0.5, 0.1, 0.2
+"""Of anomalies: the score that begins a segment, how far below it the segment ends, and its least length."""
 _FIT_SHARE = 0.85
 _UNBOUNDED = 1_000_000
 _PATIENCE = 40
 
 
-class Forecasting:
-    """One request for a model of the next frames on its way."""
+class NextFrameTeacher(Teacher):
+    """Videos without labels; the decoder is chosen by what guesses their next frames best."""
 
-    def __init__(self, request: Request, stop: Event) -> None:
-        self.config = in_full(request.config)
-        self.request = replace(request, config=self.config)
-        self.stop = stop
-        self.clock = Clock(request.config.minutes)
-        self.window = self.config.context + self.config.horizon
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        torch.set_num_threads(job.request.jobs)
 
-    def go(self, run: Run) -> Generator[Record, None, None]:
-        """From films to the model folder."""
-        request, config = self.request, self.config
-        refuse_unfit(config)
-        torch.set_num_threads(request.jobs)
-        material = yield from gather(request.data, request.cache, request.jobs, rate=config.rate, labelled=False)
-        spacing = config.spacing_seconds or usual_spacing(material.scans)
-        material = yield from self._long_enough(material, spacing)
-        split, cut = split_in_time(material) if few(material) else (self._split(material), False)
-        yield Note(str(split))
-        yield from (Note(text, warning=True) for text in split.notes)
-        reels = yield from self._reels(material, split, spacing, cut)
-        spec = self._spec(reels)
-        assert spec.forecast is not None
-        yield Note(spec.forecast.chosen)
-        yield Note(described(spec))
-        run.open(request)
-        network = self._network(spec, reels)
-        fit = self._fit(network, spec, reels)
-        if request.resume:
-            yield from self._take_up(fit, material, split, run)
-        for epoch in fit.run():
-            state = fit.state()
-            save_training(run.checkpoint, replace(state, facts={**state.facts, "films": films_of(material, split)}))
-            yield self._told(epoch)
-        yield from self._kept(network, fit, spec, reels, material, split, run)
+    @classmethod
+    @override
+    def complete(cls, config: RunConfig) -> RunConfig:
+        if "size" in config.head.model_fields_set or config.head.name not in PICTURE_HEADS:
+            return config
+        return config.model_copy(update={"head": config.head.model_copy(update={"size": _UNITS})})
 
-    def _split(self, material: Material) -> Split:
-        return split_films(material.films, material.grouping, test=self.config.test, seed=self.config.seed)
+    @property
+    def window(self) -> int:
+        """Frames in a stretch: a context and a horizon."""
+        return self.job.config.context + self.job.config.horizon
 
-    def _long_enough(self, material: Material, spacing: float) -> Generator[Record, None, Material]:
-        """The films that have a context and a horizon.
+    @override
+    def refuse_unfit(self) -> None:
+        config = self.job.config
+        picture = config.head.name in PICTURE_HEADS
+        if not picture and config.head.name not in HEADS:
+            known = ", ".join([*PICTURE_HEADS, *HEADS])
+            raise UsageError(f"--head {config.head.name}: there is none of that name. There are: {known}.")
+        if picture and config.encoder not in ("auto", "pyramid"):
+            raise UsageError(
+                f"--encoder {config.encoder}: turns frames into vectors, and --head {config.head.name} keeps the "
+                "picture. Leave one of them out."
+            )
+        if picture and (config.fine_tune or config.weights not in (None, "none")):
+            raise UsageError(f"--weights, --fine-tune: are for known encoders, and --head {config.head.name} has none.")
+        if config.head.bidirectional:
+            raise UsageError("--bidirectional: a head that reads both ways would see the frame that it is to predict.")
+        if not picture and config.encoder not in ("auto", *ENCODERS):
+            raise UsageError(
+                f"--encoder {config.encoder}: there is none of that name. There are: {', '.join(ENCODERS)}."
+            )
+        if not picture and config.weights not in (None, "imagenet", "none"):
+            raise UsageError("--weights FILE: is for classes so far. Say imagenet or none.")
 
-        Raises:
-            DataError: none has.
-        """
-        steps = [steps_of(scan, spacing) for scan in material.scans]
+    @override
+    def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
+        config = self.job.config
+        spacing = self._spacing(dataset)
+        steps = [steps_of(scan, spacing) for scan in dataset.scans]
         short = tuple(
             FilmFailure(scan.facts.path, f"{counted(count, 'frame')} {spacing:g} s apart, and {self.window} are needed")
-            for scan, count in zip(material.scans, steps, strict=True)
+            for scan, count in zip(dataset.scans, steps, strict=True)
             if count < self.window
         )
         if len(short) == len(steps):
             raise DataError(
-                f"{self.request.data}: wanted films of {self.window} frames (--context {self.config.context} and "
-                f"--horizon {self.config.horizon}) {spacing:g} s apart; the longest has {max(steps)}. "
+                f"{self.job.request.data}: wanted videos of {self.window} frames (--context {config.context} and "
+                f"--horizon {config.horizon}) {spacing:g} s apart; the longest has {max(steps)}. "
                 "Say less of them, or a smaller --spacing."
             )
         if not short:
-            return material
+            return dataset
         yield LeftOut(short)
-        kept = [place for place, count in enumerate(steps) if count >= self.window]
-        grouping = replace(material.grouping, groups=tuple(material.groups[place] for place in kept))
-        films, scans = (tuple(row[place] for place in kept) for row in (material.films, material.scans))
-        return replace(material, films=films, scans=scans, grouping=grouping)  # type: ignore[arg-type]
+        places = [place for place, count in enumerate(steps) if count >= self.window]
+        return dataset.at(places)
 
-    def _reels(self, material: Material, split: Split, spacing: float, cut: bool) -> Generator[Record, None, Reels]:
-        """Every film decoded, on the grid and at the size of the model."""
-        config = self.config
-        size = config.size or usual_size(material.usual_size)
-        cache = Cache(self.request.cache, self.request.jobs)
+    @override
+    def split(self, dataset: Dataset, *, test: bool) -> Split:
+        if not _in_one_piece(dataset):
+            return split_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
+        remark = (
+            "All videos belong together, so the last fifth of each is held out for validation, and there is no test: "
+            "the scores are of videos that were trained on."
+        )
+        return Split(tuple(Part.TRAIN for _ in dataset.films), notes=(remark,))
+
+    @override
+    def student(
+        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+    ) -> Generator[RunEvent, None, Student]:
+        sequences = yield from self._decode(dataset, split)
+        spec = self._spec(sequences)
+        assert spec.forecast is not None
+        yield Note(spec.forecast.chosen)
+        yield Note(spec.describe())
+        if run:
+            run.open(self.job.request)
+        return NextFrameStudent(self.job, spec, sequences)
+
+    def _spacing(self, dataset: Dataset) -> float:
+        return self.job.config.spacing_seconds or median_spacing(dataset.scans)
+
+    def _decode(self, dataset: Dataset, split: Split) -> Generator[RunEvent, None, FrameSequences]:
+        """Every video decoded, on the grid and at the size of the model."""
+        config, request, spacing = self.job.config, self.job.request, self._spacing(dataset)
+        size = config.size or default_size(dataset.median_size)
+        cache = Cache(request.cache, request.jobs)
         grid = Rendering(spacing, size, rate=config.rate)
-        reels: list[Reel] = []
+        sequences: list[FrameSequence] = []
         frames = 0
-        for done, (made, part) in enumerate(zip(cache.frames(material.scans, grid), split.parts, strict=True), 1):
-            if isinstance(made, FilmFailure):
-                raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
-            if cut:
-                reels += in_time(made, self.window)
-            elif len(made) >= self.window:
-                reels.append(Reel(made, part))
-            frames += len(made)
-            yield Progress("decoding", done, len(material.scans), frames)
-            if self.stop.is_set():
+        for done, (decoded, part) in enumerate(zip(cache.frames(dataset.scans, grid), split.parts, strict=True), 1):
+            if isinstance(decoded, FilmFailure):
+                raise DataError(f"{decoded.path}: could be read before, and not now: {decoded.reason}")
+            if _in_one_piece(dataset):
+                sequences += in_time(decoded.array, self.window)
+            elif len(decoded.array) >= self.window:
+                sequences.append(FrameSequence(decoded.array, part))
+            frames += len(decoded.array)
+            yield Progress("decoding", done, len(dataset.scans), frames)
+            if self.job.stop.is_set():
                 raise KeyboardInterrupt
-        self._refuse_nothing_to_validate(reels)
-        grey = config.grey or all(colourless(reel.frames) for reel in reels)
-        return Reels(tuple(reels), size, spacing, grey)
+        self._refuse_without_validation(sequences)
+        grey = config.grey or all(colourless(sequence.frames) for sequence in sequences)
+        return FrameSequences(tuple(sequences), size, spacing, grey)
 
-    def _refuse_nothing_to_validate(self, reels: Sequence[Reel]) -> None:
+    def _refuse_without_validation(self, sequences: Sequence[FrameSequence]) -> None:
         """See that there is something to learn from and something to validate on.
 
         Raises:
             DataError: there is not.
         """
-        parts = {reel.part for reel in reels}
+        parts = {sequence.part for sequence in sequences}
         if not {Part.TRAIN, Part.VAL} <= parts:
-            longest = max((len(reel.frames) for reel in reels), default=0)
+            longest = max((len(sequence.frames) for sequence in sequences), default=0)
             raise DataError(
-                f"{self.request.data}: wanted {self.window} frames to learn from and {self.window} more to validate "
-                f"on; the longest film has {longest}. Name more films, or say less --context and --horizon."
+                f"{self.job.request.data}: wanted {self.window} frames to learn from and {self.window} more to "
+                f"validate on; the longest video has {longest}. Name more videos, or say less --context and --horizon."
             )
 
-    def _spec(self, reels: Reels) -> ModelSpec:
+    def _spec(self, sequences: FrameSequences) -> ModelSpec:
         """What the network is to be."""
-        config = self.config
+        config = self.job.config
         picture = config.head.name in PICTURE_HEADS
-        head = config.head.model_copy(update={"dropout": config.head.dropout or 0.0})
-        guesses = guesses_of(reels, config.context, self.window)
-        paint, chosen = (config.paint, "") if config.paint else painting(guesses)
+        decoder, chosen = config.decoder, f"The decoder is {config.decoder}, as was asked."
+        if decoder is None:
+            decoder, chosen = choose_decoder(guesses_of(sequences, config.context, self.window))
         return ModelSpec(
-            task="next-frame",
+            network="frames",
             forecast=ForecastConfig(
                 context=config.context,
                 horizon=config.horizon,
-                paint=paint,
-                grey=reels.grey,
-                faint=_FAINT if mostly_black(reels) else 0.0,
-                chosen=chosen or f"It paints by {paint}, as was asked.",
+                decoder=decoder,
+                grey=sequences.grey,
+                faint=_FAINT if mostly_black(sequences) else 0.0,
+                chosen=chosen,
             ),
-            encoder=self._encoder(picture, reels.grey),
-            head=head,
+            encoder=self._encoder(picture, sequences.grey),
+            head=config.head.model_copy(update={"dropout": config.head.dropout or 0.0}),
             readout=config.readout,
-            height=reels.size.height,
-            width=reels.size.width,
+            height=sequences.size.height,
+            width=sequences.size.width,
             frames=self.window,
-            spacing_seconds=reels.spacing_seconds,
+            spacing_seconds=sequences.spacing_seconds,
         )
 
     def _encoder(self, picture: bool, grey: bool) -> EncoderConfig:
+        config = self.job.config
         if picture:
             return EncoderConfig(name="pyramid", frozen=False, origin="none", grey=grey)
-        name = "small" if self.config.encoder == "auto" else self.config.encoder
-        if name in LEARNT_HERE:
+        name = "small" if config.encoder == "auto" else config.encoder
+        if name in TRAINED_FROM_SCRATCH:
             return EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=True)
-        origin = "imagenet" if self.config.weights in (None, "imagenet") else "none"
-        return EncoderConfig(name=name, frozen=not self.config.fine_tune and origin != "none", origin=origin)
+        origin = "imagenet" if config.weights in (None, "imagenet") else "none"
+        return EncoderConfig(name=name, frozen=not config.fine_tune and origin != "none", origin=origin)
 
-    def _network(self, spec: ModelSpec, reels: Reels) -> Forecaster:
-        seed_everything(self.config.seed)
-        network = build_forecaster(spec)
-        if spec.encoder.origin != "none":
-            give_weights(network.known_encoder, spec.encoder.name, spec.encoder.origin)
-        if spec.encoder.frozen:
+
+class NextFrameStudent(Student):
+    """A network that learns to predict frames."""
+
+    def __init__(self, job: Job, spec: ModelSpec, sequences: FrameSequences) -> None:
+        assert spec.forecast is not None
+        self._job, self._spec, self._sequences = job, spec, sequences
+        self.choice = spec.forecast.chosen
+        self._network = self._build()
+        self.fit = self._fit()
+
+    @property
+    @override
+    def network(self) -> FramePredictor:
+        return self._network
+
+    @property
+    @override
+    def spec(self) -> ModelSpec:
+        return self._spec
+
+    @property
+    @override
+    def answer(self) -> AnswerSpec:
+        return AnswerSpec(self._job.task.name, "picture", "frame", (NORMAL, ANOMALY), background=NORMAL)
+
+    @override
+    def report_epoch(self, epoch: Epoch) -> EpochDone:
+        validation = epoch.validation
+        timed = self._job.clock.minutes is not None and self._job.config.epochs is None
+        return EpochDone(
+            training="model",
+            number=epoch.number,
+            of=None if timed else epoch.of,
+            train_loss=epoch.train_loss,
+            loss=validation.loss,
+            measures={"one step ahead": validation.shown["first"]},
+            best=epoch.best,
+            seconds=epoch.seconds,
+        )
+
+    @override
+    def calibrate(self) -> Generator[RunEvent, None, DecisionRule]:
+        yield Progress("calibration", 0, 1)
+        rule = DecisionRule(
+            threshold=_THRESHOLD, hysteresis=_HYSTERESIS, shortest_seconds=_SHORTEST_SECONDS, reset="never"
+        )
+        films = [*self._sequences.of(Part.VAL), *self._sequences.of(Part.TRAIN)]
+        return replace(rule, anomaly=calibrate_anomalies(self._runtime(rule), films))
+
+    @override
+    def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
+        """Nothing: baselines need no training."""
+        yield from ()
+        return None
+
+    @override
+    def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
+        yield Progress("baselines", 0, 1)
+        part = Part.TEST if self._sequences.of(Part.TEST) else Part.VAL
+        stretches = self._sequences.stretches(part, self._spec.frames, _SCORED)
+        report = score_forecasts(self._runtime(decision), stretches, mean_image(self._sequences), part.value)
+        rows = {**report.numbers["baselines"], "this model": report.numbers}
+        controls = [
+            {"name": name, "val": None, "test": None, "interval": None, part.value: numbers["mse"]}
+            for name, numbers in rows.items()
+        ]
+        numbers = {**report.numbers, "folds": None, "interval": None, "controls": controls}
+        return Appraisal((report,), (replace(report, title=f"Scores on its {part} part"),), numbers, report.sentences)
+
+    @override
+    def check_clips(self) -> Sequence[Pixels]:
+        return [self._sequences.of(Part.VAL)[0][: self._spec.frames]]
+
+    def _runtime(self, rule: DecisionRule) -> TorchRuntime:
+        """The network as it is now, ready to be asked."""
+        header = ModelHeader(
+            vidrnn_version="",
+            answer=self.answer,
+            decision=rule,
+            spec=self._spec,
+            seed=self._job.config.seed,
+            seen={},
+            scores={},
+            facts={},
+        )
+        return TorchRuntime(LoadedModel(self._network.eval(), header, self._job.request.out))
+
+    def _build(self) -> FramePredictor:
+        seed_everything(self._job.config.seed)
+        network = build_network(self._spec, self.answer)
+        assert isinstance(network, FramePredictor)
+        encoder = self._spec.encoder
+        if encoder.origin != "none":
+            give_weights(network.known_encoder, encoder.name, encoder.origin)
+        if encoder.frozen:
             network.known_encoder.requires_grad_(False)
-        network.mean_image.copy_(torch.from_numpy(mean_image(reels).picture).permute(2, 0, 1))
-        return network.to(self.request.device).to(memory_format=torch.channels_last)
+        network.mean_image.copy_(torch.from_numpy(mean_image(self._sequences).picture).permute(2, 0, 1))
+        return network.to(self._job.request.device).to(memory_format=torch.channels_last)
 
-    def _fit(self, network: Forecaster, spec: ModelSpec, reels: Reels) -> Fit:
-        config = self.config
-        films = reels.of(Part.TRAIN)
-        draw = FrameDraw(
-            frames=self.window,
+    def _fit(self) -> Fit:
+        config, network = self._job.config, self._network
+        films = self._sequences.of(Part.TRAIN)
+        sampler = FrameSampler(
+            frames=self._spec.frames,
             minibatch=config.minibatch or _MINIBATCH,
             steps=_EPOCH_STEPS,
             seed=config.seed,
             mirror=config.flip is not False,
             crop=_CROP if network.any_size else None,
         )
-        device = torch.device(self.request.device)
-        course = Course(network, config.context, config.horizon, one_step_error(reels, self.window))
+        device = torch.device(self._job.request.device)
+        scale = one_step_error(self._sequences, self._spec.frames)
+        curriculum = Curriculum(network, config.context, config.horizon, scale)
         lesson = Lesson(
             network=network,
-            answer=course.answer,
-            loss=lambda answer, target, mask: course.cost(answer),
-            minibatches=lambda epoch: (some.on(device) for some in draw.epoch(films, epoch)),
-            steps=draw.steps,
-            validate=lambda: self._validated(network, reels),
-            advance=course.advance,
+            answer=curriculum.answer,
+            loss=lambda answer, target, mask: curriculum.cost(answer),
+            minibatches=lambda epoch: (some.on(device) for some in sampler.epoch(films, epoch)),
+            steps=sampler.steps,
+            validate=self._validate,
+            advance=curriculum.advance,
         )
-        seconds = self.clock.share_left(_FIT_SHARE)
+        seconds = self._job.clock.share_left(_FIT_SHARE)
         timed = seconds is not None and config.epochs is None
         plan = Plan(
             epochs=config.epochs or (_UNBOUNDED if timed else _STEPS // _EPOCH_STEPS),
@@ -260,112 +374,27 @@ class Forecasting:
             seed=config.seed,
             seconds=seconds,
         )
-        return Fit(lesson, plan, self.stop)
+        return Fit(lesson, plan, self._job.stop)
 
-    def _validated(self, network: Forecaster, reels: Reels) -> Validation:
-        """The squared error of a pixel on validation stretches, going on by itself from each context."""
-        stretches = reels.stretches(Part.VAL, self.window, _VALIDATED)
-        device, context = next(network.parameters()).device, self.config.context
+    def _validate(self) -> Validation:
+        """The squared error of a pixel on validation stretches, predicted from each context on."""
+        network, context = self._network, self._job.config.context
+        stretches = self._sequences.stretches(Part.VAL, self._spec.frames, _VALIDATED)
+        device = next(network.parameters()).device
         errors = []
         for start in range(0, len(stretches), _MINIBATCH):
             some = network.pictures_of(torch.from_numpy(np.stack(stretches[start : start + _MINIBATCH])).to(device))
-            _, ahead = network.rollout(some[:, :context], self.config.horizon)
+            _, ahead = network.rollout(some[:, :context], self._job.config.horizon)
             errors.append((network.shown(ahead) - some[:, context:]).square().mean((2, 3, 4)))
         per_step = torch.cat(errors).mean(0)
         mse = float(per_step.mean())
         return Validation(-mse, mse, {"first": float(per_step[0])})
 
-    def _told(self, epoch: Epoch) -> FrameEpoch:
-        found = epoch.validation
-        return FrameEpoch(
-            number=epoch.number,
-            of=None if self.clock.minutes is not None and self.config.epochs is None else epoch.of,
-            train_loss=epoch.train_loss,
-            mse=found.loss,
-            first_mse=found.shown["first"],
-            best=epoch.best,
-            seconds=epoch.seconds,
-        )
 
-    def _take_up(self, fit: Fit, material: Material, split: Split, run: Run) -> Generator[Record, None, None]:
-        """Go on from a run's checkpoint.
-
-        Raises:
-            RunError: the films or their split are not those of the run.
-        """
-        state: TrainingState | None = load_training(run.checkpoint)
-        if state is None:
-            yield Note("no epoch had been finished: training starts from the beginning")
-            return
-        if state.facts.get("films") != films_of(material, split):
-            raise RunError(
-                f"{run.folder}: {self.request.data} is not as it was when this run began: films came, went, changed "
-                "or changed sides. Going on would mix what is learnt with what is tested. Train anew."
-            )
-        fit.take_up(state)
-        yield Note(f"going on after epoch {fit.epoch}")
-
-    def _kept(
-        self,
-        network: Forecaster,
-        fit: Fit,
-        spec: ModelSpec,
-        reels: Reels,
-        material: Material,
-        split: Split,
-        run: Run,
-    ) -> Generator[Record, None, None]:
-        """Calibrate, set the baselines beside the model, and write the model folder."""
-        header = ModelHeader(
-            vidrnn_version=vidrnn.__version__,
-            spec=spec,
-            seed=self.config.seed,
-            seen={scan.content_hash: part for scan, part in zip(material.scans, split.parts, strict=True)},
-            scores={},
-            facts={
-                "command": self.request.command,
-                "grouping": material.grouping.source,
-                "parameters": count_parameters(network),
-                "epochs": fit.epoch,
-                "best_epoch": fit.best_epoch,
-            },
-        )
-        runtime = TorchFrames(Loaded(network, header, run.model))
-        yield Progress("calibration", 0, 1)
-        calibration = calibrated(runtime, [*reels.of(Part.VAL), *reels.of(Part.TRAIN)])
-        part = Part.TEST if reels.of(Part.TEST) else Part.VAL
-        yield Progress("baselines", 0, 1)
-        found = appraise(runtime, reels.stretches(part, self.window, _JUDGED), mean_image(reels), part.value)
-        header = header.model_copy(
-            update={
-                "calibration": calibration,
-                "scores": scores_told(found),
-                "facts": {**header.facts, "seconds": self.clock.elapsed_seconds},
-            }
-        )
-        save_model(run.model, network, header, forecaster_card(header, run.folder.name, self.request.terms))
-        refused = (yield from self._exported(reels, run)) if self.request.portable else None
-        yield found
-        yield ForecasterDone(run.model, self.clock.elapsed_seconds, self.stop.is_set())
-        if refused:
-            raise refused
-
-    def _exported(self, reels: Reels, run: Run) -> Generator[Record, None, ExportError | None]:
-        """Write the model that was kept as a portable file too; why there is none, if so."""
-        model = load_forecaster(run.model)
-        yield Progress(f"writing {PORTABLE_NAME}", 0, 1)
-        try:
-            _, sentence = keep_and_tell(model, run.model / PORTABLE_NAME, [reels.of(Part.VAL)[0][: self.window]])
-        except ExportError as error:
-            return error
-        yield Note(f"{PORTABLE_NAME}: {sentence}")
-        return None
-
-
-class Course:
+class Curriculum:
     """What a minibatch is asked, which grows harder: one step ahead at first, then further, less and less helped."""
 
-    def __init__(self, network: Forecaster, context: int, horizon: int, scale: float) -> None:
+    def __init__(self, network: FramePredictor, context: int, horizon: int, scale: float) -> None:
         self.network, self.context, self.horizon, self.scale = network, context, horizon, scale
         self.progress = 0.0
 
@@ -395,106 +424,25 @@ class Course:
         return (painted - truth).square().mean() / self.scale
 
 
-def in_full(config: RunConfig) -> RunConfig:
-    """The settings with what is usual here for what was not said: a run that is taken up again finds them in its file,
-    where nothing tells any more what was said.
+def calibrate_anomalies(runtime: TorchRuntime, films: Sequence[Pixels]) -> AnomalyCalibration | None:
+    """What is normal, by films (steps, height, width, 3) without known anomalies; None if they are too short.
+
+    A few thousand frames are enough; those of the first films count first.
     """
-    head = config.head
-    if "name" not in head.model_fields_set:
-        head = head.model_copy(update={"name": _HEAD})
-    if "size" not in head.model_fields_set and head.name in PICTURE_HEADS:
-        head = head.model_copy(update={"size": _UNITS})
-    decay = config.weight_decay if "weight_decay" in config.model_fields_set else _WEIGHT_DECAY
-    return config.model_copy(update={"head": head, "weight_decay": decay})
-
-
-def refuse_unfit(config: RunConfig) -> None:
-    """Say it early if what was asked for does not go together.
-
-    Raises:
-        UsageError: so it is.
-    """
-    picture = config.head.name in PICTURE_HEADS
-    if not picture and config.head.name not in HEADS:
-        known = ", ".join([*PICTURE_HEADS, *HEADS])
-        raise UsageError(f"--head {config.head.name}: there is none of that name. There are: {known}.")
-    if config.folds:
-        raise UsageError("--folds: is for classes. A model of the next frames is scored on its test part.")
-    if picture and config.encoder not in ("auto", "pyramid"):
-        raise UsageError(
-            f"--encoder {config.encoder}: turns frames into vectors, and --head {config.head.name} keeps the picture. "
-            "Leave one of them out."
-        )
-    if picture and (config.fine_tune or config.weights not in (None, "none")):
-        raise UsageError(f"--weights, --fine-tune: are for known encoders, and --head {config.head.name} has none.")
-    if config.head.bidirectional:
-        raise UsageError("--bidirectional: a head that reads both ways would see the frame that it is to predict.")
-    if not picture and config.encoder not in ("auto", *ENCODERS):
-        raise UsageError(f"--encoder {config.encoder}: there is none of that name. There are: {', '.join(ENCODERS)}.")
-    if not picture and config.weights not in (None, "imagenet", "none"):
-        raise UsageError("--weights FILE: is for classes so far. Say imagenet or none.")
-
-
-def few(material: Material) -> bool:
-    """Whether there is nothing to hold out but a film's own end: all films belong together, and no split was given."""
-    return len(set(material.groups)) == 1 and not any(film.part for film in material.films)
-
-
-def split_in_time(material: Material) -> tuple[Split, bool]:
-    """Every film for training, its end held out for validation."""
-    remark = (
-        "All films belong together, so the last fifth of each is held out to validate on, and nothing to test: "
-        "the scores are of what was learnt from."
-    )
-    return Split(tuple(Part.TRAIN for _ in material.films), notes=(remark,)), True
-
-
-def calibrated(runtime: TorchFrames, films: Sequence[Pixels]) -> CalibrationConfig | None:
-    """What is usual, by films in which nothing unusual is known, the first of them first; None if they are too short.
-
-    What moves is told by the same frames; a few thousand are enough.
-    """
-    errors: list[NDArray[np.float64]] = []
-    motions: list[NDArray[np.float64]] = []
+    errors: list[Floats] = []
+    motions: list[Floats] = []
     for frames in films:
-        watcher = Watcher(runtime)
+        judge = FrameJudge(runtime, runtime.handling.decision)
         for pixels in frames[: max(0, _CALIBRATED_FRAMES - len(errors))]:
-            if judged := watcher.push(pixels):
+            if judged := judge.push(pixels):
                 errors.append(block_map(judged.squared))
                 motions += [block_map(judged.speed)] if judged.speed is not None else []
     if not errors:
         return None
-    smoothing = max(1, round(_SMOOTHING_SECONDS / runtime.handling.spacing_seconds))
-    return CalibrationConfig(**asdict(usual_of(errors, motions, smoothing)))
+    smoothing = max(1, round(_SMOOTHING_SECONDS / runtime.handling.sampling.spacing_seconds))
+    return calibrate(errors, motions, smoothing)
 
 
-def scores_told(found: Foretold) -> dict[str, object]:
-    """The scores as the header keeps them."""
-    return {
-        "part": found.part,
-        "stretches": found.stretches,
-        **asdict(found.model.overall),
-        "per_step": [asdict(step) for step in found.model.per_step],
-        "baselines": {
-            row.name: {**asdict(row.overall), "per_step": [asdict(step) for step in row.per_step]}
-            for row in found.rows[:-1]
-        },
-        "sentence": found.sentence,
-    }
-
-
-def described(spec: ModelSpec) -> str:
-    """The model in one line."""
-    assert spec.forecast is not None
-    forecast = spec.forecast
-    return (
-        f"{spec.encoder.name}{' (frozen)' * spec.encoder.frozen} > {spec.head.name} {spec.head.size} > "
-        f"{forecast.paint}, {spec.size} pixels{', grey' * forecast.grey}, {forecast.context} frames seen and "
-        f"{forecast.horizon} foretold, {spec.spacing_seconds:g} s apart"
-    )
-
-
-def films_of(material: Material, split: Split) -> str:
-    """A name for the films of a run and their parts: the same films, the same name."""
-    rows = sorted((scan.content_hash, part.value) for scan, part in zip(material.scans, split.parts, strict=True))
-    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
+def _in_one_piece(dataset: Dataset) -> bool:
+    """Whether only a film's own end can be held out: all films belong together, and no split was given."""
+    return len(set(dataset.groups)) == 1 and not any(film.part for film in dataset.films)

@@ -1,0 +1,188 @@
+"""How models that name the class of a clip are taught."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+
+import torch
+from typing_extensions import override
+
+from vidrnn.atomic import write_whole
+from vidrnn.data.cache import Cache
+from vidrnn.data.dataset import Dataset
+from vidrnn.data.splits import Split, split_films
+from vidrnn.errors import FilmError
+from vidrnn.evaluate.classes import class_report, most_confused
+from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
+from vidrnn.events import EpochDone, Note, RunEvent
+from vidrnn.nets.classifier import refuse_unknown
+from vidrnn.nets.network import Network
+from vidrnn.nets.spec import ModelSpec
+from vidrnn.tables import Report
+from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
+from vidrnn.timeline.segments import softmax
+from vidrnn.train.controls import Outcome, controls_of, controls_report
+from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder
+from vidrnn.train.fit import Epoch, Fit
+from vidrnn.train.learner import Learner, Setting, epoch_event, sampling_of
+from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
+from vidrnn.train.run import Run
+from vidrnn.values import AnswerSpec, DecisionRule, Part, Pixels
+from vidrnn.video.reader import first_frames
+
+_PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
+"""Of the time that is left, where it is bounded; the rest is for controls and scores."""
+
+
+class ClassTeacher(Teacher):
+    """Clips with a class each: encoder by a trial, controls without time, without order and without training."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        torch.set_num_threads(1)  # cores are kept busy by shares of a minibatch and by films side by side
+
+    @override
+    def refuse_unfit(self) -> None:
+        refuse_unknown(self.job.config)
+
+    @override
+    def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
+        yield from ()
+        return dataset
+
+    @override
+    def split(self, dataset: Dataset, *, test: bool) -> Split:
+        return split_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
+
+    @override
+    def student(
+        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+    ) -> Generator[RunEvent, None, Student]:
+        setting = self._setting(dataset, split)
+        choice = yield from self._choose(setting, run)
+        learner = choice.learner
+        yield Note(spec_of(learner).describe())
+        if choice.fit and setting.stop.is_set():
+            return ClassStudent(learner, choice.fit, choice.found, trained=True)
+        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
+        train = setting.evenly(setting.places(Part.TRAIN))
+        yield from learner.prepare(train, to_train=True, seconds=setting.clock.share_left(share * _PREPARE_SHARE))
+        ready = [place for place in setting.places(Part.TRAIN) if place in learner.fine]
+        if len(ready) < len(train):
+            yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
+        if choice.fit:
+            return ClassStudent(learner, choice.fit, choice.found, trained=True)
+        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
+        return ClassStudent(learner, fit, choice.found, trained=False)
+
+    def _setting(self, dataset: Dataset, split: Split) -> Setting:
+        job = self.job
+        return Setting(
+            task=job.task,
+            dataset=dataset,
+            split=split,
+            config=job.config,
+            sampling=sampling_of(dataset, split, job.config),
+            cache=Cache(job.request.cache, job.request.jobs),
+            clock=job.clock,
+            stop=job.stop,
+            device=torch.device(job.request.device),
+        )
+
+    def _choose(self, setting: Setting, run: Run | None) -> Generator[RunEvent, None, Chosen]:
+        """The encoder to go on with; a trial that ended before the run was stopped is not held again."""
+        memory = checkpoint_choice(run) if run else None
+        if run and memory and self.job.request.resume and memory.exists():
+            run.open(self.job.request)
+            before = json.loads(memory.read_text(encoding="utf-8"))
+            named = setting.config.model_copy(update={"encoder": before["encoder"]})
+            return Chosen(Learner(setting, choice_of(named, setting.dataset.median_size)), None, before["found"])
+        choice = yield from choose_encoder(setting)
+        if run:
+            run.open(self.job.request)
+        if memory and not setting.stop.is_set():
+            name = choice.learner.choice.encoder.name
+            write_whole(memory, json.dumps({"encoder": name, "found": choice.found}))
+        return choice
+
+
+class ClassStudent(Student):
+    """An encoder and a head that learn the classes of clips."""
+
+    def __init__(self, learner: Learner, fit: Fit, choice: str, *, trained: bool) -> None:
+        self.learner, self.fit, self.choice, self.trained = learner, fit, choice, trained
+
+    @property
+    @override
+    def network(self) -> Network:
+        return self.learner.network
+
+    @property
+    @override
+    def spec(self) -> ModelSpec:
+        return spec_of(self.learner)
+
+    @property
+    @override
+    def answer(self) -> AnswerSpec:
+        return AnswerSpec(self.learner.setting.task.name, "one", "clip", self.learner.setting.dataset.classes)
+
+    @override
+    def report_epoch(self, epoch: Epoch) -> EpochDone:
+        return epoch_event(epoch, "model", timed=self.learner.setting.clock.minutes is not None)
+
+    @override
+    def calibrate(self) -> Generator[RunEvent, None, DecisionRule]:
+        yield from ()
+        val = self.learner.ready(Part.VAL)
+        temperature = fit_temperature(self.learner.scores(val), self.learner.setting.dataset.labels[val])
+        return DecisionRule(
+            temperature=temperature, hysteresis=HYSTERESIS, shortest_seconds=SHORTEST_SECONDS, reset="cut"
+        )
+
+    @override
+    def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
+        return (yield from controls_of(self.learner))
+
+    @override
+    def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
+        yield from ()
+        learner, setting = self.learner, self.learner.setting
+        part = Part.TEST if learner.ready(Part.TEST) else Part.VAL
+        places = learner.ready(part)
+        assert isinstance(decision.temperature, float)
+        given, truth = softmax(learner.scores(places), decision.temperature), setting.dataset.labels[places]
+        scores = classify_scores(given, truth, setting.dataset.classes)
+        groups = [setting.dataset.groups[place] for place in places]
+        interval = interval95(given.argmax(1) == truth, groups)
+        report = class_report(scores, interval, task=setting.task.name, title=f"Scores on its {part} part")
+        controls = controls_report(outcome) if outcome else Report()
+        numbers = {"part": part.value, "folds": None, "interval": list(interval), **report.numbers, **controls.numbers}
+        words = (f"{part}: {report.sentences[0][:1].lower()}{report.sentences[0][1:]}", most_confused(scores))
+        shown = (controls,) if outcome else ()
+        return Appraisal(shown, (report, *shown), numbers, tuple(word for word in words if word))
+
+    @override
+    def check_clips(self) -> Sequence[Pixels]:
+        setting = self.learner.setting
+        path = setting.dataset.scans[setting.places(Part.VAL)[0]].facts.path
+        try:
+            return [first_frames(path, setting.sampling, self.learner.choice.size, setting.config.rate)]
+        except FilmError:
+            return []
+
+
+def spec_of(learner: Learner) -> ModelSpec:
+    """What the network of a learner is."""
+    size, sampling = learner.choice.size, learner.setting.sampling
+    return ModelSpec(
+        network="scores",
+        encoder=learner.choice.encoder,
+        head=learner.head,
+        readout=learner.setting.config.readout,
+        height=size.height,
+        width=size.width,
+        frames=sampling.frames,
+        spacing_seconds=sampling.spacing_seconds,
+    )
