@@ -13,6 +13,7 @@ from typing import Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vidrnn.atomic import write_text
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.values import FORMAT_VERSION, FramesHandling, Handling, Part, Reset, Sampling, Size, Usual
 
@@ -141,9 +142,7 @@ class RunConfig(_Frozen):
 
     def write(self, path: Path) -> None:
         """Write as TOML; what is None is left out, which reads back as None."""
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
-        beside.replace(path)
+        write_text(path, tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)))
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vidrnn import __version__
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.batch.batch import Reader, Row, Work
 from vidrnn.batch.work import model_hash, portable_remark
 from vidrnn.errors import UsageError
@@ -121,9 +121,9 @@ def watched(model: FrameRuntime, film: Path, asked: Asked, file_for: Callable[[s
     assert found is not None
     rows = list(frame_rows(found.errors, normalised=asked.normalised))
     if "csv" in asked.formats:
-        write_whole(file_for(SUFFIXES["csv"]), _table(rows))
+        write_text(file_for(SUFFIXES["csv"]), _table(rows))
     if "jsonl" in asked.formats:
-        write_whole(file_for(SUFFIXES["jsonl"]), "".join(json.dumps(row) + "\n" for row in rows))
+        write_text(file_for(SUFFIXES["jsonl"]), "".join(json.dumps(row) + "\n" for row in rows))
     return found
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, fin
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output, answer_json
 from vidrnn.predict.predictor import HYSTERESIS, SHORTEST_SECONDS, Predictor, open_model
+from vidrnn.registry import load_member
 from vidrnn.values import Reset
 
 COLUMNS = ("label", "probability", "duration_seconds", "frames", "notes")
@@ -132,8 +132,7 @@ def output_named(name: str) -> Output:
     Raises:
         UsageError: the package that it needs is not installed.
     """
-    module, _, attribute = OUTPUTS[name].partition(":")
-    output: Output = getattr(import_module(module), attribute)()
+    output: Output = load_member(OUTPUTS, "--format", name)()
     if output.needs and find_spec(output.needs) is None:
         raise UsageError(
             f"--format {name}: needs the package {output.needs}, which is not installed here. "

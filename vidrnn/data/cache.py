@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.errors import FilmError, RunError
+from vidrnn.atomic import write_file
+from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.reader import open_film
@@ -29,6 +30,7 @@ Encode = Callable[[Pixels], Array]
 
 _HEADERS = Lock()
 """Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
+_ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
 _FORMAT = 2
 """Goes up when the same film would be cached as other numbers."""
 _CHUNK_FRAMES = 64
@@ -130,13 +132,8 @@ def _read(file: Path) -> Array | None:
 
 def _write(file: Path, array: Array) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(f".{os.getpid()}-{get_ident()}.part")  # another run may be making the same
-        with beside.open("wb") as out:
-            np.save(out, array, allow_pickle=False)
-        beside.replace(file)
-    except OSError as error:
-        raise RunError(
-            f"{file.parent}: the cache cannot be written ({error.strerror}). Free some space there, "
-            "or name another folder in VIDRNN_CACHE."
-        ) from None
+        with write_file(file, f"{os.getpid()}-{get_ident()}-", _ADVICE) as beside:  # another run may write the same
+            np.save(beside, array, allow_pickle=False)
+    except OutputError:
+        if not file.is_file():  # Windows replaces no file that another run reads; that file is as good as this one
+            raise

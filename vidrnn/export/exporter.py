@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidrnn.atomic import write_files, write_text
 from vidrnn.config import ModelSpec
 from vidrnn.data.films import find_films, read_labelled
-from vidrnn.errors import DataError, ExportError, FilmError, RunError, UsageError
+from vidrnn.errors import DataError, ExportError, FilmError, UsageError
 from vidrnn.evaluate.evaluator import Evaluation, evaluate
 from vidrnn.events import Note, Progress, Record
 from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
 from vidrnn.export.frames_export import keep_and_tell
 from vidrnn.model.card import with_portable
-from vidrnn.model.checkpoint import CARD_NAME, LoadedModel, load_forecaster, load_model, write_whole
+from vidrnn.model.checkpoint import CARD_NAME, LoadedModel, load_forecaster, load_model
 from vidrnn.model.header import PORTABLE_NAME, foretells_frames
 from vidrnn.predict.predictor import Predictor
+from vidrnn.registry import load_member
 from vidrnn.runtimes.base import Features, Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.threads import in_order
@@ -105,7 +106,7 @@ def export_model(request: Request) -> Generator[Record, None, Portable]:
     sentence = told_of(model, request.precision, difference, scored)
     card = file.parent / CARD_NAME
     if file.parent == model.folder and card.is_file():
-        write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
+        write_text(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
     size = sum(part.stat().st_size for part in export.companions(file))
     return Portable(file, size, difference, scored, sentence)
 
@@ -130,10 +131,7 @@ def _of_next_frames(request: Request) -> Generator[Record, None, Portable]:
 
 
 def _export_named(request: Request) -> Export:
-    if request.to not in EXPORTS:
-        raise UsageError(f"--to {request.to}: there is no such form. There are: {', '.join(EXPORTS)}.")
-    module, _, attribute = EXPORTS[request.to].partition(":")
-    export: Export = getattr(import_module(module), attribute)()
+    export: Export = load_member(EXPORTS, "--to", request.to)()
     if request.precision not in export.precisions:
         has = ", ".join(export.precisions)
         raise UsageError(f"--precision {request.precision}: {request.to} is not written so here, but as {has}.")
@@ -215,10 +213,9 @@ def kept(
 
     Raises:
         ExportError: it cannot be made, or in full precision it does not answer as the model does.
-        RunError: the disk refuses.
+        OutputError: the disk refuses.
     """
-    beside = file.with_name(f".part-{file.name}")
-    try:
+    with write_files(export.companions(file), advice="Choose another place with --out.") as (beside, *_):
         export.write(model, beside, precision, films)
         clips, made = _clips_for(model.spec, films), export.read(beside)
         found = largest_difference(TorchRuntime(model), made, clips, windows=export.for_predict)
@@ -227,13 +224,6 @@ def kept(
                 f"{file}: not kept, since it does not answer as the model does: numbers differ by up to {found:.2g}, "
                 f"and {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
             )
-        for part, final in zip(export.companions(beside), export.companions(file), strict=True):
-            part.replace(final)
-    except OSError as error:
-        raise RunError(f"{file}: cannot be written ({error.strerror}). Choose another place with --out.") from None
-    finally:
-        for part in export.companions(beside):
-            part.unlink(missing_ok=True)
     return found
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from vidrnn.errors import ExportError, RunError
+from vidrnn.atomic import write_file, write_text
+from vidrnn.errors import ExportError
 from vidrnn.export.graphs import fresh_frames_state, step_as_onnx
 from vidrnn.model.card import with_portable
-from vidrnn.model.checkpoint import CARD_NAME, LoadedForecaster, write_whole
+from vidrnn.model.checkpoint import CARD_NAME, LoadedForecaster
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.runtimes.base import STATE_KEY, FrameRuntime, State
 from vidrnn.runtimes.onnx import OnnxFrames
@@ -32,14 +33,13 @@ def keep_portable(model: LoadedForecaster, file: Path, films: Sequence[Pixels] =
 
     Raises:
         ExportError: it cannot be made, or does not paint as the model does.
-        RunError: the disk refuses.
+        OutputError: the disk refuses.
     """
-    beside = file.with_name(f".part-{file.name}")
     tensors = fresh_frames_state(model)
     graph = step_as_onnx(model, tensors)
     told = {name: asdict(tensor) for name, tensor in tensors.items()}
     onnx.helper.set_model_props(graph, {HEADER_KEY: model.header.to_json(), STATE_KEY: json.dumps(told)})
-    try:
+    with write_file(file, advice="Choose another place with --out.") as beside:
         beside.write_bytes(graph.SerializeToString())
         found = largest_difference(TorchFrames(model), OnnxFrames.open(beside), films)
         if not found <= TOLERANCE:
@@ -47,11 +47,6 @@ def keep_portable(model: LoadedForecaster, file: Path, films: Sequence[Pixels] =
                 f"{file}: not kept, since it does not paint as the model does: pixels differ by up to {found:.2g}, "
                 f"and {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
             )
-        beside.replace(file)
-    except OSError as error:
-        raise RunError(f"{file}: cannot be written ({error.strerror}). Choose another place with --out.") from None
-    finally:
-        beside.unlink(missing_ok=True)
     return found
 
 
@@ -63,7 +58,7 @@ def keep_and_tell(model: LoadedForecaster, file: Path, films: Sequence[Pixels] =
     sentence = f"fp32, one frame and the state at a time, its pixels at most {apart:.1e} from the model's."
     card = file.parent / CARD_NAME
     if file.parent == model.folder and card.is_file():
-        write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
+        write_text(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
     return apart, sentence
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec, RunConfig
-from vidrnn.errors import UsageError
 from vidrnn.nets.decoders import TASKS
 from vidrnn.nets.decoders.base import Scores, Task
 from vidrnn.nets.encoders import ENCODERS, LEARNT_HERE
@@ -22,6 +20,7 @@ from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.state import State, before_first, changes, join, last_of, part_of
+from vidrnn.registry import load_member
 from vidrnn.values import Size
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
@@ -103,10 +102,7 @@ def member_of(family: dict[str, str], flag: str, name: str) -> Any:
     Raises:
         UsageError: there is none of that name.
     """
-    if name not in family:
-        raise UsageError(f"{flag} {name}: there is none of that name. There are: {', '.join(family)}.")
-    module, _, attribute = family[name].partition(":")
-    return getattr(import_module(module), attribute)
+    return load_member(family, flag, name)
 
 
 def build_encoder(config: EncoderConfig, size: Size) -> Encoder:

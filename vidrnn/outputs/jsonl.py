@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, answer_json
 
 
@@ -16,4 +16,4 @@ class Jsonl(Output):
 
     def write(self, answered: Answered, file: Path) -> None:
         """As the contract says."""
-        write_whole(file, json.dumps(answer_json(answered.name, answered.found), ensure_ascii=False) + "\n")
+        write_text(file, json.dumps(answer_json(answered.name, answered.found), ensure_ascii=False) + "\n")

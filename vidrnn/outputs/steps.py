@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.errors import OutputError
 from vidrnn.outputs.base import Answered, Output, rounded
 
@@ -26,4 +26,4 @@ class Steps(Output):
         table.writerow(["seconds", *timeline.classes])
         for seconds, shares in zip(timeline.seconds, timeline.probabilities, strict=True):
             table.writerow([rounded(seconds), *map(rounded, shares)])
-        write_whole(file, text.getvalue())
+        write_text(file, text.getvalue())

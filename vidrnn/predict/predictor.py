@@ -6,7 +6,6 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from vidrnn.errors import FilmError, ModelError, UsageError
 from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.predict.stream import Stream, reader_of
+from vidrnn.registry import load_member
 from vidrnn.runtimes import FRAME_RUNTIMES, RUNTIMES
 from vidrnn.runtimes.base import Features, FrameRuntime, Runtime
 from vidrnn.threads import in_order
@@ -202,18 +202,16 @@ _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
 
 
 def _opened(path: Path, runtime: str, device: str) -> Runtime:
-    if runtime not in RUNTIMES:
-        raise UsageError(f"--runtime {runtime}: there is none of that name. There are: {', '.join(RUNTIMES)}.")
     opened: Runtime = _member(RUNTIMES, path, runtime, device)
     return opened
 
 
 def _member(family: dict[str, str], path: Path, runtime: str, device: str) -> Any:
     """A model read by one of a family of runtimes."""
-    module, _, attribute = family[runtime].partition(":")
+    member = load_member(family, "--runtime", runtime)
     name = _PORTABLE.get(runtime)
     if name is None:
-        return getattr(import_module(module), attribute).open(path, device)
+        return member.open(path, device)
     if device != "cpu":
         raise UsageError(f"--runtime {runtime}: computes on a processor here. Say --device cpu, or --runtime torch.")
     file = find_portable(path, name)
@@ -222,4 +220,4 @@ def _member(family: dict[str, str], path: Path, runtime: str, device: str) -> An
         raise ModelError(
             f"{path}: no {name} in it. Make one: vidrnn export {path} --to {runtime}, or say --runtime torch."
         )
-    return getattr(import_module(module), attribute).open(file)
+    return member.open(file)

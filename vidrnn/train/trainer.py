@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 import vidrnn
+from vidrnn.atomic import write_text
 from vidrnn.config import ModelHeader, ModelSpec
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Material, gather
@@ -31,7 +32,6 @@ from vidrnn.model.checkpoint import (
     load_training,
     save_model,
     save_training,
-    write_whole,
 )
 from vidrnn.nets.classifier import count_parameters, refuse_unknown
 from vidrnn.timeline.segments import probabilities
@@ -58,7 +58,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[Record]:
         KeyboardInterrupt: stopped before there was a model to keep.
     """
     run = Run(request.out)
-    run.refuse_taken(request)
+    run.claim(request)
     stop = stop or Event()
     learns_frames = request.config.task == "next-frame"
     for record in (Forecasting(request, stop) if learns_frames else _Journey(request, stop)).go(run):
@@ -162,7 +162,7 @@ class _Journey:
         if memory and not self.stop.is_set():
             memory.parent.mkdir(exist_ok=True)
             name = choice.learner.choice.encoder.name
-            write_whole(memory, json.dumps({"encoder": name, "found": choice.found}))
+            write_text(memory, json.dumps({"encoder": name, "found": choice.found}))
         return choice
 
     def _state(self, fit: Fit, setting: Setting) -> TrainingState:
@@ -227,7 +227,7 @@ class _Journey:
             return error
         sentence = told_of(model, "fp32", difference)
         card = run.model / CARD_NAME
-        write_whole(card, with_portable(card.read_text(encoding="utf-8"), export.file_name, sentence))
+        write_text(card, with_portable(card.read_text(encoding="utf-8"), export.file_name, sentence))
         yield Note(f"{export.file_name}: {sentence}")
         return None
 

@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, ClassVar
 
 from vidrnn.errors import RunError, VidrnnError
+from vidrnn.registry import load_attribute
 
 READY = "ready"
 """What a hand says once it has opened its job."""
@@ -33,8 +33,7 @@ class Job:
 
     def opened(self) -> Worker:
         """Ready to work."""
-        module, _, attribute = self.opener.partition(":")
-        worker: Worker = getattr(import_module(module), attribute)(self.settings)
+        worker: Worker = load_attribute(self.opener)(self.settings)
         return worker
 
 
