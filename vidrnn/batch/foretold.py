@@ -16,7 +16,7 @@ import numpy as np
 
 from vidrnn import __version__
 from vidrnn.atomic import write_text
-from vidrnn.batch.batch import Reader, Row, Work
+from vidrnn.batch.records import FilmReader, Row, Work
 from vidrnn.batch.work import model_hash, portable_remark
 from vidrnn.errors import UsageError
 from vidrnn.outputs.base import rounded, segment_json
@@ -91,7 +91,7 @@ def foretold_formats(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def opened(settings: dict[str, Any]) -> Reader:
+def opened(settings: dict[str, Any]) -> FilmReader:
     """What watches a film and writes what was found, with the model loaded."""
     asked = Asked(**{**settings, "model": Path(settings["model"]), "formats": tuple(settings["formats"])})
     model, _ = open_frames(asked.model, asked.runtime, asked.device)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vidrnn import __version__
-from vidrnn.batch.batch import Reader, Row, Work
+from vidrnn.batch.records import FilmReader, Row, Work
 from vidrnn.data.films import content_hash
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
@@ -92,7 +92,7 @@ def portable_remark(model: Path, runtime: str | None, device: str) -> str:
     return ""
 
 
-def opened(settings: dict[str, Any]) -> Reader:
+def opened(settings: dict[str, Any]) -> FilmReader:
     """What reads a film and writes its answer, with the model loaded.
 
     Raises:

@@ -173,11 +173,12 @@ class _Folder:
 
     def batch(self, asked: Asked | AskedFrames) -> tuple[Batch, str]:
         """The work to be done, and a sentence where it is a part of it that was not asked for by a flag."""
-        from vidrnn.batch.batch import Batch, Shard
+        from vidrnn.batch.batch import Batch
+        from vidrnn.batch.shards import Shard
         from vidrnn.data.films import start_of
 
-        found = None if self.shard is not None else Shard.of_environment(os.environ)
-        shard = found or Shard() if self.shard is None else Shard.named(self.shard)
+        found = None if self.shard is not None else Shard.from_environment(os.environ)
+        shard = found or Shard() if self.shard is None else Shard.parse(self.shard)
         starts = tuple(start_of(source) for source in self.sources)
         batch = Batch(asked.work(), tuple(self.films), starts, self.out, shard, self.timeout)
         return batch, f"Shard {shard}, by RANK and WORLD_SIZE in the environment." if found else ""
