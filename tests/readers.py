@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vidrnn.batch.batch import Row
-from vidrnn.batch.engines.base import Item, Worker
+from vidrnn.batch.engines.base import Item, ItemFunction
+from vidrnn.batch.records import Row
 from vidrnn.errors import FilmError, ModelError, OutputError
 
 
@@ -72,7 +72,7 @@ def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callabl
     return watched
 
 
-def opened_for_numbers(settings: dict[str, Any]) -> Worker:
+def opened_for_numbers(settings: dict[str, Any]) -> ItemFunction:
     """What works on an item for the seconds that it names, and tells of its process; a pair of items meets."""
 
     def worker(item: Item) -> dict[str, Any]:

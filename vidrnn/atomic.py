@@ -1,71 +1,159 @@
-"""A file whole or not at all: it is written beside its place, then renamed. This module does not know what is in it."""
+"""A file or a folder is written whole or not at all, and one process at a time may hold a lock.
+
+Everything is written under a hidden name beside its place and then moved there. This module does not know the contents.
+"""
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
 from vidrnn.errors import OutputError
 
-_BESIDE = ".part-"
-"""Begins the name of a file that is not whole yet; hidden, so that nobody who walks the folder takes it for one."""
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_PART = ".part-"
+"""Begins the name of a file or folder that is not finished; it is hidden, so that a walk does not read it as input."""
+_MOVE_SECONDS, _MOVE_PAUSE_SECONDS = 1.0, 0.02
+"""How long a refused move is tried again. Windows refuses while a virus scanner or a reader has the target open."""
+_KEPT = "What was finished before it is kept."
 
 
 @contextmanager
-def whole(file: Path, part: str = "") -> Iterator[Path]:
-    """Where to write what becomes `file` when the block ends well, with `file`'s suffix; nothing is left otherwise.
+def write_file(file: Path, part: str = "", advice: str = _KEPT) -> Iterator[Path]:
+    """A path to write to. The file there becomes `file` when the block ends; if the block fails, nothing is left.
 
-    `part` tells apart those who may write the same file at the same time.
+    Args:
+        file: where the finished file stands; its folder is made. The yielded path has the same suffix.
+        part: tells apart writers that may write the same file at the same time.
+        advice: the last sentence of the error.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the file cannot be written. Every OSError in the block becomes this error.
     """
-    beside = file.with_name(_BESIDE + part + file.name)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with write_files([file], part, advice) as (beside,):
         yield beside
-        beside.replace(file)
+
+
+@contextmanager
+def write_files(files: Sequence[Path], part: str = "", advice: str = _KEPT) -> Iterator[list[Path]]:
+    """As `write_file`, for files that belong together: all are finished before the first is moved to its place."""
+    besides = [_beside(file, part) for file in files]
+    file = files[0]
+    try:
+        for folder in {file.parent for file in files}:
+            folder.mkdir(parents=True, exist_ok=True)
+        yield besides
+        for beside, file in zip(besides, files, strict=True):
+            move(beside, file)
     except OSError as problem:
-        why = obstacle(file) or problem.strerror or problem
-        raise OutputError(f"{file}: could not be written: {why}. What was finished before it is kept.") from problem
+        raise _not_written(file, problem, advice) from problem
     finally:
-        with suppress(OSError):  # where nothing could be written, nothing can be removed
-            beside.unlink()
+        for beside in besides:
+            with suppress(OSError):  # where nothing could be written, nothing can be removed
+                beside.unlink()
 
 
-def obstacle(file: Path) -> str:
-    """What stands where `file` would have to be written, if anything: the reason goes on after a colon."""
-    with suppress(OSError):  # where nobody may look, nothing is known to stand
-        if file.is_dir():
-            return f"{file} is a folder, where a file is to be. Move it away"
-        lowest = next((folder for folder in file.parents if folder.exists()), None)
+def write_text(file: Path, text: str, part: str = "", advice: str = _KEPT) -> None:
+    """Write text in UTF-8, with its line ends as they are. The arguments and the error are those of `write_file`.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with write_file(file, part, advice) as beside:
+        beside.write_text(text, encoding="utf-8", newline="")
+
+
+def write_bytes(file: Path, content: bytes, part: str = "", advice: str = _KEPT) -> None:
+    """Write bytes. The arguments and the error are those of `write_file`.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with write_file(file, part, advice) as beside:
+        beside.write_bytes(content)
+
+
+@contextmanager
+def write_folder(folder: Path, main: str, own: Iterable[str] = (), advice: str = _KEPT) -> Iterator[Path]:
+    """A folder to fill, with `main` and other files. It becomes `folder` when the block ends well.
+
+    If `folder` exists, its files are replaced one by one, so that files of other origin stay. Old files that could
+    contradict the new `main` go first, then `main` is replaced in one step, then the others follow. Whoever reads at
+    any moment, also after a kill, finds the old `main` or the new one, and beside it only files that fit.
+
+    Args:
+        folder: where the files come to stand; the folders above it are made.
+        main: the name of the file that the others are derived from.
+        own: the names of other files that the writer may have written there before, such as `model.onnx`.
+        advice: the last sentence of the error.
+
+    Raises:
+        OutputError: the folder cannot be written. Every OSError in the block becomes this error.
+    """
+    beside = _beside(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)  # of a writer that was killed
+        beside.mkdir()
+        yield beside
+        if folder.exists():
+            _exchange(beside, folder, main, own)
+        else:
+            move(beside, folder)
+    except OSError as problem:
+        raise _not_written(folder, problem, advice, "folder") from problem
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _exchange(beside: Path, folder: Path, main: str, own: Iterable[str]) -> None:
+    for name in own:
+        (folder / name).unlink(missing_ok=True)
+    move(beside / main, folder / main)
+    for new in sorted(beside.iterdir()):
+        move(new, folder / new.name)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give `source` the name `target`, in place of a file that has it; both are on one disk.
+
+    Raises:
+        OSError: the system refuses, on Windows also after some tries.
+    """
+    end = time.monotonic() + _MOVE_SECONDS
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if time.monotonic() > end:
+                raise
+        time.sleep(_MOVE_PAUSE_SECONDS)
+
+
+def find_obstacle(path: Path, kind: str = "file") -> str:
+    """The clause that names what stands in the place of `path`, a file or a folder; empty where nothing does."""
+    with suppress(OSError):  # in a folder that cannot be read nothing is known
+        if kind == "file" and path.is_dir():
+            return f"{path} is a folder, where a file is to be. Move it away"
+        places = path.parents if kind == "file" else (path, *path.parents)
+        lowest = next((folder for folder in places if folder.exists()), None)
         if lowest is not None and not lowest.is_dir():
             return f"{lowest} is a file, where a folder is to be. Move it away"
     return ""
 
 
-def locked(file: IO[str] | int, *, shared: bool = False) -> bool:
-    """Whether nobody else holds an open file, which is held until it is closed; who is killed lets go.
-
-    `shared`: together with others who share it, after waiting for one who does not. True without locks to be had, too.
-    """
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def forget(file: Path) -> None:
-    """Remove a file, if it is there.
+def remove_file(file: Path) -> None:
+    """Remove a file if it exists.
 
     Raises:
-        OutputError: it is, and cannot be removed.
+        OutputError: it exists and cannot be removed.
     """
     try:
         if file.is_file():
@@ -74,17 +162,45 @@ def forget(file: Path) -> None:
         raise OutputError(f"{file}: could not be removed: {problem.strerror or problem}.") from problem
 
 
-def forget_part(file: Path) -> None:
-    """Remove what somebody who was killed left beside `file`."""
+def remove_part(file: Path) -> None:
+    """Remove the unfinished file that a killed writer of `file` left beside it."""
     with suppress(OSError):
-        file.with_name(_BESIDE + file.name).unlink()
+        _beside(file).unlink()
 
 
-def write_whole(file: Path, text: str, part: str = "") -> None:
-    """Write text, in UTF-8, whole or not at all; `part` as in `whole`.
+def try_lock(file: Path, patience_seconds: float = 0.0) -> FileLock | None:
+    """Hold the lock that `file` stands for; None if another process or another object holds it.
+
+    The lock is held until `release()` of the result or until the result is no longer referenced. The system releases
+    the lock of a killed process. A file system without locks counts as unlocked. `file` holds no data: Windows lets
+    nobody read a locked file.
+
+    Args:
+        file: a file for the lock alone; it and its folder are made, and the file stays.
+        patience_seconds: how long to wait for another holder.
 
     Raises:
-        OutputError: it cannot be written there.
+        OSError: the file cannot be made.
     """
-    with whole(file, part) as beside:
-        beside.write_text(text, encoding="utf-8", newline="")
+    from filelock import FileLock, Timeout  # here, since most commands lock nothing
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(
+        file, timeout=patience_seconds, poll_interval=_MOVE_PAUSE_SECONDS, thread_local=False, fallback_to_soft=False
+    )
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    except OSError:
+        file.open("a").close()  # the file system refuses the file itself, or only the lock
+    return lock
+
+
+def _beside(path: Path, part: str = "") -> Path:
+    return path.with_name(_PART + part + path.name)
+
+
+def _not_written(path: Path, problem: OSError, advice: str, kind: str = "file") -> OutputError:
+    reason = find_obstacle(path, kind) or problem.strerror or str(problem)
+    return OutputError(f"{path}: could not be written: {reason}. {advice}")

@@ -137,9 +137,7 @@ class RunConfig(_Frozen):
 
     def write(self, path: Path) -> None:
         """Write as TOML; what is None is left out, which reads back as None."""
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
-        beside.replace(path)
+        write_text(path, tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)))
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:

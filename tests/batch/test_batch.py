@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from vidrnn.batch.batch import Batch, FilmDone, Shard, Work
+from vidrnn.batch.batch import Batch, FilmDone
 from vidrnn.batch.engines.base import Engine, Item, Job, Outcome
 from vidrnn.batch.engines.local import Local
+from vidrnn.batch.records import Work
 from vidrnn.batch.result_names import alike, common_root, name_below, result_file
+from vidrnn.batch.shards import Shard
 from vidrnn.errors import ModelError, OutputError, RunError, UsageError
 
 SLOW_ENGINES = [pytest.param("ray", marks=pytest.mark.slow)]
@@ -92,7 +94,7 @@ def test_films_that_a_file_system_would_take_for_one_are_told(tmp_path: Path) ->
         pytest.skip("no two such films can be here")
     out = tmp_path / "out"
     assert len(done(batch_of(films, tmp_path / "films", out))) == 3, "here they are told apart"
-    (out / ".vidrnn/SHARDS.LOCK").touch()  # as it is where the lock is found under this name, too
+    (out / ".vidrnn/SHARD-1-OF-1.LOCK").touch()  # as it is where the lock is found under this name, too
     with pytest.raises(OutputError, match="One and one: their results would be one file in"):
         done(batch_of(films, tmp_path / "films", out))
     assert len(done(batch_of(films[1:], tmp_path / "films", out))) == 2
@@ -273,7 +275,7 @@ def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     done(batch_of(films, tmp_path / "films", tmp_path / "out"))
     record = tmp_path / "out/.vidrnn/one.json"
-    for text in (record.read_text()[:20], "{}"):
+    for text in (record.read_text()[:20], "{}", record.read_text().replace('"format": 1', '"format": 2')):
         record.write_text(text)
         assert not done(batch_of(films, tmp_path / "films", tmp_path / "out"))["one"].before
 
@@ -414,7 +416,7 @@ def test_where_a_file_system_knows_no_locks_the_work_is_done_all_the_same(
     def unknown(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("fcntl.flock", unknown)
+    monkeypatch.setattr("filelock.FileLock.acquire", unknown)
     films = texts(tmp_path / "films", "one", "two")
     for shard in (Shard(), Shard(1, 2), Shard(2, 2)):
         assert done(batch_of(films, tmp_path / "films", tmp_path / "out", shard=shard))
@@ -456,16 +458,16 @@ def test_the_last_shard_to_write_the_summary_has_seen_all(tmp_path: Path, monkey
 @pytest.mark.parametrize("text", ["0/4", "5/4", "-1/4", "1", "1/", "a/b", ""])
 def test_a_shard_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="shard"):
-        Shard.named(text)
+        Shard.parse(text)
 
 
 def test_torchrun_tells_the_shard() -> None:
-    assert Shard.of_environment({"RANK": "0", "WORLD_SIZE": "3"}) == Shard(1, 3)
-    assert Shard.of_environment({"RANK": "2", "WORLD_SIZE": "3"}) == Shard(3, 3)
-    assert Shard.of_environment({"RANK": "0", "WORLD_SIZE": "1"}) is None
-    assert Shard.of_environment({"WORLD_SIZE": "3"}) is None
+    assert Shard.from_environment({"RANK": "0", "WORLD_SIZE": "3"}) == Shard(1, 3)
+    assert Shard.from_environment({"RANK": "2", "WORLD_SIZE": "3"}) == Shard(3, 3)
+    assert Shard.from_environment({"RANK": "0", "WORLD_SIZE": "1"}) is None
+    assert Shard.from_environment({"WORLD_SIZE": "3"}) is None
     with pytest.raises(UsageError, match="RANK 3 and WORLD_SIZE 3"):
-        Shard.of_environment({"RANK": "3", "WORLD_SIZE": "3"})
+        Shard.from_environment({"RANK": "3", "WORLD_SIZE": "3"})
 
 
 # --- killed ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from conftest import frame_number, make_film, make_pictures
 
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering
 from vidrnn.data.scan import scan_film
-from vidrnn.errors import RunError
+from vidrnn.errors import OutputError
 from vidrnn.values import FilmFailure, FilmScan, Pixels, Size
 
 GRID = Rendering(spacing_seconds=0.08, size=Size(24, 32))
@@ -197,5 +197,5 @@ def test_nothing_half_written_is_left_under_a_final_name(desk: Desk) -> None:
 def test_a_cache_that_cannot_be_written_is_told_in_a_sentence(desk: Desk, tmp_path: Path) -> None:
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")
-    with pytest.raises(RunError, match=r"the cache cannot be written .*VIDRNN_CACHE"):
+    with pytest.raises(OutputError, match=r"could not be written: .*a file is a file.*VIDRNN_CACHE"):
         list(Cache(blocked).frames([scan_film(desk.film)], GRID))

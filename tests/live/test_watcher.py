@@ -254,7 +254,7 @@ def test_where_there_are_no_locks_lines_are_written_all_the_same(
     def unknown(*_: object) -> None:
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr("fcntl.flock", unknown)
+    monkeypatch.setattr("filelock.FileLock.acquire", unknown)
     with LineFile(tmp_path / "camera.jsonl") as lines:
         lines.add("kept")
     assert lines.file.read_text() == "kept\n"

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
-from vidrnn.errors import ModelError, RunError, VidrnnError
+from vidrnn.errors import ModelError, OutputError, RunError, VidrnnError
 from vidrnn.model.checkpoint import (
     CARD_NAME,
     WEIGHTS_NAME,
@@ -25,8 +25,6 @@ from vidrnn.model.checkpoint import (
     read_header,
     save_model,
     save_training,
-    whole_folder,
-    write_whole,
 )
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.readouts import READOUTS
@@ -216,39 +214,9 @@ def test_a_model_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         assert_sentence(caught.value, path)
 
 
-@pytest.mark.parametrize("stop", [ValueError("no"), KeyboardInterrupt()], ids=repr)
-def test_a_folder_that_was_not_finished_leaves_nothing_and_the_old_one_stands(
-    tmp_path: Path, stop: BaseException
-) -> None:
-    folder = tmp_path / "model"
-    with whole_folder(folder) as made:
-        (made / "old").touch()
-
-    def write_half() -> None:
-        with whole_folder(folder) as made:
-            (made / "new").touch()
-            raise stop
-
-    with pytest.raises(type(stop)):
-        write_half()
-    assert [file.name for file in tmp_path.iterdir()] == ["model"]
-    assert [file.name for file in folder.iterdir()] == ["old"]
-
-
-def test_a_finished_folder_takes_the_place_of_the_old_one_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "a" / "model"
-    for name in ("old", "new"):
-        with whole_folder(folder) as made:
-            assert made.parent == folder.parent, "so that taking its name is one step"
-            (made / name).touch()
-    assert [file.name for file in folder.iterdir()] == ["new"]
-    assert [file.name for file in folder.parent.iterdir()] == ["model"]
-    assert folder.stat().st_mode & 0o777 == 0o755
-
-
 def test_a_place_where_no_folder_can_be_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot be written") as caught:
+    with pytest.raises(OutputError, match="could not be written") as caught:
         save_model(tmp_path / "file" / "model", make_model(HEAD), make_header(HEAD), CARD)
     assert_sentence(caught.value, tmp_path / "file" / "model")
 
@@ -263,21 +231,13 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(
         raise refusal
 
     monkeypatch.setattr("vidrnn.model.checkpoint.save_file", refuse)
-    with pytest.raises(RunError, match="No space left") as caught:
+    with pytest.raises(OutputError, match="No space left") as caught:
         save_model(tmp_path / "model", make_model(HEAD), make_header(HEAD), CARD)
     assert_sentence(caught.value, tmp_path / "model")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(RunError, match="No space left") as caught:
+    with pytest.raises(OutputError, match="No space left") as caught:
         save_training(tmp_path, TrainingState({}, {}))
     assert_sentence(caught.value, tmp_path)
-
-
-def test_a_text_is_written_whole(tmp_path: Path) -> None:
-    file = tmp_path / "config.toml"
-    write_whole(file, "größe = 1\n")
-    write_whole(file, "größe = 2\n")
-    assert file.read_text(encoding="utf-8") == "größe = 2\n"
-    assert [one.name for one in tmp_path.iterdir()] == ["config.toml"]
 
 
 STATE = TrainingState(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from vidrnn.errors import OutputError
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output
 from vidrnn.outputs.video import Strip, colours, probability_at, shown_size
+from vidrnn.registry import load_member
 from vidrnn.values import Candidate, FilmPrediction, Segment, Size, Timeline
 from vidrnn.video.reader import open_film
 
@@ -33,8 +33,7 @@ EVERY = pytest.mark.parametrize("name", OUTPUTS)
 
 
 def output(name: str) -> Output:
-    module, _, attribute = OUTPUTS[name].partition(":")
-    made: Output = getattr(import_module(module), attribute)()
+    made: Output = load_member(OUTPUTS, "--format", name)()
     if made.needs:
         pytest.importorskip(made.needs)
     return made

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from model.test_checkpoint import HEAD, make_header
+from nets.test_classifier import make_model
+from test_atomic import stop_before
 
+from vidrnn.atomic import write_text
 from vidrnn.config import RunConfig
-from vidrnn.errors import RunError
-from vidrnn.events import LeftOut, Note, Progress
-from vidrnn.train.run import Request, Run
+from vidrnn.errors import RunError, UsageError
+from vidrnn.events import Done, LeftOut, Note, Progress
+from vidrnn.model.checkpoint import TrainingState, load_model, load_training, save_model, save_training
+from vidrnn.train.run import MARK_NAME, Request, Run, is_run, settings_file
 from vidrnn.values import FilmFailure
 
 
-def request_for(folder: Path, **how: bool) -> Request:
-    return Request(folder / "films", RunConfig(), folder / "run", folder / "cache", 1, "vidrnn train films", **how)  # type: ignore[arg-type]
+def request_for(folder: Path, **how: Any) -> Request:
+    return Request(folder / "films", RunConfig(), folder / "run", folder / "cache", 1, "vidrnn train films", **how)
 
 
 def test_records_wait_until_the_folder_is_made_and_progress_is_not_kept(tmp_path: Path) -> None:
@@ -52,7 +59,156 @@ def test_a_folder_that_is_no_run_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "precious.txt").write_text("mine")
     with pytest.raises(RunError, match="exists already"):
-        Run(tmp_path / "run").refuse_taken(request_for(tmp_path))
-    with pytest.raises(RunError, match="is not a run of vidrnn's"):
-        Run(tmp_path / "run").refuse_taken(request_for(tmp_path, overwrite=True))
+        Run(tmp_path / "run").claim(request_for(tmp_path))
+    with pytest.raises(RunError, match="is not a run of vidrnn"):
+        Run(tmp_path / "run").claim(request_for(tmp_path, overwrite=True))
     assert (tmp_path / "run" / "precious.txt").read_text() == "mine"
+
+
+# --- what a run must not touch ---------------------------------------------------------------------------------------
+
+
+def test_a_readable_settings_file_does_not_make_a_run(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    RunConfig().write(tmp_path / "run" / "config.toml")
+    with pytest.raises(RunError, match="is not a run of vidrnn"):
+        Run(tmp_path / "run").claim(request_for(tmp_path, overwrite=True))
+    for text in ("", "[]", "{}", '{"name": "mine"}'):
+        (tmp_path / "run" / MARK_NAME).write_text(text)
+        assert not is_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("mark", [False, True])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_in_use_is_refused_as_the_place_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: bool, overwrite: bool
+) -> None:
+    films, elsewhere, home = tmp_path / "work" / "clips", tmp_path / "elsewhere", tmp_path / "home"
+    for folder in (films, elsewhere, home / "runs"):
+        folder.mkdir(parents=True)
+    (films / "film.avi").write_bytes(b"irreplaceable")
+    RunConfig().write(tmp_path / "settings" / "config.toml")
+    request = replace(request_for(tmp_path, overwrite=overwrite), data=films)
+    request = replace(request, settings_file=tmp_path / "settings" / "config.toml")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    (tmp_path / "link").symlink_to(films.parent)
+    places = {
+        films: "is the training data",
+        films.parent: "holds the training data",
+        tmp_path / "link": "holds the training data",
+        Path("../work"): "holds the training data",
+        tmp_path / "settings": "holds the file of --config",
+        Path(): "is the current folder",
+        home: "is the home folder",
+        Path("/"): "is the root",
+    }
+    for place, reason in places.items():
+        if mark and place != Path("/"):
+            write_text(place / MARK_NAME, '{"vidrnn_run": 1}')
+        with pytest.raises(UsageError, match=f"{reason}.*Name.*--out runs/first"):
+            Run(place).claim(replace(request, out=place))
+    assert (films / "film.avi").read_bytes() == b"irreplaceable"
+    Run(Path("runs/first")).claim(request)
+
+
+def test_what_is_refused_as_a_new_place_can_be_resumed_from_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Run(tmp_path / "run").open(request_for(tmp_path))
+    monkeypatch.chdir(tmp_path / "run")
+    Run(Path()).claim(replace(request_for(tmp_path, resume=True), out=Path()))
+
+
+# --- overwriting -----------------------------------------------------------------------------------------------------
+
+
+def train_in_short(folder: Path, seed: int, **how: bool) -> None:
+    """All that a training writes, in its order; the seed can be read from each file."""
+    config = RunConfig.read(settings_file(folder / "run")) if how.get("resume") else RunConfig(seed=seed)
+    request = replace(request_for(folder, **how), config=config)
+    seed = config.seed
+    run = Run(folder / "run")
+    run.log(Note(f"seed {seed}"))
+    run.claim(request)
+    run.open(request)
+    if seed == 1 and not request.resume:
+        run.log(LeftOut((FilmFailure(Path("bad.mkv"), "is damaged"),)))
+    state = load_training(run.checkpoint)
+    assert state is None or state.facts["seed"] == seed, "it is that of the settings"
+    if state is None:
+        save_training(run.checkpoint, TrainingState({}, {"seed": seed}))
+    header = make_header(HEAD).model_copy(update={"seed": seed})
+    save_model(run.model, make_model(HEAD), header, f"seed {seed}")
+    write_text(run.model / "model.onnx", str(seed))
+    run.log(Done(run.model, 0.5, 0.5, 0.5, "test", "", 1.0, False))
+
+
+def seed_of_model(run: Path) -> int:
+    """That of the model, which can be read and beside which nothing is of another one."""
+    seed = load_model(run).header.seed
+    portable = run / "model" / "model.onnx"
+    assert not portable.exists() or portable.read_text() == str(seed)
+    return seed
+
+
+def files_of(run: Path) -> dict[str, str]:
+    files = (file for file in run.rglob("*") if file.is_file() and file.suffix not in {".safetensors", ".jsonl"})
+    return {file.relative_to(run).as_posix(): file.read_text() for file in files}
+
+
+MINE = ("mine.txt", "clips/film.avi", "model/notes.md", "checkpoint/mine", ".training/mine")
+
+
+def test_overwriting_a_run_replaces_its_files_and_leaves_all_others(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_in_short(tmp_path, 1)
+    assert "left_out.csv" in files_of(run) and seed_of_model(run) == 1
+    for name in MINE:
+        write_text(run / name, "mine")
+    train_in_short(tmp_path, 2, overwrite=True)
+    found = files_of(run)
+    assert {name for name, text in found.items() if text == "mine"} == set(MINE)
+    own = {"run.json", "config.toml", "model/README.md", "model/model.onnx"}
+    assert set(found) - set(MINE) == own, "what was left out of the old training is no longer told"
+    assert RunConfig.read(run / "config.toml").seed == seed_of_model(run) == 2
+    state = load_training(run / "checkpoint")
+    assert state is not None and state.facts == {"seed": 2}
+    assert "seed 1" not in (run / "metrics.jsonl").read_text()
+
+
+@pytest.mark.parametrize("then", ["resume", "overwrite"])
+def test_whenever_overwriting_is_stopped_there_is_a_model_and_the_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
+) -> None:
+    seeds = set()
+    for number in range(1, 200):
+        folder = tmp_path / str(number)
+        train_in_short(folder, 1)
+        write_text(folder / "run" / "mine.txt", "mine")
+        with monkeypatch.context() as patch:
+            stop_before(number, patch)
+            try:
+                train_in_short(folder, 2, overwrite=True)
+                ended = True
+            except KeyboardInterrupt:
+                ended = False
+        before = seed_of_model(folder / "run")
+        if ended:
+            assert before == 2 and number > 20, "there were moments to be stopped at"
+            assert seeds == {1, 2}, "stopped before the exchange and after it"
+            return
+        seeds.add(before)
+        began = (folder / "run/.training/config.toml").exists() or before == 2
+        train_in_short(folder, 3, **{then: True})
+        after = seed_of_model(folder / "run")
+        assert after == (3 if then == "overwrite" else 2 if began else 1)
+        assert not (folder / "run/.training").exists()
+        assert RunConfig.read(folder / "run/config.toml").seed == after
+        state = load_training(folder / "run/checkpoint")
+        assert state is not None and state.facts == {"seed": after}
+        assert (folder / "run/left_out.csv").exists() == (after == 1)
+        assert (folder / "run/mine.txt").read_text() == "mine"
+        assert not [name for name in files_of(folder) if ".part-" in name]
+    raise AssertionError("it never came to an end")

@@ -232,8 +232,9 @@ def test_a_run_that_is_there_is_refused_unless_it_may_be_overwritten(class_folde
         train_tiny(class_folders, folder, epochs=1)
     assert (folder / "mine.txt").exists()
     train_tiny(class_folders, folder, epochs=1, request={"overwrite": True})
-    assert not (folder / "mine.txt").exists()
+    assert (folder / "mine.txt").read_text() == "of the old run", "vidrnn did not write it"
     assert (folder / "model" / "model.safetensors").exists()
+    assert not (folder / ".training").exists()
 
 
 def test_a_folder_that_is_no_run_is_never_overwritten(class_folders: Path, tmp_path: Path) -> None:

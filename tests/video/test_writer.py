@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import SMALL, frame_number, paint_number
 
-from vidrnn.atomic import whole, write_whole
+from vidrnn.atomic import write_file, write_text
 from vidrnn.errors import OutputError, UsageError
 from vidrnn.values import Pixels, Size
 from vidrnn.video.reader import open_film
@@ -125,8 +125,11 @@ def test_a_place_that_takes_no_file_is_told(tmp_path: Path, suffix: str) -> None
 
 def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
-    write_whole(file, "old\r\n")
-    with pytest.raises(OutputError, match=r"rows\.csv: could not be written: No space left on device"), whole(file):
+    write_text(file, "old\r\n")
+    with (
+        pytest.raises(OutputError, match=r"rows\.csv: could not be written: No space left on device"),
+        write_file(file),
+    ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert file.read_bytes() == b"old\r\n"
     assert list(tmp_path.iterdir()) == [file]

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from vidrnn import __version__
-from vidrnn.atomic import write_whole
-from vidrnn.batch.batch import Reader, Row, Work
+from vidrnn.atomic import write_text
+from vidrnn.batch.records import FilmReader, Row, Work
 from vidrnn.batch.work import model_hash, portable_remark
 from vidrnn.errors import UsageError
 from vidrnn.outputs.base import rounded, segment_json
@@ -91,7 +91,7 @@ def foretold_formats(text: str | None) -> tuple[str, ...]:
     return names
 
 
-def opened(settings: dict[str, Any]) -> Reader:
+def opened(settings: dict[str, Any]) -> FilmReader:
     """What watches a film and writes what was found, with the model loaded."""
     asked = Asked(**{**settings, "model": Path(settings["model"]), "formats": tuple(settings["formats"])})
     model, _ = open_frames(asked.model, asked.runtime, asked.device)
@@ -121,9 +121,9 @@ def watched(model: FrameRuntime, film: Path, asked: Asked, file_for: Callable[[s
     assert found is not None
     rows = list(frame_rows(found.errors, normalised=asked.normalised))
     if "csv" in asked.formats:
-        write_whole(file_for(SUFFIXES["csv"]), _table(rows))
+        write_text(file_for(SUFFIXES["csv"]), _table(rows))
     if "jsonl" in asked.formats:
-        write_whole(file_for(SUFFIXES["jsonl"]), "".join(json.dumps(row) + "\n" for row in rows))
+        write_text(file_for(SUFFIXES["jsonl"]), "".join(json.dumps(row) + "\n" for row in rows))
     return found
 
 

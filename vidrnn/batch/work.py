@@ -6,19 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vidrnn import __version__
-from vidrnn.batch.batch import Reader, Row, Work
+from vidrnn.batch.records import FilmReader, Row, Work
 from vidrnn.data.films import content_hash
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output, answer_json
 from vidrnn.predict.predictor import HYSTERESIS, SHORTEST_SECONDS, Predictor, open_model
+from vidrnn.registry import load_member
 from vidrnn.values import Reset
 
 COLUMNS = ("label", "probability", "duration_seconds", "frames", "notes")
@@ -92,7 +92,7 @@ def portable_remark(model: Path, runtime: str | None, device: str) -> str:
     return ""
 
 
-def opened(settings: dict[str, Any]) -> Reader:
+def opened(settings: dict[str, Any]) -> FilmReader:
     """What reads a film and writes its answer, with the model loaded.
 
     Raises:
@@ -132,8 +132,7 @@ def output_named(name: str) -> Output:
     Raises:
         UsageError: the package that it needs is not installed.
     """
-    module, _, attribute = OUTPUTS[name].partition(":")
-    output: Output = getattr(import_module(module), attribute)()
+    output: Output = load_member(OUTPUTS, "--format", name)()
     if output.needs and find_spec(output.needs) is None:
         raise UsageError(
             f"--format {name}: needs the package {output.needs}, which is not installed here. "

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Any
@@ -189,8 +188,8 @@ def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs
     from vidrnn.batch.engines import ENGINES
     from vidrnn.batch.result_names import shown
     from vidrnn.cli.views.predicting import BatchView
+    from vidrnn.registry import load_member
 
-    module, _, attribute = ENGINES[engine].partition(":")
     batch, remark = folder.batch(asked)
     sizes = {shown(name): size for name, size in batch.sizes().items()}
     with BatchView(str(asked.model), sizes, as_json=as_json) as view:
@@ -198,7 +197,7 @@ def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs
         view.remark(asked.remark())
         for failure in folder.missing:
             view.missing(failure)
-        made = getattr(import_module(module), attribute)(jobs or jobs_here(engine, os.environ))
+        made = load_member(ENGINES, "--engine", engine)(jobs or jobs_here(engine, os.environ))
         with closing(batch.run(made)) as journey:
             for done in journey:
                 view.show(done)

@@ -176,10 +176,10 @@ def train(
 
     from vidrnn.cli.views.training import TrainingView
     from vidrnn.data.scan import cache_folder
-    from vidrnn.train.run import Request
+    from vidrnn.train.run import Request, settings_file
     from vidrnn.train.trainer import train as run_training
 
-    chosen = settings_of(resume / "config.toml" if resume else config, said, "vidrnn train")
+    chosen = settings_of(settings_file(resume) if resume else config, said, "vidrnn train")
     _refuse_of_another_task(chosen.task, said)
     if chosen.task == "next-frame":
         from vidrnn.train.lessons.next_frame import in_full
@@ -197,6 +197,7 @@ def train(
         overwrite=overwrite,
         resume=resume is not None,
         terms=terms,
+        settings_file=config,
     )
     stop = Event()
     with stopping(stop), TrainingView() as view:

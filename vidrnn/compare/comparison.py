@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
+from vidrnn.atomic import write_text
 from vidrnn.compare.gradients import classifier_flow
 from vidrnn.compare.plots import comparison_plot, gradients_plot
 from vidrnn.compare.statistics import Comparison, Cost, Training, compare_heads
@@ -72,7 +73,8 @@ class _Folder:
         """Make the folder, or read what an earlier start has kept.
 
         Raises:
-            RunError: it is taken, cannot be written, or is of other films or settings.
+            RunError: it is taken, or is of other films or settings.
+            OutputError: it cannot be written.
         """
         told = request.config.model_copy(update={"data": str(request.data.resolve())})
         about = {"films": films, "settings": told.model_dump(mode="json", exclude={"jobs"})}
@@ -88,12 +90,8 @@ class _Folder:
             return
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(f"{self.path}: exists already. Choose another --out, or go on with --resume {self.path}.")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            told.write(self.path / "config.toml")
-            write_whole(facts, json.dumps(about))
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot be written ({error.strerror}). Choose another --out.") from None
+        told.write(self.path / "config.toml")
+        write_text(facts, json.dumps(about), advice="Choose another --out.")
 
     def keep(self, training: Training) -> None:
         """Add a training that has ended."""
@@ -104,28 +102,18 @@ class _Folder:
         """Write a file of the comparison, whole.
 
         Raises:
-            RunError: the disk refuses.
+            OutputError: the disk refuses.
         """
-        try:
-            write_whole(self.path / name, text)
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
-            ) from None
+        write_text(self.path / name, text, advice=f"Free some space, then --resume {self.path}.")
 
     def draw(self, found: Comparison) -> None:
         """ClipSampler the plots.
 
         Raises:
-            RunError: the disk refuses.
+            OutputError: the disk refuses.
         """
-        try:
-            comparison_plot(found, self.path / "comparison.png")
-            gradients_plot(found, self.path / "gradients.png")
-        except OSError as error:
-            raise RunError(
-                f"{self.path}: plots cannot be written ({error.strerror}). Free some space, then --resume it."
-            ) from None
+        comparison_plot(found, self.path / "comparison.png")
+        gradients_plot(found, self.path / "gradients.png")
 
     def has(self, head: str, seed: int) -> bool:
         """Whether this training was done before."""

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from vidrnn.atomic import write_file
 from vidrnn.compare.statistics import CONTROL, Comparison, HeadRow
 
 _COLOURS = ("#3b6fb6", "#d9822b", "#3a9a5b", "#c0504d", "#7d5ba6", "#8c6d4f", "#4bacc6", "#9a9a2f")
@@ -97,6 +98,5 @@ def _plain(axes: Axes) -> None:
 
 
 def _save(figure: Figure, file: Path) -> None:
-    beside = file.with_name(f".{file.name}.part")
-    figure.savefig(beside, format="png")
-    beside.replace(file)
+    with write_file(file, advice="Free some space, then go on with --resume.") as beside:
+        figure.savefig(beside, format="png")

@@ -159,13 +159,8 @@ def _write(file: Path, steps: Steps) -> None:
 
 def _write_array(file: Path, array: Array) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(f".{os.getpid()}-{get_ident()}.part")  # another run may be making the same
-        with beside.open("wb") as out:
-            np.save(out, array, allow_pickle=False)
-        beside.replace(file)
-    except OSError as error:
-        raise RunError(
-            f"{file.parent}: the cache cannot be written ({error.strerror}). Free some space there, "
-            "or name another folder in VIDRNN_CACHE."
-        ) from None
+        with write_file(file, f"{os.getpid()}-{get_ident()}-", _ADVICE) as beside:  # another run may write the same
+            np.save(beside, array, allow_pickle=False)
+    except OutputError:
+        if not file.is_file():  # Windows replaces no file that another run reads; that file is as good as this one
+            raise

@@ -8,15 +8,18 @@ from __future__ import annotations
 import base64
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from platformdirs import user_cache_dir
 
+from vidrnn.atomic import write_text
 from vidrnn.data.films import content_hash
 from vidrnn.errors import FilmError
 from vidrnn.threads import map_in_order
@@ -33,11 +36,15 @@ FORMAT = 1
 
 
 def cache_folder() -> Path:
-    """Where vidrnn keeps what can be made again: $VIDRNN_CACHE, else $XDG_CACHE_HOME/vidrnn, else ~/.cache/vidrnn."""
+    """The folder of files that vidrnn can write anew: $VIDRNN_CACHE, else $XDG_CACHE_HOME/vidrnn, else the system's.
+
+    That is ~/.cache/vidrnn on Linux, ~/Library/Caches/vidrnn on macOS, and in AppData\\Local on Windows.
+    """
     if own := os.environ.get("VIDRNN_CACHE"):
         return Path(own).expanduser()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "vidrnn"
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "vidrnn"
+    return Path(user_cache_dir("vidrnn", appauthor=False))
 
 
 def scan_films(
@@ -122,10 +129,5 @@ def _keep(entry: Path, scan: FilmScan) -> None:
         "facts": facts,
         "thumbnails": base64.b64encode(scan.thumbnails.tobytes()).decode("ascii"),
     }
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=entry.parent, suffix=".new", delete=False) as file:
-            json.dump(kept, file)
-        Path(file.name).replace(entry)
-    except OSError:
-        return
+    with suppress(OutputError):
+        write_text(entry, json.dumps(kept), f"{os.getpid()}-{get_ident()}-")

@@ -108,7 +108,7 @@ def export_model(request: Request) -> Generator[RunEvent, None, Portable]:
     sentence = describe(model, request.precision, difference, scored)
     card = file.parent / CARD_NAME
     if file.parent == model.folder and card.is_file():
-        write_whole(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
+        write_text(card, with_portable(card.read_text(encoding="utf-8"), file.name, sentence))
     size = sum(part.stat().st_size for part in export.companions(file))
     return Portable(file, size, difference, scored, sentence)
 
@@ -199,10 +199,9 @@ def write_checked(
 
     Raises:
         ExportError: it cannot be made, or in full precision it does not answer as the model does.
-        RunError: the disk refuses.
+        OutputError: the disk refuses.
     """
-    beside = file.with_name(f".part-{file.name}")
-    try:
+    with write_files(export.companions(file), advice="Choose another place with --out.") as (beside, *_):
         export.write(model, beside, precision, films)
         clips, made = _clips_for(model.spec, films), export.read(beside)
         found = largest_difference(TorchRuntime(model), made, clips)
@@ -211,13 +210,6 @@ def write_checked(
                 f"{file}: not kept, since it does not answer as the model does: numbers differ by up to {found:.2g}, "
                 f"and {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
             )
-        for part, final in zip(export.companions(beside), export.companions(file), strict=True):
-            part.replace(final)
-    except OSError as error:
-        raise RunError(f"{file}: cannot be written ({error.strerror}). Choose another place with --out.") from None
-    finally:
-        for part in export.companions(beside):
-            part.unlink(missing_ok=True)
     return found
 
 

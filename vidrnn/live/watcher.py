@@ -16,7 +16,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from vidrnn.atomic import locked
+from vidrnn.atomic import try_lock
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.live.camera import Camera, LiveFrame
 from vidrnn.values import Answer, Change, Now, Pixels, Segment, Size, Stretch
@@ -28,6 +28,8 @@ _GLANCE_SECONDS = 0.05
 _ARRIVALS_KEPT = 1024
 """Frames whose time of day is remembered, for stretches that are told after they have ended."""
 _SAME_SECONDS = 0.002
+_BINARY: int = getattr(os, "O_BINARY", 0)
+"""Keeps Windows from writing other line ends."""
 
 
 class Watcher(Protocol):
@@ -183,9 +185,10 @@ def _time(epoch_seconds: float) -> str:
 
 
 class LineFile:
-    """A file of lines that only grows: each is in it whole once it is added, and stays when all else is killed.
+    """A file of lines that only grows: each line is in it whole once it is added, and stays after a kill.
 
-    One process at a time writes it; whoever is killed lets go.
+    One process at a time writes it: the one that holds the lock on a hidden file beside it. The system releases the
+    lock of a killed process.
     """
 
     def __init__(self, file: Path) -> None:
@@ -196,34 +199,32 @@ class LineFile:
         """
         self.file = file
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            lock = try_lock(file.with_name(f".{file.name}.lock"))
         except OSError as problem:
             raise _not_written(file, problem) from problem
-        try:
-            self._end = self._begun()
-        except BaseException:
-            os.close(self._handle)
-            raise
-
-    def _begun(self) -> int:
-        """How long the file is, with nobody else at it and nothing in it but whole lines."""
-        if not locked(self._handle):
+        if lock is None:
             raise OutputError(
-                f"{self.file}: another vidrnn is writing it. Stop that one, or name another folder: --out DIR."
+                f"{file}: another vidrnn is writing it. Stop that one, or name another folder: --out DIR."
             )
+        self._lock = lock
         try:
-            end = _whole_lines_bytes(self.file)
-            os.ftruncate(self._handle, end)
+            self._handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, 0o666)
+            try:
+                self._end = _whole_lines_bytes(file)
+                os.ftruncate(self._handle, self._end)
+            except BaseException:
+                os.close(self._handle)
+                raise
         except OSError as problem:
-            raise _not_written(self.file, problem) from problem
-        return end
+            lock.release()
+            raise _not_written(file, problem) from problem
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._handle)
+        self._lock.release()
 
     def add(self, line: str) -> None:
         """One line more, or none at all.

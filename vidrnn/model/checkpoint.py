@@ -26,6 +26,10 @@ from vidrnn.nets.network import Network, build_network
 from vidrnn.nets.spec import ModelSpec
 
 CARD_NAME = "README.md"
+_PORTABLE_FILES = tuple(
+    f"model{precision}.{suffix}" for suffix in ("onnx", "xml", "bin", "pt2") for precision in ("", "-fp16", "-int8")
+)
+"""Portable files, which an export writes beside the weights."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,18 @@ class LoadedModel:
 
 
 def save_model(folder: Path, network: nn.Module, header: ModelHeader, card: str) -> None:
-    """Write a model folder, whole or not at all; one that stands there is replaced.
+    """Write a model folder, whole or not at all.
+
+    A model that is there is replaced: its weights in one step, after its portable files were removed. Files that
+    vidrnn did not write stay.
 
     Raises:
-        RunError: the folder cannot be written.
+        OutputError: the folder cannot be written.
     """
-    with whole_folder(folder) as made:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-        save_file(tensors, made / WEIGHTS_NAME, metadata={HEADER_KEY: header.to_json()})
-        (made / WEIGHTS_NAME).chmod(0o644)
-        (made / CARD_NAME).write_text(card, encoding="utf-8")
+    advice = "Free some space, or choose another place with --out."
+    with write_folder(folder, main=WEIGHTS_NAME, own=_PORTABLE_FILES, advice=advice) as beside:
+        _save_tensors(network.state_dict(), beside / WEIGHTS_NAME, header.to_json())
+        (beside / CARD_NAME).write_text(card, encoding="utf-8")
 
 
 def load_model(path: Path) -> LoadedModel:
@@ -97,35 +103,6 @@ def stored_tensor(path: Path, name: str) -> NDArray[np.float32]:
     return found
 
 
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to fill beside `folder`, which takes its name when all is well and goes when it is not.
-
-    Raises:
-        RunError: the disk refuses.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}). Choose another place with --out.") from None
-    try:
-        yield made
-        made.chmod(0o755)
-        _swap(made, folder)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{folder}: cannot be written ({_reason(error)}). Free some space and try again.") from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    beside = file.with_name(f".{file.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
-
-
 @dataclass(frozen=True)
 class TrainingState:
     """What a stopped training needs to go on as if it had not stopped."""
@@ -140,17 +117,10 @@ def save_training(folder: Path, state: TrainingState) -> None:
     """Write a checkpoint, whole or not at all.
 
     Raises:
-        RunError: the disk refuses.
+        OutputError: the disk refuses.
     """
-    file = folder / "training.safetensors"
-    beside = file.with_name(f".{file.name}.part")
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.tensors.items()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, beside, metadata={HEADER_KEY: json.dumps(state.facts)})
-        beside.replace(file)
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{file}: cannot be written ({_reason(error)}). Free some space, then --resume.") from None
+    with write_file(folder / "training.safetensors", advice="Free some space, then --resume.") as beside:
+        _save_tensors(state.tensors, beside, json.dumps(state.facts))
 
 
 def load_training(folder: Path) -> TrainingState | None:
@@ -171,23 +141,18 @@ def load_training(folder: Path) -> TrainingState | None:
     return TrainingState(tensors, facts)
 
 
-def _swap(made: Path, folder: Path) -> None:
-    """Give `made` the name of `folder`, keeping an older one aside until the new one stands."""
-    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
-    if folder.exists():
-        folder.replace(old)
+def _save_tensors(tensors: Mapping[str, torch.Tensor], file: Path, text: str) -> None:
+    """Write tensors of any device and layout, and `text` under the header's key.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    stored = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
-        made.replace(folder)
-    except OSError:
-        if old.exists():
-            old.replace(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _reason(error: Exception) -> str:
-    """Why the disk refused; safetensors has its own words for it."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else _first_line(error)
+        save_file(stored, file, metadata={HEADER_KEY: text})
+    except SafetensorError as error:  # it has words of its own for a full disk
+        raise OSError(_first_line(error)) from error
+    file.chmod(0o644)
 
 
 def _first_line(error: Exception) -> str:

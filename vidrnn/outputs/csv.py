@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.outputs.base import SEGMENT_COLUMNS, Answered, Output, segment_rows
 
 
@@ -21,4 +21,4 @@ class Csv(Output):
         table = csv.DictWriter(text, SEGMENT_COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(segment_rows(answered))
-        write_whole(file, text.getvalue())
+        write_text(file, text.getvalue())

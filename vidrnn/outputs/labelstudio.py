@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, rounded
 from vidrnn.values import FilmPrediction, Segment
 
@@ -32,7 +32,7 @@ class LabelStudio(Output):
 
     def write(self, answered: Answered, file: Path) -> None:
         """As the contract says."""
-        write_whole(file, json.dumps([task(answered)], ensure_ascii=False, indent=1) + "\n")
+        write_text(file, json.dumps([task(answered)], ensure_ascii=False, indent=1) + "\n")
 
 
 def task(answered: Answered) -> dict[str, Any]:

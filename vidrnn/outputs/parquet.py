@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidrnn.atomic import whole
+from vidrnn.atomic import write_file
 from vidrnn.outputs.base import Answered, Output, segment_rows
 
 
@@ -22,5 +22,5 @@ class Parquet(Output):
         text, number = pyarrow.string(), pyarrow.float64()
         columns = [("path", text), ("start_seconds", number), ("end_seconds", number), ("label", text)]
         schema = pyarrow.schema([*columns, ("probability", number)])
-        with whole(file) as beside:
+        with write_file(file) as beside:
             parquet.write_table(pyarrow.Table.from_pylist(list(segment_rows(answered)), schema), beside)

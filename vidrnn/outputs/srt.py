@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, captions, clock
 
 
@@ -19,4 +19,4 @@ class Srt(Output):
             f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n"
             for number, (start, end, text) in enumerate(captions(answered.prediction), 1)
         ]
-        write_whole(file, "\n".join(shown))
+        write_text(file, "\n".join(shown))

@@ -10,7 +10,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.errors import OutputError
 from vidrnn.outputs.base import Answered, Output, rounded, significant
 from vidrnn.values import Timeline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, captions, clock
 
 
@@ -20,4 +20,4 @@ class Vtt(Output):
             f"{clock(start, '.')} --> {clock(end, '.')}\n{escape(text, quote=False)}\n"
             for start, end, text in captions(answered.prediction)
         ]
-        write_whole(file, "\n".join(["WEBVTT\n", *shown]))
+        write_text(file, "\n".join(["WEBVTT\n", *shown]))

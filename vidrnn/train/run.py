@@ -1,4 +1,13 @@
-"""What was asked of a training, and the folder where it is kept, from which it can be taken up again."""
+"""The request for a training, and the folder of its run.
+
+A run is a folder: `run.json` marks it, `config.toml` holds the settings, `metrics.jsonl` the events, `left_out.csv` the
+films that were left out, `checkpoint/` the state of the training and `model/` the model. vidrnn replaces and removes
+these files only, and only in a folder with the mark; all other files in the folder stay.
+
+With `--overwrite` the new training is kept in the hidden folder `.training` of the run until its model is written. Then
+its files take the places of the old ones. The old model is therefore there until the new one is whole, and `--resume`
+goes on with the new training after a kill.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +15,29 @@ import csv
 import io
 import json
 import os
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vidrnn.atomic import move, remove_file, remove_part, write_text
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import LeftOut, Progress, RunEvent, as_json
 from vidrnn.model.checkpoint import write_whole
 from vidrnn.values import FilmFailure
+
+MARK_NAME = "run.json"
+"""The file that tells a run from any other folder."""
+_MARK = {"vidrnn_run": 1}
+"""Its content; the number is that of the format."""
+_NEW = ".training"
+"""The folder, inside a run, of a training that is to replace the run."""
+_ENDED = "ended.json"
+"""In that folder: the list of its files, once they are complete and only have to be moved."""
+_CONFIG, _METRICS, _LEFT_OUT, _CHECKPOINT = "config.toml", "metrics.jsonl", "left_out.csv", "checkpoint"
+_FILES = (_METRICS, _LEFT_OUT, f"{_CHECKPOINT}/choice.json", f"{_CHECKPOINT}/training.safetensors", _CONFIG)
+"""The files of a training, as paths below its folder, in the order in which they are moved."""
 
 
 @dataclass(frozen=True)
@@ -35,68 +57,89 @@ class Request:
     """A sentence for the model card on where the films came from and what binds them."""
     portable: bool = True
     """Whether the model is also written as a portable file, which takes some seconds."""
+    settings_file: Path | None = None
+    """The file of `--config`, which the run must not replace."""
+
+
+def settings_file(folder: Path) -> Path:
+    """The settings of the training that `--resume` goes on with, in the folder of a run; the file may be missing."""
+    new = folder / _NEW / _CONFIG
+    return new if new.is_file() else folder / _CONFIG
 
 
 @dataclass
 class Run:
-    """The folder of a run, which comes to be when there is something to keep."""
+    """The folder of a run. It is made when there is something to keep."""
 
     folder: Path
     waiting: list[RunEvent] | None = field(default_factory=list)
     """Records that came before the folder did; None once it is there."""
     _left_out: list[FilmFailure] = field(default_factory=list)
+    _replaces: bool = False
+    """Whether the training is to replace the run that is in the folder."""
+
+    @property
+    def training(self) -> Path:
+        """The folder of the settings, the events and the checkpoint while the training lasts."""
+        return self.folder / _NEW if self._replaces else self.folder
 
     @property
     def checkpoint(self) -> Path:
-        """What a stopped training is taken up from."""
-        return self.folder / "checkpoint"
+        """The folder from which a stopped training goes on."""
+        return self.training / _CHECKPOINT
 
     @property
     def model(self) -> Path:
-        """Where the model comes to stand."""
+        """The folder of the model."""
         return self.folder / "model"
 
-    def refuse_taken(self, request: Request) -> None:
-        """Say it early if the folder could not be made later.
+    def claim(self, request: Request) -> None:
+        """Choose where the training is kept. Nothing is written yet, but an exchange that a kill cut short is ended.
 
         Raises:
-            RunError: it is there already and nothing was said about that, or nothing can be written where it should be.
+            UsageError: the folder is one that a run must not be written to.
+            RunError: the folder exists and the request does not allow for that, or nothing can be written there.
         """
-        parent = next(parent for parent in self.folder.absolute().parents if parent.exists())
+        if not request.resume:
+            _refuse_folder_in_use(self.folder, request)
+        place = self.folder.absolute()
+        parent = next((parent for parent in place.parents if parent.exists()), place)
         if not os.access(parent, os.W_OK) or not parent.is_dir():
             raise RunError(f"{self.folder}: nothing can be written in {parent}. Choose another place with --out.")
-        taken = self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir()))
-        if request.resume or not taken:
+        if is_run(self.folder) and (request.resume or request.overwrite):
+            self._finish_exchange()
+        if request.resume:
+            self._replaces = (self.folder / _NEW / _CONFIG).is_file()
+            if not self._replaces:  # a kill before the settings were written leaves nothing to go on with
+                _remove_training(self.folder / _NEW)
+            return
+        if not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir())):
             return
         if not request.overwrite:
             raise RunError(
                 f"{self.folder}: exists already. Choose another place with --out, go on with --resume {self.folder}, "
                 "or say --overwrite."
             )
-        try:
-            RunConfig.read(self.folder / "config.toml")
-        except UsageError:
+        if not is_run(self.folder):
             raise RunError(
-                f"{self.folder}: is not a run of vidrnn's, so it is not overwritten. Choose another --out."
-            ) from None
+                f"{self.folder}: is not a run of vidrnn (it holds no {MARK_NAME} of vidrnn), so it is not overwritten. "
+                "Choose another --out."
+            )
+        self._replaces = True
 
     def open(self, request: Request) -> None:
-        """Make the folder, in place of an older one where that was said, and write what waited.
+        """Make the folder and write what waited.
 
         Raises:
-            RunError: it cannot be written.
+            OutputError: it cannot be written.
         """
-        config = request.config.model_copy(update={"data": str(request.data.resolve())})
-        try:
-            if request.overwrite and not request.resume:
-                shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not request.resume:
-                config.write(self.folder / "config.toml")
-        except OSError as error:
-            raise RunError(
-                f"{self.folder}: cannot be written ({error.strerror}). Choose another place with --out."
-            ) from None
+        if not request.resume:
+            if not is_run(self.folder):
+                write_text(self.folder / MARK_NAME, json.dumps(_MARK) + "\n", advice="Choose another place with --out.")
+            if self._replaces:
+                _remove_training(self.training)
+            config = request.config.model_copy(update={"data": str(request.data.resolve())})
+            config.write(self.training / _CONFIG)
         waiting, self.waiting = self.waiting or [], None
         for event in waiting:
             self.log(event)
@@ -116,11 +159,85 @@ class Run:
                 raise RunError(
                     f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
                 ) from None
+            if isinstance(record, LeftOut):
+                self._left_out += record.failures
+                _write_left_out(self.training / _LEFT_OUT, self._left_out)
+            if isinstance(record, Done | ForecasterDone):
+                self._end()
+
+    def _end(self) -> None:
+        """Move the files of a new training to the places of the old ones. A kill on the way loses nothing."""
+        if self._replaces:
+            files = [name for name in _FILES if (self.training / name).is_file()]
+            write_text(self.training / _ENDED, json.dumps(files))
+            self._finish_exchange()
+
+    def _finish_exchange(self) -> None:
+        """Move what remains to be moved of a training that has ended, if there is one."""
+        new = self.folder / _NEW
+        try:
+            files = json.loads((new / _ENDED).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        for name in _FILES:
+            if name not in files:
+                remove_file(self.folder / name)
+            elif (new / name).is_file():
+                try:
+                    (self.folder / name).parent.mkdir(exist_ok=True)
+                    move(new / name, self.folder / name)
+                except OSError as error:
+                    raise RunError(
+                        f"{self.folder / name}: cannot be replaced ({error.strerror}). Close what uses it, then "
+                        f"--resume {self.folder}."
+                    ) from None
+        self._replaces = False
+        _remove_training(new)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder has the mark of a run."""
+    try:
+        mark = json.loads((folder / MARK_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(mark, dict) and "vidrnn_run" in mark
+
+
+def _refuse_folder_in_use(folder: Path, request: Request) -> None:
+    """Refuse a folder that holds what a run must not lie around.
+
+    Raises:
+        UsageError: the folder holds DATA, the settings file, the current folder or the home folder, or is a root.
+    """
+    place = folder.resolve()
+    if place == Path(place.anchor):
+        raise UsageError(f"--out {folder}: is the root of a disk. Name a folder for the run, such as --out runs/first.")
+    inside = {"the training data": request.data, "the file of --config": request.settings_file}
+    inside |= {"the current folder": Path.cwd()}
+    with suppress(RuntimeError):  # there is no home folder
+        inside["the home folder"] = Path.home()
+    for name, path in inside.items():
+        if path is not None and path.resolve().is_relative_to(place):
+            there = "is" if path.resolve() == place else "holds"
+            raise UsageError(
+                f"--out {folder}: {there} {name} ({path}). Name another folder for the run, such as --out runs/first."
+            )
+
+
+def _remove_training(folder: Path) -> None:
+    """Remove the files of a training, and its folders where nothing else is in them."""
+    for name in (_ENDED, *reversed(_FILES)):
+        remove_file(folder / name)
+        remove_part(folder / name)
+    for part in (folder / _CHECKPOINT, folder):
+        with suppress(OSError):  # it holds files of other origin, or is not there
+            part.rmdir()
 
 
 def _write_left_out(file: Path, failures: Sequence[FilmFailure]) -> None:
     text = io.StringIO()
-    rows = csv.writer(text)
+    rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["path", "reason"])
     rows.writerows([str(failure.path), failure.reason] for failure in failures)
-    write_whole(file, text.getvalue())
+    write_text(file, text.getvalue(), advice="Free some space, then --resume.")

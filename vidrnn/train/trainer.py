@@ -168,7 +168,7 @@ class _Training:
             return error
         sentence = describe(model, "fp32", difference)
         card = run.model / CARD_NAME
-        write_whole(card, with_portable(card.read_text(encoding="utf-8"), export.file_name, sentence))
+        write_text(card, with_portable(card.read_text(encoding="utf-8"), export.file_name, sentence))
         yield Note(f"{export.file_name}: {sentence}")
         return None
 

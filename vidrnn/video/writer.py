@@ -12,7 +12,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from vidrnn.atomic import whole
+from vidrnn.atomic import write_file
 from vidrnn.errors import FilmError, OutputError, UsageError
 from vidrnn.values import Pixels
 from vidrnn.video.reader import open_film
@@ -42,7 +42,7 @@ def write_film(file: Path, frames: Iterable[Pixels], fps: float) -> int:
     """
     if file.suffix not in FILMED_SUFFIXES:
         raise UsageError(f"{file}: films are written as {' or '.join(FILMED_SUFFIXES)}; name it so.")
-    with whole(file) as beside:
+    with write_file(file) as beside:
         count = _written(file, beside, iter(frames), fps)
         found = _frames_in(beside)
         if found != count:

@@ -7,40 +7,39 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, ClassVar
 
 from vidrnn.errors import RunError, VidrnnError
+from vidrnn.registry import load_attribute
 
 READY = "ready"
-"""What a hand says once it has opened its job."""
+"""The first message of a worker: it has opened its job."""
 _LONGEST_WAIT_SECONDS = 3600.0
-"""At once; systems cannot wait for more than some weeks, which a large film may be given."""
+"""In one call: systems cannot wait for more than some weeks, and a large film may have longer."""
 
 Item = dict[str, Any]
-"""What a worker is told of one item; it travels between processes."""
-Worker = Callable[[Item], dict[str, Any]]
-"""Does one item. A VidrnnError out of it ends the whole run."""
+"""The description of one item; it travels between processes."""
+ItemFunction = Callable[[Item], dict[str, Any]]
+"""Works on one item. A VidrnnError from it ends the whole run."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done with each item, in words that travel between processes and machines."""
+    """The work on each item, in a form that travels between processes and machines."""
 
     opener: str
-    """`module:function`; called once by each who works, with `settings`, it gives the Worker."""
+    """`module:function`; each worker calls it once with `settings`, and it gives the ItemFunction."""
     settings: dict[str, Any]
 
-    def opened(self) -> Worker:
-        """Ready to work."""
-        module, _, attribute = self.opener.partition(":")
-        worker: Worker = getattr(import_module(module), attribute)(self.settings)
-        return worker
+    def open(self) -> ItemFunction:
+        """The function for the items, ready to work."""
+        function: ItemFunction = load_attribute(self.opener)(self.settings)
+        return function
 
 
 @dataclass(frozen=True)
 class Finished:
-    """An item that was done."""
+    """An item with its result."""
 
     index: int
     result: dict[str, Any]
@@ -48,7 +47,7 @@ class Finished:
 
 @dataclass(frozen=True)
 class Lost:
-    """An item that was not: whoever worked on it broke down, or took too long."""
+    """An item without a result: its worker broke down or took too long."""
 
     index: int
     reason: str
@@ -59,18 +58,18 @@ Outcome = Finished | Lost
 
 
 @dataclass(frozen=True)
-class Broken:
-    """What is known of a hand that broke down."""
+class Breakdown:
+    """How a worker broke down."""
 
-    how: str
+    reason: str
     """Goes on after `the process`."""
-    words: str = ""
-    """The last that it said, if anything."""
+    message: str = ""
+    """A sentence with the last line that it wrote, if any."""
 
 
 @dataclass
-class Hand(ABC):
-    """One that works on one item at a time, in a process of its own, and may break down there."""
+class Worker(ABC):
+    """A process that works on one item at a time, and that may break down."""
 
     index: int | None = None
     """Of the item that it works on."""
@@ -78,55 +77,57 @@ class Hand(ABC):
     """When that is given up, on the clock of `time.monotonic`."""
     ready: bool = False
     ended: bool = False
-    line: Any = None
-    """On what it speaks next, as `Engine.spoken` takes it; None while it has nothing to say."""
+    connection: Any = None
+    """The object on which its next message comes, for `Engine.wait_for`; None while no message is expected."""
 
     @abstractmethod
-    def ask(self, item: Item) -> None:
-        """Have it work on an item."""
+    def send(self, item: Item) -> None:
+        """Send it an item."""
 
     @abstractmethod
-    def said(self) -> Any:
-        """What it said last: READY, a result, the error that ends the run, or Broken."""
+    def receive(self) -> Any:
+        """Its next message: READY, a result, the error that ends the run, or a Breakdown."""
 
     @abstractmethod
     def kill(self) -> None:
         """End its process at once; called once."""
 
-    def give(self, index: int, item: Item, seconds: float) -> None:
-        """Have it work on an item, for so long."""
+    def assign(self, index: int, item: Item, seconds: float) -> None:
+        """Send it an item, which may take so many seconds."""
         self.index, self.deadline = index, time.monotonic() + seconds
-        self.ask(item)
+        self.send(item)
 
-    def hear(self) -> Outcome | None:
-        """What came of its item, if it had one.
+    def collect(self) -> Outcome | None:
+        """The outcome of its item, if it had one.
 
         Raises:
             VidrnnError: the work cannot go on.
         """
-        said, was_ready = self.said(), self.ready
+        message, was_ready = self.receive(), self.ready
         index, self.index, self.deadline = self.index, None, float("inf")
-        if isinstance(said, Broken):
-            self.end()
+        if isinstance(message, Breakdown):
+            self.stop()
             if not was_ready:
-                raise RunError(f"A process that was to read films {said.how} before it began. {said.words}".strip())
-            return None if index is None else Lost(index, f"the process that read it {said.how}.")
-        if isinstance(said, VidrnnError):
-            raise said
+                raise RunError(
+                    f"A process that was to read films {message.reason} before it began. {message.message}".strip()
+                )
+            return None if index is None else Lost(index, f"the process that read it {message.reason}.")
+        if isinstance(message, VidrnnError):
+            raise message
         if index is None:
             self.ready = True
             return None
-        return Finished(index, said)
+        return Finished(index, message)
 
     def give_up(self, seconds: float) -> Lost:
-        """End it, since its item took longer than its seconds."""
+        """Stop it, since its item took too long."""
         assert self.index is not None, "one without an item cannot take too long"
-        self.end()
+        self.stop()
         index, self.index = self.index, None
         return Lost(index, f"given up, since it took more than {seconds:.0f} seconds. Give it more: --timeout SECONDS.")
 
-    def end(self) -> None:
-        """End it at once."""
+    def stop(self) -> None:
+        """Stop it at once."""
         if not self.ended:
             self.ended, self.ready, self.deadline = True, False, float("inf")
             self.kill()
@@ -134,69 +135,71 @@ class Hand(ABC):
 
 @dataclass(frozen=True)
 class Engine(ABC):
-    """Works on items. Each hand shares nothing with another, opens the job once, and may break down alone."""
+    """Works on items with several workers. A worker shares nothing with another and opens the job once."""
 
     name: ClassVar[str]
     jobs: int | None = None
-    """How many work at once; None: one for each processor core that there is."""
+    """How many workers there are at once; None: one for each processor core."""
 
     @abstractmethod
-    def places(self) -> int:
-        """How many hands there is room for."""
+    def count_workers(self) -> int:
+        """How many workers run at once."""
 
     @abstractmethod
-    def hired(self, job: Job) -> Hand:
-        """A new hand, which begins to open the job."""
+    def start_worker(self, job: Job) -> Worker:
+        """A new worker, which begins to open the job."""
 
     @abstractmethod
-    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
-        """Those of the lines on which something was said: as soon as there is one, or after so long none."""
+    def wait_for(self, connections: Sequence[Any], seconds: float) -> Sequence[Any]:
+        """The connections that have a message: as soon as one has, or none after so many seconds."""
 
     def run(self, job: Job, items: Sequence[Item], seconds: Sequence[float]) -> Generator[Outcome]:
         """An outcome for each item, as they come; an item that takes longer than its `seconds` is lost.
 
-        Whoever stops asking, or Ctrl-C, ends the hands at once.
+        A caller that closes the generator, and Ctrl-C, stop the workers at once.
 
         Raises:
-            VidrnnError: what a worker raised: the work cannot go on.
+            VidrnnError: an ItemFunction raised it: the work cannot go on.
         """
-        todo, hands = deque(range(len(items))), list[Hand]()
+        todo, workers = deque(range(len(items))), list[Worker]()
         try:
-            for _ in range(min(self.places(), len(items))):
-                hands.append(self.hired(job))
-            while todo or any(hand.index is not None for hand in hands):
-                for place, hand in enumerate(hands):
-                    if hand.ended and todo:
-                        hands[place] = self.hired(job)
-                    elif hand.ready and hand.index is None and todo:
+            for _ in range(min(self.count_workers(), len(items))):
+                workers.append(self.start_worker(job))
+            while todo or any(worker.index is not None for worker in workers):
+                for place, worker in enumerate(workers):
+                    if worker.ended and todo:
+                        workers[place] = self.start_worker(job)
+                    elif worker.ready and worker.index is None and todo:
                         index = todo.popleft()
-                        hand.give(index, items[index], seconds[index])
-                yield from self._heard(hands)
-                yield from self._overdue(hands, seconds)
+                        worker.assign(index, items[index], seconds[index])
+                yield from self._collect(workers)
+                yield from self._give_up_late(workers, seconds)
         finally:
-            for hand in hands:
-                hand.end()
+            for worker in workers:
+                worker.stop()
 
-    def _heard(self, hands: Sequence[Hand]) -> Iterator[Outcome]:
-        """What the hands say, once one of them says something or has to be given up."""
-        speaking = {hand.line: hand for hand in hands if not hand.ended and hand.line is not None}
-        patience = min(hand.deadline for hand in speaking.values()) - time.monotonic()
-        for line in self.spoken(list(speaking), min(max(0.0, patience), _LONGEST_WAIT_SECONDS)):
-            outcome = speaking[line].hear()
+    def _collect(self, workers: Sequence[Worker]) -> Iterator[Outcome]:
+        """The outcomes that come next, once there is a message or a worker is overdue."""
+        speaking = {
+            worker.connection: worker for worker in workers if not worker.ended and worker.connection is not None
+        }
+        patience = min(worker.deadline for worker in speaking.values()) - time.monotonic()
+        for connection in self.wait_for(list(speaking), min(max(0.0, patience), _LONGEST_WAIT_SECONDS)):
+            outcome = speaking[connection].collect()
             if outcome is not None:
                 yield outcome
 
-    def _overdue(self, hands: Sequence[Hand], seconds: Sequence[float]) -> Iterator[Outcome]:
-        """The items that took too long; not those that are done, and only were not asked for in time."""
-        for hand in hands:
-            late = hand.index is not None and time.monotonic() >= hand.deadline
-            if late and hand.index is not None and not self.spoken([hand.line], 0.0):
-                yield hand.give_up(seconds[hand.index])
+    def _give_up_late(self, workers: Sequence[Worker], seconds: Sequence[float]) -> Iterator[Outcome]:
+        """The items that took too long. An item whose result already waits in its connection is not one of them."""
+        for worker in workers:
+            late = worker.index is not None and time.monotonic() >= worker.deadline
+            if late and worker.index is not None and not self.wait_for([worker.connection], 0.0):
+                yield worker.give_up(seconds[worker.index])
 
 
-def said_by(worker: Worker, item: Item) -> dict[str, Any] | VidrnnError:
-    """What a worker makes of an item, or the error that is to end the run."""
+def run_item(function: ItemFunction, item: Item) -> dict[str, Any] | VidrnnError:
+    """The result of an item, or the error that ends the run."""
     try:
-        return worker(item)
+        return function(item)
     except VidrnnError as error:
         return error

@@ -17,7 +17,9 @@ from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
 from typing import Any
 
-from vidrnn.batch.engines.base import READY, Broken, Engine, Hand, Item, Job, said_by
+from typing_extensions import override
+
+from vidrnn.batch.engines.base import READY, Breakdown, Engine, Item, Job, Worker, run_item
 from vidrnn.errors import VidrnnError
 from vidrnn.threads import available_cores
 
@@ -32,68 +34,68 @@ class Local(Engine):
 
     name = "local"
 
-    def places(self) -> int:
-        """As the contract says."""
+    @override
+    def count_workers(self) -> int:
         return self.jobs or available_cores()
 
-    def hired(self, job: Job) -> _Process:
-        """As the contract says."""
+    @override
+    def start_worker(self, job: Job) -> _Process:
         return _Process(job)
 
-    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
-        """As the contract says."""
-        return wait(lines, seconds)
+    @override
+    def wait_for(self, connections: Sequence[Any], seconds: float) -> Sequence[Any]:
+        return wait(connections, seconds)
 
 
-class _Process(Hand):
-    """One process that works, and the line to it."""
+class _Process(Worker):
+    """One process that works, and the connection to it."""
 
     def __init__(self, job: Job) -> None:
         super().__init__()
         ours, theirs = socket.socketpair()
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-c", _START.format(theirs.fileno()), json.dumps(sys.path)]
         self._process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
-            stdout=self._words,
-            stderr=self._words,
-            start_new_session=True,  # Ctrl-C is for the one who gives the work
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,  # Ctrl-C is for the process that gives the work
         )
         theirs.close()
-        self.line = Connection(ours.detach())
-        self.line.send(job)
+        self.connection = Connection(ours.detach())
+        self.connection.send(job)
 
-    def ask(self, item: Item) -> None:
-        """As the contract says."""
-        with suppress(OSError):  # it has just ended, which is heard next
-            self.line.send(item)
+    @override
+    def send(self, item: Item) -> None:
+        with suppress(OSError):  # it has just ended; `receive` reports that next
+            self.connection.send(item)
 
-    def said(self) -> Any:
-        """As the contract says."""
+    @override
+    def receive(self) -> Any:
         try:
-            return self.line.recv()
+            return self.connection.recv()
         except (EOFError, OSError):
-            return Broken(_how_it_ended(self._process.wait()), self._last_words())
+            return Breakdown(_describe_exit(self._process.wait()), self._last_line())
 
+    @override
     def kill(self) -> None:
-        """As the contract says."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self.line.close()
-        self._words.close()
+        self.connection.close()
+        self._output.close()
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
         """The last line that the process wrote, if any."""
-        self._words.seek(0)
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
+        self._output.seek(0)
+        lines = self._output.read().decode(errors="replace").strip().splitlines()
         return f"It said: {lines[-1].strip()}" if lines else ""
 
 
-def _how_it_ended(code: int) -> str:
-    """What an exit code means."""
+def _describe_exit(code: int) -> str:
+    """The clause for an exit code, after `the process`."""
     if code >= 0:
         return f"ended by itself with the code {code}"
     number = -code
@@ -105,25 +107,25 @@ def _how_it_ended(code: int) -> str:
 
 
 def serve(file_number: int) -> None:
-    """Work on what comes over the line until nobody is at its other end."""
-    line = Connection(file_number)
+    """Work on the items that come over the connection, until its other end is closed."""
+    connection = Connection(file_number)
     items: SimpleQueue[Item] = SimpleQueue()
-    job: Job = line.recv()
-    threading.Thread(target=_listen, args=(line, items), daemon=True).start()
+    job: Job = connection.recv()
+    threading.Thread(target=_listen, args=(connection, items), daemon=True).start()
     try:
-        worker = job.opened()
+        worker = job.open()
     except VidrnnError as error:
-        line.send(error)
+        connection.send(error)
         return
-    line.send(READY)
+    connection.send(READY)
     while True:
-        line.send(said_by(worker, items.get()))
+        connection.send(run_item(worker, items.get()))
 
 
-def _listen(line: Connection, items: SimpleQueue[Item]) -> None:
-    """Take items in; who gives them may be killed, and then nobody waits for what is half done."""
+def _listen(connection: Connection, items: SimpleQueue[Item]) -> None:
+    """Receive items. If the process that sends them is killed, this one ends at once."""
     while True:
         try:
-            items.put(line.recv())
+            items.put(connection.recv())
         except (EOFError, OSError):
             os._exit(1)

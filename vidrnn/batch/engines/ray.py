@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vidrnn.batch.engines.base import READY, Broken, Engine, Hand, Item, Job, Worker, said_by
+from typing_extensions import override
+
+from vidrnn.batch.engines.base import READY, Breakdown, Engine, Item, ItemFunction, Job, Worker, run_item
 from vidrnn.errors import UsageError, VidrnnError
 
 _SECONDS_TO_END = 5.0
-"""For an actor that was killed, before what it left is looked at."""
+"""How long a killed actor may take to end, before its unfinished files are removed."""
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,21 @@ class Ray(Engine):
 
     name = "ray"
 
-    def places(self) -> int:
-        """As the contract says."""
-        return self.jobs or max(1, int(_joined().cluster_resources().get("CPU", 1)))
+    @override
+    def count_workers(self) -> int:
+        return self.jobs or max(1, int(_connect().cluster_resources().get("CPU", 1)))
 
-    def hired(self, job: Job) -> _Actor:
-        """As the contract says."""
-        return _Actor(_joined(), job)
+    @override
+    def start_worker(self, job: Job) -> _Actor:
+        return _Actor(_connect(), job)
 
-    def spoken(self, lines: Sequence[Any], seconds: float) -> Sequence[Any]:
-        """As the contract says."""
-        done: Sequence[Any] = _joined().wait(list(lines), num_returns=1, timeout=seconds)[0]
+    @override
+    def wait_for(self, connections: Sequence[Any], seconds: float) -> Sequence[Any]:
+        done: Sequence[Any] = _connect().wait(list(connections), num_returns=1, timeout=seconds)[0]
         return done
 
 
-def _joined() -> Any:
+def _connect() -> Any:
     """Ray, connected to its cluster.
 
     Raises:
@@ -54,35 +56,35 @@ def _joined() -> Any:
     from ray._private import worker
 
     # else it goes to standard output, which is for results, and no setting keeps it off
-    worker.print_to_stdstream = _told_beside
+    worker.print_to_stdstream = _print_to_stderr
     return ray
 
 
-def _told_beside(data: dict[str, Any], *_: object, **__: object) -> None:
-    """What Ray says of processes that broke down, and of a cluster that is too small."""
+def _print_to_stderr(data: dict[str, Any], *_: object, **__: object) -> None:
+    """Print messages of Ray, about processes that broke down or a cluster that is too small, to standard error."""
     sys.stderr.write("".join(f"(ray) {line}\n" for line in data["lines"]))
 
 
 class Remote:
-    """What stands in a process of the cluster, with the job open."""
+    """The object in a process of the cluster that holds the open job."""
 
-    _worker: Worker
+    _worker: ItemFunction
 
     def open(self, job: Job) -> VidrnnError | str:
-        """Be ready, or say why the work cannot go on."""
+        """Open the job; READY, or the error that ends the run."""
         try:
-            self._worker = job.opened()
+            self._worker = job.open()
         except VidrnnError as error:
             return error
         return READY
 
     def do(self, item: Item) -> dict[str, Any] | VidrnnError:
         """Do one item."""
-        return said_by(self._worker, item)
+        return run_item(self._worker, item)
 
 
-class _Actor(Hand):
-    """One actor, and what it was last asked."""
+class _Actor(Worker):
+    """One actor, and the reference to its next result."""
 
     def __init__(self, ray: Any, job: Job) -> None:
         super().__init__()
@@ -90,25 +92,25 @@ class _Actor(Hand):
         path = {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
         make = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0, runtime_env=path)(Remote)
         self._remote = make.remote()
-        self.line = self._remote.open.remote(job)
+        self.connection = self._remote.open.remote(job)
 
-    def ask(self, item: Item) -> None:
-        """As the contract says."""
-        self.line = self._remote.do.remote(item)
+    @override
+    def send(self, item: Item) -> None:
+        self.connection = self._remote.do.remote(item)
 
-    def said(self) -> Any:
-        """As the contract says."""
-        asked, self.line = self.line, None
+    @override
+    def receive(self) -> Any:
+        reference, self.connection = self.connection, None
         try:
-            return self._ray.get(asked)
+            return self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            lines = str(error).strip().splitlines()  # the first ones tell of Ray, the last one of what went wrong
-            words = lines[-1].strip() if lines else type(error).__name__
-            return Broken("was ended, as systems do when memory runs out or a library fails", f"Ray says: {words}")
+            lines = str(error).strip().splitlines()  # the first ones are about Ray, the last one gives the reason
+            message = lines[-1].strip() if lines else type(error).__name__
+            return Breakdown("was ended, as systems do when memory runs out or a library fails", f"Ray says: {message}")
 
+    @override
     def kill(self) -> None:
-        """As the contract says."""
         self._ray.kill(self._remote)
-        if self.line is not None:
-            self._ray.wait([self.line], timeout=_SECONDS_TO_END)
-            self.line = None
+        if self.connection is not None:
+            self._ray.wait([self.connection], timeout=_SECONDS_TO_END)
+            self.connection = None

@@ -1,0 +1,229 @@
+"""The record of each film in a folder of results: which files belong to it, and by which work they were written.
+
+A record is a hidden file. It is written before the files of a film, with the names that these may have, and again after
+them, with the row, the size and time of the film, and the identity of the work. Nothing else is needed to go on after
+a kill. This module does not know what is done with a film.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vidrnn.atomic import find_obstacle, remove_file, remove_part, write_text
+from vidrnn.batch.engines.base import Item, ItemFunction, Lost
+from vidrnn.batch.result_names import result_file, shown
+from vidrnn.errors import FilmError, VidrnnError
+from vidrnn.registry import load_attribute
+from vidrnn.values import FilmFailure
+
+HIDDEN_NAME = ".vidrnn"
+"""The folder with the records and the locks, beside the results."""
+_SUFFIX = ".json"
+_FORMAT = 1
+"""Part of each record: a record of another format counts as none, and its film is read again."""
+
+Row = dict[str, Any]
+"""The answer for one film as JSON: its `path`, and either `error` or the results."""
+FilmReader = Callable[[Path, str, Callable[[str], Path]], Row]
+"""Reads one film: (the film, its name in results, suffix -> the file to write) -> its row.
+
+Raises FilmError where the film is at fault; the files that it wrote are then removed.
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work on each film, in a form that travels between processes and machines."""
+
+    opener: str
+    """`module:function`; called with `settings`, it gives the FilmReader."""
+    settings: dict[str, Any]
+    identity: str
+    """A hash of everything that decides about results, such as the model; where it differs, a film is read again."""
+    suffixes: tuple[str, ...]
+    """Of the files that each film gets."""
+    columns: tuple[str, ...]
+    """The keys of a row that the summary shows; `error` is added."""
+
+    def open_reader(self) -> FilmReader:
+        """The reader, with its model loaded."""
+        reader: FilmReader = load_attribute(self.opener)(self.settings)
+        return reader
+
+
+@dataclass(frozen=True)
+class Record:
+    """The state of one film in a folder of results."""
+
+    film: list[int]
+    """The film's fingerprint when it was read."""
+    work: str
+    """The identity of the work."""
+    files: list[str]
+    """The suffixes of all files that may exist for the film, by this work or earlier work."""
+    current: list[str]
+    """Those of them that this work wrote."""
+    again: bool
+    """Whether the film is to be read again although it has a row."""
+    row: Row | None
+    """None until the film is finished."""
+
+
+_KEYS = frozenset(Record.__dataclass_fields__)
+
+
+def read_record(out: Path, name: str) -> Record | None:
+    """The record of a film; None if there is none or it is damaged or of another format."""
+    try:
+        content = json.loads(_record_file(out, name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT or not content.keys() >= _KEYS:
+        return None
+    return Record(**{key: content[key] for key in _KEYS})
+
+
+def fingerprint(film: Path) -> list[int]:
+    """Bytes, time of change and number of files, to tell whether a film changed; of a folder of pictures, over all."""
+    try:
+        parts = [each.stat() for each in film.iterdir()] if film.is_dir() else [film.stat()]
+    except OSError:
+        return [0, 0, 0]
+    return [sum(part.st_size for part in parts), max((part.st_mtime_ns for part in parts), default=0), len(parts)]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The files and records of films in a folder of results."""
+
+    work: Work
+    out: Path
+
+    def find_finished(self, film: Path, name: str) -> tuple[Row, bool] | None:
+        """The row of a film that this work finished and whether it is to be read again; None if it is not finished.
+
+        The film must not have changed, and its files must exist.
+        """
+        record = read_record(self.out, name)
+        if record is None or record.row is None or record.work != self.work.identity:
+            return None
+        if record.film != fingerprint(film):
+            return None
+        wanted = set() if "error" in record.row else {*self.work.suffixes}
+        if not wanted <= {*record.current} or not all(self._file(name, suffix).is_file() for suffix in wanted):
+            return None
+        return record.row, record.again
+
+    def read_film(self, film: Path, name: str, read: FilmReader) -> Row:
+        """Read a film and write its record; every fault of the film becomes its row.
+
+        Raises:
+            VidrnnError: the fault is not the film's, and the work cannot go on.
+        """
+        before = fingerprint(film)
+        if obstacle := next(filter(None, map(find_obstacle, self._wanted_files(name))), ""):
+            return self._keep(
+                name, before, self._error_row(name, f"its results have no place: {obstacle}."), again=True
+            )
+        self._write(
+            name, Record(before, self.work.identity, self._suffixes(name), self._current(name, before), True, None)
+        )
+        try:
+            row = read(film, shown(name), lambda suffix: self._file(name, suffix))
+        except FilmError as error:
+            return self._keep(name, before, self._error_row(name, FilmFailure.of(film, error).reason))
+        except VidrnnError:
+            raise
+        except Exception as error:  # a fault of vidrnn, or of a library, costs this film its answer and no other
+            reason = f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"
+            return self._keep(name, before, self._error_row(name, reason), again=True)
+        return self._keep(name, before, row)
+
+    def keep_lost(self, film: Path, name: str, outcome: Lost) -> Row:
+        """The row of a film whose process broke down; the film is read again when the work is started again."""
+        return self._keep(name, fingerprint(film), self._error_row(name, outcome.reason), again=True)
+
+    def remove_parts(self, names: Iterable[str]) -> None:
+        """Remove the unfinished files of films whose processes were killed."""
+        for name in names:
+            for suffix in self._suffixes(name):
+                remove_part(self._file(name, suffix))
+            remove_part(_record_file(self.out, name))
+
+    def _error_row(self, name: str, reason: str) -> Row:
+        """The row of a film without an answer; its files are removed."""
+        self.remove_parts([name])
+        for suffix in self._suffixes(name):
+            remove_file(self._file(name, suffix))
+        return {"path": shown(name), "error": shown(reason)}
+
+    def _keep(self, name: str, film: list[int], row: Row, *, again: bool = False) -> Row:
+        files = [suffix for suffix in self._suffixes(name) if self._file(name, suffix).is_file()]
+        current = {*self._current(name, film), *self.work.suffixes}
+        written = [suffix for suffix in files if suffix in current]
+        self._write(name, Record(film, self.work.identity, files, written, again, row))
+        return row
+
+    def _write(self, name: str, record: Record) -> None:
+        content = {"format": _FORMAT, **asdict(record)}
+        write_text(_record_file(self.out, name), json.dumps(content, ensure_ascii=False) + "\n")
+
+    def _file(self, name: str, suffix: str) -> Path:
+        return result_file(self.out, name, suffix)
+
+    def _wanted_files(self, name: str) -> list[Path]:
+        return [self._file(name, suffix) for suffix in self.work.suffixes]
+
+    def _current(self, name: str, film: list[int]) -> list[str]:
+        """The suffixes of files that this work wrote for the film before, as other formats of the same answer."""
+        record = read_record(self.out, name)
+        same = record is not None and record.film == film and record.work == self.work.identity
+        return record.current if record is not None and same else []
+
+    def _suffixes(self, name: str) -> list[str]:
+        """Of all files that may exist for a film, those of earlier work included."""
+        record = read_record(self.out, name)
+        return sorted({*self.work.suffixes, *(record.files if record else ())})
+
+
+def _record_file(out: Path, name: str) -> Path:
+    return result_file(out / HIDDEN_NAME, name, _SUFFIX)
+
+
+class EarlierResults:
+    """The files that vidrnn wrote as results: those that a record names in a folder above them."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, bool] = {}
+
+    def __contains__(self, film: Path) -> bool:
+        film = Path(os.path.abspath(film))  # noqa: PTH100
+        return any(self._holds(folder, film) for folder in film.parents if self._has_records(folder))
+
+    def _has_records(self, folder: Path) -> bool:
+        if folder not in self._known:
+            self._known[folder] = (folder / HIDDEN_NAME).is_dir()
+        return self._known[folder]
+
+    def _holds(self, folder: Path, film: Path) -> bool:
+        name = film.relative_to(folder).as_posix()
+        dots = [place for place, letter in enumerate(name) if letter == "."]
+        records = ((read_record(folder, name[:dot]), name[dot:]) for dot in dots)
+        return any(record is not None and suffix in record.files for record, suffix in records)
+
+
+def open_worker(settings: dict[str, Any]) -> ItemFunction:
+    """The function that a process of an engine calls for each film; `settings` hold the work and the folder."""
+    fields = settings["work"]
+    work = Work(**{**fields, "suffixes": tuple(fields["suffixes"]), "columns": tuple(fields["columns"])})
+    results, read = Results(work, Path(settings["out"])), work.open_reader()
+
+    def work_on(item: Item) -> Row:
+        return results.read_film(Path(item["film"]), item["name"], read)
+
+    return work_on
