@@ -47,13 +47,14 @@ LAYERS = (
     "atomic",
     "values",
     "threads",
+    "settings",
     "errors",
 )
 """From top to bottom: a folder or top file imports only what stands below it."""
 
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
-    *("config", "events", "atomic", "values", "threads", "errors"),
+    *("config", "events", "atomic", "values", "threads", "errors", "settings"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
 TORCH_FREE_FILES = {"model.header", "model.card", "runtimes.base", "runtimes.onnx", "runtimes.openvino"}

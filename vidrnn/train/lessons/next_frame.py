@@ -189,7 +189,7 @@ class Forecasting:
         picture = config.head.name in PICTURE_HEADS
         head = config.head.model_copy(update={"dropout": config.head.dropout or 0.0})
         guesses = guesses_of(reels, config.context, self.window)
-        paint, chosen = (config.paint, "") if config.paint else painting(guesses)
+        paint, chosen = (config.decoder, "") if config.decoder else painting(guesses)
         return ModelSpec(
             task="next-frame",
             forecast=ForecastConfig(
