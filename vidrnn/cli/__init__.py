@@ -18,7 +18,6 @@ from typing import Annotated, Any
 import typer
 import typer.main
 from typer.core import TyperGroup
-from typing_extensions import override
 
 from vidrnn import __version__
 from vidrnn.errors import UsageError, VidrnnError
@@ -59,22 +58,22 @@ def main(
 class _Commands(TyperGroup):
     """The table of commands. It loads the one that is asked for: to load all takes longer than many a command."""
 
-    @override
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # the names, for "Did you mean ...?"
+
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return list(COMMANDS)
 
-    @override
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
         return _command(cmd_name) if cmd_name in COMMANDS else None
 
-    @override
     def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         option = super().get_help_option(ctx)
         if option is not None:
             option.default = False  # a plain no; for None Typer loads pydantic
         return option
 
-    @override
     def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         from vidrnn.cli.views.commands import show_help
 

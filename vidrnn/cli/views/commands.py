@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
+
+_BESIDE_THE_LINES = 6
+"""Columns of a panel that hold neither name nor sentence: its frame, and the gap between the two."""
 
 
 def show_help(usage: str, summary: str, options: Mapping[str, str], commands: Mapping[str, str]) -> None:
     """How to call vidrnn: `options` and `commands` are tables from a name to a sentence."""
+    console = Console(highlight=False, markup=False, emoji=False)
     width = max(map(len, (*options, *commands)))
-    panels = [_panel("Options", options, width), _panel("Commands", commands, width)]
-    head = Text.assemble(("Usage: ", "yellow"), usage, style="bold")
-    last = Text("The flags of a command: vidrnn COMMAND --help", style="dim")
-    Console(highlight=False).print(
-        Group(Padding(head, 1), Padding(Text(summary), (0, 1, 1, 1)), *panels, Padding(last, (0, 1, 1, 1)))
-    )
+    console.print(Padding(Text.assemble(("Usage: ", "yellow"), (usage, "bold")), 1))
+    console.print(Padding(Text(summary), (0, 1, 1, 1)))
+    for title, lines in (("Options", options), ("Commands", commands)):
+        table = _table(lines, width, max(console.width - width - _BESIDE_THE_LINES, 20))
+        console.print(Panel(table, title=Text(title), title_align="left", border_style="dim"))
+    console.print(Padding(Text("The flags of a command: vidrnn COMMAND --help", style="dim"), (0, 1, 1, 1)))
 
 
-def _panel(title: str, lines: Mapping[str, str], width: int) -> Panel:
-    table = Table.grid(padding=(0, 2), expand=True)
-    table.add_column(style="bold cyan", no_wrap=True, width=width)
-    table.add_column(ratio=1)
+def _table(lines: Mapping[str, str], width: int, rest: int) -> Text:
+    """Names of at most `width` columns, and beside them sentences of `rest`."""
+    table = Text()
     for name, line in lines.items():
-        table.add_row(name, Text(line))
-    return Panel(table, title=title, title_align="left", border_style="dim")
+        table.append(f"{name:{width}}  ", style="bold cyan")
+        table.append(f"\n{'':{width}}  ".join(wrap(line, rest)) + "\n")
+    table.right_crop(1)
+    return table
