@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -30,18 +30,44 @@ class _Frozen(BaseModel):
 
 
 class HeadConfig(_Frozen):
-    """A recurrent head: which, how wide, how deep, and how far back it should remember at the start."""
+    """A recurrent head: which one, how wide, how deep, and how far back it should remember at the start."""
 
-    name: str = "gru"
-    size: int = Field(128, ge=1, le=4096)
-    layers: int | None = Field(None, ge=1, le=8)
+    name: Annotated[
+        str,
+        Flag(
+            "gru, lstm, rnn, mingru, rglru, or none as a control; next-frame also: convgru, convlstm, which keep the "
+            "picture.",
+            unsaid="gru; next-frame: convgru",
+            panel=MODEL,
+            name="--head",
+            metavar="NAME",
+            commands=("train",),
+        ),
+    ] = "gru"
+    size: Annotated[int, Flag("Size of the head.", panel=MODEL, name="--units")] = Field(128, ge=1, le=4096)
+    layers: Annotated[int | None, Flag("Layers of the head.", unsaid="2 for mingru and rglru, else 1", panel=MODEL)] = (
+        Field(None, ge=1, le=8)
+    )
     """Cells above each other, or residual blocks; None: as many as is usual for the head, see `depth`."""
-    bidirectional: bool = False
-    dropout: float | None = Field(None, ge=0, lt=1)
+    bidirectional: Annotated[
+        bool, Flag("Read in both directions; such a model cannot stream.", panel=MODEL, commands=("train",))
+    ] = False
+    dropout: Annotated[
+        float | None, Flag("Dropout before and after the head.", unsaid="by the encoder", panel=MODEL, metavar="SHARE")
+    ] = Field(None, ge=0, lt=1)
     """On the features that go in and on the sequence that comes out; None: chosen by how the encoder is trained."""
-    motion: bool = False
+    motion: Annotated[bool, Flag("The head sees how features change; --motion decides it.", commands=())] = False
     """Whether the head sees beside each frame's features how they changed since the frame before."""
-    memory_frames: int | None = Field(None, ge=2)
+    memory_frames: Annotated[
+        int | None,
+        Flag(
+            "Before training, units remember from 2 to this many frames.",
+            unsaid="all of them 30",
+            panel=MODEL,
+            name="--memory",
+            metavar="FRAMES",
+        ),
+    ] = Field(None, ge=2)
     """Gate biases are drawn so that units remember from 2 up to this many frames before they have learnt anything;
     None: as many frames as is usual, the same for all."""
 
@@ -54,16 +80,60 @@ class HeadConfig(_Frozen):
 class RunConfig(_Frozen):
     """Everything `vidrnn train` can be told, with the defaults it uses when it is not."""
 
-    data: str | None = None
+    Raises:
+        UsageError: the text is no size.
+    """
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise UsageError(f"--size {text}: wanted WIDTHxHEIGHT in pixels, such as 160x120.")
+    return {"width": int(width), "height": int(height)}
+
+
+_SIZE = Flag(
+    "Size of the pictures that the encoder sees.",
+    unsaid="by encoder and videos",
+    panel=DATA,
+    name="--size",
+    metavar="WIDTHxHEIGHT",
+    parse=picture_size,
+)
+_TRAIN = ("train",)
+
+
+class RunConfig(_Frozen):
+    """Everything `vidrnn train` can be told, with the defaults it uses when it is not.
+
+    A field is the one statement of a setting: its type, its bounds, its default, and its flag.
+    """
+
+    data: Annotated[
+        str | None,
+        Flag("A folder of class folders, or a CSV manifest: path,label[,group][,split].", name="DATA"),
+    ] = None
     """The folder or manifest, as the run's own config.toml remembers it."""
-    task: TaskName = "classify"
-    encoder: str = "auto"
-    weights: str | None = None
+    task: Annotated[
+        TaskName,
+        Flag("Name classes, or predict the next frames and find anomalies.", panel=MODEL, commands=_TRAIN),
+    ] = "classify"
+    encoder: Annotated[
+        str, Flag("auto, small, or a torchvision network such as mobilenet_v2.", panel=MODEL, metavar="NAME")
+    ] = "auto"
+    weights: Annotated[
+        str | None,
+        Flag(
+            "imagenet, none, or a file or model to start from.",
+            unsaid="imagenet, where the encoder has them",
+            panel=MODEL,
+            metavar="NAME",
+        ),
+    ] = None
     """`imagenet`, `none` or a file; None: imagenet where the encoder has such weights."""
-    fine_tune: bool = False
-    grey: bool = False
-    """Let the encoder see brightness only."""
-    motion: bool = False
+    fine_tune: Annotated[bool, Flag("Train a pretrained encoder too.", panel=MODEL)] = False
+    grey: Annotated[bool, Flag("Show the encoder brightness only.", panel=MODEL)] = False
+    motion: Annotated[
+        bool,
+        Flag("Also show what changed since the frame before.", unsaid="no", panel=MODEL, name="--motion/--no-motion"),
+    ] = False
     """Show what changed since the frame before: an encoder in training sees it in the pixels, a head behind a known
     encoder in the features."""
     head: HeadConfig = HeadConfig()
@@ -78,34 +148,79 @@ class RunConfig(_Frozen):
     """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does.
     Then windows in training are not cut shorter, which would cut the word out of some."""
 
-    frames: int = Field(16, ge=1, le=4096)
-    spacing_seconds: float | None = Field(None, ge=0.002, allow_inf_nan=False)
+    frames: Annotated[int, Flag("Frames in a window.", panel=DATA)] = Field(16, ge=1, le=4096)
+    spacing_seconds: Annotated[
+        float | None,
+        Flag(
+            "Time between two frames of a window.",
+            unsaid="a window covers the median clip; next-frame: every frame",
+            panel=DATA,
+            name="--spacing",
+            metavar="SECONDS",
+        ),
+    ] = Field(None, ge=0.002, allow_inf_nan=False)
     """None: a window covers the median training clip."""
-    height: int | None = Field(None, ge=8, le=4096)
-    width: int | None = Field(None, ge=8, le=4096)
+    height: Annotated[int | None, _SIZE] = Field(None, ge=8, le=4096)
+    width: Annotated[int | None, _SIZE] = Field(None, ge=8, le=4096)
     """None for both: chosen by the encoder and the films."""
-    rate: float | None = Field(None, gt=0)
-    """Frames per second of films that are folders of numbered pictures."""
-    flip: bool | None = None
+    rate: Annotated[float | None, Flag(RATE.help, panel=DATA, metavar=RATE.metavar)] = Field(None, gt=0)
+    flip: Annotated[
+        bool | None,
+        Flag(
+            "Mirrored videos are of the same class.",
+            unsaid="unless a class name says left or right",
+            panel=DATA,
+            name="--flip/--no-flip",
+        ),
+    ] = None
     """None: mirrored films count as the same class unless a class name has the word left or right."""
-    augment: float = Field(1.0, ge=0, le=2)
+    augment: Annotated[
+        float,
+        Flag(
+            "How strongly clips are shifted, scaled and relit while an encoder trains, 0 to 2.",
+            panel=DATA,
+        ),
+    ] = Field(1.0, ge=0, le=2)
     """How far an encoder in training is shown clips shifted, scaled and lit otherwise than they are; 0: not at all."""
 
-    epochs: int | None = Field(None, ge=1)
+    epochs: Annotated[int | None, Flag("The most epochs to train.", unsaid="by the number of clips", panel=TIME)] = (
+        Field(None, ge=1)
+    )
     """None: chosen by the encoder and the number of clips."""
-    minutes: float | None = Field(None, gt=0)
-    minibatch: int | None = Field(None, ge=2)
-    learning_rate: float | None = Field(None, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    label_smoothing: float = Field(0.1, ge=0, lt=1)
-    patience: int | None = Field(None, ge=1)
+    minutes: Annotated[
+        float | None, Flag("The longest time to train.", unsaid="no limit", panel=TIME, commands=_TRAIN)
+    ] = Field(None, gt=0)
+    minibatch: Annotated[int | None, Flag("Clips in a minibatch.", unsaid="by the encoder", panel=TIME)] = Field(
+        None, ge=2
+    )
+    learning_rate: Annotated[float | None, Flag("Learning rate of AdamW.", unsaid="by the encoder", panel=TIME)] = (
+        Field(None, gt=0)
+    )
+    weight_decay: Annotated[float, Flag("Weight decay of AdamW.", unsaid="0.05; next-frame: 0.0001", panel=TIME)] = (
+        Field(0.05, ge=0)
+    )
+    label_smoothing: Annotated[
+        float, Flag("Share of the truth that goes to the other classes.", panel=TIME, metavar="SHARE")
+    ] = Field(0.1, ge=0, lt=1)
+    patience: Annotated[
+        int | None,
+        Flag(
+            "Stop after so many epochs without a better model.",
+            unsaid="by the number of epochs",
+            panel=TIME,
+            metavar="EPOCHS",
+            commands=_TRAIN,
+        ),
+    ] = Field(None, ge=1)
     """Epochs without a better validation macro-F1 before training stops."""
-    seed: int = Field(0, ge=0)
-    jobs: int | None = Field(None, ge=1)
+    seed: Annotated[int, Flag("The same seed gives the same weights.", panel=TIME)] = Field(0, ge=0)
+    jobs: Annotated[int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING)] = Field(None, ge=1)
     """Films, and shares of a minibatch, worked on at once. Part of what decides the weights; None: one per core."""
 
-    test: bool = True
-    folds: int | None = Field(None, ge=2, le=50)
+    test: Annotated[bool, Flag("Split into train and val only.", panel=DATA)] = True
+    folds: Annotated[
+        int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_TRAIN)
+    ] = Field(None, ge=2, le=50)
 
     @model_validator(mode="after")
     def _both_sides_of_the_size(self) -> RunConfig:
@@ -155,8 +270,10 @@ class RunConfig(_Frozen):
         return cls.of(told, source=str(path))
 
     @classmethod
-    def of(cls, told: dict[str, Any], source: str) -> RunConfig:
+    def of(cls, told: dict[str, Any], source: str, flags: Mapping[str, str] | None = None) -> RunConfig:
         """Check settings from `source`, a name for the error message.
+
+        `flags`: by the name of a setting, such as `head.size`, the flag that said it, which errors name instead.
 
         Raises:
             UsageError: a setting does not exist or has a value it cannot have.
@@ -170,6 +287,7 @@ class RunConfig(_Frozen):
 def in_words(error: ValidationError) -> str:
     """Pydantic's findings as one sentence."""
     found = error.errors()
-    parts = [f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg'].lower()}" for one in found[:3]]
+    names = [".".join(map(str, one["loc"])) or "settings" for one in found[:3]]
+    parts = [f"{flags.get(name, name)}: {one['msg'].lower()}" for name, one in zip(names, found, strict=False)]
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return "; ".join(parts) + more

@@ -121,7 +121,7 @@ def test_each_command_explains_itself(vidrnn: Command, command: str) -> None:
 
 def test_the_help_of_a_flag_tells_what_holds_without_it(vidrnn: Command) -> None:
     told = " ".join(vidrnn("predict", "--help").out.replace("│", " ").split())
-    assert "take over [0.1]" in told and "[as the model stores it]" in told and "[by RANK, WORLD_SIZE]" in told
+    assert "take over. [0.1]" in told and "[as the model stores it]" in told and "[by RANK, WORLD_SIZE]" in told
 
 
 def test_a_command_that_does_not_exist_is_wrong_use(vidrnn: Command) -> None:
@@ -194,7 +194,7 @@ BAD_FLAGS = {
     "--head foo": "lstm, gru",
     "--encoder foo": "small, ",
     "--size abc": "WIDTHxHEIGHT",
-    "--size 4x4": "height",
+    "--size 4x4": "--size",
     "--weights nofile": "no such file",
     "--readout foo": "attention",
     "--frames 0": "frames",
@@ -204,10 +204,10 @@ BAD_FLAGS = {
     "--minutes -1": "minutes",
     "--spacing 0": "spacing",
     "--seed -1": "seed",
-    "--units 0": "size",
+    "--units 0": "--units",
     "--label-holds never": "--label-holds",
     "--minibatch 1": "minibatch",
-    "--learning-rate 0": "learning_rate",
+    "--learning-rate 0": "--learning-rate",
     "--jobs 0": "--jobs",
     "--device abacus": "--device",
     "--config nofile.toml": "no such configuration file",
@@ -551,8 +551,8 @@ def test_a_comparison_as_json_is_one_object_and_goes_on_from_what_is_kept(vidrnn
 
 
 def test_a_comparison_that_goes_on_takes_no_other_settings(vidrnn: Command, class_folders: Path) -> None:
-    assert "only --head and --seeds" in vidrnn("compare", "--resume", "kept", "--epochs", "3").refused(2)
-    assert "only --head and --seeds" in vidrnn("compare", class_folders, "--resume", "kept").refused(2)
+    assert "Only --head and --seeds" in vidrnn("compare", "--resume", "kept", "--epochs", "3").refused(2)
+    assert "Only --head and --seeds" in vidrnn("compare", class_folders, "--resume", "kept").refused(2)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
+from typer.core import TyperGroup
 
 from vidrnn import __version__
 from vidrnn.errors import UsageError, VidrnnError
@@ -26,8 +27,18 @@ _RUBBISH = 50_000
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
 
-COMMANDS = ("train", "predict", "evaluate", "compare", "export", "info")
-"""In the order of `--help`; each is the function of that name in the file of that name."""
+COMMANDS = {
+    "train": "Train a model on labelled videos, or a model that predicts the next frames of any videos.",
+    "predict": "Say what happens in videos, and when.",
+    "evaluate": "Score a model on labelled videos that it has not seen.",
+    "compare": "Train several heads on the same videos in the same way, and show what each is worth and what it costs.",
+    "export": "Write a model as a file that runs without vidrnn.",
+    "info": "Show the facts of a video or a model.",
+}
+"""Each is the function of that name in the file of that name, which is loaded only when it is asked for."""
+OPTIONS = {"--version": "Show the version and exit.", "--help": "Show this message and exit."}
+EXTRAS = {"av": "mp4", "openvino": "openvino", "pyarrow": "parquet", "ray": "ray"}
+"""Packages that vidrnn needs for some work only, with the names under which pip installs them."""
 
 
 def _version(asked: bool) -> None:
@@ -38,27 +49,60 @@ def _version(asked: bool) -> None:
 
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help=OPTIONS["--version"])
     ] = False,
 ) -> None:
-    """A folder of films becomes a model that understands what happens in them over time."""
+    """Turn a folder of videos into a model that understands what happens in them over time."""
 
 
-def _app(arguments: Sequence[str]) -> typer.Typer:
-    """The command that is asked for, or all where none is: making the flags of all takes longer than many a command."""
-    app = typer.Typer(
+class _Commands(TyperGroup):
+    """The table of commands. It loads the one that is asked for: to load all takes longer than many a command."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # the names, for "Did you mean ...?"
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        return _command(cmd_name) if cmd_name in COMMANDS else None
+
+    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.default = False  # a plain no; for None Typer loads pydantic
+        return option
+
+    def format_help(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        from vidrnn.cli.views.commands import show_help
+
+        show_help("vidrnn COMMAND [FLAGS]", main.__doc__ or "", OPTIONS, COMMANDS)
+
+
+def _command(name: str) -> Any:
+    """The command of that name, as Typer runs it."""
+    from vidrnn.cli.flags import Command
+
+    alone = _typer()
+    alone.command(name, cls=Command)(getattr(import_module(f"vidrnn.cli.{name}"), name))
+    return typer.main.get_command(alone)
+
+
+def _app() -> typer.Typer:
+    app = _typer(cls=_Commands, no_args_is_help=True)
+    app.callback()(main)
+    return app
+
+
+def _typer(**settings: Any) -> typer.Typer:
+    return typer.Typer(
         name="vidrnn",
-        help=main.__doc__,
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="markdown",  # [defaults] in square brackets are no markup
+        **settings,
     )
-    app.callback()(main)
-    asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
-    for name in asked:
-        app.command()(getattr(import_module(f"vidrnn.cli.{name}"), name))
-    return app
 
 
 def run() -> None:
@@ -89,7 +133,7 @@ def _run() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need be no text
     try:
         try:
-            _app(sys.argv[1:])(prog_name="vidrnn")
+            _app()(prog_name="vidrnn")
         finally:
             sys.stdout.flush()
     except VidrnnError as error:
@@ -102,10 +146,7 @@ def _run() -> None:
             raise
         from vidrnn.cli.views.base import show_error
 
-        missing = (
-            f"The package {error.name} is not installed here, and this needs it. Install it: pip install {error.name}"
-        )
-        show_error(VidrnnError(missing))
+        show_error(VidrnnError(_missing(error.name)))
         sys.exit(1)
     except ImportError as error:
         if "cannot open shared object" not in str(error):
@@ -127,6 +168,20 @@ def _run() -> None:
         _hush()
         show_error(VidrnnError(f"What was found could not be written: {error.strerror}."))
         sys.exit(1)
+
+
+def _missing(module: str) -> str:
+    """What to do about a module that Python does not find."""
+    package = module.partition(".")[0]
+    if package in EXTRAS:
+        install = f'pip install "vidrnn[{EXTRAS[package]}]"'
+        return f"This needs the package {package}, which is not installed here. Install it: {install}"
+    if package in sys.stdlib_module_names:
+        return f"This needs {package}, a part of Python that this system does not have."
+    return (
+        f"The package {package}, which belongs to vidrnn, is not installed here. "
+        "Install vidrnn again: pip install --force-reinstall vidrnn"
+    )
 
 
 def _hush() -> None:

@@ -8,116 +8,44 @@ from typing import Annotated
 
 import typer
 
-from vidrnn.cli.options import (
-    MODEL,
-    RUN,
-    TIME,
-    Augment,
-    Config,
-    Data,
-    Device,
-    Encoder,
-    Epochs,
-    FineTune,
-    Flip,
-    Frames,
-    Grey,
-    Jobs,
-    Json,
-    LabelHolds,
-    Layers,
-    LearningRate,
-    Memory,
-    Minibatch,
-    Motion,
-    NoTest,
-    PictureSize,
-    Rate,
-    Readout,
-    Seed,
-    Spacing,
-    Units,
-    Weights,
-    device_named,
-    films_named,
-    free_folder,
-    settings_of,
-    settings_said,
-    stopping,
-)
+from vidrnn.cli.flags import Settings, with_flags
+from vidrnn.cli.options import Config, Json, chosen_settings, device_named, films_named, free_folder, stopping
+from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
+from vidrnn.settings import PredictConfig
+
+FIRST = ("head", "seeds", "out", "encoder", "frames", "spacing", "epochs", "gradients", "json", "resume")
+"""The flags that people use most."""
 
 
+@with_flags("compare", RunConfig, PredictConfig, first=FIRST)
 def compare(
-    data: Data = None,
+    *,
     head: Annotated[
         list[str] | None,
-        typer.Option(help="A head to compare, again for each; NAME-both reads both ways [all].", rich_help_panel=MODEL),
+        typer.Option(
+            metavar="NAME", help="A head to compare; say it again for each. NAME-both reads in both directions. [all]"
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each head.", rich_help_panel=TIME)] = 3,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings of each head.")] = 3,
     gradients: Annotated[
         bool, typer.Option("--gradients", help="Show how far back each head learns, before and after.")
     ] = False,
-    no_test: NoTest = False,
-    frames: Frames = None,
-    spacing: Spacing = None,
-    size: PictureSize = None,
-    rate: Rate = None,
-    flip: Flip = None,
-    augment: Augment = None,
-    label_holds: LabelHolds = None,
-    encoder: Encoder = None,
-    weights: Weights = None,
-    fine_tune: FineTune = None,
-    grey: Grey = None,
-    motion: Motion = None,
-    units: Units = None,
-    layers: Layers = None,
-    memory: Memory = None,
-    readout: Readout = None,
-    epochs: Epochs = None,
-    minibatch: Minibatch = None,
-    learning_rate: LearningRate = None,
-    seed: Seed = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where table and plots are kept [runs/DATA-compare].", rich_help_panel=RUN)
+        Path | None, typer.Option(metavar="DIR", help="The folder for the table and the plots [runs/DATA-compare].")
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with this comparison where it stopped.", rich_help_panel=RUN)
+        Path | None, typer.Option(metavar="DIR", help="Continue this comparison where it stopped.")
     ] = None,
     config: Config = None,
-    device: Device = "auto",
-    jobs: Jobs = None,
     json: Json = False,
+    settings: Settings,
 ) -> None:
-    """Train several heads on the same films in the same way, and show what each is worth and what it costs."""
-    said = settings_said(
-        encoder=encoder,
-        weights=weights,
-        fine_tune=fine_tune,
-        grey=grey,
-        motion=motion,
-        augment=augment,
-        label_holds=label_holds,
-        units=units,
-        layers=layers,
-        memory=memory,
-        readout=readout,
-        frames=frames,
-        spacing=spacing,
-        size=size,
-        rate=rate,
-        flip=flip,
-        epochs=epochs,
-        minibatch=minibatch,
-        learning_rate=learning_rate,
-        seed=seed,
-        jobs=jobs,
-        no_test=no_test or None,
-    )
-    if resume and (said or config or out or data):
+    """Train several heads on the same videos in the same way, and show what each is worth and what it costs."""
+    device, data = settings.pop("device", "auto"), settings.pop("data", None)
+    if resume and (settings or config or out or data):
         raise UsageError(
-            f"--resume {resume}: goes on with the same films and settings; only --head and --seeds may be others."
+            f"--resume {resume}: continues with the same videos and settings. Only --head and --seeds may change."
         )
 
     from vidrnn.cli.views.scores import ComparisonView
@@ -126,7 +54,7 @@ def compare(
     from vidrnn.data.scan import cache_folder
     from vidrnn.nets.heads import HEADS
 
-    chosen = settings_of(resume / "config.toml" if resume else config, said, "vidrnn compare")
+    chosen = chosen_settings(resume / "config.toml" if resume else config, settings, "vidrnn compare")
     films = films_named(data, chosen.data, "vidrnn compare")
     request = CompareRequest(
         data=films,

@@ -7,72 +7,61 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidrnn.cli.options import (
-    Device,
-    Jobs,
-    Json,
-    Rate,
-    ResetOption,
-    RuntimeName,
-    RuntimeOption,
-    Threads,
-    device_named,
-)
-from vidrnn.model.header import foretells_frames
+from vidrnn.cli.flags import Settings, with_flags
+from vidrnn.cli.options import Json, device_named
+from vidrnn.settings import PredictConfig
 from vidrnn.threads import available_cores
 
+Split = Literal["train", "val", "test", "all"]
 
+
+@with_flags("evaluate", PredictConfig)
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A run, a model folder or a .onnx file.")],
     data: Annotated[
-        Path, typer.Argument(help="Labelled films, as for vidrnn train; next-frame: any films, or path,frame,label.")
+        Path, typer.Argument(help="Labelled videos, as for vidrnn train; next-frame: any videos, or path,frame,label.")
     ],
     split: Annotated[
-        Literal["train", "val", "test", "all"] | None,
-        typer.Option(help="Which films [all but those the model learnt from or was chosen on]."),
+        Split | None,
+        typer.Option(help="The videos to score [all but those that the model learnt from or was chosen on]."),
     ] = None,
-    reset: ResetOption = None,
-    rate: Rate = None,
-    runtime: RuntimeOption = None,
-    device: Device = "auto",
-    jobs: Jobs = None,
-    threads: Threads = None,
     json: Json = False,
+    *,
+    settings: Settings,
 ) -> None:
-    """Score a model on labelled films that it has not seen."""
-    if foretells_frames(model):
-        raise typer.Exit(_frames(model, data, split, rate, runtime, device_named(device), jobs, as_json=json))
+    """Score a model on labelled videos that it has not seen."""
+    from vidrnn.model.header import foretells_frames
+
+    config = PredictConfig(**settings)
+    scored = _frames_failed if foretells_frames(model) else _clips_failed
+    if scored(model, data, split, config, as_json=json):
+        raise typer.Exit(1)
+
+
+def _clips_failed(model: Path, data: Path, split: Split | None, config: PredictConfig, *, as_json: bool) -> bool:
+    """Score a model that names classes; whether some videos could not be scored."""
     from vidrnn.cli.views.scores import EvaluationView
     from vidrnn.evaluate.evaluator import evaluate as score
     from vidrnn.predict.predictor import Predictor, open_model
 
-    opened, remark = open_model(model, runtime, device_named(device))
-    predictor = Predictor(opened, rate=rate, threads=jobs or available_cores(), per_film=threads, reset=reset)
-    with EvaluationView(str(model), as_json=json) as view:
+    opened, remark = open_model(model, config.runtime, device_named(config.device))
+    cores = config.jobs or available_cores()
+    predictor = Predictor(opened, rate=config.rate, threads=cores, per_film=config.threads, reset=config.reset)
+    with EvaluationView(str(model), as_json=as_json) as view:
         view.remark(remark)
         found = view.follow(score(predictor, data, split))
-    if found.failures:
-        raise typer.Exit(1)
+    return bool(found.failures)
 
 
-def _frames(
-    model: Path,
-    data: Path,
-    split: Literal["train", "val", "test", "all"] | None,
-    rate: float | None,
-    runtime: RuntimeName | None,
-    device: str,
-    jobs: int | None,
-    *,
-    as_json: bool,
-) -> int:
-    """A model of the next frames; the exit code."""
+def _frames_failed(model: Path, data: Path, split: Split | None, config: PredictConfig, *, as_json: bool) -> bool:
+    """Score a model of the next frames; whether some videos could not be scored."""
     from vidrnn.cli.views.scores import FramesEvaluationView
     from vidrnn.evaluate.frames_evaluate import evaluate_frames
     from vidrnn.predict.predictor import open_frames
 
-    opened, remark = open_frames(model, runtime, device)
+    opened, remark = open_frames(model, config.runtime, device_named(config.device))
+    cores = config.jobs or available_cores()
     with FramesEvaluationView(str(model), as_json=as_json) as view:
         view.remark(remark)
-        found = view.follow(evaluate_frames(opened, model, data, split, rate=rate, jobs=jobs or available_cores()))
-    return 1 if found.failures else 0
+        found = view.follow(evaluate_frames(opened, model, data, split, rate=config.rate, jobs=cores))
+    return bool(found.failures)

@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidrnn.cli.options import Jobs, Rate
+from vidrnn.cli.flags import Settings, with_flags
+from vidrnn.settings import PredictConfig
 from vidrnn.threads import available_cores
 
 
+@with_flags("export", PredictConfig)
 def export(
     model: Annotated[Path, typer.Argument(help="A run or a model folder.")],
     to: Annotated[
@@ -19,20 +21,24 @@ def export(
     ] = "onnx",
     precision: Annotated[
         Literal["fp32", "fp16", "int8"],
-        typer.Option(help="fp16 stores weights in half the bytes (onnx, openvino); int8 computes in bytes too (onnx)."),
+        typer.Option(help="fp16: weights of half the bytes (onnx, openvino); int8: also computes in bytes (onnx)."),
     ] = "fp32",
     calibrate: Annotated[
         Path | None,
-        typer.Option(help="Films to calibrate by; labelled as for vidrnn train, they tell what precision costs."),
+        typer.Option(
+            metavar="DATA",
+            help="Videos to calibrate with. Labelled as for vidrnn train, they also show what precision costs.",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The file [in the model's folder].")] = None,
-    rate: Rate = None,
-    jobs: Jobs = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The file to write [in the model's folder].")] = None,
+    *,
+    settings: Settings,
 ) -> None:
-    """Write a model as a file that runs without vidrnn, checked against the model before it is kept."""
+    """Write a model as a file that runs without vidrnn. The file is checked against the model first."""
     from vidrnn.cli.views.facts import ExportView
     from vidrnn.export.exporter import Request, export_model
 
-    request = Request(model, to, precision, calibrate, out, rate, jobs or available_cores())
+    config = PredictConfig(**settings)
+    request = Request(model, to, precision, calibrate, out, config.rate, config.jobs or available_cores())
     with ExportView() as view:
         view.follow(export_model(request))

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidrnn.cli.options import Json, Rate
+from vidrnn.cli.flags import Settings, with_flags
+from vidrnn.cli.options import Json
+from vidrnn.settings import PredictConfig
 
 if TYPE_CHECKING:
     from vidrnn.config import ModelHeader
 
 
+@with_flags("info", PredictConfig)
 def info(
-    path: Annotated[Path, typer.Argument(help="A film, a run, a model folder or a .onnx file.")],
-    rate: Rate = None,
+    path: Annotated[Path, typer.Argument(help="A video, a run, a model folder or a .onnx file.")],
     json: Json = False,
+    *,
+    settings: Settings,
 ) -> None:
-    """Show what a film or a model is; a film is read to its end, so that nothing is the container's claim."""
+    """Show the facts of a video or a model. A video is read to its end, so the facts are measured."""
     from vidrnn.cli.views.facts import show_film, show_model
 
     if _is_model(path):
@@ -26,7 +30,7 @@ def info(
         return
     from vidrnn.video.reader import open_film
 
-    with open_film(path, rate=rate) as film:
+    with open_film(path, rate=settings.get("rate")) as film:
         show_film(film.facts(), as_json=json)
 
 

@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what they mean."""
+"""What several commands share: flags that are no settings, and what flags mean."""
 
 from __future__ import annotations
 
@@ -14,171 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vidrnn.cli.flags import Settings, flag_names
 from vidrnn.errors import UsageError
+from vidrnn.settings import RUN
 from vidrnn.threads import available_cores
 
 if TYPE_CHECKING:
     from vidrnn.config import RunConfig
 
-Jobs = Annotated[int | None, typer.Option(min=1, help="Films worked on at once. Default: one per processor core.")]
-Rate = Annotated[float | None, typer.Option(help="Frames per second of films that are folders of numbered pictures.")]
-DeviceName = Literal["auto", "cpu", "cuda"]
-Device = Annotated[DeviceName, typer.Option(help="Where to compute.")]
-RuntimeName = Literal["onnx", "torch", "openvino"]
-RuntimeOption = Annotated[
-    RuntimeName | None,
-    typer.Option("--runtime", help="What computes [onnx on a processor, torch on a GPU]."),
-]
-Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads that compute for one film, beside the one that decodes it [1].")
-]
-ResetOption = Annotated[
-    Literal["cut", "window", "never"] | None,
-    typer.Option(
-        "--reset",
-        help="When the memory starts anew: cut, with each window and where the film is cut; window; never "
-        "[as the model stores it].",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
-
-MANY = "Many films"
-"""A panel of `--help`."""
 EngineName = Literal["local", "ray"]
-Out = Annotated[
+DeviceName = Literal["auto", "cpu", "cuda"]
+RuntimeName = Literal["onnx", "torch", "openvino"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
+Config = Annotated[
     Path | None,
-    typer.Option(help="Write answers into this folder; go on where it was begun.", rich_help_panel=MANY),
+    typer.Option(metavar="FILE", help="Settings as TOML. Flags have priority over it.", rich_help_panel=RUN),
 ]
-Formats = Annotated[
-    str | None,
-    typer.Option(
-        "--format",
-        help="One or more of jsonl, csv, steps, parquet, srt, vtt, labelstudio, video, mp4 [jsonl].",
-        rich_help_panel=MANY,
-    ),
-]
-Timeout = Annotated[
-    float | None,
-    typer.Option(
-        min=1,
-        help="Seconds after which a film is given up [300, and 60 more for each megabyte].",
-        rich_help_panel=MANY,
-    ),
-]
-ShardText = Annotated[
-    str | None,
-    typer.Option(
-        "--shard", help="Do one part of the films only, such as 2/4 [by RANK, WORLD_SIZE].", rich_help_panel=MANY
-    ),
-]
-EngineOption = Annotated[
-    EngineName | None,
-    typer.Option("--engine", help="Processes of this machine, or a Ray cluster [local].", rich_help_panel=MANY),
-]
-
-LIVE = "Cameras and streams"
-"""A panel of `--help`."""
-Show = Annotated[
-    bool, typer.Option("--show", help="Show the picture and the answer in a window.", rich_help_panel=LIVE)
-]
-Reconnect = Annotated[
-    float | None,
-    typer.Option(
-        min=0, help="Seconds for which a stream that broke off is looked for again [60].", rich_help_panel=LIVE
-    ),
-]
-Silence = Annotated[
-    float | None,
-    typer.Option(min=1, help="Seconds without a frame after which a stream has broken off [10].", rich_help_panel=LIVE),
-]
-
-_SETTINGS = {"spacing": "spacing_seconds"}
-_HEAD = {
-    "head": "name",
-    "units": "size",
-    "layers": "layers",
-    "bidirectional": "bidirectional",
-    "memory": "memory_frames",
-}
-"""Flags that `RunConfig` and its head know under other names."""
-
-DATA, MODEL, TIME, RUN = "Films", "Model", "Training", "Run"
-"""The panels of `--help`."""
-Data = Annotated[
-    Path | None,
-    typer.Argument(help="A folder of class folders, or a CSV manifest: path,label[,group][,split]."),
-]
-NoTest = Annotated[bool, typer.Option("--no-test", help="Split into train and val only.", rich_help_panel=DATA)]
-Frames = Annotated[int | None, typer.Option(help="Frames in a window [16].", rich_help_panel=DATA)]
-Spacing = Annotated[
-    float | None,
-    typer.Option(
-        help="Seconds between frames [a window covers the median clip; next-frame: every frame].", rich_help_panel=DATA
-    ),
-]
-PictureSize = Annotated[
-    str | None, typer.Option(help="Pictures as WIDTHxHEIGHT [by encoder and films].", rich_help_panel=DATA)
-]
-Flip = Annotated[
-    bool | None,
-    typer.Option(
-        "--flip/--no-flip",
-        help="Mirrored films are of the same class [unless a class name says left or right].",
-        rich_help_panel=DATA,
-    ),
-]
-Augment = Annotated[
-    float | None,
-    typer.Option(
-        help="How far clips are shifted, scaled and lit otherwise while an encoder trains, 0 to 2 [1].",
-        rich_help_panel=DATA,
-    ),
-]
-LabelHolds = Annotated[
-    Literal["always", "somewhere"] | None,
-    typer.Option(
-        help="Whether a clip's class shows at every moment of it or only somewhere in it [always].",
-        rich_help_panel=DATA,
-    ),
-]
-Encoder = Annotated[
-    str | None,
-    typer.Option(help="auto, small, or a torchvision network such as mobilenet_v2 [auto].", rich_help_panel=MODEL),
-]
-Weights = Annotated[
-    str | None, typer.Option(help="imagenet, none, or a file or model to start from.", rich_help_panel=MODEL)
-]
-FineTune = Annotated[
-    bool | None,
-    typer.Option("--fine-tune", help="Train a pretrained encoder too.", rich_help_panel=MODEL),
-]
-Grey = Annotated[bool | None, typer.Option("--grey", help="Show the encoder brightness only.", rich_help_panel=MODEL)]
-Motion = Annotated[
-    bool | None,
-    typer.Option(
-        "--motion/--no-motion",
-        help="Show what changed since the frame before, too [no].",
-        rich_help_panel=MODEL,
-    ),
-]
-Units = Annotated[int | None, typer.Option(help="Size of the head [128].", rich_help_panel=MODEL)]
-Layers = Annotated[
-    int | None, typer.Option(help="Layers of the head [2 for mingru and rglru, else 1].", rich_help_panel=MODEL)
-]
-Bidirectional = Annotated[
-    bool | None,
-    typer.Option("--bidirectional", help="Read in both directions; cannot stream.", rich_help_panel=MODEL),
-]
-Memory = Annotated[
-    int | None,
-    typer.Option(help="Units remember 2 to so many frames before they learn [all of them 30].", rich_help_panel=MODEL),
-]
-Readout = Annotated[str | None, typer.Option(help="attention, mean or last [attention].", rich_help_panel=MODEL)]
-Epochs = Annotated[int | None, typer.Option(help="At most so many [by the number of clips].", rich_help_panel=TIME)]
-Minibatch = Annotated[int | None, typer.Option(help="Clips in a minibatch.", rich_help_panel=TIME)]
-LearningRate = Annotated[float | None, typer.Option(help="Of AdamW.", rich_help_panel=TIME)]
-Seed = Annotated[int | None, typer.Option(help="The same seed gives the same weights [0].", rich_help_panel=TIME)]
-Config = Annotated[Path | None, typer.Option(help="Settings as TOML; flags go before it.", rich_help_panel=RUN)]
 
 
 def jobs_here(engine: EngineName, environment: Mapping[str, str]) -> int | None:
@@ -230,22 +82,8 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     return shipped
 
 
-def settings_said(**flags: Any) -> dict[str, Any]:
-    """What was said of a run by flags, under the names of `RunConfig`; what was not said is left out.
-
-    Raises:
-        UsageError: a size is not one.
-    """
-    said = {_SETTINGS.get(flag, flag): value for flag, value in flags.items() if value is not None}
-    said |= _size(said.pop("size", None))
-    if said.pop("no_test", False):
-        said["test"] = False
-    head = {name: said.pop(flag) for flag, name in _HEAD.items() if flag in said}
-    return said | ({"head": head} if head else {})
-
-
-def settings_of(file: Path | None, said: dict[str, Any], command: str) -> RunConfig:
-    """The settings of `file`, those that were `said` before them, and the default of what neither names.
+def chosen_settings(file: Path | None, settings: Settings, command: str) -> RunConfig:
+    """The `settings` that flags gave, else those of `file`, else the defaults.
 
     Raises:
         UsageError: there is no such file, or a setting has a value it cannot have.
@@ -253,19 +91,20 @@ def settings_of(file: Path | None, said: dict[str, Any], command: str) -> RunCon
     from vidrnn.config import RunConfig
 
     written: dict[str, Any] = RunConfig.read(file).model_dump(exclude_unset=True) if file else {}
-    head = written.get("head", {}) | said.get("head", {})
-    chosen = RunConfig.of(written | said | ({"head": head} if head else {}), source=command)
+    head = written.get("head", {}) | settings.get("head", {})
+    merged = written | settings | ({"head": head} if head else {})
+    chosen = RunConfig.of(merged, source=command, flags=flag_names(RunConfig, settings))
     return chosen.model_copy(update={"jobs": chosen.jobs or available_cores()})
 
 
-def films_named(data: Path | None, before: str | None, command: str) -> Path:
+def films_named(data: str | None, before: str | None, command: str) -> Path:
     """DATA as it was named now, or before in a run's settings.
 
     Raises:
         UsageError: it was not.
     """
     if data or before:
-        return data or Path(str(before))
+        return Path(str(data or before))
     raise UsageError(f"{command}: name a folder of class folders or a CSV manifest: {command} DATA.")
 
 
@@ -311,12 +150,3 @@ def ending(stop: Event) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _size(text: str | None) -> dict[str, int]:
-    if text is None:
-        return {}
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise UsageError(f"--size {text}: wanted WIDTHxHEIGHT in pixels, such as 160x120.")
-    return {"width": int(width), "height": int(height)}

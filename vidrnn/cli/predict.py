@@ -13,31 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vidrnn.cli.flags import Settings, flag_names, refuse, refuse_foreign, settings_known, with_flags
 from vidrnn.cli.options import (
-    Device,
     EngineName,
-    EngineOption,
-    Formats,
-    Jobs,
     Json,
-    Out,
-    Rate,
-    Reconnect,
-    ResetOption,
     RuntimeName,
-    RuntimeOption,
-    ShardText,
-    Show,
-    Silence,
-    Threads,
-    Timeout,
     device_named,
     ending,
     jobs_here,
     model_named,
 )
 from vidrnn.errors import FilmError, UsageError
-from vidrnn.model.header import foretells_frames
+from vidrnn.settings import PredictConfig
 from vidrnn.threads import available_cores
 
 if TYPE_CHECKING:
@@ -52,112 +39,151 @@ if TYPE_CHECKING:
 _SAME_MOMENT_SECONDS = 0.2
 
 
+_FOLDER = ("format", "timeout", "shard", "engine")
+"""Settings of how answers are written."""
+_OF_FILES = (*_FOLDER, "rollout", "normalised", "rate", "jobs")
+"""Settings that mean nothing for a live source."""
+_LIVE = ("show", "reconnect", "silence")
+"""Settings that mean something for a live source only."""
+
+
+@with_flags("predict", PredictConfig, first=("model", "out", "format", "threshold", "json"))
 def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Films, folders of films or patterns; or a camera's number, the address of a stream, - for a pipe.",
+            help="Videos, folders of videos or patterns; or one camera's number, the address of a stream, or - for a "
+            "pipe.",
         ),
     ],
     model: Annotated[
         Path | None,
-        typer.Option(help="A run, a model folder or a .onnx [the newest run in runs/, else actions]."),
-    ] = None,
-    threshold: Annotated[
-        float | None,
         typer.Option(
-            min=0,
-            max=1,
-            help="Answers less probable than this are called unknown [0]; next-frame: the least unusual score [0.5].",
+            metavar="MODEL", help="A run, a model folder or a .onnx file [the newest run in runs/, else actions]."
         ),
     ] = None,
-    rollout: Annotated[
-        int | None, typer.Option(min=0, help="next-frame: frames that the film goes on for beyond its end.")
-    ] = None,
-    normalised: Annotated[
-        bool, typer.Option("--normalised", help="next-frame: tell the score of Liu et al. 2018, too, as papers do.")
-    ] = False,
-    hysteresis: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="How much more probable another answer must be to take over [0.1]."),
-    ] = None,
-    shortest: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="SECONDS", help="Stretches of the timeline last at least so long [0.5]."),
-    ] = None,
-    reset: ResetOption = None,
-    rate: Rate = None,
-    runtime: RuntimeOption = None,
-    device: Device = "auto",
-    jobs: Jobs = None,
-    threads: Threads = None,
     json: Json = False,
-    out: Out = None,
-    formats: Formats = None,
-    timeout: Timeout = None,
-    shard: ShardText = None,
-    engine: EngineOption = None,
-    show: Show = False,
-    reconnect: Reconnect = None,
-    silence: Silence = None,
+    *,
+    settings: Settings,
 ) -> None:
-    """Say what happens in films, and when. Each film is read to its end; a camera or a stream has none."""
+    """Say what happens in videos, and when. Each video is read to its end; a camera or a stream has none."""
+    from vidrnn.model.header import foretells_frames
+
     address = _live_source(sources)
     name = model_named(model)
-    timeline: dict[str, Any] = {"reset": reset, "hysteresis": hysteresis, "shortest_seconds": shortest}
-    timeline = {setting: said for setting, said in timeline.items() if said is not None}
-    if foretells_frames(name):
-        said = {"--reset": reset, "--hysteresis": hysteresis, "--shortest": shortest, "--threads": threads}
-        _refused(f"{name} foretells frames", **said)
+    frames = foretells_frames(name)
+    _refuse_foreign(settings, "next-frame" if frames else "classify", address)
+    asked = _Asked(sources, name, PredictConfig(**settings), settings, as_json=json)
     if address is not None:
-        many = {"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine}
-        many |= {"--rollout": rollout, "--normalised": normalised or None}
-        _refused(f"{address.shown}: is live", **many, **{"--rate": rate, "--jobs": jobs})
-        patience = 60 if reconnect is None else reconnect, silence or 10
-        watching = _Watching(address, name, threshold, timeline, out, *patience, show=show)
-        raise typer.Exit(_watched(watching, runtime, device_named(device)))
-    _refused("films are no live source", **{"--show": show or None, "--reconnect": reconnect, "--silence": silence})
-    if foretells_frames(name):
-        from vidrnn.batch.foretold import DEFAULT_OUT, foretold_formats
-        from vidrnn.batch.foretold import Asked as AskedFrames
+        code = _live(asked, address)
+    elif frames:
+        code = _frames(asked)
+    elif asked.config.out is not None:
+        code = _classes_to_files(asked, asked.config.out)
+    else:
+        code = _classes(asked)
+    if code:
+        raise typer.Exit(code)
 
-        wanted = foretold_formats(formats)
-        if "video" not in wanted:
-            _refused("goes into the film, and --format leaves that out", **{"--rollout": rollout or None})
-        least = 0.5 if threshold is None else threshold
-        watched = AskedFrames(name, wanted, runtime, device_named(device), least, rollout or 0, normalised, rate)
-        films, missing = _films_of(sources)
-        folder = _Folder(films, missing, sources, out or DEFAULT_OUT, timeout, shard)
-        raise typer.Exit(_filed(folder, watched, engine or "local", jobs, as_json=json))
-    _refused(f"{name} names classes", **{"--rollout": rollout, "--normalised": normalised or None})
+
+@dataclass(frozen=True)
+class _Asked:
+    """What `vidrnn predict` was asked for."""
+
+    sources: list[str]
+    model: Path
+    config: PredictConfig
+    settings: Settings
+    as_json: bool
+
+    @property
+    def device(self) -> str:
+        """The device to compute on."""
+        return device_named(self.config.device)
+
+    @property
+    def timeline(self) -> dict[str, Any]:
+        """The settings of the timeline that were given, as `Predictor` takes them."""
+        names = {"reset": "reset", "hysteresis": "hysteresis", "shortest": "shortest_seconds"}
+        return {names[name]: value for name, value in self.settings.items() if name in names}
+
+    def folder(self, out: Path) -> _Folder:
+        """The videos, and the folder that their answers go to."""
+        films, missing = _films_of(self.sources)
+        return _Folder(films, missing, self.sources, out, self.config.timeout, self.config.shard)
+
+
+def _refuse_foreign(settings: Settings, task: str, address: LiveAddress | None) -> None:
+    """Refuse settings that mean nothing for the model's task or for the source.
+
+    Raises:
+        UsageError: some were given.
+    """
+    refuse_foreign(task, PredictConfig, settings, settings_known(task, PredictConfig))
+    if address is not None:
+        refuse(f"for {address.shown}, which is live", PredictConfig, settings, _OF_FILES)
+    else:
+        refuse("for videos, which are no live source", PredictConfig, settings, _LIVE)
+    if task == "classify" and "out" not in settings and address is None:
+        _needs_out(settings)
+
+
+def _live(asked: _Asked, address: LiveAddress) -> int:
+    """Watch a live source; the exit code."""
+    config = asked.config
+    how = config.threshold, asked.timeline, config.out, config.reconnect, config.silence
+    watching = _Watching(address, asked.model, *how, show=config.show)
+    return _watched(watching, config.runtime, asked.device)
+
+
+def _frames(asked: _Asked) -> int:
+    """Answers of a model of the next frames; the exit code."""
+    from vidrnn.batch.foretold import DEFAULT_OUT, foretold_formats
+    from vidrnn.batch.foretold import Asked as AskedFrames
+
+    config = asked.config
+    wanted = foretold_formats(config.format)
+    if "video" not in wanted and config.rollout:
+        refuse("without --format video", PredictConfig, asked.settings, ("rollout",))
+    least = 0.5 if config.threshold is None else config.threshold
+    rollout, normalised = config.rollout or 0, config.normalised
+    watched = AskedFrames(asked.model, wanted, config.runtime, asked.device, least, rollout, normalised, config.rate)
+    folder = asked.folder(config.out or DEFAULT_OUT)
+    return _filed(folder, watched, config.engine or "local", config.jobs, as_json=asked.as_json)
+
+
+def _classes_to_files(asked: _Asked, out: Path) -> int:
+    """Answers of a model that names classes, into files; the exit code."""
+    from vidrnn.batch.work import Asked, formats_named
+
+    config = asked.config
+    folder, wanted = asked.folder(out), formats_named(config.format or "jsonl")
+    threshold, threads = config.threshold or 0.0, config.threads or 1
+    work = Asked(asked.model, wanted, config.runtime, asked.device, threshold, config.rate, threads, **asked.timeline)
+    return _filed(folder, work, config.engine or "local", config.jobs, as_json=asked.as_json)
+
+
+def _classes(asked: _Asked) -> int:
+    """Answers of a model that names classes, on the screen; the exit code."""
+    from vidrnn.cli.views.predicting import PredictionView
     from vidrnn.predict.predictor import Predictor, open_model
 
-    threshold = threshold or 0.0
-    films, missing = _films_of(sources)
-    if out is not None:
-        from vidrnn.batch.work import Asked, formats_named
-
-        wanted = formats_named(formats or "jsonl")
-        asked = Asked(name, wanted, runtime, device_named(device), threshold, rate, threads or 1, **timeline)
-        folder = _Folder(films, missing, sources, out, timeout, shard)
-        raise typer.Exit(_filed(folder, asked, engine or "local", jobs, as_json=json))
-    _needs_out(**{"--format": formats, "--timeout": timeout, "--shard": shard, "--engine": engine})
-
-    from vidrnn.cli.views.predicting import PredictionView
-
-    opened, remark = open_model(name, runtime, device_named(device))
-    each = threads or (None if opened.name == "torch" else 1)
-    with PredictionView(str(name), len(films) + len(missing), as_json=json) as view:
-        cores = jobs or available_cores()
-        predictor = Predictor(opened, rate=rate, threads=cores, per_film=each, going=view.going, **timeline)
+    config = asked.config
+    films, missing = _films_of(asked.sources)
+    opened, remark = open_model(asked.model, config.runtime, asked.device)
+    each = config.threads or (None if opened.name == "torch" else 1)
+    cores = config.jobs or available_cores()
+    with PredictionView(str(asked.model), len(films) + len(missing), as_json=asked.as_json) as view:
+        predictor = Predictor(
+            opened, rate=config.rate, threads=cores, per_film=each, going=view.going, **asked.timeline
+        )
         view.remark(remark)
         for failure in missing:
             view.show(failure)
-        for found in predictor.predict_all(films, threshold):
+        for found in predictor.predict_all(films, config.threshold or 0.0):
             view.show(found)
-    if view.failed:
-        raise typer.Exit(1)
+    return 1 if view.failed else 0
 
 
 @dataclass(frozen=True)
@@ -205,26 +231,26 @@ def _filed(folder: _Folder, asked: Asked | AskedFrames, engine: EngineName, jobs
     return 1 if view.failed else 0
 
 
-def _needs_out(**flags: object) -> None:
-    """Refuse flags that say how answers are kept, where they are not.
+def _needs_out(settings: Settings) -> None:
+    """Refuse settings of how answers are written, where they are not.
 
     Raises:
         UsageError: one was given.
     """
-    given = [flag for flag, value in flags.items() if value is not None]
-    if given:
-        raise UsageError(f"{given[0]}: is for answers that are kept. Say where: --out DIR.")
+    if given := [name for name in settings if name in _FOLDER]:
+        flag = next(iter(flag_names(PredictConfig, dict.fromkeys(given)).values()))
+        raise UsageError(f"{flag}: is for answers that are written. Say where: --out DIR.")
 
 
 @dataclass(frozen=True)
 class _Watching:
-    """A live source, and what was said of how to watch it."""
+    """A live source, and how to watch it."""
 
     address: LiveAddress
     model: Path
     threshold: float | None
     timeline: dict[str, Any]
-    """What was said of how timelines are made, as `Predictor` takes it."""
+    """The settings of the timeline that were given, as `Predictor` takes them."""
     out: Path | None
     reconnect: float
     silence: float
@@ -234,12 +260,13 @@ class _Watching:
     def firmness(self) -> Firmness:
         """How firm answers stand; those on what is unusual are firm by themselves."""
         from vidrnn.live.watcher import Firmness
+        from vidrnn.model.header import foretells_frames
         from vidrnn.predict.predictor import HYSTERESIS, SHORTEST_SECONDS
 
         if foretells_frames(self.model):
             return Firmness()
-        said = self.timeline
-        return Firmness(said.get("hysteresis", HYSTERESIS), said.get("shortest_seconds", SHORTEST_SECONDS))
+        given = self.timeline
+        return Firmness(given.get("hysteresis", HYSTERESIS), given.get("shortest_seconds", SHORTEST_SECONDS))
 
 
 def _live_source(sources: list[str]) -> LiveAddress | None:
@@ -259,12 +286,6 @@ def _live_source(sources: list[str]) -> LiveAddress | None:
     if address.kind is Kind.PIPE and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("-: nothing is piped in. Try: ffmpeg -i FILM -c copy -f mpegts - | vidrnn predict -")
     return address
-
-
-def _refused(why: str, **flags: object) -> None:
-    """Refuse flags that were given and mean nothing here."""
-    if given := [flag for flag, value in flags.items() if value is not None]:
-        raise UsageError(f"{', '.join(given)}: {why}, so there is nothing that could be done with it. Leave it out.")
 
 
 def _watched(asked: _Watching, runtime: RuntimeName | None, device: str) -> int:
@@ -310,6 +331,7 @@ def _watcher_of(asked: _Watching, runtime: RuntimeName | None, device: str) -> t
     """What the model looks at, what makes one that watches with it, and a sentence if it is not read as usual."""
     from vidrnn.live.camera import Sight
     from vidrnn.live.lookout import Lookout
+    from vidrnn.model.header import foretells_frames
     from vidrnn.predict.predictor import Predictor, open_frames, open_model
     from vidrnn.timeline.anomaly import Alarm
 

@@ -4,175 +4,47 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from vidrnn.cli.options import (
-    DATA,
-    MODEL,
-    RUN,
-    TIME,
-    Augment,
-    Bidirectional,
-    Config,
-    Data,
-    Device,
-    Encoder,
-    Epochs,
-    FineTune,
-    Flip,
-    Frames,
-    Grey,
-    Jobs,
-    LabelHolds,
-    Layers,
-    LearningRate,
-    Memory,
-    Minibatch,
-    Motion,
-    NoTest,
-    PictureSize,
-    Rate,
-    Readout,
-    Seed,
-    Spacing,
-    Units,
-    Weights,
-    device_named,
-    films_named,
-    free_folder,
-    settings_of,
-    settings_said,
-    stopping,
-)
+from vidrnn.cli.flags import Settings, refuse_foreign, settings_known, with_flags
+from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, free_folder, stopping
+from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
+from vidrnn.settings import RUN, PredictConfig
 
-_FLAGS_OF_OTHERS = {
-    "classify": {"context": "--context", "horizon": "--horizon", "paint": "--paint"},
-    "next-frame": {
-        "frames": "--frames",
-        "readout": "--readout",
-        "augment": "--augment",
-        "label_holds": "--label-holds",
-        "motion": "--motion",
-    },
-}
-"""Settings that a task knows nothing of, and the flags that say them."""
+FIRST = ("task", "out", "head", "encoder", "frames", "spacing", "epochs", "minutes", "folds", "resume")
+"""The flags that people use most."""
 
 
+@with_flags("train", RunConfig, PredictConfig, first=FIRST)
 def train(
-    data: Data = None,
-    task: Annotated[
-        Literal["classify", "next-frame"] | None,
-        typer.Option(help="Name classes, or foretell frames and tell unusual ones [classify].", rich_help_panel=MODEL),
-    ] = None,
-    no_test: NoTest = False,
-    folds: Annotated[
-        int | None, typer.Option(help="Score by K folds, then train on all.", rich_help_panel=DATA)
-    ] = None,
-    frames: Frames = None,
-    context: Annotated[
-        int | None, typer.Option(help="next-frame: frames seen before it goes on by itself [10].", rich_help_panel=DATA)
-    ] = None,
-    horizon: Annotated[
-        int | None, typer.Option(help="next-frame: frames that it goes on for [10].", rich_help_panel=DATA)
-    ] = None,
-    spacing: Spacing = None,
-    size: PictureSize = None,
-    rate: Rate = None,
-    flip: Flip = None,
-    augment: Augment = None,
-    label_holds: LabelHolds = None,
-    encoder: Encoder = None,
-    weights: Weights = None,
-    fine_tune: FineTune = None,
-    grey: Grey = None,
-    motion: Motion = None,
-    head: Annotated[
-        str | None,
-        typer.Option(
-            help="gru, lstm, rnn, mingru, rglru, or none as a control [gru]; for next-frame also convgru [convgru] "
-            "and convlstm, which keep the picture.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    paint: Annotated[
-        Literal["direct", "flow", "kernel"] | None,
-        typer.Option(
-            help="next-frame: paint anew, warp on by the flow, or move patches [by what guesses the films best].",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    units: Units = None,
-    layers: Layers = None,
-    bidirectional: Bidirectional = None,
-    memory: Memory = None,
-    readout: Readout = None,
-    epochs: Epochs = None,
-    minutes: Annotated[float | None, typer.Option(help="At most so long in all.", rich_help_panel=TIME)] = None,
-    minibatch: Minibatch = None,
-    learning_rate: LearningRate = None,
-    patience: Annotated[
-        int | None, typer.Option(help="Epochs without a better model before it stops.", rich_help_panel=TIME)
-    ] = None,
-    seed: Seed = None,
-    out: Annotated[Path | None, typer.Option(help="The run's folder [runs/DATA-HEAD].", rich_help_panel=RUN)] = None,
+    *,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The run's folder [runs/DATA-HEAD].")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run where it stopped.")] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run that stands there.", rich_help_panel=RUN)
+        bool, typer.Option("--overwrite", help="Replace the run in the folder.", rich_help_panel=RUN)
     ] = False,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run where it stopped.", rich_help_panel=RUN)
-    ] = None,
     config: Config = None,
     terms: Annotated[
-        str | None, typer.Option(help="A sentence for the model card on the films' source.", rich_help_panel=RUN)
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="A sentence for the model card: where the videos come from.", rich_help_panel=RUN
+        ),
     ] = None,
-    device: Device = "auto",
-    jobs: Jobs = None,
+    settings: Settings,
 ) -> None:
-    """Train a model on labelled films, and show what time is worth in them; or, on any films, one of their next frames.
+    """Train a model on labelled videos, or a model that predicts the next frames of any videos.
 
-    Every film is read whole; no group of clips stands on two sides of the split; controls stand beside every score.
+    Training reads every video to its end. All clips of a group stay on one side of the split. Each score is shown
+    beside the scores of controls, which tell what the order of the frames is worth.
     """
-    said = settings_said(
-        encoder=encoder,
-        weights=weights,
-        fine_tune=fine_tune,
-        grey=grey,
-        motion=motion,
-        augment=augment,
-        label_holds=label_holds,
-        head=head,
-        units=units,
-        layers=layers,
-        bidirectional=bidirectional,
-        memory=memory,
-        readout=readout,
-        frames=frames,
-        spacing=spacing,
-        size=size,
-        rate=rate,
-        flip=flip,
-        epochs=epochs,
-        minutes=minutes,
-        minibatch=minibatch,
-        learning_rate=learning_rate,
-        patience=patience,
-        seed=seed,
-        folds=folds,
-        jobs=jobs,
-        no_test=no_test or None,
-        task=task,
-        context=context,
-        horizon=horizon,
-        paint=paint,
-    )
-    if resume and (said or config or out or data):
-        raise UsageError(f"--resume {resume}: goes on with the run as it was begun. Leave the other settings out.")
+    device, data = settings.pop("device", "auto"), settings.pop("data", None)
+    if resume and (settings or config or out or data):
+        raise UsageError(f"--resume {resume}: continues the run with its own settings. Leave the other settings out.")
 
     from vidrnn.cli.views.training import TrainingView
     from vidrnn.data.scan import cache_folder
@@ -205,17 +77,6 @@ def train(
             view.show(event)
     if stop.is_set():
         raise typer.Exit(130)
-
-
-def _refuse_of_another_task(task: str, said: Collection[str]) -> None:
-    """Refuse settings that were said and mean nothing for the task.
-
-    Raises:
-        UsageError: there are some.
-    """
-    foreign = [flag for setting, flag in _FLAGS_OF_OTHERS[task].items() if setting in said]
-    if foreign:
-        raise UsageError(f"{', '.join(foreign)}: means nothing for --task {task}. Leave it out.")
 
 
 def _command(arguments: list[str]) -> str:
