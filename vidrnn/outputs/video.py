@@ -48,10 +48,9 @@ class AnnotatedWebm(Output):
 
 
 class AnnotatedMp4(Output):
-    """H.264. Needs the extra `mp4`."""
+    """H.264, which other programs play."""
 
     suffix = ".video.mp4"
-    needs = "av"
 
     def write(self, answered: Answered, file: Path) -> None:
         """As the contract says."""

@@ -195,7 +195,7 @@ class Pace:
         self._seconds = self._fresh_seconds = self._fresh_now = 0.0
         self._begins = True
 
-    def came(self, seconds: float, asked: float, now: float) -> None:
+    def add_frame(self, seconds: float, asked: float, now: float) -> None:
         """A frame of a stream's time came now; it had been asked for then, by the same clock."""
         step, self._seconds = seconds - self._seconds, seconds
         if step > JUMP_SECONDS:
