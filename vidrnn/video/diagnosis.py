@@ -69,7 +69,7 @@ def why_not_opened(path: Path) -> str:
 
 
 def _stream_types(path: Path) -> list[str] | None:
-    """The types of all streams in a file (video, audio, subtitle, data, ...); None if it cannot be told."""
+    """The types of all streams in a file (video, audio, subtitle, data, ...); None if PyAV cannot open it."""
     import av  # only here: most films are never diagnosed
 
     # The empty whitelist denies FFmpeg all protocols: a file that names others is not followed.

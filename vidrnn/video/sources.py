@@ -1,4 +1,4 @@
-"""Where a film's pictures come from, one after another. This module does not know what a film is made of."""
+"""The contract of everything that gives pictures one after another: files, cameras, streams and folders."""
 
 from __future__ import annotations
 
