@@ -96,7 +96,6 @@ def test_a_folder_becomes_answers_and_a_summary(predicted: Command, films: Path)
 
 
 def test_all_forms_at_once_and_a_second_run_that_reads_nothing(predicted: Command, films: Path) -> None:
-    pytest.importorskip("av")
     pytest.importorskip("pyarrow")
     (films / "bad.mp4").unlink()
     assert predicted(films / "walk-left", "--out", "out", "--format", ",".join(OUTPUTS)).code == 0
@@ -160,7 +159,7 @@ def test_mistakes_are_told(predicted: Command, films: Path, flags: list[str], sa
     assert said in ended.refused(1 if "cannot be written" in said else 2)
 
 
-@pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow"), ("mp4", "av")])
+@pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow")])
 def test_a_form_whose_package_is_not_installed_is_told_before_anything_is_read(
     predicted: Command,
     films: Path,

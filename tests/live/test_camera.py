@@ -320,7 +320,7 @@ class Capture:
         self.index += 1
         return self.index < self.count
 
-    def retrieve(self) -> tuple[bool, Pixels]:
+    def retrieve(self, memory: Pixels | None = None) -> tuple[bool, Pixels]:
         return self.index not in self.unreadable, paint_number(self.index)
 
     def release(self) -> None:
@@ -333,7 +333,7 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Capture]:
     waiting: list[Capture] = []
     nothing = Capture(0)
     nothing.isOpened = lambda: False  # type: ignore[method-assign]
-    monkeypatch.setattr("vidrnn.live.camera.cv2.VideoCapture", lambda *_: waiting.pop(0) if waiting else nothing)
+    monkeypatch.setattr("vidrnn.video.capture.cv2.VideoCapture", lambda *_: waiting.pop(0) if waiting else nothing)
     return waiting
 
 
@@ -412,7 +412,7 @@ def test_how_long_a_source_may_be_silent_is_told_to_the_decoder_and_of_a_pipe_no
         asked.append(settings)
         return Capture(1)
 
-    monkeypatch.setattr("vidrnn.live.camera.cv2.VideoCapture", opened)
+    monkeypatch.setattr("vidrnn.video.capture.cv2.VideoCapture", opened)
     with camera(source, patience) as one:
         frames(one, 1)
     settings = dict(zip(asked[0][::2], asked[0][1::2], strict=True))

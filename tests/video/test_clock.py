@@ -118,7 +118,7 @@ def came(frames: list[tuple[float, float, float]]) -> Pace:
     """After frames: their time in the stream, when each was asked for, and when it was there."""
     pace = Pace()
     for seconds, asked, now in frames:
-        pace.came(seconds, asked, now)
+        pace.add_frame(seconds, asked, now)
     return pace
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from conftest import (
@@ -31,6 +32,7 @@ from conftest import (
 from vidrnn.errors import FilmError, UsageError
 from vidrnn.values import FilmFacts, Pixels, Size
 from vidrnn.video.clock import Clock, Grid
+from vidrnn.video.diagnosis import _stream_types
 from vidrnn.video.reader import is_film, open_film, resized
 
 NTSC = 30000 / 1001
@@ -149,7 +151,7 @@ def test_a_turned_film_is_shown_upright(tmp_path: Path) -> None:
         found = film.facts()
     assert upright == [0, 1, 2, 3]
     assert (film.size, found.size, found.rotation_degrees) == (Size(64, 48), Size(64, 48), 90)
-    assert any("turned by 90 degrees" in oddity for oddity in found.oddities)
+    assert any("turned by 90 degrees clockwise" in oddity for oddity in found.oddities)
 
 
 @pytest.mark.parametrize("size", [Size(16, 16), Size(96, 128), Size(30, 200), Size(48, 64)])
@@ -397,6 +399,15 @@ def sound(path: Path) -> None:
         file.writeframes(bytes(1600))
 
 
+def sound_by_av(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=44100, layout="mono")
+        frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+        frame.sample_rate = 44100
+        frame.planes[0].update(bytes(4 * 1024))
+        container.mux([*stream.encode(frame), *stream.encode()])
+
+
 def transport_stream(*types: int) -> Callable[[Path], object]:
     """Writes an MPEG transport stream that tells of streams of these types, and holds nothing of them."""
     kinds = b"".join(bytes([kind, 0xE1, number, 0xF0, 0]) for number, kind in enumerate(types))
@@ -414,20 +425,21 @@ def transport_stream(*types: int) -> Callable[[Path], object]:
         ("empty.mp4", Path.touch, "empty (0 bytes)"),
         ("text.mp4", text, "holds text"),
         ("text.txt", text, "holds text"),
-        ("noise.avi", noise, "no pictures were found"),
+        ("noise.avi", noise, "no streams were found in it"),
         ("sound.wav", sound, "holds only sound"),
         ("sound.mp4", sound, "holds only sound"),
         ("still.webp", noise, "holds no frames"),
-        ("cut.mp4", make_cut, "its index (moov) is missing"),
-        ("index.mp4", lambda path: path.write_bytes(_NO_TRACKS), "there is no video stream in it"),
-        ("header.flv", lambda path: path.write_bytes(b"FLV\1\1\0\0\0\x09\0\0\0\0"), "ends before the first"),
-        ("sound.flv", lambda path: path.write_bytes(b"FLV\1\4\0\0\0\x09\0\0\0\0"), "holds only sound"),
+        ("cut.mp4", make_cut, "its index (moov) is missing or broken"),
+        ("index.mp4", lambda path: path.write_bytes(_NO_TRACKS), "lists no streams"),
+        ("header.flv", lambda path: path.write_bytes(b"FLV\1\1\0\0\0\x09\0\0\0\0"), "ends before its first frame"),
+        ("sound.flv", sound_by_av, "holds only sound"),
+        ("sound.mkv", sound_by_av, "holds only sound"),
         ("sound.ts", transport_stream(0x0F, 0x81), "holds only sound"),
-        ("data.ts", transport_stream(0x06), "its only stream is no video"),
-        ("mixed.ts", transport_stream(0x81, 0x06, 0x05), "none of its 3 streams is video"),
+        ("data.ts", transport_stream(0x06), "its streams are of type data."),
+        ("mixed.ts", transport_stream(0x81, 0x06, 0x05), "its streams are of type audio, data."),
         ("pipe", os.mkfifo, "is not a file"),
-        ("folder", Path.mkdir, "is a folder, but not one of numbered pictures"),
-        ("shots", make_pictures, "12 pictures but no rate. Say --rate FPS."),
+        ("folder", Path.mkdir, "is a folder, but not one of numbered pictures alone"),
+        ("shots", make_pictures, "holds 12 pictures but has no rate. Give one: --rate FPS."),
         ("x" * 300 + ".mp4", lambda path: None, "cannot be opened: File name too long"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else None,
@@ -445,6 +457,50 @@ def test_what_cannot_be_read_gets_a_sentence(
     assert message.endswith(".")
 
 
+PLAYLISTS = {
+    "concat.mp4": "ffconcat version 1.0\nfile other.avi\n",
+    "hls.ts": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.avi\n#EXT-X-ENDLIST\n",
+    "hls.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n",
+    "dash.mp4": f"<?xml version='1.0'?>\n<!--{'-' * 9000}-->\n<MPD profiles='urn:mpeg:dash:profile:isoff-main:2011'>",
+    "film.avi": "ffconcat version 1.0\nfile http://127.0.0.1:9/film.mp4\n",
+}
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+def test_a_file_that_names_other_files_or_addresses_is_not_followed(tmp_path: Path, name: str) -> None:
+    make_film(tmp_path / "other.avi")
+    (tmp_path / name).write_text(PLAYLISTS[name], encoding="utf-8")
+    with pytest.raises(FilmError, match=r"is a playlist, which only names films. Give the films themselves\."):
+        open_film(tmp_path / name)
+
+
+def test_the_diagnosis_follows_no_file_that_names_others(tmp_path: Path) -> None:
+    make_film(tmp_path / "other.avi")
+    path = tmp_path / "concat.mp4"
+    path.write_text(PLAYLISTS[path.name], encoding="utf-8")
+    with av.open(str(path)) as followed:
+        assert [stream.type for stream in followed.streams] == ["video"], "PyAV would follow it if it could"
+    assert _stream_types(path) is None
+
+
+def test_a_film_that_is_read_loads_no_pyav_and_a_damaged_one_does(tmp_path: Path) -> None:
+    make_film(tmp_path / "film.avi")
+    noise(tmp_path / "noise.avi")
+    program = """
+import sys
+from vidrnn.errors import FilmError
+from vidrnn.video import writer
+from vidrnn.video.reader import open_film
+open_film("film.avi").facts()
+assert "av" not in sys.modules
+try:
+    open_film("noise.avi")
+except FilmError:
+    assert "av" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+
+
 def test_an_encrypted_film_gets_a_sentence(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
     path, key = tmp_path / "locked.mp4", "00112233445566778899aabbccddeeff"
     lock = ["-encryption_scheme", "cenc-aes-ctr", "-encryption_key", key, "-encryption_kid", key]
@@ -454,7 +510,7 @@ def test_an_encrypted_film_gets_a_sentence(tmp_path: Path, ffmpeg: Ffmpeg) -> No
 
 
 def test_a_rate_is_for_pictures_only(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="clock of its own"):
+    with pytest.raises(UsageError, match="its own time stamps"):
         open_film(make_film(tmp_path / "film.avi"), rate=10)
     with pytest.raises(UsageError, match="more than 0"):
         open_film(make_pictures(tmp_path / "shots"), rate=0)

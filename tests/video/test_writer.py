@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import sys
+import resource
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,11 @@ from conftest import SMALL, frame_number, paint_number
 from vidrnn.atomic import write_file, write_text
 from vidrnn.errors import OutputError, UsageError
 from vidrnn.values import Pixels, Size
+from vidrnn.video import writer
 from vidrnn.video.reader import open_film
 from vidrnn.video.writer import FILMED_SUFFIXES, write_film
 
 KINDS = pytest.mark.parametrize("suffix", FILMED_SUFFIXES)
-
-
-@pytest.fixture(autouse=True)
-def _av() -> None:
-    pytest.importorskip("av", reason="H.264 is written by the package av")
 
 
 def numbers(count: int, size: Size = SMALL) -> Iterator[Pixels]:
@@ -89,8 +86,8 @@ def test_a_writing_that_fails_on_its_way_leaves_what_was_there(tmp_path: Path, s
 def test_a_film_that_did_not_become_whole_is_refused(
     tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidrnn.video.writer._frames_in", lambda _: 2)
-    with pytest.raises(OutputError, match="of 3 frames written 2 can be read"):
+    monkeypatch.setattr("vidrnn.video.writer._count_frames", lambda _: 2)
+    with pytest.raises(OutputError, match="3 frames were written, but only 2 of them can be read"):
         write_film(tmp_path / f"film{suffix}", numbers(3), 25)
     assert not list(tmp_path.iterdir())
 
@@ -110,17 +107,37 @@ def test_other_films_cannot_be_written(tmp_path: Path) -> None:
         write_film(tmp_path / "film.avi", numbers(3), 25)
 
 
-def test_h264_without_its_package_is_refused_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(UsageError, match=r"pip install av, or write \.webm"):
-        write_film(tmp_path / "film.mp4", numbers(3), 25)
-
-
 @KINDS
 def test_a_place_that_takes_no_file_is_told(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match="could not be written"):
         write_film(tmp_path / "taken" / f"film{suffix}", numbers(3), 25)
+
+
+@KINDS
+def test_a_disk_that_fills_up_is_told_and_what_was_there_stays(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"film{suffix}"
+    write_film(file, numbers(3), 25)
+    before = file.read_bytes()
+    noise = np.random.default_rng(0).integers(0, 256, (40, 128, 128, 3), dtype=np.uint8)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=f"film{suffix}"):
+            write_film(file, noise, 25)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@KINDS
+def test_an_encoder_that_pyav_lacks_is_told(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = replace(writer._ENCODERS[suffix], name="none")
+    monkeypatch.setitem(writer._ENCODERS, suffix, lacking)
+    with pytest.raises(OutputError, match=rf"\{suffix} files cannot be written: this PyAV has no encoder none"):
+        write_film(tmp_path / f"film{suffix}", numbers(3), 25)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 from vidrnn.data.manifest import Row, columns_of, read_rows
 from vidrnn.errors import DataError, FilmError, UsageError
 from vidrnn.values import FilmFailure, LabelledFilm, Part
-from vidrnn.video.reader import PICTURE_SUFFIXES, is_film
+from vidrnn.video.pictures import PICTURE_SUFFIXES
+from vidrnn.video.reader import is_film
 
 PART_WORDS = {
     "train": Part.TRAIN,

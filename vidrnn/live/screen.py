@@ -1,4 +1,4 @@
-"""A window that shows the newest picture with its answer, where there is a screen."""
+"""A window shows the newest picture with its answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Self
 
-# Qt would say at each letter that it brings no fonts; none of its own are used.
+# Without this, Qt complains at each letter that it brings no fonts. None of its fonts are used.
 os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
 
 import cv2
@@ -19,21 +19,22 @@ from vidrnn.values import Now, Pixels
 _PROGRAM = "import cv2; cv2.namedWindow('vidrnn'); cv2.waitKey(1)"
 _TRIAL_SECONDS = 20.0
 _LARGEST = 1280, 720
-"""Width and height of the picture in the window; a larger one is made smaller."""
+"""Width and height of the picture in the window, in pixels. A larger picture is shrunk."""
 _NARROWEST = 320
-_PAPER, _INK, _GROOVE, _BAR = (24, 24, 24), (240, 240, 240), (70, 70, 70), (79, 161, 89)
+"""Width in pixels. A narrower picture is enlarged."""
+_BACKGROUND, _TEXT, _BAR_BACKGROUND, _BAR = (24, 24, 24), (240, 240, 240), (70, 70, 70), (79, 161, 89)
 """BGR."""
 _ESCAPE = 27
 
 
 class Screen:
-    """A window that is open until it is closed; q and Escape close it, too."""
+    """A window that is open until the user closes it; q and Escape close it, too."""
 
     def __init__(self, title: str) -> None:
-        """Open it.
+        """Open the window.
 
         Raises:
-            UsageError: there is no screen here, or no window can be opened on it.
+            UsageError: there is no screen, or no window can be opened on it.
         """
         if reason := _why_no_window():
             raise UsageError(f"--show: {reason} Leave --show out.")
@@ -47,7 +48,7 @@ class Screen:
         cv2.destroyAllWindows()
 
     def closed_after(self, picture: Pixels | None, now: Now | None) -> bool:
-        """Show the picture (height, width, 3) BGR and what it is said to show; whether the window was closed."""
+        """Show the picture (height, width, 3) BGR with its answer. True if the user has closed the window."""
         if picture is not None:
             label, probability = (now.answer.label, now.answer.probability) if now else ("", 0.0)
             cv2.imshow(self._title, captioned(picture, label, probability))
@@ -56,7 +57,7 @@ class Screen:
 
 
 def captioned(picture: Pixels, label: str, probability: float) -> Pixels:
-    """The picture, brought to a size that fits a screen and can be read, with a line of words and a bar below it."""
+    """The picture (height, width, 3) at a size that fits a screen, with the label and a bar below it."""
     height, width = picture.shape[:2]
     factor = min(_LARGEST[0] / width, _LARGEST[1] / height, max(1.0, _NARROWEST / width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
@@ -66,24 +67,24 @@ def captioned(picture: Pixels, label: str, probability: float) -> Pixels:
 
 def _caption(width: int, label: str, probability: float) -> Pixels:
     letters = max(14, width // 30)
-    line = np.full((2 * letters + 8, width, 3), _PAPER, np.uint8)
-    words = f"{label}  {probability:.2f}" if label else ""
-    cv2.putText(line, words, (letters // 2, letters + letters // 2), _INK, cv2.FontFace("sans"), letters, 500)
-    line[-6:] = _GROOVE
+    line = np.full((2 * letters + 8, width, 3), _BACKGROUND, np.uint8)
+    text = f"{label}  {probability:.2f}" if label else ""
+    cv2.putText(line, text, (letters // 2, letters + letters // 2), _TEXT, cv2.FontFace("sans"), letters, 500)
+    line[-6:] = _BAR_BACKGROUND
     line[-6:, : round(width * probability)] = _BAR
     return line
 
 
 def _why_no_window() -> str:
-    """Why no window can be opened; tried in a process of its own, since the window system ends one that fails."""
+    """Why no window can be opened; empty if one can. Another process tries it, since a failure ends the process."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "there is no screen here (DISPLAY is not set)."
     try:
-        tried = subprocess.run(
+        trial = subprocess.run(
             [sys.executable, "-c", _PROGRAM], capture_output=True, timeout=_TRIAL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return "the screen does not answer."
-    if tried.returncode == 0:
+    if trial.returncode == 0:
         return ""
-    return "no window can be opened here; OpenCV may be the headless one, or the screen somebody else's."
+    return "no window can be opened here. OpenCV may be the headless version, or the screen may belong to another user."

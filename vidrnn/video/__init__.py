@@ -1,1 +1,1 @@
-"""A file becomes frames, and frames become a file. No torch."""
+"""Files become frames, and frames become files. No torch."""

@@ -1,4 +1,4 @@
-"""Where a film is cut: which frames show something else than the frame before, by small pictures. No networks."""
+"""Cuts in a film are detected by comparing very small pictures of its frames. No network is used."""
 
 from __future__ import annotations
 
@@ -12,53 +12,55 @@ from vidrnn.values import Pixels, Size
 from vidrnn.video.reader import resized
 
 _SMALL = Size(12, 16)
-_ENOUGH = 6.0
-"""Of 255: how much small pictures must differ on average, after each part of them may have moved by one pixel."""
-_TIMES = 3.0
-"""And how many times as much as the median of the last few changes, so that what moves all the time is not cut."""
-_LATELY = 8
-_NEAR = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+_LEAST_CHANGE = 6.0
+"""Mean difference of two small pictures, of 255, from which on there may be a cut. Each part of a picture may move by
+one pixel without counting."""
+_LEAST_RATIO = 3.0
+"""A cut also changes the picture so many times as much as the median of the last changes, so that steady motion is no
+cut."""
+_RECENT_CHANGES = 8
+_SHIFTS = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
 
 
 SmallPictures = NDArray[np.int16]
-"""(count, 12, 16, 3)"""
+"""(count, 12, 16, 3), values 0 to 255; signed, so that they can be subtracted."""
 
 
 def small_pictures(frames: Iterable[Pixels]) -> SmallPictures:
-    """What is compared: frames made very small."""
+    """The frames (height, width, 3) at 12 x 16 pixels, as `CutFinder` compares them."""
     return np.stack([resized(frame, _SMALL) for frame in frames]).astype(np.int16)
 
 
 class CutFinder:
-    """Small pictures of frames go in, in order, in pieces of any length; which of them begin a shot comes out.
+    """Detects cuts in small pictures that come in order, in pieces of any length.
 
-    The numbers were found on films joined of sample films and of UCF-101 clips (benchmarks/long_films.py).
+    The thresholds were chosen on sample films and UCF-101 clips that were joined (benchmarks/long_films.py).
     """
 
     def __init__(self) -> None:
         self._last: SmallPictures | None = None
-        self._lately: deque[float] = deque(maxlen=_LATELY)
+        self._recent: deque[float] = deque(maxlen=_RECENT_CHANGES)
 
     def find(self, small: SmallPictures) -> tuple[int, ...]:
-        """The places of frames before which there is a cut; there is none until two frames were compared."""
+        """The indices in this piece of the frames that begin a shot. The first two frames of a film never do."""
         joined = small if self._last is None else np.concatenate([self._last, small])
         first = len(small) - len(joined) + 1
         self._last = small[-1:]
-        return tuple(place for place, change in enumerate(_changes(joined), first) if self._is_cut(change))
+        return tuple(index for index, change in enumerate(_changes(joined), first) if self._is_cut(change))
 
     def _is_cut(self, change: float) -> bool:
-        cut = bool(self._lately) and change > _ENOUGH and change > _TIMES * float(np.median(self._lately))
-        self._lately.append(change)
+        cut = bool(self._recent) and change > _LEAST_CHANGE and change > _LEAST_RATIO * float(np.median(self._recent))
+        self._recent.append(change)
         return cut
 
 
 def _changes(small: SmallPictures) -> list[float]:
-    """How much each of these pictures (count, height, width, 3) but the first differs from the one before it."""
+    """The mean difference of each picture (count, height, width, 3) from the one before it, without the first."""
     height, width = small.shape[1] - 1, small.shape[2] - 1
     inside = small[1:, 1:height, 1:width]
-    moved = [
+    differences = [
         np.abs(inside - small[:-1, 1 + down : height + down, 1 + right : width + right]).sum(-1)
-        for down, right in _NEAR
+        for down, right in _SHIFTS
     ]
-    changes: list[float] = (np.min(moved, axis=0).mean((1, 2)) / 3).tolist()
+    changes: list[float] = (np.min(differences, axis=0).mean((1, 2)) / 3).tolist()
     return changes

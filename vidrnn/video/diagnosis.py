@@ -1,26 +1,35 @@
-"""Why a file is no film, in one sentence: looked into only after the file was found wanting.
+"""Why a file cannot be read as a film, in one sentence that goes on after the file's name.
 
-The sentences go on after the file's name. Files are read here byte by byte; nothing is decoded.
+PyAV lists the streams of a file that OpenCV could not open. It gets the open file alone, and no other file or address.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from shlex import quote
 
 TEXT = "holds text; it is not a film."
-_FLV_PICTURES = 1
-"""In the fifth byte of an FLV file: that it holds pictures."""
-_TS_PACKET = 188
-_TS_SOUND = frozenset([0x03, 0x04, 0x0F, 0x11, 0x1C, 0x2D, 0x2E, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87])
-_TS_PICTURES = frozenset([0x01, 0x02, 0x10, 0x1B, 0x1E, 0x1F, 0x20, 0x21, 0x24, 0x25, 0x33, 0x42, 0xD1, 0xEA])
-"""Stream types of MPEG-TS, by ISO 13818-1 and ATSC A/52."""
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_PLAYLIST = re.compile(
+    rb"\A(ffconcat version|#EXTM3U)|<(MPD|CompositionPlaylist|SmoothStreamingMedia)[\s>]", re.IGNORECASE
+)
+"""Of FFmpeg's concat, HLS, DASH, IMF and Smooth Streaming. FFmpeg would open the files that they name."""
+_FIRST_BYTES = 4096
+_PROBE_BYTES = 1 << 20
+"""FFmpeg looks at no more than so many bytes to see what a file is."""
+_ENCRYPTED_MP4 = b"encv"
+"""The sample entry of an encrypted video track (ISO/IEC 14496-12)."""
+_ENCRYPTED_MATROSKA = b"\x47\xe1\x81"
+"""The element ContentEncAlgo with one byte (RFC 9559)."""
 
 
-def why_not_a_file(path: Path) -> str | None:
-    """What is wrong before anything is decoded; None if nothing is."""
+def why_refused(path: Path) -> str | None:
+    """Why a path must not be given to a decoder; None if it may.
+
+    Raises:
+        OSError: the file cannot be looked at.
+    """
     if not path.exists():
         return "no such file."
     if not path.is_file():
@@ -54,99 +63,72 @@ def _what_it_holds(ends: bytes) -> str | None:
     return None
 
 
+def _is_playlist(path: Path) -> bool:
+    """Whether FFmpeg would take the file for a list of other files and addresses to open."""
+    with path.open("rb") as file:
+        text = file.read(_FIRST_BYTES)
+        if b"\0" not in text:
+            text += file.read(_PROBE_BYTES)
+    return bool(_PLAYLIST.search(text.partition(b"\0")[0]))
+
+
+def why_not_opened(path: Path) -> str:
+    """Why OpenCV could not open a file that exists and is not empty."""
+    with path.open("rb") as file:
+        start = file.read(_PROBE_BYTES)
+    if not _CONTROL.search(start):
+        return TEXT
+    streams = _stream_types(path)
+    if streams is None:
+        return _why_no_streams(start)
+    if not streams:
+        return "lists no streams, so there is no video in it."
+    if "video" in streams:
+        return "holds video, but OpenCV cannot open it: it is damaged, or its format is not supported. Convert it."
+    if set(streams) == {"audio"}:
+        return "holds only sound, no pictures."
+    return f"holds no video: its streams are of type {', '.join(dict.fromkeys(streams))}."
+
+
+def _stream_types(path: Path) -> list[str] | None:
+    """The types of all streams in a file (video, audio, subtitle, data, ...); None if PyAV cannot open it."""
+    import av  # only here: most films are never diagnosed
+
+    # The empty whitelist denies FFmpeg all protocols: a file that names others is not followed.
+    options = {"protocol_whitelist": ""}
+    try:
+        with path.open("rb") as file, av.open(file, options=options, metadata_errors="replace") as container:
+            return [stream.type for stream in container.streams]
+    except (av.FFmpegError, OSError, ValueError):
+        return None
+
+
+def _why_no_streams(start: bytes) -> str:
+    if start[4:8] == b"ftyp":
+        return "is cut short or damaged: its index (moov) is missing or broken. Copy or record it again."
+    if start[:3] == b"FLV":
+        return "is cut short: it ends before its first frame. Copy or record it again."
+    return "is damaged at its start, or is not a film: no streams were found in it."
+
+
 def why_no_frames(path: Path, codec: str, claimed_frames: int) -> str:
-    """Why nothing could be decoded of a film that was opened; the codec and the count are what it says of itself."""
+    """Why no frame could be decoded from a film that was opened; the codec and the count are the container's claims."""
     ends = _both_ends(path) if path.is_file() else b""
-    if b"encv" in ends or b"\x47\xe1\x81" in ends:  # an encrypted sample entry of MP4; ContentEncAlgo of Matroska
+    if _ENCRYPTED_MP4 in ends or _ENCRYPTED_MATROSKA in ends:
         return "is encrypted; only a copy without encryption can be read."
     if codec == "av1":
         convert = f"ffmpeg -i {quote(path.name)} -c:v libx264 out.mp4"
-        return f"holds AV1, which this OpenCV cannot decode. Where it lies, convert it: {convert}"
+        return f"holds AV1, which this OpenCV cannot decode. Convert it in its folder: {convert}"
     if claimed_frames == 0:
         return "holds no frames."
-    if path.is_file() and claimed_frames > path.stat().st_size:  # no frame takes less than a byte: a guess, no claim
-        return f"says that it holds pictures ({codec}), but none could be decoded: it is damaged or cut short."
+    if path.is_file() and claimed_frames > path.stat().st_size:  # a frame takes a byte or more: the count is a guess
+        return f"claims to hold video ({codec}), but no frame could be decoded: it is damaged or cut short."
     return f"none of its {claimed_frames} claimed frames ({codec}) could be decoded: it is damaged."
 
 
-def _both_ends(path: Path, most: int = 1 << 20) -> bytes:
+def _both_ends(path: Path) -> bytes:
     """The first and the last MiB of a file."""
     with path.open("rb") as file:
-        start = file.read(most)
-        file.seek(max(most, path.stat().st_size - most))
-        return start + file.read(most)
-
-
-def _boxes(path: Path) -> set[bytes]:
-    """The names of the boxes at the top level of an MP4 file."""
-    names = set()
-    with path.open("rb") as file:
-        while len(head := file.read(8)) == 8:
-            names.add(head[4:])
-            length = int.from_bytes(head[:4]) - 8
-            if length == 1 - 8:
-                length = int.from_bytes(file.read(8)) - 16
-            if length < 0:
-                break
-            file.seek(length, os.SEEK_CUR)
-    return names
-
-
-def _is_sound(ends: bytes) -> bool:
-    if ends[4:8] == b"ftyp":
-        return b"soun" in ends and b"vide" not in ends
-    if ends[:4] == b"\x1aE\xdf\xa3":
-        return b"A_" in ends and b"V_" not in ends
-    if ends[:4] == b"OggS":
-        return b"theora" not in ends
-    if ends[:3] == b"FLV":
-        return not ends[4] & _FLV_PICTURES
-    if streams := _stream_types(ends):
-        return all(kind in _TS_SOUND for kind in streams)
-    return (
-        ends[:4] in (b"fLaC", b"#!AM")
-        or ends[:3] == b"ID3"
-        or ends[:2] in (b"\xff\xfb", b"\xff\xf1")
-        or ends[8:12] == b"WAVE"
-    )
-
-
-def _stream_types(ends: bytes) -> list[int]:
-    """The types of the streams of an MPEG transport stream that holds no pictures; none if it does, or is another."""
-    tables: set[int] = set()
-    kinds: list[int] = []
-    for packet in _ts_packets(ends):
-        number = int.from_bytes(packet[1:3]) & 0x1FFF
-        section = _section(packet)
-        if number == 0:
-            tables |= {int.from_bytes(entry[2:4]) & 0x1FFF for entry in _pieces(section[8:-4], 4) if any(entry[:2])}
-        elif number in tables and not kinds:
-            kinds = _kinds(section)
-    return [] if _TS_PICTURES & set(kinds) else kinds
-
-
-def _ts_packets(ends: bytes) -> list[bytes]:
-    """Packets that begin a section or a picture, as long as they stand where they should."""
-    whole = [ends[start : start + _TS_PACKET] for start in range(0, len(ends) - _TS_PACKET, _TS_PACKET)]
-    sound = whole and all(packet[0] == 0x47 for packet in whole[:5])
-    return [packet for packet in whole if packet[0] == 0x47 and packet[1] & 0x40] if sound else []
-
-
-def _section(packet: bytes) -> bytes:
-    """The table that begins in a packet."""
-    payload = packet[4 + (1 + packet[4] if packet[3] & 0x20 else 0) :]
-    table = payload[1 + payload[0] :] if payload else b""
-    return table[: 3 + (int.from_bytes(table[1:3]) & 0xFFF)]
-
-
-def _pieces(raw: bytes, length: int) -> list[bytes]:
-    return [raw[start : start + length] for start in range(0, len(raw) - length + 1, length)]
-
-
-def _kinds(section: bytes) -> list[int]:
-    """The stream types of a program map."""
-    kinds, at = [], 12 + (int.from_bytes(section[10:12]) & 0xFFF)
-    while at + 5 <= len(section) - 4:
-        kinds.append(section[at])
-        at += 5 + (int.from_bytes(section[at + 3 : at + 5]) & 0xFFF)
-    return kinds
+        start = file.read(_PROBE_BYTES)
+        file.seek(max(_PROBE_BYTES, path.stat().st_size - _PROBE_BYTES))
+        return start + file.read(_PROBE_BYTES)

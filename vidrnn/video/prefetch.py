@@ -1,4 +1,4 @@
-"""A film is decoded in a thread of its own, into a small ring of buffers that are used again and again."""
+"""A film is decoded ahead in a thread of its own, into a small ring of buffers that are reused."""
 
 from __future__ import annotations
 
@@ -16,43 +16,46 @@ from vidrnn.video.reader import Film
 
 @dataclass(frozen=True)
 class Chunk:
-    """Successive sampled frames of a film, in a buffer that is filled anew once it is given back."""
+    """Successive sampled frames of a film, in a buffer that is reused after `give_back`."""
 
     pixels: Pixels
-    """(count, height, width, 3)"""
+    """(count, height, width, 3) RGB."""
     seconds: tuple[float, ...]
     indices: tuple[int, ...]
     """Of the film's own frames, counted from 0."""
     before: Pixels | None
-    """The picture before the first, None if there is none."""
+    """The frame before the first one, (height, width, 3) RGB; None if there is none."""
     give_back: Callable[[], None]
-    """The pixels are not needed any more."""
+    """Call it when the pixels are not needed any more."""
 
 
 def decoded(film: Film, spacing_seconds: float, size: Size, length: int, buffers: int) -> Generator[Chunk, None, None]:
-    """The sampled frames of a film in chunks of `length`, decoded ahead as far as there are free buffers.
+    """The sampled frames of a film in chunks of `length`, decoded ahead while there are free buffers.
 
-    Each chunk is to be given back. Who stops early closes the iterator before the film.
+    Give back each chunk. To stop early, close the iterator before the film.
+
+    Raises:
+        FilmError: the film cannot be read on, or whatever else went wrong in the thread.
     """
     ring = _Ring(length, size, buffers)
     thread = Thread(target=ring.fill, args=(film.sampled(spacing_seconds, size=size, place=ring.place),), daemon=True)
     thread.start()
     try:
-        while (found := ring.ready.get()) is not None:
-            if isinstance(found, Exception):
-                raise found
-            yield found
+        while (chunk := ring.ready.get()) is not None:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
     finally:
         ring.stop()
         thread.join()
 
 
 class _Ring:
-    """Buffers that go round: free, being filled, ready, and free again when they are given back."""
+    """Buffers that go round: free, being filled, ready, and free again after they are given back."""
 
     def __init__(self, length: int, size: Size, buffers: int) -> None:
         self.ready: SimpleQueue[Chunk | Exception | None] = SimpleQueue()
-        """Chunks, and at the end None, or what went wrong."""
+        """Chunks; at the end None, or the exception that ended the decoding."""
         self._free: SimpleQueue[Pixels] = SimpleQueue()
         for _ in range(buffers):
             self._free.put(np.empty((length, size.height, size.width, 3), np.uint8))
@@ -63,12 +66,12 @@ class _Ring:
         self._stopped = False
 
     def place(self) -> Pixels:
-        """Where the next picture is to be written."""
+        """The array (height, width, 3) that the next picture is written into."""
         place: Pixels = self._buffer[len(self._seconds)]
         return place
 
     def fill(self, frames: Iterable[Frame]) -> None:
-        """Gather frames, whose pixels stand in their places already, until there are no more or it is stopped."""
+        """Gather frames until there are no more or `stop` is called. Their pixels are in their places already."""
         try:
             for frame in frames:
                 self._take(frame)
@@ -80,12 +83,12 @@ class _Ring:
             self.ready.put(error)
 
     def stop(self) -> None:
-        """Have filling end soon, even if it waits for a free buffer."""
+        """Make `fill` end soon, even if it waits for a free buffer."""
         self._stopped = True
         self._free.put(self._buffer)
 
     def _take(self, frame: Frame) -> None:
-        if not np.may_share_memory(frame.pixels, self.place()):  # it stands for more times than one
+        if not np.may_share_memory(frame.pixels, self.place()):  # the frame serves several times
             self.place()[:] = frame.pixels
         self._seconds.append(frame.seconds)
         self._indices.append(frame.index)

@@ -1,4 +1,7 @@
-"""Which frames make which window: arithmetic only. A step is one place on a film's grid of sampled frames."""
+"""Which sampled frames make a window. This module is arithmetic only.
+
+A step is one position on a film's grid of sampled frames.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 HALVES = 2
-"""Training draws from a grid this many times finer than the windows' own, so that windows start anywhere."""
+"""Training draws from a grid that is so many times finer than a window's, so that windows start between steps too."""
 
-_CUT_SHARE = 0.5
+_SHORTENED_SHARE = 0.5
+"""The share of training windows that are made shorter."""
 
 
 def default_spacing(durations_seconds: Sequence[float], frames: int) -> float:
-    """Seconds between frames with which a window of `frames` covers the median clip; at least 2 milliseconds."""
+    """The seconds between frames with which a window of `frames` covers the median clip; at least 2 ms."""
     return max(round(median(durations_seconds) / frames, 3), 0.002)
 
 
 def window_starts(steps: int, frames: int, hop: int) -> tuple[int, ...]:
-    """First steps of the windows that cover a film of `steps`: `hop` apart, the last one ending where the film ends.
+    """The first steps of the windows that cover a film of `steps`, `hop` apart. The last window ends with the film.
 
-    A film no longer than a window has one, at 0.
+    A film that is no longer than a window has one window, at 0.
     """
     if steps <= frames:
         return (0,)
@@ -31,25 +35,25 @@ def window_starts(steps: int, frames: int, hop: int) -> tuple[int, ...]:
 
 
 def default_hop(frames: int) -> int:
-    """Steps between windows: a quarter of a window, so that every moment is seen near a window's middle."""
+    """The steps between windows: a quarter of a window, so that every moment is near the middle of some window."""
     return max(1, frames // 4)
 
 
 def random_window(fine_steps: int, frames: int, rng: np.random.Generator, *, cut: bool = True) -> NDArray[np.int64]:
-    """Indices into a grid of `fine_steps` (`HALVES` per step) of one training window; fewer than `frames` if short.
+    """The indices of one training window in a grid of `fine_steps` (`HALVES` per step); fewer than `frames` if short.
 
-    If `cut`, half of the windows are cut shorter, down to half their length: in a long film windows begin and end
-    anywhere, and a model that has only seen whole clips does not know the middle of one.
+    `cut`: half of the windows are made shorter, down to half their length. In a long film windows begin and end
+    anywhere, and a model that was trained on whole clips alone does not know the middle of a clip.
     """
     phase = int(rng.integers(min(HALVES, fine_steps)))
     grid = np.arange(phase, fine_steps, HALVES)
     length = min(frames, len(grid))
-    if cut and rng.random() < _CUT_SHARE:
+    if cut and rng.random() < _SHORTENED_SHARE:
         length = int(rng.integers((length + 1) // 2, length + 1))
     start = int(rng.integers(len(grid) - length + 1))
     return grid[start : start + length]
 
 
 def step_before(fine_place: int) -> int:
-    """Where on a fine grid the frame stands that comes before the one at `fine_place`; itself if there is none."""
+    """The index in the fine grid of the frame one step before `fine_place`; `fine_place` itself if there is none."""
     return fine_place - HALVES if fine_place >= HALVES else fine_place

@@ -1,15 +1,13 @@
-"""Frames to a film file, whole or not at all. This module does not know what is to be seen in the frames."""
+"""Frames become a film file, whole or not at all. This module does not know what the frames show."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Protocol
 
-import cv2
 import numpy as np
 
 from vidrnn.atomic import write_file
@@ -17,28 +15,44 @@ from vidrnn.errors import FilmError, OutputError, UsageError
 from vidrnn.values import Pixels
 from vidrnn.video.reader import open_film
 
-FILMED_SUFFIXES = (".webm", ".mp4")
-"""What can be written: VP8 by OpenCV, H.264 by the extra `av`."""
 
+@dataclass(frozen=True)
+class _Encoder:
+    """An encoder of FFmpeg, its options, and its highest bit rate in bits per pixel (0: the encoder's own)."""
+
+    name: str
+    options: dict[str, str]
+    bits_per_pixel: float = 0.0
+
+
+# One thread, so that the same frames give the same bytes on every machine.
+_ENCODERS = {
+    ".webm": _Encoder("libvpx", {"deadline": "good", "cpu-used": "4", "crf": "10", "threads": "1"}, bits_per_pixel=4),
+    ".mp4": _Encoder("libx264", {"preset": "veryfast", "threads": "1"}),
+}
+FILMED_SUFFIXES = tuple(_ENCODERS)
+"""Suffixes of the films that can be written: VP8 and H.264."""
+
+_CONTAINER_OPTIONS = {"fflags": "+bitexact"}
+"""FFmpeg then writes no random numbers and no version of itself into the file."""
 _FEWEST_PIXELS = 16
-"""On a side; VP8 makes files that cannot be read of less."""
-_MP4_PER_SECOND = 90_000
-"""The finest step of time that frame rates are rounded to."""
-_TRACK_NUMBER = b"\x73\xc5\x88"
-"""Stands in a .webm before the eight bytes that a track is called by."""
-_HEAD_BYTES = 4096
-"""More than what stands in a .webm before its first frame."""
+"""The shortest side of a picture; VP8 files of smaller pictures cannot be read."""
+_FINEST_RATE = 90_000
+"""Frame rates are rounded to a fraction of this denominator first, then to the nearest simple fraction."""
+_LARGEST_DENOMINATOR = 1001
+_LOWEST_BIT_RATE, _HIGHEST_BIT_RATE = 100_000, 2**31 - 1
 
 
 def write_film(file: Path, frames: Iterable[Pixels], fps: float) -> int:
-    """Write frames (height, width, 3) RGB, all of one size, `fps` of them per second, and give their number.
+    """Write frames (height, width, 3) RGB of one size, `fps` of them per second, and give their number.
 
-    The suffix decides: .webm is VP8, .mp4 is H.264. Neither knows an odd width or height, so the last column or row
-    is repeated where it must be, and so it is up to 16 pixels.
+    The suffix decides the codec: .webm is VP8, .mp4 is H.264. Both need an even width and height of at least 16 pixels,
+    so the last column and row are repeated as often as needed. The same frames give the same bytes.
 
     Raises:
-        UsageError: the suffix is another, or H.264 is asked for without the package `av`.
-        OutputError: the file cannot be written, or did not become whole; nothing is left of it.
+        UsageError: the suffix is another.
+        OutputError: the file cannot be written, or is not complete; nothing of it is left.
+        ValueError: the frames differ in size, or `fps` is not positive.
     """
     if file.suffix not in FILMED_SUFFIXES:
         raise UsageError(f"{file}: films are written as {' or '.join(FILMED_SUFFIXES)}; name it so.")
@@ -47,114 +61,56 @@ def write_film(file: Path, frames: Iterable[Pixels], fps: float) -> int:
         found = _frames_in(beside)
         if found != count:
             raise OutputError(
-                f"{file}: of {count} frames written {found} can be read. Is the disk full? Make room and try again."
+                f"{file}: {count} frames were written, but only {readable} of them can be read. Is the disk full? "
+                "Make room and try again."
             )
     return count
 
 
-class _Writer(Protocol):
-    """Takes one picture after another, (height, width, 3) RGB, of even height and width."""
-
-    def __call__(self, picture: Pixels) -> None: ...
-
-
-def _written(file: Path, beside: Path, frames: Iterator[Pixels], fps: float) -> int:
-    first = next(frames, None)
-    if first is None:
-        raise OutputError(f"{file}: there are no frames to write.")
-    count = 0
-    with _opened(file, beside, _even(first), fps) as write:
-        for count, frame in enumerate(_and(first, frames), 1):
-            if frame.shape != first.shape:
-                raise ValueError(f"frame {count} is {frame.shape}, the first is {first.shape}")
-            write(_even(frame))
-    return count
+def _of_one_size(first: Pixels, remaining: Iterator[Pixels]) -> Iterator[Pixels]:
+    for number, frame in enumerate(chain([first], remaining), 1):
+        if frame.shape != first.shape:
+            raise ValueError(f"frame {number} is {frame.shape}, the first is {first.shape}")
+        yield _padded(frame)
 
 
-def _and(first: Pixels, others: Iterator[Pixels]) -> Iterator[Pixels]:
-    yield first
-    yield from others
-
-
-def _even(picture: Pixels) -> Pixels:
+def _padded(picture: Pixels) -> Pixels:
     """The picture with its last row and column repeated until its sides are even and long enough."""
     sides = [max(_FEWEST_PIXELS, side + side % 2) - side for side in picture.shape[:2]]
     return np.pad(picture, [(0, sides[0]), (0, sides[1]), (0, 0)], mode="edge") if any(sides) else picture
 
 
-def _opened(file: Path, beside: Path, first: Pixels, fps: float) -> AbstractContextManager[_Writer]:
-    if not 0 < fps < float("inf"):
-        raise ValueError(f"a film has more than 0 frames per second, not {fps}")
-    return _vp8(file, beside, first, fps) if file.suffix == ".webm" else _h264(file, beside, first, fps)
+def _encode(file: Path, pictures: Iterator[Pixels], fps: float) -> int:
+    """Write at least one picture (height, width, 3) RGB of even sides, and give their number."""
+    import av  # only here: few commands write films
 
-
-@contextmanager
-def _vp8(file: Path, beside: Path, first: Pixels, fps: float) -> Iterator[_Writer]:
-    size = first.shape[1], first.shape[0]
-    beside.touch()  # what is wrong with the place is told here by the system, by OpenCV in no words
-    with _silence():
-        writer = cv2.VideoWriter(str(beside.absolute()), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"VP80"), fps, size)
-    if not writer.isOpened():
-        raise OutputError(f"{file}: this OpenCV cannot write VP8 of {size[0]}x{size[1]} pixels at {fps:g} fps.")
-
-    def write(picture: Pixels) -> None:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-
-    try:
-        yield write
-    finally:
-        writer.release()
-    _name_track(beside)
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """No standard error for a moment: OpenCV says there of every .webm that VP8 does not fit it, and then writes it."""
-    before = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(before, 2)
-        os.close(before)
-
-
-def _name_track(file: Path) -> None:
-    """Put 1 for the random number that a .webm calls its track by, so that the same frames make the same file."""
-    with file.open("r+b") as film:
-        head = film.read(_HEAD_BYTES)
-        place = head.find(_TRACK_NUMBER)
-        if place >= 0:
-            number = head[place + len(_TRACK_NUMBER) :][:8]
-            film.seek(0)
-            film.write(head.replace(number, (1).to_bytes(8, "big")))
-
-
-@contextmanager
-def _h264(file: Path, beside: Path, first: Pixels, fps: float) -> Iterator[_Writer]:
-    try:
-        import av
-    except ImportError:
-        raise UsageError(
-            f"{file}: H.264 is written by the package av, which is not installed. "
-            "Install it: pip install av, or write .webm."
-        ) from None
-    with av.open(str(beside.absolute()), "w") as container:
-        rate = Fraction(round(fps * _MP4_PER_SECOND), _MP4_PER_SECOND).limit_denominator(1001)
-        stream = container.add_stream("libx264", rate=rate, options={"threads": "1", "preset": "veryfast"})
-        stream.height, stream.width = first.shape[:2]
+    encoder = _ENCODERS[file.suffix]
+    rate = Fraction(round(fps * _FINEST_RATE), _FINEST_RATE).limit_denominator(_LARGEST_DENOMINATOR)
+    count = 0
+    # The path is made absolute, so that FFmpeg takes no colon in it for the end of a protocol's name.
+    with av.open(str(file.absolute()), "w", options=_CONTAINER_OPTIONS) as container:
+        try:
+            stream = container.add_stream(encoder.name, rate=rate, options=encoder.options)
+        except av.codec.codec.UnknownCodecError as error:
+            raise OutputError(
+                f"{file.suffix} files cannot be written: this PyAV has no encoder {encoder.name}. Install the one of "
+                "PyPI: pip install --force-reinstall av"
+            ) from error
+        assert isinstance(stream, av.VideoStream)
         stream.pix_fmt = "yuv420p"
-
-        def write(picture: Pixels) -> None:
+        for count, picture in enumerate(pictures, 1):
+            if count == 1:
+                stream.height, stream.width = picture.shape[:2]
+                bit_rate = encoder.bits_per_pixel * stream.height * stream.width * fps
+                if bit_rate:
+                    stream.bit_rate = round(min(max(_LOWEST_BIT_RATE, bit_rate), _HIGHEST_BIT_RATE))
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
-
-        yield write
         container.mux(stream.encode())
+    return count
 
 
-def _frames_in(file: Path) -> int:
-    """How many frames can be read of a film that was just written; neither writer says when the disk was full."""
+def _count_frames(file: Path) -> int:
+    """The number of frames that can be read from a film; FFmpeg does not always say when the disk was full."""
     try:
         with open_film(file) as film:
             return film.facts().frames
