@@ -1,7 +1,4 @@
-"""What a run and a model are told, validated. Knows no networks and opens no films.
-
-`RunConfig` holds the settings of `vidrnn train` and travels as `config.toml`.
-"""
+"""The settings of a training, validated: `RunConfig` travels as `config.toml`. Knows no networks and no films."""
 
 from __future__ import annotations
 
@@ -14,12 +11,12 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidrnn.errors import UsageError
+from vidrnn.settings import COMPUTING, DATA, JOBS, MODEL, RATE, TIME, Flag
 from vidrnn.values import Size
 
-USUAL_LAYERS = {"mingru": 2, "rglru": 2}
+DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """Of heads that are made of blocks; every other head has one."""
 
-TaskName = Literal["classify", "next-frame"]
 DecoderName = Literal["direct", "flow", "kernel"]
 ReadoutName = Literal["attention", "mean", "last"]
 LabelHolds = Literal["always", "somewhere"]
@@ -74,11 +71,11 @@ class HeadConfig(_Frozen):
     @property
     def depth(self) -> int:
         """How many layers the head has."""
-        return self.layers or USUAL_LAYERS.get(self.name, 1)
+        return self.layers or DEFAULT_LAYERS.get(self.name, 1)
 
 
-class RunConfig(_Frozen):
-    """Everything `vidrnn train` can be told, with the defaults it uses when it is not."""
+def picture_size(text: str) -> dict[str, int]:
+    """`160x120` as a width and a height, in pixels.
 
     Raises:
         UsageError: the text is no size.
@@ -112,7 +109,7 @@ class RunConfig(_Frozen):
     ] = None
     """The folder or manifest, as the run's own config.toml remembers it."""
     task: Annotated[
-        TaskName,
+        str,
         Flag("Name classes, or predict the next frames and find anomalies.", panel=MODEL, commands=_TRAIN),
     ] = "classify"
     encoder: Annotated[
@@ -137,14 +134,27 @@ class RunConfig(_Frozen):
     """Show what changed since the frame before: an encoder in training sees it in the pixels, a head behind a known
     encoder in the features."""
     head: HeadConfig = HeadConfig()
-    readout: ReadoutName = "attention"
-    context: int = Field(10, ge=1, le=1000)
-    """Frames that a model of the next frames is shown before it goes on by itself."""
-    horizon: int = Field(10, ge=1, le=1000)
-    """Frames that it goes on for."""
-    decoder: DecoderName | None = None
-    """How the next frame is made; None: chosen by the simple guess that is best on the videos."""
-    label_holds: LabelHolds = "always"
+    readout: Annotated[ReadoutName, Flag("How frames become one answer for the clip.", panel=MODEL)] = "attention"
+    context: Annotated[
+        int,
+        Flag("next-frame: frames that it sees before it predicts.", panel=DATA, commands=_TRAIN),
+    ] = Field(10, ge=1, le=1000)
+    horizon: Annotated[int, Flag("next-frame: frames that it predicts.", panel=DATA, commands=_TRAIN)] = Field(
+        10, ge=1, le=1000
+    )
+    decoder: Annotated[
+        DecoderName | None,
+        Flag(
+            "next-frame: direct paints each frame anew, flow moves pixels, kernel moves patches.",
+            unsaid="the one that predicts the videos best",
+            panel=MODEL,
+            metavar="NAME",
+            commands=_TRAIN,
+        ),
+    ] = None
+    label_holds: Annotated[
+        LabelHolds, Flag("A clip's class shows at every moment of it, or only somewhere in it.", panel=DATA)
+    ] = "always"
     """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does.
     Then windows in training are not cut shorter, which would cut the word out of some."""
 
@@ -252,7 +262,9 @@ class RunConfig(_Frozen):
 
     def write(self, path: Path) -> None:
         """Write as TOML; what is None is left out, which reads back as None."""
-        write_text(path, tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)))
+        beside = path.with_name(f".{path.name}.part")
+        beside.write_text(tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+        beside.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
@@ -281,11 +293,11 @@ class RunConfig(_Frozen):
         try:
             return cls.model_validate(told)
         except ValidationError as error:
-            raise UsageError(f"{source}: {in_words(error)}") from None
+            raise UsageError(f"{source}: {in_words(error, flags or {})}") from None
 
 
-def in_words(error: ValidationError) -> str:
-    """Pydantic's findings as one sentence."""
+def in_words(error: ValidationError, flags: Mapping[str, str]) -> str:
+    """Pydantic's errors as one sentence; settings are named by their flags, where there are some."""
     found = error.errors()
     names = [".".join(map(str, one["loc"])) or "settings" for one in found[:3]]
     parts = [f"{flags.get(name, name)}: {one['msg'].lower()}" for name, one in zip(names, found, strict=False)]

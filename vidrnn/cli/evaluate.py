@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from vidrnn.cli.flags import Settings, with_flags
+from vidrnn.cli.flags import PREDICT_ALWAYS, Settings, refuse_foreign, with_flags
 from vidrnn.cli.options import Json, device_named
 from vidrnn.settings import PredictConfig
 from vidrnn.threads import available_cores
@@ -30,38 +31,23 @@ def evaluate(
     settings: Settings,
 ) -> None:
     """Score a model on labelled videos that it has not seen."""
-    from vidrnn.model.header import foretells_frames
-
-    config = PredictConfig(**settings)
-    scored = _frames_failed if foretells_frames(model) else _clips_failed
-    if scored(model, data, split, config, as_json=json):
-        raise typer.Exit(1)
-
-
-def _clips_failed(model: Path, data: Path, split: Split | None, config: PredictConfig, *, as_json: bool) -> bool:
-    """Score a model that names classes; whether some videos could not be scored."""
     from vidrnn.cli.views.scores import EvaluationView
     from vidrnn.evaluate.evaluator import evaluate as score
     from vidrnn.predict.predictor import Predictor, open_model
 
+    config = PredictConfig(**settings)
     opened, remark = open_model(model, config.runtime, device_named(config.device))
-    cores = config.jobs or available_cores()
-    predictor = Predictor(opened, rate=config.rate, threads=cores, per_film=config.threads, reset=config.reset)
-    with EvaluationView(str(model), as_json=as_json) as view:
+    rule = opened.handling.decision
+    predictor = Predictor(
+        opened,
+        replace(rule, reset=config.reset) if config.reset else rule,
+        rate=config.rate,
+        threads=config.jobs or available_cores(),
+        per_film=config.threads,
+    )
+    refuse_foreign(predictor.task.name, PredictConfig, settings, predictor.task.settings | PREDICT_ALWAYS)
+    with EvaluationView(str(model), as_json=json) as view:
         view.remark(remark)
-        found = view.follow(score(predictor, data, split))
-    return bool(found.failures)
-
-
-def _frames_failed(model: Path, data: Path, split: Split | None, config: PredictConfig, *, as_json: bool) -> bool:
-    """Score a model of the next frames; whether some videos could not be scored."""
-    from vidrnn.cli.views.scores import FramesEvaluationView
-    from vidrnn.evaluate.frames_evaluate import evaluate_frames
-    from vidrnn.predict.predictor import open_frames
-
-    opened, remark = open_frames(model, config.runtime, device_named(config.device))
-    cores = config.jobs or available_cores()
-    with FramesEvaluationView(str(model), as_json=as_json) as view:
-        view.remark(remark)
-        found = view.follow(evaluate_frames(opened, model, data, split, rate=config.rate, jobs=cores))
-    return bool(found.failures)
+        found = view.follow(score(predictor, model, data, split))
+    if found.failures:
+        raise typer.Exit(1)

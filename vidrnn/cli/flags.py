@@ -130,18 +130,13 @@ def refuse_foreign(task: str, config: type, settings: Settings, allowed: Collect
     refuse(f"for --task {task}", config, settings, {name for name in settings if name not in allowed})
 
 
-_FOREIGN = {
-    "classify": {"context", "horizon", "decoder", "rollout", "normalised"},
-    "next-frame": {
-        *("frames", "readout", "augment", "label_holds", "motion", "label_smoothing"),
-        *("reset", "hysteresis", "shortest", "threads"),
-    },
-}
-
-
-def settings_known(task: str, config: type) -> frozenset[str]:
-    """The settings of `config` that mean something for a task, until tasks name them themselves."""
-    return frozenset(one.path[0] for one in settings_of(config)) - _FOREIGN[task]
+PREDICT_ALWAYS = frozenset(
+    {
+        *("rate", "runtime", "device", "jobs", "out", "format", "timeout", "shard", "engine"),
+        *("show", "reconnect", "silence"),
+    }
+)
+"""The fields of `PredictConfig` that mean something for every task."""
 
 
 class Command(TyperCommand):

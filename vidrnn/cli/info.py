@@ -12,7 +12,7 @@ from vidrnn.cli.options import Json
 from vidrnn.settings import PredictConfig
 
 if TYPE_CHECKING:
-    from vidrnn.config import ModelHeader
+    from vidrnn.model.metadata import ModelHeader
 
 
 @with_flags("info", PredictConfig)
@@ -35,13 +35,12 @@ def info(
 
 
 def _header_of(path: Path) -> ModelHeader:
-    from vidrnn.model.header import find_weights, foretells_frames, read_header
+    from vidrnn.model.header import find_weights, read_header
 
-    if path.suffix == ".onnx":
-        from vidrnn.predict.predictor import open_frames, open_model
+    if path.suffix in (".onnx", ".xml"):
+        from vidrnn.predict.predictor import open_model
 
-        return (open_frames if foretells_frames(path) else open_model)(path, "onnx")[0].header
-
+        return open_model(path)[0].header
     return read_header(find_weights(path))
 
 

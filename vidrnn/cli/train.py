@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from vidrnn.cli.flags import Settings, refuse_foreign, settings_known, with_flags
+from vidrnn.cli.flags import Settings, refuse_foreign, with_flags
 from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, free_folder, stopping
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
@@ -48,15 +48,14 @@ def train(
 
     from vidrnn.cli.views.training import TrainingView
     from vidrnn.data.scan import cache_folder
+    from vidrnn.tasks.base import task_named
     from vidrnn.train.run import Request, settings_file
     from vidrnn.train.trainer import train as run_training
 
-    chosen = settings_of(settings_file(resume) if resume else config, said, "vidrnn train")
-    _refuse_of_another_task(chosen.task, said)
-    if chosen.task == "next-frame":
-        from vidrnn.train.lessons.next_frame import in_full
-
-        chosen = in_full(chosen)
+    chosen = chosen_settings(settings_file(resume) if resume else config, settings, "vidrnn train")
+    task = task_named(chosen.task)
+    refuse_foreign(task.name, RunConfig, settings, task.settings)
+    chosen = chosen.with_defaults(task.defaults)
     films = films_named(data, chosen.data, "vidrnn train")
     request = Request(
         data=films,

@@ -29,7 +29,6 @@ from vidrnn.data.splits import split_films
 from vidrnn.errors import RunError, UsageError
 from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import Note, Progress, RunEvent
-from vidrnn.model.checkpoint import write_whole
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.errors import FilmError, RunError
+from vidrnn.atomic import write_file
+from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.reader import open_film
@@ -29,6 +30,7 @@ Encode = Callable[[Pixels], Array]
 
 _HEADERS = Lock()
 """Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
+_ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
 _FORMAT = 3
 """Goes up when the same film would be cached as other numbers."""
 _CHUNK_FRAMES = 64

@@ -21,7 +21,7 @@ from platformdirs import user_cache_dir
 
 from vidrnn.atomic import write_text
 from vidrnn.data.films import content_hash
-from vidrnn.errors import FilmError
+from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
 from vidrnn.video.reader import open_film

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vidrnn.atomic import write_files, write_text
 from vidrnn.data.films import counted, find_films
-from vidrnn.errors import DataError, ExportError, FilmError, RunError, UsageError
+from vidrnn.errors import DataError, ExportError, FilmError, UsageError
 from vidrnn.evaluate.evaluator import Evaluation, evaluate
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
 from vidrnn.model.card import with_portable
-from vidrnn.model.checkpoint import CARD_NAME, LoadedModel, load_model, write_whole
+from vidrnn.model.checkpoint import CARD_NAME, LoadedModel, load_model
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.predict.predictor import Predictor
 from vidrnn.registry import load_attribute

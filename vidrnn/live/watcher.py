@@ -19,7 +19,7 @@ import numpy as np
 from vidrnn.atomic import try_lock
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.live.camera import Camera, LiveFrame
-from vidrnn.values import Answer, Change, Now, Pixels, Segment, Size, Stretch
+from vidrnn.values import Answer, AnswerSpec, Change, DecisionRule, Now, Pixels, Segment, Size, Stretch
 from vidrnn.video.clock import JUMP_SECONDS
 
 _GLANCE_SECONDS = 0.05
@@ -57,6 +57,14 @@ class Firmness:
     """How much more probable than the class that stands another one must be."""
     shortest_seconds: float = 0.0
     """For how long it must have been so."""
+
+    @classmethod
+    def of(cls, answer: AnswerSpec, rule: DecisionRule) -> Self:
+        """By a model's rule; where each class has a threshold, the threshold's own hysteresis makes answers firm."""
+        if answer.kind != "one":
+            return cls()
+        numbers = (rule.hysteresis, rule.shortest_seconds)
+        return cls(*(max(each.values(), default=0.0) if isinstance(each, dict) else each for each in numbers))
 
 
 def warmed_up(watcher: Callable[[], Watcher], size: Size) -> None:

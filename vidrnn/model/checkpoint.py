@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -19,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from vidrnn.atomic import write_file, write_folder
 from vidrnn.errors import ModelError, RunError, UsageError
 from vidrnn.model.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
 from vidrnn.model.metadata import ModelHeader

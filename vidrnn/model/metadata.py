@@ -62,7 +62,9 @@ class ModelHeader(Record):
                     f"{source}: made with model format {version}, and this vidrnn reads format {FORMAT_VERSION}. "
                     "Train it again, or use the vidrnn that made it."
                 ) from None
-            raise ModelError(f"{source}: its header is damaged ({in_words(error)}). Copy the model again.") from None
+            raise ModelError(
+                f"{source}: its header is damaged ({in_words(error, {})}). Copy the model again."
+            ) from None
 
     @model_validator(mode="after")
     def _known_format(self) -> ModelHeader:

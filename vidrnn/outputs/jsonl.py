@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, prediction_json
 
 
@@ -16,4 +16,4 @@ class Jsonl(Output):
 
     def write(self, answered: Answered, file: Path) -> None:
         """As the contract says."""
-        write_whole(file, json.dumps(prediction_json(answered.name, answered.prediction), ensure_ascii=False) + "\n")
+        write_text(file, json.dumps(prediction_json(answered.name, answered.prediction), ensure_ascii=False) + "\n")

@@ -28,7 +28,7 @@ class Steps(Output):
             raise OutputError(f"{file}: the model tells nothing of single moments. Leave steps out of --format.")
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(_measured(timeline) if timeline.measures else _shares(timeline))
-        write_whole(file, text.getvalue())
+        write_text(file, text.getvalue())
 
 
 def _shares(timeline: Timeline) -> Iterator[list[Any]]:

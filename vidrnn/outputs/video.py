@@ -59,11 +59,11 @@ class AnnotatedMp4(Output):
 
 
 def _write(answered: Answered, file: Path) -> None:
-    found = answered.prediction
-    if found.pictures is not None:
-        write_forecast(found, file)
+    prediction = answered.prediction
+    if prediction.pictures is not None:
+        write_forecast(prediction, file)
         return
-    fps = float(np.clip(found.frames / found.duration_seconds, _SLOWEST_FPS, _FASTEST_FPS))
+    fps = float(np.clip(prediction.frames / prediction.duration_seconds, _SLOWEST_FPS, _FASTEST_FPS))
     write_film(file, _annotated(answered, fps), fps)
 
 
@@ -75,7 +75,7 @@ def _annotated(answered: Answered, fps: float) -> Iterator[Pixels]:
     with open_film(answered.film, rate=answered.rate if answered.film.is_dir() else None) as film:
         size = shown_size(film.size)
         strip = Strip(answered.prediction, max(_NARROWEST, size.width))
-        before: Frame | None = None
+        last: Frame | None = None
         for frame in film.sampled(1 / fps):
             gap = 0.0 if last is None else frame.seconds - last.seconds
             missing = round(gap * fps) - 1 if gap <= _LONGEST_GAP_SECONDS else 0

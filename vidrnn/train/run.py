@@ -23,8 +23,7 @@ from pathlib import Path
 from vidrnn.atomic import move, remove_file, remove_part, write_text
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
-from vidrnn.events import LeftOut, Progress, RunEvent, as_json
-from vidrnn.model.checkpoint import write_whole
+from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
 from vidrnn.values import FilmFailure
 
 MARK_NAME = "run.json"
@@ -145,24 +144,25 @@ class Run:
             self.log(event)
 
     def log(self, event: RunEvent) -> None:
-        """Add a line to metrics.jsonl; progress is for eyes only."""
+        """Add a line to metrics.jsonl, but not for progress. The event that the training is done ends the exchange.
+
+        Raises:
+            RunError: the disk refuses.
+        """
         if self.waiting is not None:
             self.waiting.append(event)
         elif not isinstance(event, Progress):
             try:
-                with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
+                with (self.training / _METRICS).open("a", encoding="utf-8") as lines:
                     lines.write(json.dumps(as_json(event)) + "\n")
-                if isinstance(event, LeftOut):
-                    self._left_out += event.failures
-                    _write_left_out(self.folder / "left_out.csv", self._left_out)
             except OSError as error:
                 raise RunError(
                     f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
                 ) from None
-            if isinstance(record, LeftOut):
-                self._left_out += record.failures
+            if isinstance(event, LeftOut):
+                self._left_out += event.failures
                 _write_left_out(self.training / _LEFT_OUT, self._left_out)
-            if isinstance(record, Done | ForecasterDone):
+            if isinstance(event, Done):
                 self._end()
 
     def _end(self) -> None:

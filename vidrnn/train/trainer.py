@@ -12,7 +12,7 @@ from dataclasses import replace
 from threading import Event
 
 import vidrnn
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films
 from vidrnn.errors import ExportError, RunError, UsageError
@@ -50,7 +50,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
         KeyboardInterrupt: stopped before there was a model to keep.
     """
     run = Run(request.out)
-    run.refuse_taken(request)
+    run.claim(request)
     for event in _Training(request, stop or Event()).go(run):
         run.log(event)
         yield event

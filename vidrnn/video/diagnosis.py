@@ -34,32 +34,10 @@ def why_refused(path: Path) -> str | None:
         return "no such file."
     if not path.is_file():
         return "is not a file."
-    return "is empty (0 bytes)." if path.stat().st_size == 0 else None
-
-
-def why_not_opened(path: Path) -> str:
-    """Why no decoder wanted a file that is there and not empty."""
-    ends = _both_ends(path)
-    if not re.search(rb"[\x00-\x08\x0e-\x1f]", ends):
-        return TEXT
-    if ends[4:8] == b"ftyp" and b"moov" not in _boxes(path):
-        return "is cut short or damaged: its index (moov) is missing, so no frame can be found. Copy or event it again."
-    if _is_sound(ends):
-        return "holds only sound, no pictures."
-    return _what_it_holds(ends) or (
-        "no pictures were found in it: it may hold only sound, be damaged at its start, or not be a film at all."
-    )
-
-
-def _what_it_holds(ends: bytes) -> str | None:
-    """What a file that nobody could open says of its own streams, where it says anything."""
-    if streams := _stream_types(ends):
-        found = f"none of its {len(streams)} streams is" if len(streams) > 1 else "its only stream is no"
-        return f"holds no pictures: {found} video."
-    if ends[4:8] == b"ftyp" and b"trak" not in ends:
-        return "has an index without tracks: there is no video stream in it."
-    if ends[:3] == b"FLV" and ends[4] & _FLV_PICTURES:
-        return "says that it holds pictures, but ends before the first: it is cut short."
+    if path.stat().st_size == 0:
+        return "is empty (0 bytes)."
+    if _is_playlist(path):
+        return "is a playlist, which only names films. Give the films themselves."
     return None
 
 

@@ -21,8 +21,9 @@ class Chunk:
     pixels: Pixels
     """(count, height, width, 3) RGB."""
     seconds: tuple[float, ...]
+    """The grid time of each frame."""
     indices: tuple[int, ...]
-    """Of the film's own frames, counted from 0."""
+    """The number of each frame in the film, counted from 0."""
     before: Pixels | None
     """The frame before the first one, (height, width, 3) RGB; None if there is none."""
     give_back: Callable[[], None]

@@ -54,12 +54,18 @@ def write_film(file: Path, frames: Iterable[Pixels], fps: float) -> int:
         OutputError: the file cannot be written, or is not complete; nothing of it is left.
         ValueError: the frames differ in size, or `fps` is not positive.
     """
-    if file.suffix not in FILMED_SUFFIXES:
-        raise UsageError(f"{file}: films are written as {' or '.join(FILMED_SUFFIXES)}; name it so.")
+    if file.suffix not in _ENCODERS:
+        raise UsageError(f"{file}: films are written as {' or '.join(_ENCODERS)}. Give the file such a name.")
+    if not 0 < fps < float("inf"):
+        raise ValueError(f"a film has more than 0 frames per second, not {fps}")
     with write_file(file) as beside:
-        count = _written(file, beside, iter(frames), fps)
-        found = _frames_in(beside)
-        if found != count:
+        remaining = iter(frames)
+        first = next(remaining, None)
+        if first is None:
+            raise OutputError(f"{file}: there are no frames to write.")
+        count = _encode(beside, _of_one_size(first, remaining), fps)
+        readable = _count_frames(beside)
+        if readable != count:
             raise OutputError(
                 f"{file}: {count} frames were written, but only {readable} of them can be read. Is the disk full? "
                 "Make room and try again."

@@ -81,23 +81,23 @@ class View:
         """Show the notes and the progress on the way, and give what the journey ends with; the bar is gone then."""
         while True:
             try:
-                event = next(journey)
+                record = next(journey)
             except StopIteration as end:
                 self._bars.stop()
                 found: Result = end.value
                 return found
-            if isinstance(event, Note):
-                self.note(event)
-            elif isinstance(event, LeftOut):
-                self.left_out(event)
-            elif isinstance(event, Step):
-                self.step(event.stage, event.done, event.total)
+            if isinstance(record, Note):
+                self.note(record)
+            elif isinstance(record, LeftOut):
+                self.left_out(record)
+            elif isinstance(record, Step):
+                self.step(record.stage, record.done, record.total)
 
-    def left_out(self, event: LeftOut, where: str = "") -> None:
+    def left_out(self, record: LeftOut, where: str = "") -> None:
         """How many films were left out, and the first few reasons."""
-        count = len(event.failures)
+        count = len(record.failures)
         self.console.print(f"{count} film{'s' * (count > 1)} left out{where}", style="yellow")
-        for failure in event.failures[:_SHOWN_FAILURES]:
+        for failure in record.failures[:_SHOWN_FAILURES]:
             line = f"  {escape(failure.path.name)}: {escape(failure.reason)}"
             self.console.print(line, style="yellow", soft_wrap=True)
 
@@ -105,3 +105,12 @@ class View:
 def tell_model(model: str) -> None:
     """Which model it is, for people on standard error."""
     Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim", soft_wrap=True)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people write them: 1:23.4, 2:03:04.5."""
+    tenths = round(max(0.0, seconds) * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    shown = f"{minutes:02d}" if hours else f"{minutes}"
+    return (f"{hours}:" if hours else "") + f"{shown}:{rest // 10:02d}.{rest % 10}"

@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.cli.views.base import View
-from vidrnn.cli.views.gallery import clock
+from vidrnn.cli.views.base import View, clock
 from vidrnn.events import RunEvent
 from vidrnn.values import FilmFacts
 
 if TYPE_CHECKING:
-    from vidrnn.config import ModelHeader
     from vidrnn.export.exporter import Portable
+    from vidrnn.model.metadata import ModelHeader
 
 
 def show_film(facts: FilmFacts, *, as_json: bool) -> None:
@@ -57,47 +56,23 @@ class ExportView(View):
 
 
 def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
-    """What a model is."""
+    """The facts of a model."""
     if as_json:
         print(header.to_json())
         return
-    spec = header.spec
     parts = [str(part) for part in header.seen.values()]
     learnt, chosen, tested = (parts.count(part) for part in ("train", "val", "test"))
     rows = {
-        "task": spec.task,
-        "classes": ", ".join(spec.classes),
-        "encoder": f"{spec.encoder.name} ({'frozen' if spec.encoder.frozen else 'trained'}{spec.encoder.sees})",
-        "head": f"{spec.head.name}, {spec.head.size} units, {spec.head.depth} layer(s)",
-        **(_of_frames(header) if spec.forecast else _of_classes(header)),
-        "trained on": f"{learnt} {'films' if spec.forecast else 'clips'}, chosen on {chosen}, tested on {tested}",
+        "task": header.answer.task,
+        "classes": ", ".join(header.answer.classes),
+        "network": header.spec.describe(),
+        "scores": " ".join(header.summary),
+        "trained on": f"{learnt} videos, chosen on {chosen}, tested on {tested}",
         "made by": f"vidrnn {header.vidrnn_version}, format {header.format_version}",
     }
     console = Console(highlight=False)
     console.print(escape(name), style="bold")
     console.print(_facts({title: value for title, value in rows.items() if value}))
-
-
-def _of_classes(header: ModelHeader) -> dict[str, str]:
-    spec, scores = header.spec, header.scores
-    return {
-        "readout": spec.readout,
-        "sees": f"{spec.size} pixels, windows of {spec.frames} frames, {spec.spacing_seconds:g} s apart",
-        f"{scores['part']} scores": f"accuracy {scores['accuracy']:.3f}, macro-F1 {scores['macro_f1']:.3f}",
-    }
-
-
-def _of_frames(header: ModelHeader) -> dict[str, str]:
-    spec, scores, forecast = header.spec, header.scores, header.spec.forecast
-    assert forecast is not None
-    ssim = "" if scores["ssim"] is None else f", SSIM {scores['ssim']:.3f}"
-    return {
-        "paints": f"{forecast.paint}. {forecast.chosen}",
-        "sees": f"{spec.size} pixels{', grey' * forecast.grey}, frames {spec.spacing_seconds:g} s apart",
-        "foretells": f"{forecast.horizon} frames from {forecast.context}, as in training",
-        f"{scores['part']} scores": f"MSE of a pixel {scores['mse']:.2e}, PSNR {scores['psnr']:.2f}{ssim}",
-        "beside them": scores["sentence"],
-    }
 
 
 def _facts(rows: dict[str, str]) -> Table:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.cli.views.base import View, tell_model
-from vidrnn.cli.views.gallery import clock, show_watched
+from vidrnn.cli.views.base import View, clock, tell_model
+from vidrnn.outputs.base import prediction_json
 from vidrnn.values import Change, FilmFailure, FilmPrediction, Now, Stretch
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class PredictionView(View):
 
     def show(self, found: FilmPrediction | FilmFailure) -> None:
         """One film's answer, or why there is none."""
-        self._rows.append(prediction_json(found))
+        self._rows.append(_row(found))
         if isinstance(found, FilmFailure):
             self.failed += 1
             self.console.print(f"{escape(str(found.path))}  [red]{escape(found.reason)}[/red]", soft_wrap=True)
@@ -66,13 +67,12 @@ class PredictionView(View):
         fps = found.frames / found.duration_seconds if found.duration_seconds else 0
         frames = f"{found.frames:,} frame{'s' * (found.frames != 1)}, {fps:.4g} fps"
         self.console.print(
-            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {frames}  "
-            f"[bold]{escape(found.label)}[/bold]  {found.probability:.2f}",
+            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {frames}  {_headline(found)}",
             soft_wrap=True,
         )
         for note in found.notes:
             self.console.print(f"  {escape(note)}", style="yellow", soft_wrap=True)
-        if len(found.segments) > 1:
+        if len(found.segments) > 1 or (found.segments and found.label is None):
             self.console.print(_segments(found))
 
 
@@ -116,7 +116,7 @@ class BatchView(View):
         """A source that names no film."""
         self._missing += 1
         self._fail(str(failure.path), failure.reason)
-        self._rows.append(prediction_json(failure))
+        self._rows.append(_row(failure))
 
     def show(self, done: FilmDone) -> None:
         """One film more."""
@@ -129,8 +129,6 @@ class BatchView(View):
             self._fail(done.row["path"], done.row["error"])
         elif not done.before:
             self._frames += done.row.get("frames", 0)
-        if "most_unusual" in done.row and not self._as_json:
-            show_watched(done.row, self.console)
         self._move()
 
     def end(self, out: Path) -> None:
@@ -218,10 +216,16 @@ def _segments(found: FilmPrediction) -> Table:
     return table
 
 
-def prediction_json(found: FilmPrediction | FilmFailure) -> dict[str, Any]:
+def _row(found: FilmPrediction | FilmFailure) -> dict[str, Any]:
     """One film of `vidrnn predict --json`."""
     if isinstance(found, FilmFailure):
         return {"path": str(found.path), "error": found.reason}
-    told = asdict(replace(found, timeline=None))
-    del told["timeline"]
-    return {**told, "path": str(found.path)}
+    return prediction_json(str(found.path), found)
+
+
+def _headline(found: FilmPrediction) -> str:
+    """The answer for the whole film: its label, or its measures."""
+    if found.label is not None and found.probability is not None:
+        return f"[bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
+    known = {name: value for name, value in found.measures.items() if math.isfinite(value)}
+    return "  ".join(f"{name} {value:.3g}" for name, value in known.items())

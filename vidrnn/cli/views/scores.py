@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from vidrnn.cli.views.base import View, tell_model
-from vidrnn.cli.views.gallery import show_detection, show_foretold
+from vidrnn.cli.views.reports import show_report
 from vidrnn.events import RunEvent
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
     from vidrnn.compare.statistics import Comparison
     from vidrnn.evaluate.evaluator import Evaluation
-    from vidrnn.evaluate.frames_evaluate import FramesEvaluation
 
-_MOST_CLASSES = 20
 _LONG_MEMORY_FRAMES = 10_000
 """A gradient that takes longer to fade does not fade."""
 
@@ -34,79 +32,14 @@ class EvaluationView(View):
         tell_model(model)
 
     def follow(self, journey: Generator[RunEvent, None, Evaluation]) -> Evaluation:
-        """Show the events on the way, then what was found."""
-        found = self.outcome(journey)
+        """Show the events on the way, then the evaluation."""
+        evaluation = self.outcome(journey)
         if self._as_json:
-            print(json.dumps(found.as_json(), ensure_ascii=False))
+            print(json.dumps(evaluation.numbers, ensure_ascii=False, allow_nan=False))
         else:
-            self._tables(found)
-        return found
-
-    def _tables(self, found: Evaluation) -> None:
-        scores = found.scores
-        classes = Table(box=None, padding=(0, 2))
-        for name, side in (("class", "left"), ("clips", "right"), ("precision", "right"), ("recall", "right")):
-            classes.add_column(name, justify="left" if side == "left" else "right")
-        for row in scores.per_class:
-            classes.add_row(escape(row.label), str(row.clips), f"{row.precision:.3f}", f"{row.recall:.3f}")
-        self.console.print(classes)
-        if len(scores.per_class) <= _MOST_CLASSES:
-            self.console.print("\nconfusion: rows are the truth")
-            self.console.print(_confusion(found))
-        if found.worst:
-            self.console.print("\nworst clips")
-            worst = Table(box=None, padding=(0, 2))
-            for name in ("clip", "is", "answer", "probability", "of the truth"):
-                worst.add_column(name)
-            for clip in found.worst:
-                numbers = f"{clip.answer_probability:.2f}", f"{clip.truth_probability:.2f}"
-                worst.add_row(escape(clip.path.name), escape(clip.truth), escape(clip.answer), *numbers)
-            self.console.print(worst)
-        seen = f"; {found.seen} clips that the model learnt from left out" if found.seen else ""
-        self.console.print(
-            f"accuracy {scores.accuracy:.3f} ({found.interval[0]:.2f} to {found.interval[1]:.2f})  "
-            f"macro-F1 {scores.macro_f1:.3f}  calibration error {scores.ece:.3f}  majority class {found.majority:.3f}",
-            style="bold",
-        )
-        self.console.print(f"{scores.clips} clips in {found.seconds:.1f} s{seen}")
-
-
-class FramesEvaluationView(View):
-    """Shows an evaluation of a model of the next frames, as tables or as one JSON object."""
-
-    def __init__(self, model: str, *, as_json: bool) -> None:
-        super().__init__(to_stderr=as_json)
-        self._as_json = as_json
-        tell_model(model)
-
-    def follow(self, journey: Generator[RunEvent, None, FramesEvaluation]) -> FramesEvaluation:
-        """Show the events on the way, then what was found."""
-        found = self.outcome(journey)
-        if self._as_json:
-            print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))
-            return found
-        if found.foretold:
-            show_foretold(found.foretold, self.console)
-        if found.detection:
-            show_detection(found.detection, self.console)
-        seen = f"; {found.seen} films that the model learnt from left out" if found.seen else ""
-        self.console.print(f"{found.films} films in {found.seconds:.1f} s{seen}")
-        return found
-
-
-def _confusion(found: Evaluation) -> Table:
-    table = Table(box=None, padding=(0, 1))
-    labels = [row.label for row in found.scores.per_class]
-    table.add_column("")
-    for number in range(len(labels)):
-        table.add_column(str(number + 1), justify="right")
-    for number, (label, row) in enumerate(zip(labels, found.scores.confusion, strict=True)):
-        cells = [
-            f"[bold green]{count}[/]" if column == number else (f"[red]{count}[/]" if count else "[dim].[/]")
-            for column, count in enumerate(row)
-        ]
-        table.add_row(f"{number + 1} {escape(label)}", *cells)
-    return table
+            show_report(evaluation.report, self.console)
+            self.console.print(evaluation.counts)
+        return evaluation
 
 
 class ComparisonView(View):
@@ -117,7 +50,7 @@ class ComparisonView(View):
         self._as_json, self._gradients = as_json, gradients
 
     def follow(self, journey: Generator[RunEvent, None, Comparison]) -> Comparison:
-        """Show the events on the way, then what was found."""
+        """Show the records on the way, then what was found."""
         found = self.outcome(journey)
         if self._as_json:
             print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))

@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 from rich.markup import escape
-from rich.table import Table
 
 from vidrnn.cli.views.base import View
-from vidrnn.cli.views.gallery import show_foretold
-from vidrnn.events import (
-    Controls,
-    ControlScore,
-    Done,
-    EpochDone,
-    Event,
-    ForecasterDone,
-    ForecastScores,
-    FrameEpoch,
-    LeftOut,
-    Note,
-)
+from vidrnn.cli.views.reports import show_report
+from vidrnn.events import Done, EpochDone, LeftOut, Note, RunEvent
 from vidrnn.events import Progress as Step
+from vidrnn.tables import Report
 
 
 class TrainingView(View):
-    """Shows a training's events as they come."""
+    """Shows the events of a training as they come."""
 
     _training = ""
 
-    def show(self, event: Event) -> None:
+    def show(self, event: RunEvent) -> None:
         """One event."""
         if isinstance(event, Note):
             self.note(event)
         elif isinstance(event, Step):
-            self._progress(event)
+            self.step(event.stage, event.done, event.total, f"{event.frames:,} frames" if event.frames else "")
         elif isinstance(event, LeftOut):
             self.left_out(event, ", see left_out.csv in the run")
         elif isinstance(event, EpochDone):
             self._epoch(event)
-        elif isinstance(event, Controls):
-            self._controls(event)
-        elif isinstance(event, FrameEpoch):
-            self._frame_epoch(event)
-        elif isinstance(event, ForecastScores):
-            show_foretold(event, self.console)
-        elif isinstance(event, ForecasterDone):
-            self._forecaster_done(event)
+        elif isinstance(event, Report):
+            show_report(event, self.console)
         else:
             self._done(event)
-
-    def _progress(self, event: Step) -> None:
-        self.step(event.stage, event.done, event.total, f"{event.frames:,} frames" if event.frames else "")
 
     def _epoch(self, event: EpochDone) -> None:
         of = f"/{event.of}" if event.of else ""
@@ -57,55 +37,22 @@ class TrainingView(View):
         if event.training not in ("model", self._training):
             self.console.print(event.training, style="dim")
         self._training = event.training
+        measures = " ".join(f"{name} {_number(value)}" for name, value in event.measures.items())
         self.console.print(
-            f"epoch {event.number:>2}{of}  loss {event.train_loss:.3f}  val loss {event.loss:.3f} "
-            f"acc {event.accuracy:.3f} F1 {event.macro_f1:.3f}  {event.seconds:.1f} s  {mark}"
+            f"epoch {event.number:>2}{of}  loss {_number(event.train_loss)}  val loss {_number(event.loss)} {measures}  "
+            f"{event.seconds:.1f} s  {mark}"
         )
         self.step("epochs", event.number, event.of)
-
-    def _frame_epoch(self, event: FrameEpoch) -> None:
-        of = f"/{event.of}" if event.of else ""
-        mark = "[green]best[/green]" if event.best == event.number else f"best {event.best}"
-        self.console.print(
-            f"epoch {event.number:>2}{of}  loss {event.train_loss:.3f}  val MSE of a pixel {event.mse:.2e}, "
-            f"one step ahead {event.first_mse:.2e}  {event.seconds:.1f} s  {mark}"
-        )
-        self.step("epochs", event.number, event.of)
-
-    def _forecaster_done(self, event: ForecasterDone) -> None:
-        if event.stopped:
-            self.console.print("Stopped; the best model so far is kept.")
-        last = f"model: {escape(str(event.model))}     next: vidrnn predict FILM     {event.seconds:.0f} s in all"
-        self.console.print(last, style="bold", soft_wrap=True)
-
-    def _controls(self, event: Controls) -> None:
-        self.console.print(controls_table(event.rows))
-        if event.remark:
-            self.console.print(event.remark, style="dim")
-        self.console.print(event.sentence, style="bold")
 
     def _done(self, event: Done) -> None:
-        if event.confused:
-            self.console.print(f"Most confused: {escape(event.confused)}.")
-        stopped = "Stopped; the best model so far is kept. " if event.stopped else ""
-        self.console.print(
-            f"{stopped}{event.part}: accuracy {event.accuracy:.3f}, macro-F1 {event.macro_f1:.3f}, "
-            f"calibration error {event.ece:.3f}; {event.seconds:.0f} s in all"
-        )
-        last = f"model: {escape(str(event.model))}     next: vidrnn predict FILM"
+        if event.stopped:
+            self.console.print("Stopped; the best model so far is kept.")
+        for sentence in event.sentences:
+            self.console.print(escape(sentence), soft_wrap=True)
+        last = f"model: {escape(str(event.model))}     next: vidrnn predict VIDEO     {event.seconds:.0f} s in all"
         self.console.print(last, style="bold", soft_wrap=True)
 
 
-def controls_table(rows: tuple[ControlScore, ...]) -> Table:
-    """The scores of the controls and the model."""
-    tested = any(row.test_accuracy is not None for row in rows)
-    table = Table(box=None, padding=(0, 2))
-    table.add_column("accuracy", justify="left")
-    for name in ("val", "test", "95 % interval") if tested else ("val", "95 % interval"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        numbers = [row.val_accuracy, row.test_accuracy] if tested else [row.val_accuracy]
-        cells = ["" if number is None else f"{number:.3f}" for number in numbers]
-        style = "bold" if row is rows[-1] else None
-        table.add_row(row.name, *cells, f"{row.interval[0]:.2f} to {row.interval[1]:.2f}", style=style)
-    return table
+def _number(value: float) -> str:
+    """Three digits after the point, or three significant ones of a small number."""
+    return f"{value:.3f}" if abs(value) >= 0.01 else f"{value:.2e}"

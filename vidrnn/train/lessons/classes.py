@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 import torch
 from typing_extensions import override
 
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split, split_films
@@ -103,7 +103,7 @@ class ClassTeacher(Teacher):
             run.open(self.job.request)
         if memory and not setting.stop.is_set():
             name = choice.learner.choice.encoder.name
-            write_whole(memory, json.dumps({"encoder": name, "found": choice.found}))
+            write_text(memory, json.dumps({"encoder": name, "found": choice.found}))
         return choice
 
 

@@ -27,7 +27,6 @@ from vidrnn.nets.frame_predictor import FramePredictor
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.network import build_network
 from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
-from vidrnn.registry import load_member
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tasks.next_frame import FrameJudge
 from vidrnn.timeline.anomaly import block_map, calibrate
