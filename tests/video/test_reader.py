@@ -356,6 +356,16 @@ def test_a_first_picture_that_is_damaged_is_told(tmp_path: Path) -> None:
         assert any("Damaged after 0 frames" in note for note in film.notes)
 
 
+def test_pictures_that_vanish_or_are_empty_while_the_film_is_read_are_damage(tmp_path: Path) -> None:
+    folder = make_pictures(tmp_path / "Ünïcode 雪", frames=4)
+    with open_film(folder, rate=10) as film:
+        (folder / "frame1.png").unlink()
+        (folder / "frame2.png").write_bytes(b"")
+        assert [frame_number(frame.pixels) for frame in film.frames()] == [0, 3]
+        (note,) = film.notes
+    assert note.startswith("Damaged after 1 frames and in 1 more places: these places were skipped, and the rest read")
+
+
 def test_a_film_left_early_is_not_called_cut_short(tmp_path: Path) -> None:
     with open_film(make_film(tmp_path / "film.mkv", frames=100)) as film:
         next(film.frames())
