@@ -117,7 +117,7 @@ UNREADABLE = {
     "torchcodec__av1_video.mkv": "holds AV1, which this OpenCV cannot decode.",
 }
 NOTED = {
-    "decord__corrupted.mp4": "Damaged after 28 frames: the 49 frames that could be read were used.",
+    "decord__corrupted.mp4": "Damaged after 28 frames: this place was skipped, and the rest read, 49 frames in all.",
     "opencv-doc__box.mp4": "The time stamps go back 231 times: the times there are estimated.",
     "small__webm.webm": "Only one frame could be read of 1.0 claimed seconds: it is a still picture, or cut short.",
 }

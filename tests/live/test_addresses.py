@@ -11,9 +11,9 @@ from vidrnn.live.addresses import Kind, LiveAddress, live_address
 
 
 def address(source: str) -> LiveAddress:
-    found = live_address(source)
-    assert found is not None
-    return found
+    live = live_address(source)
+    assert live is not None
+    return live
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ SECRET = "hunter2"
     ],
 )
 def test_passwords_are_neither_shown_nor_in_a_files_name(source: str) -> None:
-    found = address(source)
-    assert SECRET not in found.shown + found.name + repr(found)
-    assert found.source == source, "the source itself is opened"
+    live = address(source)
+    assert SECRET not in live.shown + live.name + repr(live)
+    assert live.source == source, "the source itself is opened"
 
 
 def test_beside_a_secret_all_else_is_shown() -> None:

@@ -45,23 +45,23 @@ def news(opened: Camera) -> Iterator[LiveFrame | str]:
     until = time.monotonic() + LONGEST_SECONDS
     while not opened.over:
         assert time.monotonic() < until, "it does not end"
-        told = opened.take(0.05)
-        if told is not None:
-            yield told
+        item = opened.take(0.05)
+        if item is not None:
+            yield item
 
 
 def frames(opened: Camera, count: int) -> list[LiveFrame]:
-    """The next frames; what is said between them is passed over."""
-    found: list[LiveFrame] = []
-    for told in news(opened):
-        found += [told] if isinstance(told, LiveFrame) else []
-        if len(found) == count:
+    """The next frames; sentences between them are skipped."""
+    taken: list[LiveFrame] = []
+    for item in news(opened):
+        taken += [item] if isinstance(item, LiveFrame) else []
+        if len(taken) == count:
             break
-    return found
+    return taken
 
 
-def numbers(found: list[LiveFrame]) -> list[int]:
-    return [frame_number(frame.pixels) for frame in found]
+def numbers(taken: list[LiveFrame]) -> list[int]:
+    return [frame_number(frame.pixels) for frame in taken]
 
 
 # --- servers ---------------------------------------------------------------------------------------------------------
@@ -84,9 +84,9 @@ Served = tuple[str, list[str | Path], int | None]
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with closing(socket.socket(socket.AF_INET, kind)) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with closing(socket.socket(socket.AF_INET, kind)) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def listens(port: int) -> bool:
@@ -164,12 +164,12 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vidrnn.live.camera._FIRST_PAUSE_SECONDS", 0.1)
 
 
-def in_step(found: list[LiveFrame]) -> None:
+def in_step(taken: list[LiveFrame]) -> None:
     """Frames come in order, and their times are as far apart as their numbers say."""
-    seen = numbers(found)
+    seen = numbers(taken)
     assert seen == sorted(set(seen))
     apart = [
-        (after.seconds - found[0].seconds) * FPS - (number - seen[0]) for after, number in zip(found, seen, strict=True)
+        (after.seconds - taken[0].seconds) * FPS - (number - seen[0]) for after, number in zip(taken, seen, strict=True)
     ]
     assert np.abs(apart).max() < 1.5
 
@@ -178,9 +178,9 @@ def in_step(found: list[LiveFrame]) -> None:
 def test_a_stream_of_ffmpegs_is_read_in_its_own_time(sendable: Path, how: Callable[[Path], Served]) -> None:
     source, command, port = how(sendable)
     with running(command, port), camera(source) as opened:
-        found = frames(opened, 40)
-    assert len(found) == 40
-    in_step(found)
+        taken = frames(opened, 40)
+    assert len(taken) == 40
+    in_step(taken)
 
 
 def test_an_rtsp_stream_is_read_in_its_own_time(rtsp: Served) -> None:
@@ -190,19 +190,19 @@ def test_an_rtsp_stream_is_read_in_its_own_time(rtsp: Served) -> None:
 
 
 def comes_back(source: str, command: list[str | Path], port: int | None) -> None:
-    """A server goes away and comes back: it is told, and time goes on meanwhile."""
+    """A server goes away and comes back: sentences say so, and time goes on meanwhile."""
     with running(command, port) as server, camera(source) as opened:
         before = frames(opened, 10)
         server.kill()
         gone = time.monotonic()
-        said = next(told for told in news(opened) if isinstance(told, str))
-        assert "broke off after" in said
+        note = next(item for item in news(opened) if isinstance(item, str))
+        assert "broke off after" in note
         time.sleep(0.3)
         with running(command, port):
-            said = next(told for told in news(opened) if isinstance(told, str))
+            note = next(item for item in news(opened) if isinstance(item, str))
             away = time.monotonic() - gone
             after = frames(opened, 10)
-    assert "is back after" in said
+    assert "is back after" in note
     assert [frame.life for frame in before + after] == [0] * 10 + [1] * 10
     assert numbers(after)[0] < 200, "the server began anew"
     assert before[-1].seconds < after[0].seconds < before[-1].seconds + away + 2
@@ -260,13 +260,13 @@ def test_a_film_at_an_address_is_read_whole_faster_than_life_and_seen_as_a_film_
     with running([*serve, str(port)], port):
         began = time.monotonic()
         with camera(f"http://127.0.0.1:{port}/film.avi") as opened:
-            found = [told for told in news(opened) if isinstance(told, LiveFrame)]
+            taken = [item for item in news(opened) if isinstance(item, LiveFrame)]
     assert time.monotonic() - began < 3, "it lasts six seconds"
     with open_film(film) as whole:
-        for live, kept in zip(found, whole.frames(size=SMALL), strict=True):
-            assert live.seconds == pytest.approx(kept.seconds, abs=1e-3)
-            assert np.array_equal(live.pixels, kept.pixels)
-    assert found[-1].dropped == 0
+        for live, read in zip(taken, whole.frames(size=SMALL), strict=True):
+            assert live.seconds == pytest.approx(read.seconds, abs=1e-3)
+            assert np.array_equal(live.pixels, read.pixels)
+    assert taken[-1].dropped == 0
 
 
 @pytest.mark.parametrize(
@@ -339,47 +339,47 @@ def captures(monkeypatch: pytest.MonkeyPatch) -> list[Capture]:
 
 def test_frames_that_cannot_be_kept_up_with_are_counted_and_the_newest_is_taken(captures: list[Capture]) -> None:
     captures.append(Capture(60, apart_seconds=1 / FPS, stamp=lambda i: i / FPS))
-    found: list[LiveFrame] = []
+    taken: list[LiveFrame] = []
     with camera("-") as opened:
         for frame in news(opened):
             assert isinstance(frame, LiveFrame)
-            found.append(frame)
+            taken.append(frame)
             time.sleep(0.15)
-    seen = numbers(found)
-    assert len(found) < 15
+    seen = numbers(taken)
+    assert len(taken) < 15
     assert seen == sorted(seen)
     assert seen[-1] == 59, "the newest frame is there when one looks"
-    assert found[-1].dropped == 60 - len(found)
-    assert [frame.dropped for frame in found] == [number - place for place, number in enumerate(seen)]
+    assert taken[-1].dropped == 60 - len(taken)
+    assert [frame.dropped for frame in taken] == [number - place for place, number in enumerate(seen)]
 
 
 def test_frames_that_come_at_once_are_kept_until_they_are_taken(captures: list[Capture]) -> None:
     captures.append(Capture(40))
-    found = []
+    taken = []
     with camera("-") as opened:
         for frame in news(opened):
-            found.append(frame)
+            taken.append(frame)
             time.sleep(0.005)
-    assert numbers(found) == list(range(40))
+    assert numbers(taken) == list(range(40))
 
 
 def test_a_camera_is_never_waited_with(captures: list[Capture]) -> None:
     captures.append(Capture(30, apart_seconds=0.01, stamp=lambda i: i * 10.0))
-    found = []
+    taken = []
     with camera("0", NO_PATIENCE) as opened, pytest.raises(FilmError):
         for frame in news(opened):
-            found.append(frame)
+            taken.append(frame)
             time.sleep(0.1)
-    assert len(found) < 12, "its stamps are not what counts"
+    assert len(taken) < 12, "its stamps are not what counts"
 
 
 def test_a_frame_that_cannot_be_decoded_is_made_good_by_the_next(captures: list[Capture]) -> None:
     captures.append(Capture(6))
     captures[0].unreadable = {2, 3}
     with camera("-") as opened:
-        found = frames(opened, 4)
-    assert numbers(found) == [0, 1, 4, 5]
-    assert (found[2].since_seconds, found[2].seconds) == pytest.approx((0.2 + 1 / FPS, 0.8))
+        taken = frames(opened, 4)
+    assert numbers(taken) == [0, 1, 4, 5]
+    assert (taken[2].since_seconds, taken[2].seconds) == pytest.approx((0.2 + 1 / FPS, 0.8))
 
 
 def test_a_decoder_that_says_no_once_is_asked_again(captures: list[Capture]) -> None:
@@ -440,9 +440,9 @@ def test_a_stream_that_breaks_off_again_and_again_is_looked_for_ever_more_patien
 
     captures += [Capture(5), *(Capture(0) for _ in range(3)), Capture(5)]
     with camera("tcp://h:1", Patience(lost_seconds=float("inf")), stop=Hasty()) as opened:
-        said = [told for told in news(opened) if isinstance(told, str)]
+        notes = [item for item in news(opened) if isinstance(item, str)]
     assert pauses == pytest.approx([0.1, 0.2, 0.4, 0.8, 0.1, 0.2, 0.4, 0.8])
-    assert [line.split(": ")[1].split(" after")[0] for line in said] == ["broke off", "is back", "broke off"]
+    assert [line.split(": ")[1].split(" after")[0] for line in notes] == ["broke off", "is back", "broke off"]
 
 
 def test_what_goes_wrong_in_the_thread_is_not_lost(captures: list[Capture]) -> None:

@@ -81,7 +81,7 @@ def test_a_files_pictures_share_memory_and_a_streams_pictures_do_not(tmp_path: P
 
 
 class Refusing:
-    """A capture of OpenCV that refuses as often as it is told before each frame."""
+    """A capture of OpenCV that refuses a given number of times before each frame."""
 
     def __init__(self, refusals: list[int]) -> None:
         self.refusals = refusals

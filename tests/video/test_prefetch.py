@@ -18,28 +18,28 @@ from vidrnn.video.reader import Film, open_film
 SMALL = Size(24, 32)
 
 
-def kept(chunk: Chunk) -> Chunk:
+def copied(chunk: Chunk) -> Chunk:
     """A chunk that stays as it is, its buffer given back."""
-    copied = Chunk(chunk.pixels.copy(), chunk.seconds, chunk.before, chunk.give_back)
+    copy = Chunk(chunk.pixels.copy(), chunk.seconds, chunk.before, chunk.give_back)
     chunk.give_back()
-    return copied
+    return copy
 
 
 def chunks_of(film: Path, length: int = 4, buffers: int = 3, spacing: float = 0.1) -> list[Chunk]:
     with open_film(film) as opened, closing(decoded(opened, spacing, SMALL, length, buffers)) as chunks:
-        return [kept(chunk) for chunk in chunks]
+        return [copied(chunk) for chunk in chunks]
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 12, 30])
 def test_the_chunks_are_the_films_frames_in_order(tmp_path: Path, count: int) -> None:
     film = make_film(tmp_path / "film.mkv", frames=count, fps=10.0)
-    found = chunks_of(film)
-    assert [frame_number(one) for chunk in found for one in chunk.pixels] == list(range(count))
-    assert [len(chunk.pixels) for chunk in found[:-1]] == [4] * (len(found) - 1)
-    seconds = [at for chunk in found for at in chunk.seconds]
+    chunks = chunks_of(film)
+    assert [frame_number(one) for chunk in chunks for one in chunk.pixels] == list(range(count))
+    assert [len(chunk.pixels) for chunk in chunks[:-1]] == [4] * (len(chunks) - 1)
+    seconds = [at for chunk in chunks for at in chunk.seconds]
     assert seconds == pytest.approx(np.arange(count) / 10)
-    assert found[0].before is None
-    assert [frame_number(chunk.before) for chunk in found[1:] if chunk.before is not None] == list(
+    assert chunks[0].before is None
+    assert [frame_number(chunk.before) for chunk in chunks[1:] if chunk.before is not None] == list(
         range(3, count - 1, 4)
     )
 
@@ -56,8 +56,8 @@ def test_a_frame_that_stands_long_is_given_for_each_of_its_times(tmp_path: Path)
     with open_film(film) as opened:
         single = [frame_number(frame.pixels) for frame in opened.sampled(0.1, size=SMALL)]
     assert single.count(3) > 3
-    found = chunks_of(film, length=2)
-    assert [frame_number(one) for chunk in found for one in chunk.pixels] == single
+    chunks = chunks_of(film, length=2)
+    assert [frame_number(one) for chunk in chunks for one in chunk.pixels] == single
 
 
 def test_no_more_is_decoded_ahead_than_there_are_buffers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +105,6 @@ def test_what_goes_wrong_while_decoding_is_raised_where_the_chunks_are_read(tmp_
 
 def test_a_picture_of_the_models_size_is_written_where_it_belongs(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mkv", frames=6, size=SMALL, fps=10.0)
-    found = chunks_of(film)
-    for number, one in enumerate(picture for chunk in found for picture in chunk.pixels):
+    chunks = chunks_of(film)
+    for number, one in enumerate(picture for chunk in chunks for picture in chunk.pixels):
         assert np.array_equal(one, paint_number(number, SMALL))

@@ -1,4 +1,4 @@
-"""Films are read whole, in order, by their own clock; and what cannot be read is told in a sentence."""
+"""Films are read whole, in order, by their own clock; a sentence says why a file cannot be read."""
 
 from __future__ import annotations
 
@@ -148,10 +148,10 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
 def test_a_turned_film_is_shown_upright(tmp_path: Path) -> None:
     with open_film(make_turned(tmp_path / "turned.mp4", frames=4, size=Size(48, 64))) as film:
         upright = [frame_number(np.rot90(frame.pixels)) for frame in film.frames()]
-        found = film.facts()
+        measured = film.facts()
     assert upright == [0, 1, 2, 3]
-    assert (film.size, found.size, found.rotation_degrees) == (Size(64, 48), Size(64, 48), 90)
-    assert any("turned by 90 degrees clockwise" in oddity for oddity in found.oddities)
+    assert (film.size, measured.size, measured.rotation_degrees) == (Size(64, 48), Size(64, 48), 90)
+    assert any("turned by 90 degrees clockwise" in oddity for oddity in measured.oddities)
 
 
 @pytest.mark.parametrize("size", [Size(16, 16), Size(96, 128), Size(30, 200), Size(48, 64)])
@@ -202,9 +202,9 @@ def test_a_grid_time_is_served_by_the_first_frame_at_or_after_it(
     times = numbers_and_times(path)[1]
     grid = [k * spacing for k in range(1000) if k * spacing <= times[-1] + 0.002]
     wanted = [next(index for index, seconds in enumerate(times) if seconds >= time - 0.002) for time in grid]
-    found = sampled(path, spacing)
-    assert [index for index, _ in found] == wanted
-    assert [seconds for _, seconds in found] == pytest.approx(grid)
+    read = sampled(path, spacing)
+    assert [index for index, _ in read] == wanted
+    assert [seconds for _, seconds in read] == pytest.approx(grid)
 
 
 def test_a_frame_after_a_gap_stands_for_every_time_it_comes_after(tmp_path: Path) -> None:
@@ -220,9 +220,9 @@ def test_a_frame_after_a_gap_stands_for_every_time_it_comes_after(tmp_path: Path
 
 def test_a_long_jump_starts_the_grid_anew(tmp_path: Path) -> None:
     path = make_uneven(tmp_path / "jump.gif", [100] * 4 + [11_050] + [100] * 4)
-    found = sampled(path, 0.2)
-    assert [index for index, _ in found] == [0, 2, 4, 5, 7]
-    assert [seconds for _, seconds in found] == pytest.approx([0, 0.2, 0.4, 11.45, 11.65])
+    read = sampled(path, 0.2)
+    assert [index for index, _ in read] == [0, 2, 4, 5, 7]
+    assert [seconds for _, seconds in read] == pytest.approx([0, 0.2, 0.4, 11.45, 11.65])
     assert "The time jumps forward by 11 seconds at frame 5." in facts(path).oddities
 
 
@@ -242,9 +242,9 @@ def test_the_grid_needs_no_later_frame_and_begins_at_the_first() -> None:
 def test_the_ending_gives_the_last_frame(tmp_path: Path) -> None:
     path = make_film(tmp_path / "film.mkv", frames=60)
     assert sampled(path, 1.0)[-1][0] == 50
-    found = sampled(path, 1.0, ending=True)
-    assert found[-1] == (59, pytest.approx(2.36))
-    assert len(found) < 15
+    read = sampled(path, 1.0, ending=True)
+    assert read[-1] == (59, pytest.approx(2.36))
+    assert len(read) < 15
 
 
 def test_facts_after_sampling_cost_no_second_reading(tmp_path: Path) -> None:
@@ -282,18 +282,18 @@ def test_memory_does_not_grow_with_the_film(tmp_path: Path) -> None:
 
 
 def test_facts_are_measured(tmp_path: Path) -> None:
-    found = facts(make_film(tmp_path / "film.mp4", frames=60, fps=NTSC))
-    assert (found.frames, found.size, found.codec, found.oddities) == (60, SMALL, "mpeg4", ())
-    assert found.first_seconds == 0
-    assert found.last_seconds == pytest.approx(59 / NTSC, abs=1e-4)
-    assert found.duration_seconds == pytest.approx(60 / NTSC, abs=1e-4)
-    assert found.fps == pytest.approx(NTSC, abs=1e-3)
+    measured = facts(make_film(tmp_path / "film.mp4", frames=60, fps=NTSC))
+    assert (measured.frames, measured.size, measured.codec, measured.oddities) == (60, SMALL, "mpeg4", ())
+    assert measured.first_seconds == 0
+    assert measured.last_seconds == pytest.approx(59 / NTSC, abs=1e-4)
+    assert measured.duration_seconds == pytest.approx(60 / NTSC, abs=1e-4)
+    assert measured.fps == pytest.approx(NTSC, abs=1e-3)
 
 
 def test_one_frame_is_a_film(tmp_path: Path) -> None:
-    found = facts(make_film(tmp_path / "one.avi", frames=1))
-    assert (found.frames, found.duration_seconds) == (1, pytest.approx(0.04))
-    assert "There is only one frame." in found.oddities
+    measured = facts(make_film(tmp_path / "one.avi", frames=1))
+    assert (measured.frames, measured.duration_seconds) == (1, pytest.approx(0.04))
+    assert "There is only one frame." in measured.oddities
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mkv", ".webm"])
@@ -354,6 +354,16 @@ def test_a_first_picture_that_is_damaged_is_told(tmp_path: Path) -> None:
     with open_film(folder, rate=10) as film:
         assert [frame_number(frame.pixels) for frame in film.frames()] == [1, 2, 3]
         assert any("Damaged after 0 frames" in note for note in film.notes)
+
+
+def test_pictures_that_vanish_or_are_empty_while_the_film_is_read_are_damage(tmp_path: Path) -> None:
+    folder = make_pictures(tmp_path / "Ünïcode 雪", frames=4)
+    with open_film(folder, rate=10) as film:
+        (folder / "frame1.png").unlink()
+        (folder / "frame2.png").write_bytes(b"")
+        assert [frame_number(frame.pixels) for frame in film.frames()] == [0, 3]
+        (note,) = film.notes
+    assert note.startswith("Damaged after 1 frames and in 1 more places: these places were skipped, and the rest read")
 
 
 def test_a_film_left_early_is_not_called_cut_short(tmp_path: Path) -> None:
@@ -554,12 +564,12 @@ def test_odd_files_are_read_or_refused_with_a_sentence(footage: Path) -> None:
 def _refusal(path: Path, row: dict[str, str]) -> str | None:
     """Why a file was refused, or None where as many frames were read as the probe saw packets, or one less."""
     try:
-        found = facts(path)
+        measured = facts(path)
     except FilmError as error:
         return str(error)
-    assert int(row["packets"]) - 1 <= found.frames <= int(row["packets"]), path.name
+    assert int(row["packets"]) - 1 <= measured.frames <= int(row["packets"]), path.name
     if row["duration_seconds"] != "-" and path.name not in _LYING_DURATIONS:
-        assert found.duration_seconds == pytest.approx(float(row["duration_seconds"]), abs=0.25), path.name
+        assert measured.duration_seconds == pytest.approx(float(row["duration_seconds"]), abs=0.25), path.name
     return None
 
 
@@ -571,16 +581,16 @@ def test_real_clips_have_no_oddities(footage: Path) -> None:
     clips = sorted((footage / "ucf9").glob("*/*.mp4"))[::40] + sorted((footage / "lips").glob("*.mp4"))[::100]
     assert clips, f"no clips in {FOOTAGE.name}"
     for clip in clips:
-        found = facts(clip)
-        assert found.oddities == (), clip.name
-        assert found.frames == found.claimed_frames
+        measured = facts(clip)
+        assert measured.oddities == (), clip.name
+        assert measured.frames == measured.claimed_frames
 
 
 @pytest.mark.parametrize(("folder", "picture"), [(b"f\xfclm", b"1.png"), (b"film", b"\xfc1.png")])
 def test_pictures_whose_names_are_not_utf8_are_a_sentence(tmp_path: Path, folder: bytes, picture: bytes) -> None:
-    made = make_pictures(tmp_path / "film", frames=1)
-    (made / "frame0.png").rename(made / os.fsdecode(picture))
-    film = made.rename(tmp_path / os.fsdecode(folder))
+    shots = make_pictures(tmp_path / "film", frames=1)
+    (shots / "frame0.png").rename(shots / os.fsdecode(picture))
+    film = shots.rename(tmp_path / os.fsdecode(folder))
     with pytest.raises(FilmError, match=r"not UTF-8"):
         open_film(film, rate=5.0)
 

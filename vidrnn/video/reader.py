@@ -250,9 +250,10 @@ class Film:
 
     def _damage(self) -> Iterator[str]:
         if self._damaged_at:
-            more = f" and {len(self._damaged_at) - 1} more times" if len(self._damaged_at) > 1 else ""
-            used = f"the {self._frames} frames that could be read were used"
-            yield f"Damaged after {self._damaged_at[0]} frames{more}: {used}."
+            others = len(self._damaged_at) - 1
+            places = f" and in {others} more places: these places were" if others else ": this place was"
+            rest = f"the rest read, {self._frames} frames in all"
+            yield f"Damaged after {self._damaged_at[0]} frames{places} skipped, and {rest}."
         if self._sizes_differ:
             yield "The size of the picture changes. Every frame was resized to the size of the first."
         read, claimed = self._clock.duration_seconds, self.claimed_seconds
