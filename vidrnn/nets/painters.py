@@ -168,4 +168,4 @@ PAINTERS: dict[str, Callable[[int, int], Painter]] = {
     "flow": FlowPainter,
     "kernel": KernelPainter,
 }
-"""By the name that `--paint` takes."""
+"""By the name that `--decoder` takes."""
