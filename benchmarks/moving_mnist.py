@@ -1,7 +1,7 @@
 """Moving MNIST: films of two digits that move and bounce, made from any idx file of digits.
 
     python benchmarks/moving_mnist.py films OUT [--part train|val|all] [--clips 1000] [--digits FILE] [--seed 0]
-    python benchmarks/moving_mnist.py learn     [--paint kernel] [--epochs 12] [--test FILE] [--out MODEL]
+    python benchmarks/moving_mnist.py learn     [--decoder kernel] [--epochs 12] [--test FILE] [--out MODEL]
     python benchmarks/moving_mnist.py floor     [--part val] [--clips 300] [--digits FILE] [--seed 0]
 
 `learn` trains a convolutional GRU on digits of training alone, every film seen once, and scores it beside what needs no
@@ -31,7 +31,7 @@ from rich.console import Console
 
 from vidrnn import __version__
 from vidrnn.cli.views.gallery import show_foretold
-from vidrnn.config import EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec, PaintName
+from vidrnn.config import DecoderName, EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
 from vidrnn.evaluate.baselines import RULES, MeanImage
 from vidrnn.evaluate.forecast_scores import appraise
 from vidrnn.evaluate.metrics import FrameMeter
@@ -175,7 +175,7 @@ def floor(part: Digits = Digits.VAL, clips: int = 300, digits: Path = DIGITS, se
 
 @app.command()
 def learn(  # noqa: PLR0913, PLR0917 - each is a flag
-    paint: PaintName = "kernel",
+    decoder: DecoderName = "kernel",
     head: str = "convgru",
     epochs: int = 12,
     steps: int = 40,
@@ -192,7 +192,7 @@ def learn(  # noqa: PLR0913, PLR0917 - each is a flag
     shown = read_digits(digits, Digits.TRAIN)
     spec = ModelSpec(
         task="next-frame",
-        forecast=ForecastConfig(context=CONTEXT, horizon=FRAMES - CONTEXT, paint=paint, grey=True, faint=0.1),
+        forecast=ForecastConfig(context=CONTEXT, horizon=FRAMES - CONTEXT, paint=decoder, grey=True, faint=0.1),
         encoder=EncoderConfig(name="pyramid", frozen=False, origin="none", grey=True),
         head=HeadConfig(name=head, size=64, dropout=0.0),
         readout="mean",

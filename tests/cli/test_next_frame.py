@@ -158,7 +158,7 @@ def test_settings_of_one_task_are_refused_for_the_other_and_heads_are_not_compar
 ) -> None:
     said = vidrnn("train", films, "--task", "next-frame", "--readout", "mean", "--frames", "4").refused(2)
     assert "--readout, --frames: have no meaning for --task next-frame" in said
-    assert "--horizon: means nothing for --task classify" in vidrnn("train", films, "--horizon", "4").refused(2)
+    assert "--horizon: has no meaning for --task classify" in vidrnn("train", films, "--horizon", "4").refused(2)
     assert "--folds: is for classes" in vidrnn("train", films, "--task", "next-frame", "--folds", "3").refused(2)
     Path("run.toml").write_text('task = "next-frame"\n')
     said = vidrnn("train", films, "--config", "run.toml", "--bidirectional").refused(2)

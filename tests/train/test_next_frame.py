@@ -193,7 +193,7 @@ def test_films_that_are_all_too_short_are_refused_in_a_sentence(tmp_path: Path) 
 
 def test_the_end_of_a_single_film_is_held_out(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mkv", frames=30, fps=10.0, size=FRAMES_SIZE, paint=paint_square())
-    run = train_frames(film, tmp_path / "run", head={"name": "convlstm", "size": 8}, paint="direct")
+    run = train_frames(film, tmp_path / "run", head={"name": "convlstm", "size": 8}, decoder="direct")
     header = read_header(run.model / "model.safetensors")
     assert header.spec.forecast is not None and header.spec.forecast.chosen == "It paints by direct, as was asked."
     assert any(isinstance(one, Note) and one.warning and "last fifth" in one.text for one in run.events)

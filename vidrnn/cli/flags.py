@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand
-from typing_extensions import override
 
 from vidrnn.errors import UsageError
 from vidrnn.settings import (
@@ -155,8 +154,8 @@ class Command(TyperCommand):
                 parameter.process_value = partial(_value, kind, parameter, parameter.process_value)  # type: ignore[method-assign]
                 parameter.metavar = "" if kind is bool else parameter.metavar
 
-    @override
     def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """The flag --help, which takes no value."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.metavar, option.default = "", False  # a plain no, for which Typer needs no adapter
