@@ -1,7 +1,8 @@
 # make demo       train on sample_videos/ and read a film with what was learnt
+# make check      style and types
 # make test       style, types and the fast tests
 # make test-all   the slow tests too
-# make clean      remove what can be made again, .venv and runs/demo included
+# make clean      remove everything that can be made again, with .venv and runs/demo
 #
 # PYTHON names the interpreter that .venv is made with, 3.11 or newer: make test PYTHON=python3.13
 
@@ -9,16 +10,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 OLD := "vidrnn needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12"
 
-.PHONY: demo test test-all clean
+.PHONY: demo check test test-all clean
 
 demo: .venv/installed
 	$(BIN)/vidrnn train sample_videos --encoder small --out runs/demo --overwrite
 	$(BIN)/vidrnn predict sample_videos/a_day.webm --model runs/demo
 
-test: .venv/installed-for-tests
+check: .venv/installed-for-tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+test: check
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: .venv/installed-for-tests

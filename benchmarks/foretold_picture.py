@@ -40,7 +40,7 @@ def panels(model_path: Path, film: Path, seconds: float) -> list[tuple[str, list
     context, ahead = clip[: handling.context], as_painted(clip[handling.context :], handling.channels)
     last = as_shown(as_painted(context[-1], handling.channels))
     flow = RULES["last frame warped by optical flow"](as_painted(context, handling.channels), handling.horizon)
-    rows = {"film": ahead, "foretold": rollouts(model, context[None], handling.horizon)[0], "optical flow": flow}
+    rows = {"video": ahead, "forecast": rollouts(model, context[None], handling.horizon)[0], "optical flow": flow}
     return [(name, [last, *(as_shown(row[step - 1]) for step in STEPS)]) for name, row in rows.items()]
 
 
@@ -52,7 +52,7 @@ def painted_row(name: str, pictures: list[Pixels]) -> Picture:
     gap = np.full((SIDE, GAP, 3), PAPER, np.uint8)
     words = np.full((SIDE, LABEL, 3), PAPER, np.uint8)
     cv2.putText(words, name, (2, SIDE // 2 + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
-    first = large[0] if name == "film" else np.full_like(large[0], PAPER)
+    first = large[0] if name == "video" else np.full_like(large[0], PAPER)
     return np.concatenate([words, first, *(part for one in large[1:] for part in (gap, one))], 1)
 
 

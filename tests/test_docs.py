@@ -1,19 +1,214 @@
-"""The pages in docs/ hold what they show."""
+"""The pages hold what they show: links, flags, programs and numbers."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from test_packaging import ROOT
 
 import vidrnn
+from vidrnn.config import HeadConfig
+from vidrnn.data import cache as feature_cache
+from vidrnn.data import scan
+from vidrnn.values import FORMAT_VERSION
 
-DEPLOY = ROOT / "docs" / "deploy.md"
+DOCS = ROOT / "docs"
+DEPLOY = DOCS / "deploy.md"
 MOVES = ROOT / "models" / "moves"
+DAY = ROOT / "sample_videos" / "a_day.webm"
+
+VERBS = ("train", "predict", "live", "next-frame", "compare", "benchmarks", "formats")
+"""Pages that begin with the command that most people want, and its output."""
+PAGES = (*VERBS, "heads", "deploy", "python", "architecture")
+OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md", "sample_videos/README.md")
+TEXTS = [*(ROOT / name for name in OTHERS), *(DOCS / f"{page}.md" for page in PAGES)]
+COMMANDS = ("train", "predict", "evaluate", "compare", "export", "info")
+FORTHCOMING = {"--decoder"}
+"""Flags that are being renamed."""
+OLD_WORDS = re.compile(r"\b(films?|foret\w+|unusual\w*|painte[dr]\w*|told)\b", re.IGNORECASE)
+
+page_of = pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())
+
+
+def text_of(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+def blocks(text: str) -> list[str]:
+    """What stands between fences, and lines that are indented by four."""
+    fenced = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return [*fenced, *re.findall(r"^    .*$", without_fences(text), re.MULTILINE)]
+
+
+def without_fences(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def prose(text: str) -> str:
+    """Without code, comments and addresses of links."""
+    text = re.sub(r"^    .*$", "", without_fences(text), flags=re.MULTILINE)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    return re.sub(r"`[^`]*`|\]\([^)]*\)", "", text)
+
+
+def anchors(file: Path) -> set[str]:
+    """The names by which headings can be linked to, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", without_fences(text_of(file)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@cache
+def flags_of(command: str) -> frozenset[str]:
+    """The flags that the command's help shows."""
+    line = [sys.executable, "-m", "vidrnn", command, "--help"]
+    environment = {**os.environ, "COLUMNS": "300", "PYTHONPATH": str(ROOT)}
+    shown = subprocess.run(line, capture_output=True, text=True, check=True, timeout=60, env=environment).stdout
+    return frozenset(re.findall(r"--[a-z][a-z-]*", shown)) | FORTHCOMING
+
+
+def flags_used(text: str) -> Iterator[tuple[str, str]]:
+    """Each command that stands in code with each of its flags."""
+    code = [*"\n".join(blocks(text)).splitlines(), *re.findall(r"`([^`\n]+)`", without_fences(text))]
+    for line in code:
+        for command, rest in re.findall(r"(?<![\w/.])vidrnn (\w+)([^|#;]*)", line):
+            yield from ((command, flag) for flag in re.findall(r"(?<=\s)--[a-z][a-z-]*", rest))
+
+
+def run_block(block: str, **names: Any) -> dict[str, Any]:
+    """The names after a program of a page was run."""
+    exec(compile(block, "a page", "exec"), names)
+    return names
+
+
+def programs(file: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", text_of(file), re.DOTALL | re.MULTILINE)
+
+
+# Every page
+
+
+def test_there_is_every_page_and_no_other() -> None:
+    assert {file.stem for file in DOCS.glob("*.md")} == {*PAGES}
+
+
+@page_of
+def test_links_lead_somewhere(file: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(file)):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        aimed = (file.parent / path).resolve() if path else file
+        assert aimed.exists(), f"{target}: there is no such file"
+        assert not anchor or anchor in anchors(aimed), f"{target}: the page has no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_readme_leads_to_the_page(page: str) -> None:
+    assert f"(docs/{page}.md" in text_of(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("page", VERBS)
+def test_a_page_begins_with_a_command_and_its_output(page: str) -> None:
+    title, block, *_ = text_of(DOCS / f"{page}.md").split("\n\n")
+    assert title.startswith("# ")
+    assert re.match(r"```\n\$ (vidrnn|make) ", block)
+
+
+@page_of
+def test_flags_exist(file: Path) -> None:
+    text = text_of(file)
+    wrong = {f"vidrnn {command} {flag}" for command, flag in flags_used(text) if flag not in flags_of(command)}
+    known = frozenset().union(*map(flags_of, COMMANDS))
+    named = re.findall(r"`(--[a-z][a-z-]*)", without_fences(text))
+    assert not wrong | {flag for flag in named if flag not in known}
+
+
+def test_flags_are_looked_for_where_commands_stand() -> None:
+    text = "`vidrnn train DATA --head gru` and\n\n    vidrnn predict 0 --show  # not --this\n"
+    assert {*flags_used(text)} == {("train", "--head"), ("predict", "--show")}
+
+
+def test_every_flag_stands_in_a_page() -> None:
+    named = {flag for file in TEXTS for flag in re.findall(r"--[a-z][a-z-]*", text_of(file))}
+    shown = frozenset().union(*map(flags_of, COMMANDS))
+    opposites = {flag for flag in shown if flag.startswith("--no-") and flag.replace("--no-", "--") in named}
+    assert shown - named <= {"--help", "--version", "--paint"} | opposites
+
+
+@page_of
+def test_scripts_exist(file: Path) -> None:
+    for script in re.findall(r"(?:benchmarks|examples|sample_videos)/\w+\.\w+", text_of(file)):
+        assert (ROOT / script).exists(), script
+
+
+@page_of
+def test_the_words_are_those_of_the_field(file: Path) -> None:
+    if file.stem in {"architecture", "CONTRIBUTING"}:
+        pytest.skip("is about the code, where the word is film")
+    assert not OLD_WORDS.findall(prose(text_of(file)))
+
+
+# Programs
+
+
+@pytest.mark.parametrize("file", [ROOT / "README.md", DOCS / "python.md"], ids=lambda file: file.name)
+def test_the_python_of_a_page_runs(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    block, *more = [
+        block.replace("models/actions", str(MOVES)).replace("match.mp4", str(DAY)) for block in programs(file)
+    ]
+    names = run_block(block)
+    assert capsys.readouterr().out.count("walk-") >= 4
+    for block in more:
+        names = run_block(block, **names, pixels=np.zeros((84, 112, 3), np.uint8), seconds=0.0)
+        assert names["end"].label in names["answer"].classes
+
+
+def test_the_head_that_contributing_shows_streams() -> None:
+    names = run_block(programs(ROOT / "CONTRIBUTING.md")[0])
+    head = names["FadingHead"](6, HeadConfig(size=5)).eval()
+    clip = torch.randn(2, 9, 6)
+    first, state = head(clip[:, :4])
+    second, _ = head(clip[:, 4:], state)
+    torch.testing.assert_close(torch.cat([first, second], 1), head(clip)[0])
+
+
+def test_the_output_that_contributing_shows_writes_the_timeline(tmp_path: Path) -> None:
+    names = run_block(programs(ROOT / "CONTRIBUTING.md")[1])
+    found = vidrnn.load(MOVES).predict(DAY)
+    file = tmp_path / "labels.txt"
+    names["AudacityLabels"]().write(SimpleNamespace(found=found), file)
+    labels = [line.split("\t")[2] for line in text_of(file).splitlines()]
+    assert labels == [segment.label for segment in found.segments]
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("model header", FORMAT_VERSION),
+        ("cache of frames and features", feature_cache._FORMAT),
+        ("scan of a video", scan.FORMAT),
+    ],
+)
+def test_the_page_of_formats_has_the_numbers_of_the_code(what: str, number: int) -> None:
+    (row,) = re.findall(rf"^\| {what}.*\| (\d+) \|$", text_of(DOCS / "formats.md"), re.MULTILINE)
+    assert int(row) == number
+
+
+# deploy.md
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
-"""The example does what it says that it does."""
+"""The examples do what they say."""
 
 from __future__ import annotations
 
+import csv
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -10,17 +11,88 @@ from types import ModuleType
 import pytest
 import torch
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "doubling_series.py"
+import vidrnn
+from vidrnn.data.films import read_labelled
+from vidrnn.nets.heads import HEADS
+from vidrnn.values import Part
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+DAY, MOVES = ROOT / "sample_videos" / "a_day.webm", ROOT / "models" / "moves"
+
+
+def loaded(name: str) -> ModuleType:
+    """An example as a module, without running it."""
+    spec = spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and the table of heads look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_example_is_run_by_a_test() -> None:
+    tested = Path(__file__).read_text(encoding="utf-8")
+    assert all(f'loaded("{file.stem}")' in tested for file in EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.py")), ids=lambda file: file.stem)
+def test_the_first_lines_of_an_example_say_how_to_run_it(file: Path) -> None:
+    assert f"    python examples/{file.name}" in "\n".join(file.read_text(encoding="utf-8").splitlines()[:5])
+
+
+def test_the_stream_prints_the_timeline_of_predict(capsys: pytest.CaptureFixture[str]) -> None:
+    loaded("stream").main(DAY, MOVES)
+    *lines, last = capsys.readouterr().out.splitlines()
+    expected = vidrnn.load(MOVES).predict(DAY)
+    assert [line.split()[-1] for line in lines] == [segment.label for segment in expected.segments]
+    starts = [float(line.split()[0]) for line in lines]
+    assert starts == pytest.approx([segment.start_seconds for segment in expected.segments], abs=0.01)
+    assert last == f"the whole video: {expected.label}, probability {expected.probability:.2f}"
+
+
+def test_the_manifest_has_every_labelled_row_and_no_animal_in_two_parts(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.csv"
+    loaded("manifest_from_spreadsheet").main(EXAMPLES / "observations.csv", manifest)
+    data = read_labelled(manifest)
+    assert len(data.films) == 72 and not data.failures
+    assert data.classes == ("pick-up", "put-down", "sit-down", "stand-up", "walk-left", "walk-right")
+    parts = {
+        animal: {film.part for film in data.films if film.group == animal} for animal in {f.group for f in data.films}
+    }
+    assert all(len(found) == 1 for found in parts.values())
+    for part in Part:
+        assert {film.label for film in data.films if film.part == part} == set(data.classes)
+
+
+def test_the_new_head_streams_and_learns_what_a_head_without_memory_cannot(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HEADS, "fading", "of the example")  # so that the table is afterwards as it was
+    example = loaded("new_head")
+    example.main()
+    law, none, fading = capsys.readouterr().out.splitlines()
+    assert float(law.split()[-3]) < 1e-5
+    right = {line.split()[0]: float(line.split("first: ")[1].split()[0]) for line in (none, fading)}
+    assert right["none"] < 0.6 and right["fading"] > 0.9
+
+
+def test_the_new_output_counts_the_seconds_of_the_timeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded("new_output").main(DAY, MOVES, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "a_day.webm.budget.csv").open(encoding="utf-8")))
+    segments = vidrnn.load(MOVES).predict(DAY).segments
+    assert {row["behaviour"] for row in rows} == {segment.label for segment in segments}
+    assert sum(int(row["bouts"]) for row in rows) == len(segments)
+    assert sum(float(row["share"]) for row in rows) == pytest.approx(1, abs=0.01)
+    assert "behaviour,bouts,seconds,share" in capsys.readouterr().out
+
+
+# The doubling series
 
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    spec = spec_from_file_location("doubling_series", EXAMPLE)
-    assert spec and spec.loader
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return loaded("doubling_series")
 
 
 def test_the_squared_loss_overflows_at_step_64(example: ModuleType) -> None:
