@@ -28,9 +28,9 @@ import torch
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
+from vidrnn.cli.views.gallery import show_foretold
 
 from vidrnn import __version__
-from vidrnn.cli.views.gallery import show_foretold
 from vidrnn.config import DecoderName, EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
 from vidrnn.evaluate.baselines import RULES, MeanImage
 from vidrnn.evaluate.forecast_scores import appraise

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 from conftest import FRAMES_SIZE, TinyRun, gliding_model, make_film, paint_square
-
 from vidrnn.batch.foretold import SUFFIXES, Asked, foretold_formats, frame_rows, row_of, watched
+
 from vidrnn.errors import UsageError
 from vidrnn.timeline.anomaly import normalised_in_film
 from vidrnn.values import Pixels, Size

@@ -6,8 +6,8 @@ import io
 
 import pytest
 from rich.console import Console
-
 from vidrnn.cli.views.gallery import clock, show_foretold, show_watched
+
 from vidrnn.events import ForecastScores, MethodScores, StepNumbers
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from vidrnn.cli.views.gallery import clock
 
 from vidrnn.batch.batch import FilmDone
 from vidrnn.cli.views.base import show_error
 from vidrnn.cli.views.facts import show_film
-from vidrnn.cli.views.gallery import clock
 from vidrnn.cli.views.predicting import BatchView, PredictionView, prediction_json
 from vidrnn.cli.views.training import TrainingView
 from vidrnn.errors import DataError

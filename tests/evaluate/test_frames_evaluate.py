@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import FRAMES_SIZE, TinyRun, followed, gliding_model, make_film, make_squares, paint_square
+from vidrnn.evaluate.frames_evaluate import FramesEvaluation, evaluate_frames
 
 from vidrnn.errors import DataError
 from vidrnn.evaluate.evaluator import SplitName
-from vidrnn.evaluate.frames_evaluate import FramesEvaluation, evaluate_frames
 from vidrnn.events import LeftOut, Note, RunEvent
 from vidrnn.runtimes.base import FrameRuntime
 from vidrnn.runtimes.torch import TorchFrames

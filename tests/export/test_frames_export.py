@@ -10,11 +10,11 @@ import onnx
 import pytest
 from conftest import TinyRun
 from nets.test_frame_predictor import film, model_of, spec_of
+from vidrnn.export.frames_export import TOLERANCE, keep_and_tell, keep_portable, largest_difference
 
 from vidrnn.config import ModelHeader
 from vidrnn.errors import ExportError, ModelError
 from vidrnn.export import frames_export
-from vidrnn.export.frames_export import TOLERANCE, keep_and_tell, keep_portable, largest_difference
 from vidrnn.model.checkpoint import Loaded, LoadedForecaster, load_forecaster
 from vidrnn.model.header import foretells_frames
 from vidrnn.predict.predictor import open_frames, open_model

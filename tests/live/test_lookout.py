@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SMALL, make_film
+from vidrnn.live.lookout import Lookout
 
 from vidrnn.errors import ModelError
-from vidrnn.live.lookout import Lookout
 from vidrnn.runtimes.base import FrameRuntime, State
 from vidrnn.tasks.next_frame import Showing
 from vidrnn.timeline.anomaly import Alarm

@@ -11,10 +11,10 @@ import onnx
 import pytest
 from conftest import TinyRun, make_film
 from test_packaging import MODELS, ROOT
+from vidrnn.export.frames_export import largest_difference
 
 import vidrnn
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.export.frames_export import largest_difference
 from vidrnn.model.header import find_weights, foretells_frames, read_handling, read_header, shipped_models
 from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.runtimes import RUNTIMES
