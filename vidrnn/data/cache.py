@@ -1,6 +1,7 @@
-"""Decode or encode once, read for ever. What is kept is found by what made it: content, sampling, size, weights.
+"""A cache of decoded and encoded films. The name of an entry is a hash of content, sampling, size and weights.
 
-Entries are plain .npy files, written beside and renamed, read as memory maps. The encoding function is handed in.
+Entries are .npy files. A new entry is written under another name and then renamed, and read as a memory map. The
+encoding function is an argument, because this module does not know torch.
 """
 
 from __future__ import annotations
@@ -25,28 +26,28 @@ from vidrnn.video.reader import open_film
 
 Array = NDArray[Any]
 Encode = Callable[[Pixels], Array]
-"""(count, height, width, 3) uint8 -> (count, width) float32; called from several threads."""
+"""Pictures (count, height, width, 3) uint8 -> features (count, width) float32. Several threads call it."""
 
 _HEADERS = Lock()
-"""Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
+"""Threads take turns to read headers of .npy files: the parser of Python 3.11 fails with two threads (gh-106905)."""
 _FORMAT = 2
-"""Goes up when the same film would be cached as other numbers."""
+"""The version of the entries. A change of the cached numbers for the same film needs a higher version."""
 _CHUNK_FRAMES = 64
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """How films are read for training: a frame every `spacing_seconds`, the whole picture resized to `size`."""
+    """How training reads films: one frame every `spacing_seconds`, the whole picture resized to `size`."""
 
     spacing_seconds: float
     size: Size
     rate: float | None = None
-    """Frames per second of films that are folders of pictures."""
+    """Frames per second, for films that are folders of pictures."""
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A function from pictures to features and the name it is remembered by (its weights' fingerprint)."""
+    """A function from pictures to features, and the fingerprint of its weights, which names it in the cache."""
 
     encode: Encode
     fingerprint: str
@@ -54,49 +55,59 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of decoded and encoded films; `threads` films are worked on at once."""
+    """A folder of decoded and encoded films. `threads` films are processed at the same time."""
 
     folder: Path
     threads: int = 1
 
     def frames(self, scans: Sequence[FilmScan], rendering: Rendering) -> Iterator[Array | FilmFailure]:
-        """Each film's frames on the grid, (steps, height, width, 3) uint8, in the films' order."""
+        """The frames of each film on the grid, (steps, height, width, 3) uint8, or its failure; in the films' order.
+
+        Raises:
+            RunError: the cache cannot be written.
+        """
         return self._each(scans, lambda scan: self._frames(scan, rendering))
 
     def features(
         self, scans: Sequence[FilmScan], rendering: Rendering, encoding: Encoding, mirrored: bool
     ) -> Iterator[Array | FilmFailure]:
-        """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked for."""
+        """The features of each film on the grid, (copies, steps, width) float32, or its failure; in the films' order.
+
+        The first copy is of the plain film. With `mirrored`, the second copy is of the mirrored film.
+
+        Raises:
+            RunError: the cache cannot be written.
+        """
         return self._each(scans, lambda scan: self._features(scan, rendering, encoding, mirrored))
 
-    def _each(self, scans: Sequence[FilmScan], make: Callable[[FilmScan], Array]) -> Iterator[Array | FilmFailure]:
-        def made_or_why_not(scan: FilmScan) -> Array | FilmFailure:
+    def _each(self, scans: Sequence[FilmScan], read: Callable[[FilmScan], Array]) -> Iterator[Array | FilmFailure]:
+        def read_or_failure(scan: FilmScan) -> Array | FilmFailure:
             try:
-                return make(scan)
+                return read(scan)
             except FilmError as error:
                 return FilmFailure.of(scan.facts.path, error)
 
-        return map_in_order(made_or_why_not, scans, self.threads)
+        return map_in_order(read_or_failure, scans, self.threads)
 
     def _frames(self, scan: FilmScan, rendering: Rendering) -> Array:
         file = self._file(scan, rendering, "frames")
-        if (kept := _read(file)) is None:
-            made = np.stack([frame.pixels for frame in _sampled(scan, rendering)])
-            _write(file, made)
-            kept = _read(file)
-        return made if kept is None else kept
+        if (cached := _read(file)) is None:
+            frames = np.stack([frame.pixels for frame in _sampled(scan, rendering)])
+            _write(file, frames)
+            cached = _read(file)
+        return frames if cached is None else cached
 
     def _features(self, scan: FilmScan, rendering: Rendering, encoding: Encoding, mirrored: bool) -> Array:
         copies = 2 if mirrored else 1
         file = self._file(scan, rendering, f"{encoding.fingerprint}-{copies}")
-        if (kept := _read(file)) is None:
-            kept = _encoded(scan, rendering, encoding.encode, copies)
-            _write(file, kept)
-        return np.array(kept)  # in memory: features are small, and an open file for each clip is not
+        if (features := _read(file)) is None:
+            features = _encoded(scan, rendering, encoding.encode, copies)
+            _write(file, features)
+        return np.array(features)  # in memory, because features are small and open files are limited
 
-    def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
-        made_of = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
-        key = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()
+    def _file(self, scan: FilmScan, rendering: Rendering, kind: str) -> Path:
+        facts = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, kind]
+        key = hashlib.blake2b(json.dumps(facts).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
 
@@ -107,31 +118,31 @@ def _sampled(scan: FilmScan, rendering: Rendering) -> Iterator[Frame]:
 
 
 def _encoded(scan: FilmScan, rendering: Rendering, encode: Encode, copies: int) -> Array:
-    """The plain features, and the mirrored ones if there are two copies, a chunk of frames at a time."""
+    """The features (copies, steps, width) of a film: plain, and mirrored if there are two copies."""
     parts: list[list[Array]] = [[] for _ in range(copies)]
     frames = _sampled(scan, rendering)
     while chunk := list(islice(frames, _CHUNK_FRAMES // copies)):
         pixels = np.stack([frame.pixels for frame in chunk])
         both = pixels if copies == 1 else np.concatenate([pixels, pixels[:, :, ::-1]])
-        for part, made in zip(parts, np.split(encode(both), copies), strict=True):
-            part.append(made)
+        for part, features in zip(parts, np.split(encode(both), copies), strict=True):
+            part.append(features)
     return np.stack([np.concatenate(part) for part in parts])
 
 
 def _read(file: Path) -> Array | None:
-    """An entry, or None if there is none or it cannot be read, in which case it is made again."""
+    """The array of an entry, or None if there is no entry or it cannot be read; the caller then computes it."""
     try:
         with _HEADERS:
-            kept: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+            array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return kept
+    return array
 
 
 def _write(file: Path, array: Array) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(f".{os.getpid()}-{get_ident()}.part")  # another run may be making the same
+        beside = file.with_suffix(f".{os.getpid()}-{get_ident()}.part")  # another run may write the same entry now
         with beside.open("wb") as out:
             np.save(out, array, allow_pickle=False)
         beside.replace(file)

@@ -1,9 +1,10 @@
-"""DATA becomes what training works on: films that can be read, each with its content hash, class, group and part."""
+"""The dataset of a training: the readable films of DATA, each with its content hash, class, group and given part."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +21,7 @@ from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
 
 @dataclass(frozen=True)
 class Dataset:
-    """Films that can be read, in one order everywhere."""
+    """The films of DATA that can be read. All sequences are in the order of `films`."""
 
     films: tuple[LabelledFilm, ...]
     scans: tuple[FilmScan, ...]
@@ -28,9 +29,9 @@ class Dataset:
     classes: tuple[str, ...]
     failures: tuple[FilmFailure, ...]
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """The class index of each film."""
+        """(films,): the class index of each film."""
         return np.asarray([self.classes.index(film.label) for film in self.films], dtype=np.int64)
 
     @property
@@ -40,16 +41,16 @@ class Dataset:
 
     @property
     def frames(self) -> int:
-        """How many frames all films have."""
+        """The number of frames of all films together."""
         return sum(scan.facts.frames for scan in self.scans)
 
     def durations_seconds(self, places: Sequence[int]) -> list[float]:
-        """How long the films at `places` last."""
+        """The durations of the films at `places`."""
         return [self.scans[i].facts.duration_seconds for i in places]
 
     @property
     def median_size(self) -> Size:
-        """The median height and width of the films, as shown."""
+        """The median height and the median width of the films, after rotation."""
         sizes = [scan.facts.size for scan in self.scans]
         return Size(round(median(size.height for size in sizes)), round(median(size.width for size in sizes)))
 
@@ -57,36 +58,41 @@ class Dataset:
 def read_dataset(
     data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
 ) -> Generator[RunEvent, None, Dataset]:
-    """Read DATA and every film that it names, once; events on the way, and the dataset in the end.
+    """Read DATA and each of its films once; yield events, and return the dataset.
 
-    Without `labelled`, any films will do, and there is one class without a name.
+    Args:
+        data: a folder of class folders or a CSV manifest; without `labelled` also a film or a folder of films.
+        cache: the folder of the cache; None caches nothing.
+        jobs: the number of films that are read at the same time.
+        rate: frames per second, for films that are folders of pictures.
+        labelled: whether the films have classes. Without it, all films belong to one class without a name.
 
     Raises:
-        DataError: there is nothing that training could use.
+        DataError: DATA holds nothing that training can use.
     """
-    named = read_labelled(data) if labelled else read_films(data)
-    yield from (Note(text) for text in named.notes)
+    listed = read_labelled(data) if labelled else read_films(data)
+    yield from (Note(text) for text in listed.notes)
     scans: list[FilmScan | FilmFailure] = []
-    for _, found in scan_films([film.path for film in named.films], rate=rate, cache=cache, jobs=jobs):
-        scans.append(found)
-        yield Progress("reading", len(scans), len(named.films))
-    readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
-    failures = (*named.failures, *(found for found in scans if isinstance(found, FilmFailure)))
+    for _, scan_or_failure in scan_films([film.path for film in listed.films], rate=rate, cache=cache, jobs=jobs):
+        scans.append(scan_or_failure)
+        yield Progress("reading", len(scans), len(listed.films))
+    readable = [(film, scan) for film, scan in zip(listed.films, scans, strict=True) if isinstance(scan, FilmScan)]
+    failures = (*listed.failures, *(failure for failure in scans if isinstance(failure, FilmFailure)))
     if failures:
         yield LeftOut(failures)
-    _refuse_the_unusable(data, named, readable, failures)
-    films, kept, notes = drop_duplicates([film for film, _ in readable], [scan for _, scan in readable])
+    _check_readable(data, listed, readable, failures)
+    films, unique_scans, notes = drop_duplicates([film for film, _ in readable], [scan for _, scan in readable])
     yield from (Note(text) for text in notes)
-    grouping = group_films(films, kept)
+    grouping = group_films(films, unique_scans)
     classes = tuple(sorted({film.label for film in films}))
-    dataset = Dataset(films, kept, grouping, classes, failures)
-    what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
-    yield Note(f"{what}, {dataset.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
+    dataset = Dataset(films, unique_scans, grouping, classes, failures)
+    contents = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
+    yield Note(f"{contents}, {dataset.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
     return dataset
 
 
-def _refuse_the_unusable(
+def _check_readable(
     data: Path,
     labelled: LabelledData,
     readable: Sequence[tuple[LabelledFilm, FilmScan]],
@@ -94,11 +100,11 @@ def _refuse_the_unusable(
 ) -> None:
     if not readable:
         raise DataError(
-            f"{data}: none of its {len(labelled.films)} films can be read; the first: "
+            f"{data}: none of its {len(labelled.films)} films can be read. The first failure: "
             f"{failures[0].path}: {failures[0].reason}"
         )
     lost = sorted(set(labelled.classes) - {film.label for film, _ in readable})
     if lost:
         raise DataError(
-            f"{data}: no film of the class {', '.join(lost)} can be read. Mend one, or leave the class out."
+            f"{data}: no film of the class {', '.join(lost)} can be read. Repair one, or leave the class out."
         )
