@@ -1,4 +1,4 @@
-"""What a long journey tells on its way: plain events, to be shown by the console and kept in metrics.jsonl."""
+"""Events of long commands, as plain data. The console shows them, and a training stores them in metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vidrnn.values import FilmFailure
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a person should know."""
+    """A message for the user."""
 
     text: str
     warning: bool = False
@@ -19,17 +19,18 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a stage has come."""
+    """The progress of one stage."""
 
     stage: str
     done: int
     total: int
     frames: int = 0
+    """Frames that were read so far; 0 if the stage reads no frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Films that could not be used, and why."""
+    """Films that cannot be used, with the reasons."""
 
     failures: tuple[FilmFailure, ...]
 
@@ -39,75 +40,83 @@ class EpochDone:
     """One epoch of a training."""
 
     training: str
-    """Which training: `model`, `trial of small`, `control: frames shuffled`."""
+    """The name of the training, such as `model`, `trial of small` or `control: frames shuffled`."""
     number: int
     of: int | None
-    """None where the clock decides."""
+    """The number of epochs; None if a time limit ends the training."""
     train_loss: float
     loss: float
+    """The loss on validation clips."""
     accuracy: float
     macro_f1: float
     best: int
+    """The number of the best epoch so far."""
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class ControlScore:
-    """One row of the table that ends a training."""
+    """One row of the table at the end of a training."""
 
     name: str
     val_accuracy: float
     test_accuracy: float | None
     interval: tuple[float, float]
-    """95 %, of the test accuracy, or of the validation accuracy where there is no test part."""
+    """The 95 % interval of the test accuracy, or of the validation accuracy if there is no test part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """The score beside what it would be without time, without training, with shuffled frames."""
+    """The score of the model and the scores of its controls: without time, without training, with shuffled frames."""
 
     rows: tuple[ControlScore, ...]
     sentence: str
-    """Whether time helped."""
+    """A sentence that says whether time helped."""
     order_points: float
-    """Accuracy of the model minus that of the same head on shuffled frames, in points of 100."""
+    """The accuracy of the model minus the accuracy of the same head on shuffled frames, in percentage points."""
     p: float
+    """The p-value of this difference."""
     remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Training has ended and the model stands in its folder."""
+    """The end of a training of a classifier. The model is in its folder."""
 
     model: Path
+    """The folder of the model."""
     accuracy: float
     macro_f1: float
     ece: float
     part: str
+    """The part of the scores: `val` or `test`."""
     confused: str
+    """The most frequent confusion, in words."""
     seconds: float
     stopped: bool
+    """Whether the user stopped the training."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameEpoch:
-    """One epoch of a model that learns to foretell frames."""
+    """One epoch of a training of next-frame prediction."""
 
     number: int
     of: int | None
-    """None where the clock decides."""
+    """The number of epochs; None if a time limit ends the training."""
     train_loss: float
     mse: float
-    """Of a pixel on validation stretches, mean over the steps ahead."""
+    """The mean squared error of a pixel on validation stretches, as a mean over the steps ahead."""
     first_mse: float
-    """... one step ahead."""
+    """The same, one step ahead only."""
     best: int
+    """The number of the best epoch so far."""
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class StepNumbers:
-    """How near predicted frames are to the true ones, at one step ahead or over several; see `FrameScores`."""
+    """The errors of predicted frames, at one step ahead or over several steps; see `FrameScores`."""
 
     mse_sum: float
     mae_sum: float
@@ -119,37 +128,41 @@ class StepNumbers:
 
 @dataclass(frozen=True, slots=True)
 class MethodScores:
-    """One way to foretell frames."""
+    """The scores of one method of next-frame prediction."""
 
     name: str
     overall: StepNumbers
     per_step: tuple[StepNumbers, ...]
-    """One step ahead first."""
+    """(steps,): the first one is one step ahead."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastScores:
-    """A model's scores beside those of what needs no learning; the model is the last row."""
+    """The scores of a model of next frames and of baselines without learning."""
 
     part: str
+    """The part of the scored films."""
     stretches: int
+    """The number of scored stretches of frames."""
     rows: tuple[MethodScores, ...]
+    """The baselines, then the model."""
     sentence: str
-    """Whether the model is worth having."""
+    """A sentence that says whether the model beats the baselines."""
     definitions: tuple[str, ...]
-    """What each number is, a sentence each."""
+    """The definitions of the numbers, one sentence each."""
 
     @property
     def model(self) -> MethodScores:
-        """The model's."""
+        """The scores of the model."""
         return self.rows[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class ForecasterDone:
-    """Training has ended and the model of the next frames stands in its folder."""
+    """The end of a training of next-frame prediction. The model is in its folder."""
 
     model: Path
+    """The folder of the model."""
     seconds: float
     stopped: bool
 
@@ -160,7 +173,7 @@ RunEvent: TypeAlias = (
 
 
 def as_json(event: RunEvent) -> dict[str, Any]:
-    """An event as plain values, under its own name."""
+    """An event as a JSON object. Its type is under `event`."""
     return {"event": type(event).__name__, **_plain(asdict(event))}
 
 
