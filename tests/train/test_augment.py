@@ -58,9 +58,9 @@ def test_shares_of_a_minibatch_are_changed_as_the_whole_is(cut: int) -> None:
 
 def test_what_is_drawn_follows_torchs_seed() -> None:
     torch.manual_seed(1)
-    first, second = draw_augmentation(4, flip=False).drawn, draw_augmentation(4, flip=False).drawn
+    first, second = draw_augmentation(4, flip=False).amounts, draw_augmentation(4, flip=False).amounts
     torch.manual_seed(1)
-    assert np.array_equal(draw_augmentation(4, flip=False).drawn, first)
+    assert np.array_equal(draw_augmentation(4, flip=False).amounts, first)
     assert not np.array_equal(first, second)
 
 
@@ -73,9 +73,9 @@ def test_mirroring_is_done_to_half_of_the_clips_where_it_is_allowed_and_to_none_
     films = still_films(1)
     assert torch.equal(change(mirror=0.5)(films, 0), films.flip(3))
     assert torch.equal(change(mirror=-0.5)(films, 0), films)
-    forbidden = Augmentation(change(mirror=0.5).drawn, flip=False)
+    forbidden = Augmentation(change(mirror=0.5).amounts, flip=False)
     assert torch.equal(forbidden(films, 0), films)
-    assert 60 <= (draw_augmentation(128, flip=True).drawn[:, -1] > 0).sum() <= 90
+    assert 60 <= (draw_augmentation(128, flip=True).amounts[:, -1] > 0).sum() <= 90
 
 
 def test_shifts_go_the_way_and_as_far_as_drawn() -> None:

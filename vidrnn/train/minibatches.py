@@ -1,4 +1,4 @@
-"""Labelled films, decoded or encoded, become minibatches with a mask."""
+"""Minibatches with a mask, from decoded or encoded films."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ from vidrnn.video.sampling import random_window, step_before
 
 @dataclass(frozen=True)
 class Minibatch:
-    """What training stacks: windows of several clips, padded to one length."""
+    """Windows of several clips, padded to one length."""
 
     inputs: Tensor
-    """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames; with a lead, so much longer."""
+    """(batch, lead + time, width) features or (batch, lead + time, height, width, 3) uint8 frames; lead is 0 or 1."""
     mask: Tensor
     """(batch, time) bool, True for real steps, which come before the padding."""
     target: Tensor
     """(batch,) class indices."""
 
     def on(self, device: torch.device) -> Minibatch:
-        """The same on a device."""
+        """The same minibatch on a device."""
         return Minibatch(self.inputs.to(device), self.mask.to(device), self.target.to(device))
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips on the fine grid, with their classes.
-
-    `arrays[i]` is (copies, steps, ...): the copies are one clip seen in equally true ways (plain, mirrored).
-    """
+    """Clips on the fine grid, with their classes."""
 
     arrays: Sequence[NDArray[Any]]
+    """For each clip (copies, steps, ...). The copies are equivalent views of one clip: plain and mirrored."""
     labels: NDArray[np.int64]
+    """(clips,): class indices."""
 
     def __post_init__(self) -> None:
         if len(self.arrays) != len(self.labels):
@@ -50,27 +49,29 @@ class Clips:
 
 @dataclass(frozen=True)
 class ClipSampler:
-    """How training draws windows from clips."""
+    """The sampling of windows from clips."""
 
     frames: int
+    """The length of a window."""
     minibatch: int
+    """Clips per minibatch."""
     seed: int
     shuffled: bool = False
-    """Whether the frames of each window are put into random order: the control that shows what order is worth."""
+    """Whether the frames of each window have a random order. A control uses it to measure the value of order."""
     cut: bool = True
-    """Whether some windows are cut shorter."""
+    """Whether some windows are shorter."""
     lead: bool = False
-    """Whether the frame before a window comes along at its head, where differences are to be seen."""
+    """Whether the frame before a window comes first in it. Encoders with `differences` need it."""
 
     def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
-        """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
+        """One random window of every clip, in random order. Equal seeds and epochs give equal minibatches."""
         rng = np.random.default_rng((self.seed, epoch))
         for places in _portions(rng.permutation(len(clips)), self.minibatch):
             windows = [self._window(clips.arrays[i], rng) for i in places]
             yield minibatch(windows, clips.labels[places], self.frames, lead=int(self.lead))
 
     def steps(self, clips: Clips) -> int:
-        """Minibatches in an epoch."""
+        """The number of minibatches in an epoch."""
         return len(_portions(np.arange(len(clips)), self.minibatch))
 
     def _window(self, array: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
@@ -85,7 +86,7 @@ class ClipSampler:
 
 
 def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames: int, *, lead: int = 0) -> Minibatch:
-    """Stack windows (lead + steps, ...) of at most `frames` steps, padded with zeros under a mask (batch, frames)."""
+    """A minibatch of windows (lead + steps, ...) with at most `frames` steps each, padded with zeros."""
     stacked = np.zeros((len(windows), lead + frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
     mask = np.zeros((len(windows), frames), dtype=bool)
     for row, window in enumerate(windows):
@@ -95,28 +96,29 @@ def minibatch(windows: Sequence[NDArray[Any]], labels: NDArray[np.int64], frames
 
 
 def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Portions of about `size`, none of a single clip, which would leave batch normalisation without a deviation."""
+    """Portions of about `size` places. None has a single place, which batch normalisation cannot use."""
     count = max(1, min(round(len(places) / size), len(places) // 2))
     return [portion for portion in np.array_split(places, count) if len(portion)]
 
 
 @dataclass(frozen=True)
 class FrameSampler:
-    """How training draws stretches of frames from films without labels."""
+    """The sampling of stretches of frames from films without labels."""
 
     frames: int
-    """In a stretch."""
+    """The length of a stretch."""
     minibatch: int
+    """Stretches per minibatch."""
     steps: int
-    """Minibatches in an epoch."""
+    """Minibatches per epoch."""
     seed: int
     mirror: bool = True
     """Whether half of the stretches are mirrored."""
     crop: int | None = None
-    """Pixels: pictures with longer sides are cut down to this at random places; None: they are shown whole."""
+    """The longest side in pixels. Larger pictures are cropped at random places. None: no cropping."""
 
     def epoch(self, films: Sequence[NDArray[np.uint8]], epoch: int) -> Iterator[Minibatch]:
-        """Stretches from anywhere in the films (steps, height, width, 3), longer films the more often."""
+        """Minibatches of random stretches of the films (steps, height, width, 3). Longer films give more stretches."""
         rng = np.random.default_rng((self.seed, epoch))
         begins = np.array([len(film) - self.frames + 1 for film in films], dtype=np.float64)
         chosen = rng.choice(len(films), size=(self.steps, self.minibatch), p=begins / begins.sum())

@@ -40,15 +40,15 @@ from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.frame_sequences import (
     FrameSequence,
     FrameSequences,
-    colourless,
+    baseline_costs,
+    choose_decoder,
+    copy_error,
     default_size,
-    guesses_of,
-    in_time,
+    is_colourless,
+    is_mostly_black,
     mean_image,
     median_spacing,
-    mostly_black,
-    one_step_error,
-    painting,
+    split_sequence,
     steps_of,
 )
 from vidrnn.train.learner import Clock
@@ -160,7 +160,7 @@ class Forecasting:
             if isinstance(made, FilmFailure):
                 raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
             if cut:
-                sequences += in_time(made, self.window)
+                sequences += split_sequence(made, self.window)
             elif len(made) >= self.window:
                 sequences.append(FrameSequence(made, part))
             frames += len(made)
@@ -168,7 +168,7 @@ class Forecasting:
             if self.stop.is_set():
                 raise KeyboardInterrupt
         self._refuse_nothing_to_validate(sequences)
-        grey = config.grey or all(colourless(sequence.frames) for sequence in sequences)
+        grey = config.grey or all(is_colourless(sequence.frames) for sequence in sequences)
         return FrameSequences(tuple(sequences), size, spacing, grey)
 
     def _refuse_nothing_to_validate(self, sequences: Sequence[FrameSequence]) -> None:
@@ -190,8 +190,8 @@ class Forecasting:
         config = self.config
         picture = config.head.name in PICTURE_HEADS
         head = config.head.model_copy(update={"dropout": config.head.dropout or 0.0})
-        guesses = guesses_of(sequences, config.context, self.window)
-        paint, chosen = (config.paint, "") if config.paint else painting(guesses)
+        guesses = baseline_costs(sequences, config.context, self.window)
+        paint, chosen = (config.paint, "") if config.paint else choose_decoder(guesses)
         return ModelSpec(
             task="next-frame",
             forecast=ForecastConfig(
@@ -199,7 +199,7 @@ class Forecasting:
                 horizon=config.horizon,
                 paint=paint,
                 grey=sequences.grey,
-                faint=_FAINT if mostly_black(sequences) else 0.0,
+                faint=_FAINT if is_mostly_black(sequences) else 0.0,
                 chosen=chosen or f"It paints by {paint}, as was asked.",
             ),
             encoder=self._encoder(picture, sequences.grey),
@@ -242,7 +242,7 @@ class Forecasting:
             crop=_CROP if network.any_size else None,
         )
         device = torch.device(self.request.device)
-        course = Course(network, config.context, config.horizon, one_step_error(sequences, self.window))
+        course = Course(network, config.context, config.horizon, copy_error(sequences, self.window))
         lesson = Lesson(
             network=network,
             answer=course.answer,
