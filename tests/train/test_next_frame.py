@@ -94,7 +94,8 @@ def test_its_header_says_how_to_feed_it_what_it_saw_and_what_is_usual(tiny_forec
 
 def test_its_card_tells_its_scores_beside_the_baselines(tiny_forecaster: TinyRun) -> None:
     card = (tiny_forecaster.model / "README.md").read_text()
-    for words in ("| copy of the last frame |", "| this model |", "MSE and MAE are sums", "Without learning", "32x24 pixels"):
+    shown = ("| copy of the last frame |", "| this model |", "MSE and MAE are sums", "Without learning", "32x24 pixels")
+    for words in shown:
         assert words in card
 
 
