@@ -34,6 +34,7 @@ def test_films_scans_groups_and_labels_stand_in_one_order(class_folders: Path) -
     dataset, _ = gathered(class_folders)
     assert len(dataset.films) == len(dataset.scans) == len(dataset.groups) == len(dataset.labels) == 12
     assert dataset.classes == ("fall", "rise")
+    assert dataset.labels is dataset.labels, "computed once"
     for film, scan, group, label in zip(dataset.films, dataset.scans, dataset.groups, dataset.labels, strict=True):
         assert scan.facts.path == film.path
         assert scan.content_hash == content_hash(film.path)
