@@ -1,4 +1,4 @@
-"""Things done side by side come in order, fail loudly, and do not run far ahead of who asked for them."""
+"""Results of parallel work come in order, with their errors, and not far ahead of the reader."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def test_results_come_in_the_items_order_though_the_first_takes_longest() -> Non
     assert list(map_in_order(slow_at_first, range(9), 3)) == [item * item for item in range(9)]
 
 
-def test_nothing_to_do_is_done_at_once() -> None:
+def test_no_items_give_no_results() -> None:
     assert list(map_in_order(str, [], 2)) == []
 
 
-def test_as_many_are_worked_on_at_once_as_there_are_threads() -> None:
+def test_all_threads_work_at_the_same_time() -> None:
     together = threading.Barrier(2, timeout=5)
     assert sorted(map_in_order(lambda _: together.wait(), range(4), 2)) == [0, 0, 1, 1]
 
 
-def test_an_error_comes_where_its_item_stands() -> None:
+def test_an_error_is_raised_at_the_place_of_its_item() -> None:
     results = map_in_order(lambda item: 1 // item, [1, 0, 1], 2)
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-def test_it_does_not_take_many_more_items_than_were_asked_for() -> None:
+def test_work_does_not_run_far_ahead_of_the_reader() -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:
@@ -50,7 +50,7 @@ def test_it_does_not_take_many_more_items_than_were_asked_for() -> None:
     results.close()  # type: ignore[attr-defined]
 
 
-def test_a_reader_that_goes_away_leaves_the_rest_undone() -> None:
+def test_a_reader_that_stops_cancels_the_rest() -> None:
     done: list[int] = []
     results = map_in_order(done.append, range(1000), 2)
     next(results)

@@ -1,50 +1,50 @@
-"""Everything vidrnn raises on purpose.
+"""The errors that vidrnn raises on purpose.
 
 VidrnnError
-├── UsageError     the request itself cannot be met (exit code 2)
-├── FilmError      one film cannot be read, or holds nothing to use
-├── DataError      labelled films cannot be trained or scored as they are
-├── ModelError     a model folder is damaged, foreign or too new
-├── WeightsError   pretrained weights cannot be had
-├── ExportError    a model has no portable form, or one that answers otherwise
-├── OutputError    results cannot be written where they are wanted
-└── RunError       a run folder cannot be made, written or resumed
+├── UsageError     the request is impossible (exit code 2)
+├── FilmError      one film cannot be read, or holds no usable frame
+├── DataError      the films cannot be used for training or scoring as they are
+├── ModelError     a model folder is damaged, of another program or too new
+├── WeightsError   pretrained weights are not available
+├── ExportError    a model cannot be exported, or the exported model gives other results
+├── OutputError    results cannot be written to their place
+└── RunError       a run folder cannot be created, written or resumed
 
-Each message is a sentence for a person: what was tried, on what, what was found, what would work.
+Each message is a sentence for a person. It names the operation, the file, the problem and a remedy.
 """
 
 
 class VidrnnError(Exception):
-    """The root of the family; its text is shown to the user as it stands."""
+    """The base class. The user sees its text."""
 
 
 class UsageError(VidrnnError):
-    """The request itself cannot be met: a wrong flag, or flags that contradict each other."""
+    """The request is impossible: a wrong flag, or flags that contradict each other."""
 
 
 class FilmError(VidrnnError):
-    """One film cannot be read, or holds nothing to use."""
+    """One film cannot be read, or holds no usable frame."""
 
 
 class DataError(VidrnnError):
-    """Labelled films cannot be trained or scored as they are."""
+    """The films cannot be used for training or scoring as they are."""
 
 
 class ModelError(VidrnnError):
-    """A model folder is missing, damaged, foreign or newer than this vidrnn."""
+    """A model folder is missing, damaged, of another program or newer than this vidrnn."""
 
 
 class WeightsError(VidrnnError):
-    """Pretrained weights cannot be found, downloaded or fitted."""
+    """Pretrained weights cannot be found or downloaded, or do not fit the network."""
 
 
 class RunError(VidrnnError):
-    """A run folder cannot be made, written or resumed."""
+    """A run folder cannot be created, written or resumed."""
 
 
 class ExportError(VidrnnError):
-    """A model cannot be written in a portable form, or what was written does not answer as the model does."""
+    """A model cannot be exported, or the exported model gives other results than the model."""
 
 
 class OutputError(VidrnnError):
-    """Results cannot be written where they are wanted: no room, no right to, or somebody else is at it."""
+    """Results cannot be written: no space, no permission, or another process is writing them."""

@@ -1,4 +1,4 @@
-"""Several things at once in threads; decoding and networks let go of the interpreter, so threads are enough."""
+"""Parallel work in threads. Decoding and networks release the lock of the interpreter, so threads are enough."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ Result = TypeVar("Result")
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """`function` of each item, in the items' order, `threads` at once and never many more ahead of the reader."""
-    todo, pool = iter(items), ThreadPoolExecutor(threads)
-    waiting: deque[Future[Result]] = deque(pool.submit(function, item) for item in islice(todo, 2 * threads))
+    """The results of `function` for all items, in the order of the items, from parallel threads.
+
+    At most twice as many items as threads are in work or wait for the reader.
+    """
+    remaining, pool = iter(items), ThreadPoolExecutor(threads)
+    waiting: deque[Future[Result]] = deque(pool.submit(function, item) for item in islice(remaining, 2 * threads))
     try:
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(function, item) for item in islice(todo, 1))
+            waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # who stops does not wait for what is half done
+        pool.shutdown(wait=False, cancel_futures=True)  # a reader that stops early does not wait for running items

@@ -1,4 +1,4 @@
-"""Heads side by side: same films and steps for all, kept as they end, and taken up where they stopped."""
+"""Comparisons of heads: the same films and steps for all, saved trainings, and resumption."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def whole(class_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return request, run(request)[0]
 
 
-def test_every_head_takes_the_same_steps_and_is_told(whole: tuple[CompareRequest, Comparison]) -> None:
+def test_every_head_takes_the_same_steps_and_is_reported(whole: tuple[CompareRequest, Comparison]) -> None:
     request, found = whole
     kept = [json.loads(line) for line in (request.out / "trainings.jsonl").read_text().splitlines()]
     assert [(one["head"], one["seed"], one["epochs"]) for one in kept] == [
@@ -82,7 +82,7 @@ def test_a_comparison_leaves_its_table_and_plots(whole: tuple[CompareRequest, Co
     assert json.loads((request.out / "comparison.json").read_text())["best"] == found.best
 
 
-def test_a_head_scores_in_a_comparison_what_it_scores_by_itself(class_folders: Path, tmp_path: Path) -> None:
+def test_a_head_has_the_same_score_in_a_comparison_and_alone(class_folders: Path, tmp_path: Path) -> None:
     found, _ = run(request_of(class_folders, tmp_path / "out", ["gru"]))
     alone = train_tiny(class_folders, tmp_path / "run", encoder="tiny", patience=99)
     done = alone.events[-1]
@@ -91,7 +91,7 @@ def test_a_head_scores_in_a_comparison_what_it_scores_by_itself(class_folders: P
     assert found.rows[0].macro_f1.mean == pytest.approx(done.macro_f1)
 
 
-def test_a_comparison_that_was_stopped_goes_on_and_ends_as_an_unbroken_one(
+def test_a_resumed_comparison_ends_like_an_unbroken_one(
     whole: tuple[CompareRequest, Comparison], tmp_path: Path
 ) -> None:
     request = replace(whole[0], out=tmp_path / "out")
@@ -104,9 +104,7 @@ def test_a_comparison_that_was_stopped_goes_on_and_ends_as_an_unbroken_one(
     assert told(found) == told(whole[1])
 
 
-def test_more_heads_may_join_when_a_comparison_goes_on(
-    whole: tuple[CompareRequest, Comparison], tmp_path: Path
-) -> None:
+def test_a_resumed_comparison_may_have_more_heads(whole: tuple[CompareRequest, Comparison], tmp_path: Path) -> None:
     request = replace(whole[0], out=tmp_path / "out", seeds=1)
     run(request)
     found, events = run(replace(request, heads=("none", "gru", "gru-both"), resume=True))
@@ -115,14 +113,14 @@ def test_more_heads_may_join_when_a_comparison_goes_on(
     assert {one.stage for one in events if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"} == set()
 
 
-def test_other_films_or_settings_are_no_going_on(whole: tuple[CompareRequest, Comparison], class_folders: Path) -> None:
+def test_other_films_or_settings_cannot_resume(whole: tuple[CompareRequest, Comparison], class_folders: Path) -> None:
     request = whole[0]
     other = request.config.model_copy(update={"epochs": 3})
-    with pytest.raises(RunError, match="not those that it began with"):
+    with pytest.raises(RunError, match="differ from those of this command"):
         run(replace(request, config=other, resume=True))
 
 
-def test_a_folder_that_is_taken_is_refused_and_left_alone(class_folders: Path, tmp_path: Path) -> None:
+def test_an_existing_folder_is_an_error_and_stays_unchanged(class_folders: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(RunError, match="exists already"):
@@ -133,7 +131,7 @@ def test_a_folder_that_is_taken_is_refused_and_left_alone(class_folders: Path, t
 
 
 @pytest.mark.parametrize("how", [{"heads": ["gru", "qrnn"]}, {"folds": 3}, {"minutes": 1}], ids=str)
-def test_what_cannot_be_compared_is_refused_before_anything_is_read(
+def test_impossible_requests_are_refused_before_films_are_read(
     class_folders: Path, tmp_path: Path, how: dict[str, Any]
 ) -> None:
     with pytest.raises(UsageError):
@@ -141,7 +139,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_read(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_head_that_reads_both_ways_is_named_by_its_end() -> None:
+def test_the_end_of_a_name_asks_for_both_directions() -> None:
     like = HeadConfig(size=8, layers=2)
     assert parse_head("gru-both", like) == HeadConfig(name="gru", size=8, layers=2, bidirectional=True)
     assert parse_head("lstm", like) == HeadConfig(name="lstm", size=8, layers=2)

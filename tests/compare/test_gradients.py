@@ -1,4 +1,4 @@
-"""A linear recurrence tells its own factor; heads are measured as they are, and vanished gradients are told apart."""
+"""The gradient flow of linear recurrences with a known factor, and of heads; vanished gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidrnn.compare.gradients import Loss, classifier_flow, flow_of, gradient_flow
+from vidrnn.compare.gradients import Loss, classifier_flow, flow_from_norms, gradient_flow
 from vidrnn.config import HeadConfig
 from vidrnn.nets.classifier import build_sequence
 
@@ -38,14 +38,13 @@ def test_a_linear_recurrence_reports_its_factor_and_its_memory(factor: float) ->
     flow = gradient_flow(linear(factor), features())
     assert flow.norms.shape == (TIME,) and flow.norms.dtype == np.float64
     assert flow.factor == pytest.approx(factor, abs=1e-3)
-    assert flow.end_to_end_factor == pytest.approx(factor, abs=1e-3)
     if factor < 1:
         assert flow.memory_frames == pytest.approx(-1 / math.log(factor), rel=0.02)
     else:
         assert flow.memory_frames == math.inf
 
 
-def test_gradients_that_grow_have_a_memory_without_end() -> None:
+def test_growing_gradients_have_an_infinite_memory() -> None:
     flow = gradient_flow(linear(1.1), features())
     assert flow.factor == pytest.approx(1.1, abs=1e-3) and flow.memory_frames == math.inf
 
@@ -57,26 +56,26 @@ def test_a_path_beside_the_recurrence_does_not_decide_the_factor(factor: float) 
     assert flow.factor == pytest.approx(factor, abs=1e-3)
 
 
-def test_norms_are_of_each_clips_own_loss_whatever_its_neighbours() -> None:
+def test_neighbours_do_not_change_the_norms_of_a_clip() -> None:
     alone = [gradient_flow(linear(0.9), features()[i : i + 1]).norms for i in range(BATCH)]
     np.testing.assert_allclose(gradient_flow(linear(0.9), features()).norms, np.mean(alone, 0), rtol=1e-5)
 
 
-def test_gradients_that_underflow_tell_what_they_were_before() -> None:
+def test_the_factor_comes_from_the_norms_before_they_underflow() -> None:
     flow = gradient_flow(linear(1e-3), features())
     assert flow.norms[0] == 0
     assert flow.factor == pytest.approx(1e-3, rel=0.1)
 
 
-def test_what_passes_no_step_has_factor_and_memory_0() -> None:
+def test_a_loss_of_the_last_step_alone_has_factor_and_memory_0() -> None:
     flow = gradient_flow(lambda inputs: inputs[:, -1].square().sum(-1), features())
-    assert flow.factor == 0 and flow.memory_frames == 0 and flow.end_to_end_factor == 0
+    assert flow.factor == 0 and flow.memory_frames == 0
 
 
 @pytest.mark.parametrize("norms", [[1.0], [], [1.0, math.nan], [math.inf, 1.0]])
-def test_norms_that_tell_nothing_are_refused(norms: list[float]) -> None:
+def test_too_few_or_infinite_norms_are_an_error(norms: list[float]) -> None:
     with pytest.raises(ValueError, match="2 or more steps"):
-        flow_of(np.array(norms))
+        flow_from_norms(np.array(norms))
 
 
 @pytest.mark.parametrize("both", [False, True], ids=["", "both"])
@@ -97,7 +96,7 @@ def test_a_classifier_is_measured_at_its_last_step(name: str, both: bool) -> Non
     np.testing.assert_allclose(flow.norms, inputs.grad.norm(dim=-1).mean(0), rtol=1e-3)
 
 
-def test_without_recurrence_only_the_last_frame_teaches() -> None:
+def test_without_recurrence_only_the_last_frame_has_a_gradient() -> None:
     network = build_sequence(WIDTH, HeadConfig(name="none", size=8), "attention", 3)
     flow = classifier_flow(network, features(12), CLASSES)
     assert flow.norms[-1] > 0 and not flow.norms[:-1].any() and flow.factor == 0

@@ -1,4 +1,4 @@
-"""Plots show what was found, and are written whole."""
+"""The plots depend on the results, and are complete files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from compare.test_statistics import together, training
 
-from vidrnn.compare.plots import comparison_plot, gradients_plot
+from vidrnn.compare.plots import plot_comparison, plot_gradients
 
 
-@pytest.mark.parametrize("plot", [comparison_plot, gradients_plot])
-def test_a_plot_differs_where_what_was_found_differs(plot: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("plot", [plot_comparison, plot_gradients])
+def test_different_results_give_different_plots(plot: object, tmp_path: Path) -> None:
     for name, factor, right in (("a", 0.5, 20), ("b", 0.9, 39)):
         found = together(training("none", 0, 15, factor=0.0), training("gru", 0, right, factor=factor))
         plot(found, tmp_path / f"{name}.png")  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""What trainings of several heads come to, on numbers made up so that the answer is known."""
+"""The statistics of a comparison, on numbers with a known result."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def together(*trainings: Training, costs: dict[str, Cost] | None = None) -> Comp
     return compare_heads(trainings, costs, GROUPS, "model", Part.TEST)
 
 
-def test_a_head_is_told_by_its_mean_over_seeds_with_students_interval() -> None:
+def test_a_head_has_a_mean_over_seeds_with_students_interval() -> None:
     found = together(*(training("gru", seed, right) for seed, right in enumerate([30, 32, 34])))
     [row] = found.rows
     assert row.accuracy.mean == pytest.approx(0.8)
@@ -45,7 +45,7 @@ def test_one_seed_has_the_interval_of_its_clips() -> None:
     assert 0.3 < low < 0.4 and 0.6 < high < 0.7
 
 
-def test_the_best_is_chosen_on_validation_and_judged_on_test() -> None:
+def test_the_best_is_chosen_on_validation_and_scored_on_test() -> None:
     found = together(
         training("none", 0, 20, val=0.5), training("gru", 0, 38, val=0.6), training("rnn", 0, 40, val=0.55)
     )
@@ -54,19 +54,19 @@ def test_the_best_is_chosen_on_validation_and_judged_on_test() -> None:
     assert "Memory helps: +45.0 points over none" in found.sentence
 
 
-def test_a_lead_that_chance_would_give_is_called_so() -> None:
+def test_a_lead_within_chance_is_reported_as_such() -> None:
     found = together(training("none", 0, 30, val=0.5), training("gru", 0, 31, val=0.6))
     assert found.p is not None and found.p > 0.5
     assert "may be chance" in found.sentence
 
 
 @pytest.mark.parametrize(
-    ("heads", "said"),
+    ("heads", "sentence"),
     [(("none", "gru"), "Memory is not shown to help here"), (("gru", "lstm"), "Add --head none")],
 )
-def test_without_a_pair_to_test_there_is_no_p(heads: tuple[str, str], said: str) -> None:
+def test_without_a_pair_to_test_there_is_no_p(heads: tuple[str, str], sentence: str) -> None:
     found = together(training(heads[0], 0, 30, val=0.9), training(heads[1], 0, 30, val=0.5))
-    assert found.p is None and said in found.sentence
+    assert found.p is None and sentence in found.sentence
 
 
 def test_the_simplest_within_a_standard_error_of_the_best_is_named() -> None:
@@ -79,14 +79,14 @@ def test_the_simplest_within_a_standard_error_of_the_best_is_named() -> None:
     assert "the simplest within a standard error of it: near" in found.sentence
 
 
-def test_how_far_back_a_head_sees_is_the_mean_of_its_seeds() -> None:
+def test_the_memory_of_a_head_is_the_mean_over_seeds() -> None:
     found = together(training("gru", 0, 30, factor=0.25), training("gru", 1, 30, factor=1.0))
     [row] = found.rows
     assert row.after.factor == pytest.approx(0.5)
     assert row.after.memory_frames == pytest.approx(1 / math.log(2))
 
 
-def test_json_has_no_number_that_json_does_not_know() -> None:
+def test_json_has_only_finite_numbers() -> None:
     rows = [training("none", 0, 30, factor=0.0), training("gru", 0, 35, factor=1.0)]
     found = together(*rows, costs={"none": Cost(1, 2.0), "gru": Cost(2, None)})
     told = json.loads(json.dumps(found.as_json(), allow_nan=False))

@@ -1,4 +1,4 @@
-"""Films are decoded and encoded once; what is kept is found by what made it, and by nothing else."""
+"""The cache decodes and encodes each film once, and its entries depend on the right facts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRID = Rendering(spacing_seconds=0.08, size=Size(24, 32))
 
 
 class Counting:
-    """An encoder that says the number painted on each frame and the mean of the left half, and counts its calls."""
+    """An encoder that gives the number painted on each frame and the mean of the left half. It counts its calls."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -68,14 +68,14 @@ def entries(cache: Cache) -> Sequence[Path]:
     return sorted(cache.folder.rglob("*.npy"))
 
 
-def test_frames_are_those_of_the_grid_at_the_size_asked_for(desk: Desk) -> None:
+def test_frames_lie_on_the_grid_and_have_the_size_of_the_rendering(desk: Desk) -> None:
     frames = desk.frames()
     assert frames.shape == (13, 24, 32, 3)
     assert frames.dtype == np.uint8
     assert [frame_number(one) for one in frames] == list(range(0, 25, 2))
 
 
-def test_features_are_made_once_and_then_read(desk: Desk) -> None:
+def test_features_are_computed_once_and_then_read(desk: Desk) -> None:
     first = desk.features()
     assert first.shape == (1, 13, 2)
     assert first[0, :, 0].tolist() == list(range(0, 25, 2))
@@ -90,13 +90,13 @@ def test_frames_are_decoded_once_and_then_read(desk: Desk, monkeypatch: pytest.M
     assert np.array_equal(desk.frames(scan), first)
 
 
-def test_another_process_finds_what_this_one_kept(desk: Desk) -> None:
+def test_another_process_reads_the_same_entries(desk: Desk) -> None:
     desk.features()
     again = replace(desk, cache=Cache(desk.cache.folder, threads=2))
     assert again.newly_encoded(again.features) == 0
 
 
-def test_a_renamed_film_is_known_and_a_changed_one_is_not(desk: Desk, tmp_path: Path) -> None:
+def test_a_renamed_film_has_the_same_entry_and_a_changed_one_has_not(desk: Desk, tmp_path: Path) -> None:
     desk.features()
     moved = tmp_path / "elsewhere" / "renamed.mkv"
     moved.parent.mkdir()
@@ -115,13 +115,13 @@ def test_a_renamed_film_is_known_and_a_changed_one_is_not(desk: Desk, tmp_path: 
     ],
     ids=["size", "spacing", "weights"],
 )
-def test_features_of_another_size_spacing_or_encoder_are_made_anew(desk: Desk, other: dict[str, Any]) -> None:
+def test_another_size_spacing_or_encoder_has_entries_of_its_own(desk: Desk, other: dict[str, Any]) -> None:
     desk.features()
     assert desk.newly_encoded(lambda: desk.features(**other)) > 0
     assert desk.newly_encoded(desk.features) == 0, "the older entry must still stand"
 
 
-def test_a_folder_of_pictures_is_read_at_the_rate_told(desk: Desk, tmp_path: Path) -> None:
+def test_a_folder_of_pictures_is_read_at_the_given_rate(desk: Desk, tmp_path: Path) -> None:
     pictures = scan_film(make_pictures(tmp_path / "pictures", frames=12), rate=10.0)
     slow = replace(GRID, spacing_seconds=0.2, rate=10.0)
     assert [frame_number(one) for one in desk.frames(pictures, slow)] == [0, 2, 4, 6, 8, 10]
@@ -137,7 +137,7 @@ def test_mirrored_features_are_those_of_the_mirrored_pictures(desk: Desk) -> Non
     assert not np.array_equal(both[0], both[1])
 
 
-def test_mirrored_features_are_made_where_only_plain_ones_are_kept(desk: Desk) -> None:
+def test_mirrored_features_are_computed_if_only_plain_ones_are_cached(desk: Desk) -> None:
     plain = desk.features()
     both = desk.features(mirrored=True)
     assert both.shape[0] == 2
@@ -154,7 +154,7 @@ def test_long_films_are_encoded_piece_by_piece_with_the_same_result(
 
 
 @pytest.mark.parametrize("damage", [b"", b"not numpy at all", None], ids=["empty", "foreign", "cut"])
-def test_a_damaged_entry_is_made_again(desk: Desk, damage: bytes | None) -> None:
+def test_a_damaged_entry_is_computed_again(desk: Desk, damage: bytes | None) -> None:
     whole = np.array(desk.features())  # a copy: what is read from a file that is cut ends the process
     (entry,) = entries(desk.cache)
     entry.write_bytes(entry.read_bytes()[:-20] if damage is None else damage)
@@ -175,7 +175,7 @@ def test_films_come_in_order_and_a_vanished_one_costs_a_row(desk: Desk, tmp_path
     assert "no such file" in lost.reason
 
 
-def test_one_film_asked_for_twice_at_once_is_given_twice(desk: Desk) -> None:
+def test_two_requests_for_one_film_at_the_same_time_both_succeed(desk: Desk) -> None:
     scan = scan_film(desk.film)
     cache = Cache(desk.cache.folder, threads=8)
     for number in range(5):
@@ -184,7 +184,7 @@ def test_one_film_asked_for_twice_at_once_is_given_twice(desk: Desk) -> None:
         assert all(np.array_equal(one, made[0]) for one in made)
 
 
-def test_nothing_half_written_is_left_under_a_final_name(desk: Desk) -> None:
+def test_no_incomplete_file_has_a_final_name(desk: Desk) -> None:
     def failing(pixels: Pixels) -> Array:
         raise KeyboardInterrupt
 
@@ -194,7 +194,7 @@ def test_nothing_half_written_is_left_under_a_final_name(desk: Desk) -> None:
     assert desk.features().shape == (1, 13, 2)
 
 
-def test_a_cache_that_cannot_be_written_is_told_in_a_sentence(desk: Desk, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(desk: Desk, tmp_path: Path) -> None:
     blocked = tmp_path / "a file"
     blocked.write_text("in the way")
     with pytest.raises(OutputError, match=r"could not be written: .*a file is a file.*VIDRNN_CACHE"):

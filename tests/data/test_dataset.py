@@ -1,4 +1,4 @@
-"""DATA becomes films that can be read, each with its content, class and group, in one order everywhere."""
+"""The dataset of a training: the films that can be read, with content, class and group in one order."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def test_films_scans_groups_and_labels_stand_in_one_order(class_folders: Path) -
     dataset, _ = gathered(class_folders)
     assert len(dataset.films) == len(dataset.scans) == len(dataset.groups) == len(dataset.labels) == 12
     assert dataset.classes == ("fall", "rise")
+    assert dataset.labels is dataset.labels, "computed once"
     for film, scan, group, label in zip(dataset.films, dataset.scans, dataset.groups, dataset.labels, strict=True):
         assert scan.facts.path == film.path
         assert scan.content_hash == content_hash(film.path)
@@ -48,7 +49,7 @@ def test_frames_and_durations_are_measured(class_folders: Path) -> None:
     assert dataset.durations_seconds(first) == pytest.approx([1.2, 1.3])
 
 
-def test_the_usual_size_is_the_median_of_what_is_shown(tmp_path: Path) -> None:
+def test_the_median_size_is_the_median_after_rotation(tmp_path: Path) -> None:
     for number, size in enumerate([Size(48, 64), Size(48, 64), Size(480, 640)]):
         label = "ab"[number % 2]
         make_film(
@@ -60,7 +61,7 @@ def test_the_usual_size_is_the_median_of_what_is_shown(tmp_path: Path) -> None:
     assert gathered(tmp_path)[0].median_size == Size(48, 64)
 
 
-def test_the_way_is_told_film_by_film_and_summed_up(class_folders: Path) -> None:
+def test_events_report_each_film_and_a_summary(class_folders: Path) -> None:
     _, events = gathered(class_folders)
     steps = [event for event in events if isinstance(event, Progress)]
     assert [step.done for step in steps] == list(range(1, 13))
@@ -69,7 +70,7 @@ def test_the_way_is_told_film_by_film_and_summed_up(class_folders: Path) -> None
     assert any(note.startswith("12 clips, 2 classes, 174 frames; 3 groups (from names") for note in notes)
 
 
-def test_the_same_film_twice_is_used_once_and_told(films: Path) -> None:
+def test_a_copy_of_a_film_is_left_out_with_a_note(films: Path) -> None:
     shutil.copy(films / "rise" / "rise_g01_c01.avi", films / "rise" / "rise_g01_c01 (copy).avi")
     dataset, events = gathered(films)
     hashes = [scan.content_hash for scan in dataset.scans]
@@ -77,7 +78,7 @@ def test_the_same_film_twice_is_used_once_and_told(films: Path) -> None:
     assert any("exact copies of others: 1 film" in event.text for event in events if isinstance(event, Note))
 
 
-def test_what_cannot_be_read_is_left_out_and_does_not_shift_the_rest(films: Path) -> None:
+def test_an_unreadable_film_is_left_out_and_does_not_shift_the_rest(films: Path) -> None:
     bad = films / "fall" / "fall_g01_c01.avi"
     bad.write_bytes(b"")
     dataset, events = gathered(films)
@@ -88,7 +89,7 @@ def test_what_cannot_be_read_is_left_out_and_does_not_shift_the_rest(films: Path
     assert all(film.path == scan.facts.path for film, scan in zip(dataset.films, dataset.scans, strict=True))
 
 
-def test_a_class_that_is_lost_is_named(films: Path) -> None:
+def test_a_class_without_a_readable_film_is_an_error(films: Path) -> None:
     for film in (films / "fall").iterdir():
         film.write_bytes(b"\0" * 100)
     with pytest.raises(DataError, match=r"no film of the class fall can be read"):

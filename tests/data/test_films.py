@@ -1,4 +1,4 @@
-"""Which films are meant: folders and manifests as people really write them."""
+"""Films of folders, manifests and sources, as people write them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vidrnn.video.reader import open_film
 
 
 def lay(folder: Path, *names: str) -> Path:
-    """Empty files: these rooms name films and do not open them."""
+    """Empty files, because the tested modules do not open films."""
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,16 +45,16 @@ class TestClassFolders:
         assert sorted(seen(found)) == [("1.mp4", "gähnen"), ("2.MP4", "gähnen"), ("3.avi", "sit down")]
         assert found.classes == ("gähnen", "sit down")
 
-    def test_films_are_in_the_order_people_count_in(self, tmp_path: Path) -> None:
+    def test_films_are_sorted_by_number(self, tmp_path: Path) -> None:
         lay(tmp_path, "a/clip10.mp4", "a/clip9.mp4", "b/clip1.mp4")
         assert [name for name, _ in seen(read_labelled(tmp_path))] == ["clip9.mp4", "clip10.mp4", "clip1.mp4"]
 
-    def test_what_is_no_labelled_film_is_ignored_and_counted(self, tmp_path: Path) -> None:
+    def test_other_files_are_ignored_and_counted(self, tmp_path: Path) -> None:
         lay(tmp_path, "a/1.mp4", "b/2.mp4", "b/.3.mp4", ".git/a/4.mp4", "a/notes.txt", "loose.mp4")
         found = read_labelled(tmp_path)
         assert seen(found) == [("1.mp4", "a"), ("2.mp4", "b")]
         assert found.notes == (
-            "ignored, since beside the class folders and so without a label: 1 film",
+            "ignored 1 film outside of the class folders: no label",
             "ignored: 1 file of other kinds, 1 hidden file",
         )
 
@@ -92,9 +92,7 @@ class TestClassFolders:
             (["train/1.mp4", "test/2.mp4"], "test, train hold films but no class folders"),
         ],
     )
-    def test_a_folder_that_cannot_be_used_costs_a_sentence(
-        self, tmp_path: Path, names: list[str], sentence: str
-    ) -> None:
+    def test_a_folder_that_cannot_be_used_is_an_error(self, tmp_path: Path, names: list[str], sentence: str) -> None:
         with pytest.raises(DataError, match=sentence):
             read_labelled(lay(tmp_path, *names))
 
@@ -164,34 +162,34 @@ class TestManifest:
     def test_a_film_listed_twice_is_used_once(self, tmp_path: Path) -> None:
         found = read_labelled(manifest(tmp_path, "path,label\na.mp4,walk\n./a.mp4,walk\nb.mp4,run\n"))
         assert seen(found) == [("a.mp4", "walk"), ("b.mp4", "run")]
-        assert found.notes == ("1 repeated row: each film was used once",)
+        assert found.notes == ("1 repeated row: each film is used once",)
 
-    def test_classes_that_differ_in_case_only_are_told(self, tmp_path: Path) -> None:
+    def test_classes_that_differ_in_case_only_give_a_note(self, tmp_path: Path) -> None:
         found = read_labelled(manifest(tmp_path, "path,label\na.mp4,Walk\nb.mp4,walk\n"))
-        assert found.notes == ("2 classes are spelled almost alike ('walk') and were taken as different",)
+        assert found.notes == ("2 classes differ in case only ('walk'); they count as different classes",)
 
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
-            ("", "the first line has the columns none; needed are path and label"),
+            ("", "the first line has the columns none; it needs path and label"),
             ("\n\n", "the first line has the columns none"),
-            ("path,class\na.mp4,walk\n", "has the columns path, class; needed are path and label .* label is missing"),
+            ("path,class\na.mp4,walk\n", "has the columns path, class; it needs path and label .* label is missing"),
             ("a.mp4,walk\nb.mp4,run\n", "path and label are missing"),
             ("path|label\na.mp4|walk\n", r"has the columns path\|label"),
-            ("path,frame,label\na.mp4,0,walk\n", "a label for each frame .* another task"),
-            ("path,label,path\na.mp4,walk,b.mp4\n", "the column path is there more than once"),
-            ("path,label\n", "found no film that is there in 0 rows"),
-            ("path,label\nx.mp4,walk\ny.mp4,run\n", "no film that is there in 2 rows.* line 2 .* relative to the CSV"),
+            ("path,frame,label\na.mp4,0,walk\n", "a label for each frame .* does not train"),
+            ("path,label,path\na.mp4,walk,b.mp4\n", "the header has the column path more than once"),
+            ("path,label\n", "none of its 0 rows names a film that exists"),
+            ("path,label\nx.mp4,walk\ny.mp4,run\n", "none of its 2 rows names a film.* line 2 .* relative to the CSV"),
             ("path,label\na.mp4,walk\nb.mp4,walk\n", "holds 2 films of one class, 'walk'"),
             ("path,label\na.mp4,walk\na.mp4,run\n", "a.mp4 is listed as 'walk' and as 'run'"),
-            (f'path,label\n"{"x" * 200_000}\na.mp4,walk\n', "line 2 is not CSV: .* Is a quotation mark left open"),
-            ("path,label\nsit, stand.mp4,walk\n", "line 2 has 3 cells where the header has 2; put quotes"),
+            (f'path,label\n"{"x" * 200_000}\na.mp4,walk\n', "line 2 is not CSV: .* quotation mark is not closed"),
+            ("path,label\nsit, stand.mp4,walk\n", "line 2 has 3 cells where the header has 2; put a path or a label"),
             ("path,label,split\na.mp4,walk,train\nb.mp4,run,holdout\n", "line 3 has the split 'holdout'; write train"),
             ("path,label,split\na.mp4,walk,train\n\nb.mp4,run,\n", "line 4 has no split, though other rows have one"),
             ("path,label,split\na.mp4,walk,train\na.mp4,walk,test\nb.mp4,run,val\n", "for train and for test"),
         ],
     )
-    def test_a_manifest_that_cannot_be_used_costs_a_sentence(self, tmp_path: Path, text: str, sentence: str) -> None:
+    def test_a_manifest_that_cannot_be_used_is_an_error(self, tmp_path: Path, text: str, sentence: str) -> None:
         with pytest.raises(DataError, match=f"clips.csv: .*{sentence}"):
             read_labelled(manifest(tmp_path, text))
 
@@ -202,7 +200,7 @@ class TestManifest:
 
 
 class TestFindFilms:
-    def test_the_order_is_one_whatever_order_a_file_system_tells(
+    def test_the_order_does_not_depend_on_the_file_system(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         lay(tmp_path, *(f"{folder}/{name}.mp4" for folder in ("s1", "s01") for name in ("a1", "a01", "A1", "b")))
@@ -248,13 +246,11 @@ class TestFindFilms:
         with pytest.raises(UsageError, match=sentence):
             find_films([str(tmp_path / source)])
 
-    def test_an_empty_source_is_not_the_folder_one_stands_in(self) -> None:
+    def test_an_empty_source_is_not_the_current_folder(self) -> None:
         with pytest.raises(UsageError, match="A source is empty"):
             find_films([""])
 
-    def test_a_folder_that_may_not_be_read_is_not_passed_over(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_folder_without_permission_is_not_ignored(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         lay(tmp_path, "a/1.mp4", "lost+found/2.mp4")
         listed = os.scandir
 
@@ -303,7 +299,7 @@ def test_real_manifests(footage: Path) -> None:
     assert {film.path for film in read_labelled(footage / "ucf9").films} == {film.path for film in clips.films}
     lips = read_labelled(footage / "lips" / "colour.csv")
     assert (len(lips.films), lips.classes) == (800, ("blue", "green", "red", "white"))
-    with pytest.raises(DataError, match="another task"):
+    with pytest.raises(DataError, match="does not train on such labels"):
         read_labelled(footage / "falls" / "frames.csv")
 
 
@@ -326,11 +322,11 @@ class TestFilmsWithoutLabels:
         assert len(read_films(lay(tmp_path, "a.mp4") / "a.mp4").films) == 1
         assert len(read_films(make_pictures(tmp_path / "pictures", frames=3)).films) == 1
 
-    def test_a_manifest_needs_only_paths_and_its_labels_are_passed_over(self, tmp_path: Path) -> None:
+    def test_a_manifest_needs_only_paths_and_ignores_labels(self, tmp_path: Path) -> None:
         found = read_films(manifest(tmp_path, "path\na.mp4\nb.mp4\na.mp4\ngone.mp4\n"))
         assert seen(found) == [("a.mp4", ""), ("b.mp4", "")]
         assert [failure.path.name for failure in found.failures] == ["gone.mp4"]
-        assert found.notes == ("1 repeated row: each film was used once",)
+        assert found.notes == ("1 repeated row: each film is used once",)
         found = read_films(manifest(tmp_path, "path,label,group,split\na.mp4,x,g1,train\nb.mp4,y,g2,val\n"))
         assert [(film.label, film.group, film.part) for film in found.films] == [
             ("", "g1", Part.TRAIN),
@@ -341,7 +337,7 @@ class TestFilmsWithoutLabels:
         ("name", "sentence"),
         [("empty", "wanted a folder with films in it, found none"), ("gone", "there is no such film, folder or CSV")],
     )
-    def test_where_there_is_no_film_a_sentence_says_so(self, tmp_path: Path, name: str, sentence: str) -> None:
+    def test_data_without_a_film_is_an_error(self, tmp_path: Path, name: str, sentence: str) -> None:
         (tmp_path / "empty").mkdir()
         with pytest.raises(DataError, match=sentence):
             read_films(tmp_path / name)

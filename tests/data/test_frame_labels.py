@@ -1,4 +1,4 @@
-"""Labels of frames: manifests as people write them, and each way in which one can be wrong."""
+"""Labels of frames: correct manifests, and an error for each wrong one."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_one_film_spelled_in_two_ways_is_one(tmp_path: Path) -> None:
     assert [film.labels for film in found.films] == [("normal", "anomaly")]
 
 
-def test_frames_count_from_one_where_no_film_has_a_frame_nought(tmp_path: Path) -> None:
+def test_frame_numbers_start_at_one_if_no_film_has_a_frame_zero(tmp_path: Path) -> None:
     found = read_frame_labels(manifest(tmp_path, [*labelled("a.mp4", "na", 1), *labelled("b.mp4", "an", 1)]))
     assert [film.labels for film in found.films] == [("normal", "anomaly"), ("anomaly", "normal")]
-    assert found.notes == ("frames are counted from 1: none has the number 0",)
+    assert found.notes == ("frame numbers start at 1: no frame has the number 0",)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_frames_count_from_one_where_no_film_has_a_frame_nought(tmp_path: Path) 
         ([("b.mp4", 10**15, "normal")], "1,000,000,000,000,000 of its frames"),
     ],
 )
-def test_a_film_whose_labels_are_not_whole_costs_one_row(tmp_path: Path, rows: Rows, reason: str) -> None:
+def test_a_film_with_missing_labels_is_a_failure(tmp_path: Path, rows: Rows, reason: str) -> None:
     found = read_frame_labels(manifest(tmp_path, [*labelled("a.mp4", "na"), *rows]))
     assert [film.path.name for film in found.films] == ["a.mp4"]
     (failure,) = found.failures
@@ -74,10 +74,10 @@ def test_a_film_whose_labels_are_not_whole_costs_one_row(tmp_path: Path, rows: R
 @pytest.mark.parametrize(
     ("header", "rows", "sentence"),
     [
-        ("path,frame,label", [("a.mp4", "2.5", "normal")], "line 2 has the frame '2.5'; frames are whole numbers"),
+        ("path,frame,label", [("a.mp4", "2.5", "normal")], "line 2 has the frame '2.5'; frame numbers are whole"),
         ("path,frame,label", [("a.mp4", "", "normal")], "line 2 has the frame ''"),
         ("path,frame,label", [("a.mp4", -1, "normal")], "line 2 has the frame '-1'"),
-        ("path,label", [("a.mp4", "normal", "")], "needed are path, frame and label, and frame is missing"),
+        ("path,label", [("a.mp4", "normal", "")], "it needs path, frame and label, and frame is missing"),
         (
             "path,frame,label",
             [("gone.mp4", 0, "normal")],
@@ -86,9 +86,7 @@ def test_a_film_whose_labels_are_not_whole_costs_one_row(tmp_path: Path, rows: R
         ("path,frame,label", [], "found no film with a label for each frame in 0 rows"),
     ],
 )
-def test_a_manifest_that_cannot_be_used_costs_a_sentence(
-    tmp_path: Path, header: str, rows: Rows, sentence: str
-) -> None:
+def test_a_manifest_that_cannot_be_used_is_an_error(tmp_path: Path, header: str, rows: Rows, sentence: str) -> None:
     with pytest.raises(DataError, match=sentence):
         read_frame_labels(manifest(tmp_path, rows, header=header))
 
@@ -98,9 +96,9 @@ def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:
         read_frame_labels(tmp_path / "gone.csv")
 
 
-def test_kinds_of_frame_are_two(tmp_path: Path) -> None:
+def test_labels_of_anomalies_need_two_kinds(tmp_path: Path) -> None:
     odd = read_frame_labels(manifest(tmp_path, [("a.mp4", 0, "walk"), ("a.mp4", 1, "normal"), ("a.mp4", 2, "bike")]))
-    with pytest.raises(DataError, match=r"frames are labelled 'bike', 'walk'\. To tell unusual frames"):
+    with pytest.raises(DataError, match=r"frames are labelled 'bike', 'walk'\. To score anomalies"):
         odd.check_two_kinds(tmp_path)
     for letters in ("nnn", "aaa"):
         alone = read_frame_labels(manifest(tmp_path, labelled("a.mp4", letters)))
@@ -115,7 +113,7 @@ def test_words_for_the_two_kinds(tmp_path: Path) -> None:
     assert found.films[0].anomalous.tolist() == [False, True, False, True, True]
 
 
-def test_labels_are_held_against_the_length_of_the_film(tmp_path: Path) -> None:
+def test_labels_are_compared_with_the_length_of_the_film(tmp_path: Path) -> None:
     film = FrameLabels(tmp_path / "a.mp4", ("normal",) * 3)
     film.check_length(3)
     for frames in (2, 4):

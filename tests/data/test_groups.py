@@ -1,4 +1,4 @@
-"""Which films belong together: the column before names, names before looks."""
+"""Groups of films: the column before names, names before appearance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def film(name: str, label: str | None = None, group: str | None = None, part: Part | None = None) -> LabelledFilm:
-    """A film by its path below the data folder; the class is the first folder unless told."""
+    """A film by its path below the data folder; the class is the first folder by default."""
     return LabelledFilm(Path("/data") / name, label or name.split("/", maxsplit=1)[0], group, part)
 
 
@@ -58,7 +58,7 @@ class TestColumn:
         films = [film("a/1.mp4", group="ann"), film("a/2.mp4"), film("b/2.mp4")]
         grouping = group_films(films, [scan(each) for each in films])
         assert grouping.groups == ("ann", "a/2.mp4", "b/2.mp4")
-        assert grouping.notes == ("without a group, so each by itself: 2 films",)
+        assert grouping.notes == ("without a group, so each is a group of its own: 2 films",)
 
 
 class TestNames:
@@ -120,10 +120,10 @@ class TestNames:
         names = [f"{label}/p{who:02d}_{n}.mp4" for label in "ab" for who in range(6) for n in range(4)]
         grouping = by_names(*names, "a/odd one.mp4")
         assert grouping.counts["a/odd one.mp4"] == 1
-        assert grouping.notes == ("without pNN_ in the name, so each by itself: 1 film",)
+        assert grouping.notes == ("without pNN_ in the name, so each is a group of its own: 1 film",)
 
 
-class TestLooks:
+class TestAppearance:
     def films(self, count: int = 12) -> tuple[list[LabelledFilm], list[NDArray[np.uint8]]]:
         films = [film(f"{label}/{chr(97 + n)}.mp4") for label in ("run", "walk") for n in range(count // 2)]
         return films, [scan(each).thumbnails for each in films]
@@ -137,9 +137,9 @@ class TestLooks:
         looks[6][0] = near(looks[1][-1])  # what follows on the last frame of another
         grouping = self.group(films, looks)
         assert together(grouping) == {frozenset({0, 1, 6})}
-        assert grouping.source == "near-duplicates kept together: 3 films in 1 group"
+        assert grouping.source == "near-duplicates share a group: 3 films in 1 group"
 
-    def test_blank_frames_join_nothing(self) -> None:
+    def test_blank_frames_join_no_films(self) -> None:
         films, looks = self.films()
         for look in looks:
             look[0] = 0
@@ -158,7 +158,7 @@ class TestLooks:
         films[0], films[1] = film("run/match_1.mp4"), film("run/match_2.mp4")
         assert together(self.group(films, looks)) == {frozenset({0, 1})}
 
-    def test_before_one_fixed_camera_only_copies_are_joined(self) -> None:
+    def test_films_of_one_fixed_camera_share_a_group_only_as_copies(self) -> None:
         films, looks = self.films()
         room = RANDOM.integers(0, 256, (12, 16))
         looks = [np.clip(room + RANDOM.integers(-12, 13, look.shape), 0, 255).astype(np.uint8) for look in looks]
@@ -166,7 +166,7 @@ class TestLooks:
         grouping = self.group(films, looks)
         assert together(grouping) == {frozenset({2, 3})}
         assert grouping.source.endswith(
-            "all films look alike, as before one fixed camera, so only copies of them were joined"
+            "all films look alike, as from one fixed camera, so only copies of them share a group"
         )
 
     def test_a_class_filmed_in_one_place_leaves_the_scenes_of_others_joined(self) -> None:
@@ -206,7 +206,7 @@ class TestDuplicates:
         films = [film("a/1.mp4", part=Part.TEST), film("a/2.mp4", part=Part.TRAIN), film("a/3.mp4", part=Part.VAL)]
         kept, _, notes = drop_duplicates(films, [scan(each, content="x") for each in films])
         assert kept == (films[0],)
-        assert notes[1] == "on two sides of the given split, so kept on the later one only: 1 film"
+        assert notes[1] == "in two parts of the given split, used in the later part only: 1 film"
 
 
 @pytest.mark.footage

@@ -1,4 +1,4 @@
-"""Films read once, side by side, in order, and never a second time."""
+"""Scans: films are read in parallel, in order and once only."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_films_are_scanned_while_results_are_taken(tmp_path: Path) -> None:
     results.close()  # type: ignore[attr-defined]
 
 
-def test_a_film_is_read_once_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_is_read_once_under_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     film = make_film(tmp_path / "a.avi", frames=20)
     (first,) = scans(film, cache=tmp_path / "cache")
     moved = film.rename(tmp_path / "b.avi")
@@ -77,7 +77,7 @@ def test_a_film_is_read_once_however_it_is_named(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"null", b'{"facts": {"size": 3}}', b"\xff\xfe\x00"])
-def test_a_damaged_entry_is_made_again(tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: bytes) -> None:
     film, cache = make_film(tmp_path / "a.avi", frames=20), tmp_path / "cache"
     whole = scan_film(film, cache=cache)
     (entry,) = (each for each in cache.rglob("*") if each.is_file())
@@ -87,13 +87,13 @@ def test_a_damaged_entry_is_made_again(tmp_path: Path, damage: bytes) -> None:
     assert entry.read_bytes() == kept
 
 
-def test_a_cache_that_cannot_be_written_is_no_matter(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     assert scan_film(make_film(tmp_path / "a.avi", frames=3), cache=blocked).facts.frames == 3
 
 
-def test_pictures_are_kept_by_their_rate(tmp_path: Path) -> None:
+def test_folders_of_pictures_are_cached_by_rate(tmp_path: Path) -> None:
     folder, cache = make_pictures(tmp_path / "film", frames=10), tmp_path / "cache"
     (slow,), (fast,) = scans(folder, cache=cache, rate=5), scans(folder, cache=cache, rate=10)
     assert (slow.facts.duration_seconds, fast.facts.duration_seconds) == (2.0, 1.0)

@@ -1,4 +1,4 @@
-"""Who is in which part: no group on two sides, every class on every side, or a sentence."""
+"""Splits: no group on two sides and every class on every side, or an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAIN, VAL, TEST = Part.TRAIN, Part.VAL, Part.TEST
 
 
 def make(*rows: tuple[str, str, int], part: Part | None = None) -> list[LabelledFilm]:
-    """Films by class, group and how many of them."""
+    """Films by class, group and number."""
     return [
         LabelledFilm(Path(f"{label}/{group}_{n}.mp4"), label, group, part)
         for label, group, count in rows
@@ -32,7 +32,7 @@ def grouped(films: Sequence[LabelledFilm]) -> Grouping:
 
 
 def sides(films: Sequence[LabelledFilm], split: Split) -> dict[str, set[Part]]:
-    """The parts that each group stands in."""
+    """The parts of each group."""
     found: dict[str, set[Part]] = {}
     for group, part in zip(grouped(films).groups, split.parts, strict=True):
         found.setdefault(group, set()).add(part)
@@ -111,7 +111,7 @@ class TestSearch:
         ):
             split_films(films, grouped(films), test=test)
 
-    def test_entangled_groups_are_told_from_few_ones(self) -> None:
+    def test_entangled_groups_have_a_message_of_their_own(self) -> None:
         rows = [("a", "1", 1), ("a", "2", 1), ("a", "3", 1), ("b", "1", 1), ("b", "4", 1), ("b", "5", 1)]
         films = make(*rows, ("c", "2", 1), ("c", "4", 1), ("c", "1", 1), ("d", "2", 1), ("d", "3", 1), ("d", "4", 1))
         films += make(("e", "3", 1), ("e", "1", 1), ("e", "4", 1))
@@ -127,46 +127,46 @@ class TestGiven:
     def given(self, *rows: tuple[str, str, int, Part]) -> list[LabelledFilm]:
         return [film for label, group, count, part in rows for film in make((label, group, count), part=part)]
 
-    def test_it_is_obeyed(self) -> None:
+    def test_a_given_split_is_used(self) -> None:
         films = self.given(*((label, f"{label}{part}", 2, part) for label in "ab" for part in Part))
         split = split_films(films, grouped(films))
         assert split == Split(tuple(film.part for film in films if film.part))
 
-    def test_groups_on_two_sides_are_counted_and_obeyed(self) -> None:
+    def test_a_given_split_with_groups_on_two_sides_is_used(self) -> None:
         films = self.given(*((label, "ann", 1, part) for label in "ab" for part in Part), ("a", "bob", 1, TRAIN))
         split = split_films(films, grouped(films))
         assert split.parts == tuple(film.part for film in films)
         assert split.leaking_groups == ("ann",)
         assert split.notes == (
-            "1 group on two sides of the given split (ann): it was obeyed, but scores will flatter the model",
+            "1 group on two sides of the given split (ann): the split is used as it is, but scores will be too high",
         )
         assert str(split).endswith(", 1 group on two sides")
 
-    def test_a_missing_val_is_carved_out_of_train_by_group(self) -> None:
+    def test_a_missing_val_is_taken_out_of_train_by_group(self) -> None:
         films = self.given(*((label, f"{n}", 2, TRAIN if n < 8 else TEST) for label in "ab" for n in range(10)))
         split = split_films(films, grouped(films))
         assert split.indices(TEST) == tuple(i for i, film in enumerate(films) if film.part is TEST)
         assert classes(films, split, VAL) == {"a", "b"}
         assert all(len(each) == 1 for each in sides(films, split).values())
-        assert split.notes == ("the given split has no val: it was carved out of train by group",)
+        assert split.notes == ("the given split has no val: val was taken out of train, by group",)
 
-    def test_a_val_that_cannot_be_carved(self) -> None:
+    def test_a_val_that_cannot_be_taken_out_of_train(self) -> None:
         films = self.given(*((label, label, 3, part) for label in "ab" for part in (TRAIN, TEST)))
         with pytest.raises(DataError, match=r"'a' has 1 group \(3 films: a\), and train and val need 2"):
             split_films(films, grouped(films))
 
-    def test_a_missing_test_is_told(self) -> None:
+    def test_a_missing_test_gives_a_note(self) -> None:
         films = self.given(*((label, f"{label}{part}", 2, part) for label in "ab" for part in (TRAIN, VAL)))
-        assert split_films(films, grouped(films)).notes == ("the given split has no test: scores are of val only",)
+        assert split_films(films, grouped(films)).notes == ("the given split has no test: scores are on val only",)
 
     def test_a_class_missing_from_a_side(self) -> None:
         films = self.given(("a", "1", 2, TRAIN), ("b", "2", 2, TRAIN), ("a", "3", 2, VAL), ("a", "4", 1, TEST))
         assert split_films(films, grouped(films)).notes == (
-            "no film of class b is in val: scores on val say nothing of it",
-            "no film of class b is in test: scores on test say nothing of it",
+            "no film of class b is in val: scores on val do not include it",
+            "no film of class b is in test: scores on test do not include it",
         )
 
-    def test_a_class_that_could_not_be_learned_is_refused(self) -> None:
+    def test_a_class_missing_from_train_is_an_error(self) -> None:
         films = self.given(("a", "1", 2, TRAIN), ("a", "3", 2, VAL), ("b", "4", 1, VAL))
         with pytest.raises(DataError, match="no film of class b in train"):
             split_films(films, grouped(films))
@@ -210,7 +210,7 @@ class TestFolds:
         with pytest.raises(UsageError, match="only 4 groups; use --folds 4"):
             fold_films(films, grouped(films), 5)
 
-    def test_a_given_split_is_not_folded(self) -> None:
+    def test_folds_of_a_given_split_are_an_error(self) -> None:
         films = make(("a", "1", 2), ("b", "2", 2), part=TRAIN)
         with pytest.raises(UsageError, match="have a given split"):
             fold_films(films, grouped(films), 2)

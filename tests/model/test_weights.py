@@ -217,7 +217,10 @@ def test_a_damaged_download_is_to_be_deleted(content: bytes) -> None:
     file = imagenet_file(NAME)
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
-    assert refused(make_encoder(), "imagenet") == f"{file}: damaged. Delete it, and it is downloaded again."
+    assert (
+        refused(make_encoder(), "imagenet")
+        == f"{file}: the file is damaged. Delete it; vidrnn then downloads it again."
+    )
 
 
 def test_a_shipped_model_lends_its_imagenet_encoder_where_there_is_no_network(tmp_path: Path) -> None:

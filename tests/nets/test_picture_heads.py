@@ -1,6 +1,4 @@
-"""The laws of heads that keep the picture, over every member, and how they begin. (With encoder and decoder around them
-they are tested as whole models.)
-"""
+"""The laws of heads on feature maps, over every member, and the weights before training."""
 
 from __future__ import annotations
 

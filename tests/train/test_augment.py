@@ -1,4 +1,4 @@
-"""Changes to clips: one for all frames of a clip, another for the next clip, the same in whatever thread."""
+"""Random changes of clips: equal for all frames of a clip, different between clips, and the same in any thread."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _seed() -> None:
     torch.manual_seed(5)
 
 
-def test_all_frames_of_a_clip_change_alike_and_clips_change_apart() -> None:
+def test_all_frames_of_a_clip_change_alike_and_clips_change_differently() -> None:
     changed = draw_augmentation(6, flip=True)(still_films(6), 0)
     assert torch.equal(changed, changed[:, :1].expand_as(changed))
     assert len({clip.numpy().tobytes() for clip in changed}) == 6
 
 
-def test_shape_and_kind_are_kept() -> None:
+def test_shape_and_type_stay() -> None:
     films = still_films(2)
     changed = draw_augmentation(2, flip=False)(films, 0)
     assert changed.shape == films.shape and changed.dtype == torch.uint8 and changed.is_contiguous()
@@ -50,35 +50,35 @@ def test_shape_and_kind_are_kept() -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 3, 5])
-def test_shares_of_a_minibatch_are_changed_as_the_whole_is(cut: int) -> None:
+def test_shares_of_a_minibatch_change_like_the_whole(cut: int) -> None:
     films, changes = still_films(6), draw_augmentation(6, flip=True)
     parts = [changes(films[:cut], 0), changes(films[cut:], cut)]
     assert torch.equal(torch.cat(parts), changes(films, 0))
 
 
-def test_what_is_drawn_follows_torchs_seed() -> None:
+def test_the_random_numbers_follow_the_seed_of_torch() -> None:
     torch.manual_seed(1)
-    first, second = draw_augmentation(4, flip=False).drawn, draw_augmentation(4, flip=False).drawn
+    first, second = draw_augmentation(4, flip=False).amounts, draw_augmentation(4, flip=False).amounts
     torch.manual_seed(1)
-    assert np.array_equal(draw_augmentation(4, flip=False).drawn, first)
+    assert np.array_equal(draw_augmentation(4, flip=False).amounts, first)
     assert not np.array_equal(first, second)
 
 
-def test_nothing_drawn_changes_nothing() -> None:
+def test_amounts_of_zero_change_nothing() -> None:
     films = still_films(1)
     assert torch.equal(change()(films, 0), films)
 
 
-def test_mirroring_is_done_to_half_of_the_clips_where_it_is_allowed_and_to_none_where_not() -> None:
+def test_half_of_the_clips_are_mirrored_if_allowed_and_none_otherwise() -> None:
     films = still_films(1)
     assert torch.equal(change(mirror=0.5)(films, 0), films.flip(3))
     assert torch.equal(change(mirror=-0.5)(films, 0), films)
-    forbidden = Augmentation(change(mirror=0.5).drawn, flip=False)
+    forbidden = Augmentation(change(mirror=0.5).amounts, flip=False)
     assert torch.equal(forbidden(films, 0), films)
-    assert 60 <= (draw_augmentation(128, flip=True).drawn[:, -1] > 0).sum() <= 90
+    assert 60 <= (draw_augmentation(128, flip=True).amounts[:, -1] > 0).sum() <= 90
 
 
-def test_shifts_go_the_way_and_as_far_as_drawn() -> None:
+def test_shifts_follow_their_amounts() -> None:
     row, column = block(still_films(1))
     down = block(change(down=1.0)(still_films(1), 0))
     right = block(change(right=1.0)(still_films(1), 0))
@@ -86,7 +86,7 @@ def test_shifts_go_the_way_and_as_far_as_drawn() -> None:
     assert right == pytest.approx((row, column + 0.1 * WIDTH), abs=0.6) and right[1] > column
 
 
-def test_scale_and_light_follow_their_draws() -> None:
+def test_scale_and_brightness_follow_their_amounts() -> None:
     films = still_films(1)
 
     def area(of: Tensor) -> int:
@@ -100,14 +100,14 @@ def test_scale_and_light_follow_their_draws() -> None:
         assert lit == pytest.approx(share * plain, rel=0.02)
 
 
-def test_each_colour_has_a_light_of_its_own() -> None:
+def test_each_colour_has_a_brightness_of_its_own() -> None:
     films = still_films(1)
     red = Augmentation(np.array([[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, -1.0]]), flip=False)(films, 0)
     assert float(red[..., 0].float().mean()) == pytest.approx(1.25 * float(films[..., 0].float().mean()), rel=0.02)
     assert torch.equal(red[..., 1:], films[..., 1:])
 
 
-def test_without_strength_clips_are_left_as_they_are_but_for_the_mirror() -> None:
+def test_without_strength_only_mirroring_changes_clips() -> None:
     films = still_films(6)
     for before, after in zip(films, draw_augmentation(6, flip=True, strength=0.0)(films, 0), strict=True):
         assert torch.equal(after, before) or torch.equal(after, before.flip(2))

@@ -1,4 +1,4 @@
-"""What training is shown: every clip once an epoch, a random window of each, padding under a mask."""
+"""Minibatches: every clip once per epoch, a random window of each, padding under a mask."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_frames_stay_bytes() -> None:
     assert (batch.inputs[0] == 200).all() and not batch.inputs[1, 2].any()
 
 
-def test_a_minibatch_keeps_nothing_of_the_arrays_it_was_made_of() -> None:
+def test_a_minibatch_shares_no_memory_with_its_arrays() -> None:
     clips = make_clips(4, 4)
     [batch] = ClipSampler(2, 2, seed=0).epoch(clips, 0)
     batch.inputs.zero_()
@@ -110,12 +110,12 @@ def test_clips_without_labels_are_refused() -> None:
         Clips([np.zeros((1, 2, 3))] * 2, np.zeros(1, dtype=np.int64))
 
 
-def test_a_minibatch_goes_to_a_device_whole() -> None:
+def test_all_tensors_of_a_minibatch_move_to_a_device() -> None:
     batch = minibatch([np.zeros((2, 3))], np.array([0]), 2).on(torch.device("meta"))
     assert {tensor.device.type for tensor in (batch.inputs, batch.mask, batch.target)} == {"meta"}
 
 
-def test_a_window_may_bring_the_frame_before_it_along() -> None:
+def test_a_window_can_start_with_the_frame_before_it() -> None:
     clips = make_clips(*[12] * 6)
     batches = [batch for epoch in range(30) for batch in ClipSampler(4, 3, seed=0, lead=True).epoch(clips, epoch)]
     firsts = set()
@@ -128,7 +128,7 @@ def test_a_window_may_bring_the_frame_before_it_along() -> None:
     assert firsts >= {0, 1, 2, 3}
 
 
-def test_windows_need_not_be_cut() -> None:
+def test_windows_can_have_one_length() -> None:
     assert {len(window) for window in drawn(make_clips(*[30] * 8), ClipSampler(6, 4, seed=1, cut=False), epochs=5)} == {
         6
     }
@@ -162,7 +162,7 @@ def test_a_stretch_is_successive_frames_of_one_film_from_anywhere_in_it() -> Non
     assert 0 < short < 20, "a film with one beginning of 37 is seen as often"
 
 
-def test_half_of_the_stretches_are_mirrored_where_that_is_wanted() -> None:
+def test_half_of_the_stretches_are_mirrored_on_request() -> None:
     films = numbered_films(12)
     mirrored = [one[0, 0, 0, 2] == 8 for one in stretches(FrameSampler(5, 4, 25, seed=0), films)]
     assert 0.3 < np.mean(mirrored) < 0.7

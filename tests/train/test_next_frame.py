@@ -23,12 +23,12 @@ from vidrnn.runtimes.torch import TorchFrames
 from vidrnn.train.frame_sequences import (
     FrameSequence,
     FrameSequences,
-    colourless,
+    baseline_costs,
+    choose_decoder,
+    copy_error,
     default_size,
-    guesses_of,
-    in_time,
-    one_step_error,
-    painting,
+    is_colourless,
+    split_sequence,
 )
 from vidrnn.train.lessons.next_frame import (
     Course,
@@ -94,7 +94,8 @@ def test_its_header_says_how_to_feed_it_what_it_saw_and_what_is_usual(tiny_forec
 
 def test_its_card_tells_its_scores_beside_the_baselines(tiny_forecaster: TinyRun) -> None:
     card = (tiny_forecaster.model / "README.md").read_text()
-    for words in ("| copy of the last frame |", "| this model |", "MSE and MAE are sums", "Of guesses", "32x24 pixels"):
+    shown = ("| copy of the last frame |", "| this model |", "MSE and MAE are sums", "Without learning", "32x24 pixels")
+    for words in shown:
         assert words in card
 
 
@@ -208,11 +209,11 @@ def test_a_single_film_too_short_to_be_cut_is_refused_in_a_sentence(tmp_path: Pa
 
 
 def test_a_film_is_cut_in_time_and_a_short_one_is_only_learnt_from() -> None:
-    first, second = in_time(frames_of(50), 7)
+    first, second = split_sequence(frames_of(50), 7)
     assert (len(first.frames), first.part, len(second.frames), second.part) == (40, Part.TRAIN, 10, Part.VAL)
-    first, second = in_time(frames_of(15), 7)
+    first, second = split_sequence(frames_of(15), 7)
     assert (len(first.frames), len(second.frames)) == (8, 7)
-    [only] = in_time(frames_of(13), 7)
+    [only] = split_sequence(frames_of(13), 7)
     assert only.part is Part.TRAIN and len(only.frames) == 13
 
 
@@ -227,27 +228,27 @@ def test_nothing_is_calibrated_by_films_too_short_to_be_judged(tiny_forecaster: 
 
 def test_sparse_films_are_painted_by_kernels_and_natural_ones_by_flow() -> None:
     leaping = np.stack([paint_square(glide=8)(index, FRAMES_SIZE) for index in range(20)])
-    sparse = guesses_of(sequences_of(leaping), context=4, window=7)
-    assert painting(sparse)[0] == "kernel" and "sparse" in painting(sparse)[1]
+    sparse = baseline_costs(sequences_of(leaping), context=4, window=7)
+    assert choose_decoder(sparse)[0] == "kernel" and "sparse" in choose_decoder(sparse)[1]
     scene = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     still = np.stack([scene] * 9 + [255 - scene] * 11)  # two scenes, in which nothing moves
-    natural = guesses_of(sequences_of(still), context=4, window=7)
+    natural = baseline_costs(sequences_of(still), context=4, window=7)
     assert min(natural, key=natural.__getitem__) == "the last frame"
-    assert painting(natural)[0] == "flow" and "warped on by its flow" in painting(natural)[1]
+    assert choose_decoder(natural)[0] == "flow" and "warps the last frame by its flow" in choose_decoder(natural)[1]
 
 
 def test_costs_are_measured_by_a_copy_one_step_ahead() -> None:
     still = np.full((20, 24, 32, 3), 7, dtype=np.uint8)
-    assert one_step_error(sequences_of(still), 7) == pytest.approx(1e-5)
+    assert copy_error(sequences_of(still), 7) == pytest.approx(1e-5)
     blinking = np.zeros((20, 24, 32, 3), dtype=np.uint8)
     blinking[::2] = 255
-    assert one_step_error(sequences_of(blinking), 7) == pytest.approx(1.0)
-    assert one_step_error(sequences_of(blinking, grey=True), 7) == pytest.approx(1.0)
+    assert copy_error(sequences_of(blinking), 7) == pytest.approx(1.0)
+    assert copy_error(sequences_of(blinking, grey=True), 7) == pytest.approx(1.0)
 
 
 def test_colour_is_seen_where_there_is_some() -> None:
-    assert colourless(np.full((9, 8, 8, 3), 90, dtype=np.uint8))
-    assert not colourless(frames_of(9))
+    assert is_colourless(np.full((9, 8, 8, 3), 90, dtype=np.uint8))
+    assert not is_colourless(frames_of(9))
 
 
 @pytest.mark.parametrize(

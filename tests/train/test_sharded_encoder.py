@@ -1,4 +1,4 @@
-"""An encoder in training on several cores computes what one that trains alone does, in the same way each time."""
+"""Training of an encoder on several cores gives the numbers of one core, and the same numbers each time."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_more_shares_than_clips_do_no_harm() -> None:
     assert features.shape[:2] == (2, TIME) and all(grad.isfinite().all() for grad in gradients(encoder).values())
 
 
-def test_each_share_is_told_where_its_first_clip_stands() -> None:
+def test_each_share_gets_the_place_of_its_first_clip() -> None:
     frames = films(5)
     found: dict[int, Tensor] = {}
 
@@ -134,7 +134,7 @@ def test_in_evaluation_the_statistics_stay() -> None:
     torch.testing.assert_close(features, encoder(frames), **CLOSE)
 
 
-def test_what_goes_wrong_in_a_share_is_raised() -> None:
+def test_an_error_in_a_share_is_raised() -> None:
     def prepare(clips: Tensor, first: int) -> Tensor:
         raise RuntimeError(f"share at {first}")
 
@@ -157,7 +157,7 @@ def test_a_classifier_learns_through_shares() -> None:
     assert losses[-1] < 0.3 * losses[0]
 
 
-def test_padding_is_not_encoded_and_changes_nothing_that_batch_normalisation_learns() -> None:
+def test_padding_does_not_change_the_statistics_of_batch_normalisation() -> None:
     frames = films(2)
     mask = torch.tensor([[True, True, False], [True, False, False]])
     told = []

@@ -286,7 +286,7 @@ def test_a_class_of_which_no_film_can_be_read_is_named(films: Path, tmp_path: Pa
 def test_films_none_of_which_can_be_read_are_refused_with_the_first_reason(films: Path, tmp_path: Path) -> None:
     for film in films.rglob("*.avi"):
         film.write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of its 12 films can be read; the first: .*empty"):
+    with pytest.raises(DataError, match=r"none of its 12 films can be read. The first failure: .*empty"):
         train_tiny(films, tmp_path / "run")
 
 

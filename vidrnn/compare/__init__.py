@@ -1,1 +1,1 @@
-"""Several heads on the same films in the same way: what each is worth and what it costs."""
+"""Comparison of heads on the same films: the scores of each head, and its costs."""

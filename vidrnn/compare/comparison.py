@@ -106,7 +106,7 @@ class _Folder:
         write_text(self.path / name, text, advice=f"Free some space, then --resume {self.path}.")
 
     def draw(self, found: Comparison) -> None:
-        """ClipSampler the plots.
+        """Write the plots.
 
         Raises:
             OutputError: the disk refuses.

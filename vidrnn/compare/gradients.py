@@ -1,8 +1,8 @@
-"""How far back a head can learn: the gradient of the last step's loss at each frame before it.
+"""The gradient of the last step's loss at each earlier frame, which shows how far back a head can learn.
 
-What a network has to learn of frame t from what is asked at the last frame arrives as d loss / d x_t, where x_t are the
-features of frame t. Where its norm shrinks by the same factor with each frame, frames further back than
--1 / ln(factor) hardly teach anything: Bengio, Simard and Frasconi, "Learning long-term dependencies with gradient
+The last step's loss reaches frame t through d loss / d x_t, where x_t are the features of frame t. If the norm of that
+gradient shrinks by the same factor with each frame, frames further back than -1 / ln(factor) have almost no effect on
+training: Bengio, Simard and Frasconi, "Learning long-term dependencies with gradient
 descent is difficult", IEEE Transactions on Neural Networks 5, 1994.
 """
 
@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from vidrnn.nets.classifier import SequenceModel
 
 Loss = Callable[[Tensor], Tensor]
-"""Features (batch, time, width) -> the loss of the last step, one for each clip (batch,) or their sum."""
+"""Features (batch, time, width) -> the loss of the last step, for each clip (batch,) or as a sum ()."""
 
 _SMALLEST = 1e-290
-"""Norms below it are taken for vanished: near the end of the float64 range they lose their digits."""
+"""Smaller norms count as vanished, because float64 loses its digits there."""
 
 
 @dataclass(frozen=True)
@@ -32,46 +32,48 @@ class GradientFlow:
     """The gradient of the last step's loss at each step of the clips."""
 
     norms: NDArray[np.float64]
-    """(time,) the norm over the features of d loss / d x_t, mean over clips; the last is of the step that is asked."""
+    """(time,): the norm of d loss / d x_t over the features, as a mean over clips. The last one is of the last step."""
     factor: float
-    """By how much the norm grows from a step to the step before it: the median slope of its logarithm, so that the
-    first steps, which residual paths and convolutions lift, do not decide it. 0: nothing passes one step."""
+    """The growth of the norm from a step to the step before it, from the median slope of its logarithm. The median
+    ignores the few steps that residual paths and convolutions raise. 0: no gradient passes one step."""
 
     @property
     def memory_frames(self) -> float:
-        """Steps over which the norm falls to 1/e; infinite where it does not fall."""
+        """The number of steps over which the norm falls to 1/e; infinite if it does not fall."""
         if self.factor >= 1:
             return math.inf
         return -1 / math.log(self.factor) if self.factor > 0 else 0.0
 
-    @property
-    def end_to_end_factor(self) -> float:
-        """The factor that, taken at every step alike, leads from the last step's norm to the first one's."""
-        first, last = self.norms[0], self.norms[-1]
-        return float((first / last) ** (1 / (len(self.norms) - 1))) if last > 0 else 0.0
-
 
 def gradient_flow(loss: Loss, features: Tensor) -> GradientFlow:
-    """Measure a function from features (batch, time >= 2, width) to the loss of the last step.
+    """The gradient flow of a loss.
 
-    Each clip's own loss must depend on that clip alone. Features are taken in the precision they come in.
+    Args:
+        loss: from features to the loss of the last step. The loss of a clip must depend on that clip alone.
+        features: (batch, time >= 2, width), in the precision of the measurement.
+
+    Raises:
+        ValueError: there are fewer than two steps, or a norm is not finite.
     """
     inputs = features.detach().clone().requires_grad_()
     with torch.enable_grad():
-        (found,) = torch.autograd.grad(loss(inputs).sum(), inputs)
-    return flow_of(found.double().norm(dim=-1).mean(0).cpu().numpy())
+        (gradient,) = torch.autograd.grad(loss(inputs).sum(), inputs)
+    return flow_from_norms(gradient.double().norm(dim=-1).mean(0).cpu().numpy())
 
 
 def classifier_flow(sequence: SequenceModel, features: Tensor, targets: Tensor) -> GradientFlow:
-    """Measure a head and its classifier: cross-entropy of the last step's scores with each clip's class.
+    """The gradient flow of the cross-entropy of the last step's scores with each clip's class.
 
-    A copy of the network is measured, without dropout and in float64 on the CPU, so that gradients that vanish can be
-    followed to 1e-290.
+    The measurement uses a copy of the network, without dropout and in float64 on the CPU, so that norms down to 1e-290
+    can be measured.
 
     Args:
         sequence: the network from features to scores.
         features: (batch, time >= 2, width) of whole clips, without padding.
-        targets: (batch,) the clips' classes.
+        targets: (batch,), the classes of the clips.
+
+    Raises:
+        ValueError: there are fewer than two steps, or a norm is not finite.
     """
     network = deepcopy(sequence).cpu().double().eval().requires_grad_(False)
     classes = targets.cpu()
@@ -83,11 +85,11 @@ def classifier_flow(sequence: SequenceModel, features: Tensor, targets: Tensor) 
     return gradient_flow(loss, features.cpu().double())
 
 
-def flow_of(norms: NDArray[np.float64]) -> GradientFlow:
-    """The flow that norms (time,) tell of.
+def flow_from_norms(norms: NDArray[np.float64]) -> GradientFlow:
+    """The gradient flow with the norms (time,).
 
     Raises:
-        ValueError: there are less than two steps, or a norm is not a number.
+        ValueError: there are fewer than two steps, or a norm is not finite.
     """
     if len(norms) < 2 or not np.isfinite(norms).all():
         raise ValueError(f"wanted finite gradient norms of 2 or more steps, found {len(norms)}: {norms}")
@@ -95,9 +97,9 @@ def flow_of(norms: NDArray[np.float64]) -> GradientFlow:
 
 
 def _factor(norms: NDArray[np.float64]) -> float:
-    """The exponential of the median slope between all pairs of steps: Theil and Sen's estimate.
+    """The exponential of the median slope between all pairs of steps: the estimator of Theil and Sen.
 
-    Only the unbroken stretch of steps before the last whose norms have not vanished is looked at.
+    Only the last steps count, back to the first one with a vanished norm.
     """
     backwards = norms[::-1]
     vanished = np.flatnonzero(backwards < _SMALLEST)

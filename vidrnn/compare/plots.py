@@ -1,4 +1,4 @@
-"""Pictures of numbers as PNG files, written whole: the only home of matplotlib."""
+"""The plots of a comparison, as PNG files. Only this module imports matplotlib."""
 
 from __future__ import annotations
 
@@ -17,42 +17,45 @@ _DPI = 150
 _SMALLEST_SHARE = 1e-12
 
 
-def comparison_plot(found: Comparison, file: Path) -> None:
-    """Accuracy by head: each seed a dot, the mean and its 95 % interval in front, the control as a line.
+def plot_comparison(comparison: Comparison, file: Path) -> None:
+    """Write the plot of accuracy by head: a dot for each seed, the mean with its 95 % interval, the control as a line.
 
     Raises:
-        OSError: the disk refuses.
+        OSError: the file cannot be written.
     """
-    figure, axes = _figure(8.0, 1.6 + 0.55 * len(found.rows))
-    for place, row in enumerate(found.rows):
-        _accuracy(axes, place, row, bold=row.head == found.best)
-    control = next((row for row in found.rows if row.head == CONTROL), None)
+    figure, axes = _figure(8.0, 1.6 + 0.55 * len(comparison.rows))
+    for place, row in enumerate(comparison.rows):
+        _accuracy(axes, place, row, bold=row.head == comparison.best)
+    control = next((row for row in comparison.rows if row.head == CONTROL), None)
     if control:
         axes.axvline(control.accuracy.mean, color=_GREY, linestyle=":", linewidth=1, zorder=0)
-    axes.set_yticks(range(len(found.rows)), [row.head for row in found.rows])
-    axes.set_ylim(len(found.rows) - 0.5, -0.7)
-    axes.set_xlabel(f"accuracy on {found.part} ({found.clips} clips), mean of {_seeds(found.seeds)} with 95 % interval")
-    axes.set_title(found.sentence, loc="left", fontsize=9, wrap=True)
+    axes.set_yticks(range(len(comparison.rows)), [row.head for row in comparison.rows])
+    axes.set_ylim(len(comparison.rows) - 0.5, -0.7)
+    axes.set_xlabel(
+        f"accuracy on {comparison.part} ({comparison.clips} clips), "
+        f"mean of {_seeds(comparison.seeds)} with 95 % interval"
+    )
+    axes.set_title(comparison.sentence, loc="left", fontsize=9, wrap=True)
     _save(figure, file)
 
 
-def gradients_plot(found: Comparison, file: Path) -> None:
-    """The gradient of the last frame's loss by how far back a frame lies, before training and after.
+def plot_gradients(comparison: Comparison, file: Path) -> None:
+    """Write the plot of the gradient of the last frame's loss at each earlier frame, before and after training.
 
     Raises:
-        OSError: the disk refuses.
+        OSError: the file cannot be written.
     """
     figure, before, after = _pair(10.0, 4.2)
     for axes, when, name in ((before, "before", "before training"), (after, "after", "after training")):
-        for place, row in enumerate(found.rows):
+        for place, row in enumerate(comparison.rows):
             norms = np.asarray(getattr(row, when).norms)[::-1]
             shares = norms / norms[0] if norms[0] > 0 else norms
-            shown = np.where(shares > _SMALLEST_SHARE, shares, np.nan)  # what has vanished is not drawn
+            shown = np.where(shares > _SMALLEST_SHARE, shares, np.nan)  # NaN: vanished norms are not drawn
             axes.semilogy(shown, color=_COLOURS[place % len(_COLOURS)], marker=".", label=row.head)
         axes.set_title(name, loc="left", fontsize=10)
         axes.set_xlabel("frames back from the last")
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    before.set_ylabel("gradient of the last frame's loss,\nas a share of that at the last frame")
+    before.set_ylabel("gradient of the last frame's loss,\nas a share of its value at the last frame")
     after.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(figure, file)
 

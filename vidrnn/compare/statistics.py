@@ -1,4 +1,4 @@
-"""What trainings of several heads came to: means and intervals over seeds, and whether the best is better by chance."""
+"""The statistics of a comparison of heads: means and intervals over seeds, and the best head against the control."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.compare.gradients import GradientFlow, flow_of
+from vidrnn.compare.gradients import GradientFlow, flow_from_norms
 from vidrnn.evaluate.metrics import interval95, mean_interval95, paired_p
 from vidrnn.values import Part
 
@@ -20,7 +20,7 @@ _SURE = 0.05
 
 @dataclass(frozen=True)
 class Training:
-    """What came of one head with one seed."""
+    """The result of training one head with one seed."""
 
     head: str
     seed: int
@@ -28,49 +28,51 @@ class Training:
     accuracy: float
     macro_f1: float
     hits: tuple[bool, ...]
-    """Which of the clips that are judged on were answered rightly."""
+    """(clips,): whether each scored clip got its true class."""
     seconds: float
-    """Of training, validation after each epoch included."""
+    """The time of training, with the validation after each epoch."""
     epochs: int
     before: tuple[float, ...]
-    """Gradient norms by frame of a window before training, see `vidrnn.compare.gradients`."""
+    """(time,): the norm of the gradient at each frame of a window before training; see `vidrnn.compare.gradients`."""
     after: tuple[float, ...]
+    """(time,): the same after training."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A number over seeds."""
+    """The distribution of a number over seeds."""
 
     mean: float
     interval: tuple[float, float]
-    """95 %: of the mean over seeds; with one seed, of the share of clips."""
+    """The 95 % interval of the mean over seeds. With one seed: the interval of the share of clips."""
     each: tuple[float, ...]
+    """(seeds,): the number with each seed."""
 
 
 @dataclass(frozen=True)
 class HeadRow:
-    """One head of the table."""
+    """One row of the table, for one head."""
 
     head: str
     accuracy: Spread
     macro_f1: Spread
     val_accuracy: Spread
     parameters: int
-    """Of head and readout, and of the encoder where it learns."""
+    """The number of parameters of head and readout, and of the encoder if it is trained."""
     training_seconds: float
-    """Median over seeds."""
+    """The median over seeds."""
     stream_microseconds: float | None
-    """Per frame, read one at a time with carried state; head and readout, without the encoder. None: cannot stream."""
+    """The time per frame of head and readout, one frame at a time with carried state. None: the head cannot stream."""
     before: GradientFlow
     after: GradientFlow
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Heads side by side, in the order in which they were asked for."""
+    """The compared heads, in the order of the request."""
 
     model: str
-    """What all have in common, in a line."""
+    """The parts that all heads share, in one line."""
     part: str
     clips: int
     seeds: int
@@ -79,13 +81,13 @@ class Comparison:
     best: str
     """The head with the highest mean validation accuracy."""
     p: float | None
-    """How often chance would set the best this far from `none` on these clips; None if there is no such pair."""
+    """The p-value of the difference between the best head and `none`; None if there is no such pair."""
     simplest: str
     """The head with the fewest parameters within a standard error of the best on validation."""
     sentence: str
 
     def as_json(self) -> dict[str, Any]:
-        """The object that `vidrnn compare --json` prints; an infinite memory is null."""
+        """The JSON object of `vidrnn compare --json`. An infinite memory is null."""
         rows = []
         for row in self.rows:
             shown = asdict(row)
@@ -99,7 +101,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a head costs whatever it has learnt."""
+    """The costs of a head, which do not depend on its weights."""
 
     parameters: int
     stream_microseconds: float | None
@@ -108,11 +110,19 @@ class Cost:
 def compare_heads(
     trainings: Sequence[Training], costs: dict[str, Cost], groups: Sequence[str], model: str, part: Part
 ) -> Comparison:
-    """Set the heads of `costs` side by side; `groups` are those of the clips that were judged on."""
+    """Compare the heads of `costs`.
+
+    Args:
+        trainings: the trainings of all heads, each head with the same seeds.
+        costs: the costs of each head.
+        groups: (clips,), the groups of the scored clips.
+        model: the parts that all heads share, in one line.
+        part: the part of the scored clips.
+    """
     by_head = {name: [one for one in trainings if one.head == name] for name in costs}
     rows = tuple(_row(by_head[name], cost, groups) for name, cost in costs.items())
     best = max(rows, key=lambda row: row.val_accuracy.mean)
-    simplest = min(_level_with(best, rows), key=lambda row: row.parameters)
+    simplest = min(_near_best(best, rows), key=lambda row: row.parameters)
     p = None
     if CONTROL in by_head and best.head != CONTROL:
         p = paired_p(_mean_hits(by_head[best.head]), _mean_hits(by_head[CONTROL]), groups)
@@ -146,38 +156,38 @@ def _row(trainings: Sequence[Training], cost: Cost, groups: Sequence[str]) -> He
 
 
 def spread(values: Sequence[float], of_one: tuple[float, float] | None = None) -> Spread:
-    """The mean over seeds with its interval; `of_one` where there is but one."""
+    """The distribution of values (seeds,). With one seed its interval is `of_one`."""
     interval = of_one or mean_interval95(values)
     return Spread(statistics.fmean(values), interval, tuple(values))
 
 
 def _mean_flow(norms: Sequence[tuple[float, ...]]) -> GradientFlow:
-    """The flow of the mean over seeds of the norms' logarithms, so that no seed outweighs the others."""
-    with np.errstate(divide="ignore"):
-        return flow_of(np.exp(np.log(np.asarray(norms)).mean(0)))  # where one has vanished, the mean has: exp(-inf)
+    """The gradient flow of the geometric mean of norms (seeds, time), in which all seeds have the same weight."""
+    with np.errstate(divide="ignore"):  # a norm of 0 gives a mean of 0
+        return flow_from_norms(np.exp(np.log(np.asarray(norms)).mean(0)))
 
 
 def _mean_hits(trainings: Sequence[Training]) -> NDArray[np.float64]:
-    """For each clip, how often it was answered rightly over the seeds."""
+    """(clips,): the share of seeds with the true class."""
     hits: NDArray[np.float64] = np.asarray([one.hits for one in trainings], dtype=np.float64).mean(0)
     return hits
 
 
-def _level_with(best: HeadRow, rows: Sequence[HeadRow]) -> list[HeadRow]:
-    """The heads whose mean on validation is within a standard error of the best one's."""
+def _near_best(best: HeadRow, rows: Sequence[HeadRow]) -> list[HeadRow]:
+    """The heads with a mean validation accuracy within a standard error of the best one."""
     each = best.val_accuracy.each
     error = statistics.stdev(each) / len(each) ** 0.5 if len(each) > 1 else 0.0
     return [row for row in rows if row.val_accuracy.mean >= best.val_accuracy.mean - error]
 
 
 def _sentence(rows: dict[str, HeadRow], best: HeadRow, simplest: HeadRow, p: float | None) -> str:
-    told = f"Best on validation: {best.head}"
-    told += f"; the simplest within a standard error of it: {simplest.head}." if simplest is not best else "."
+    text = f"Best on validation: {best.head}"
+    text += f"; the simplest within a standard error of it: {simplest.head}." if simplest is not best else "."
     if best.head == CONTROL:
-        return f"{told} Memory is not shown to help here."
+        return f"{text} Memory is not shown to help here."
     if p is None:
-        return f"{told} Add --head none to learn whether memory helps."
+        return f"{text} Add --head none to learn whether memory helps."
     points = 100 * (best.accuracy.mean - rows[CONTROL].accuracy.mean)
     if p < _SURE:
-        return f"{told} Memory {'helps' if points > 0 else 'hurts'}: {points:+.1f} points over none (p = {p:.2g})."
-    return f"{told} Memory is not shown to help: {points:+.1f} points over none, which may be chance (p = {p:.2g})."
+        return f"{text} Memory {'helps' if points > 0 else 'hurts'}: {points:+.1f} points over none (p = {p:.2g})."
+    return f"{text} Memory is not shown to help: {points:+.1f} points over none, which may be chance (p = {p:.2g})."

@@ -1,1 +1,1 @@
-"""Labelled films: manifests, labels, groups, splits, and the cache of what was decoded. No torch."""
+"""Labelled films: manifests, labels, groups, splits, and the cache of decoded films. No torch."""

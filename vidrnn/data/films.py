@@ -1,7 +1,7 @@
-"""Which films are meant, and what their owner says of them. No decoding: a film is opened elsewhere.
+"""The films of DATA with their labels, and the films of a SOURCE. This module decodes no film.
 
-DATA is a folder of class folders or a CSV manifest, or, where labels are not wanted, any films. A SOURCE is a film, a
-folder or a glob pattern.
+DATA is a folder of class folders or a CSV manifest. Without labels, DATA is any film or folder of films. A SOURCE is a
+film, a folder or a glob pattern.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COLUMNS = ("path", "label", "group", "split")
 
 @dataclass(frozen=True, slots=True)
 class LabelledData:
-    """What DATA holds: films with the truth about them, rows that name no film, and what the user should know."""
+    """The labelled films of DATA, a failure for each row that names no film, and notes for the user."""
 
     films: tuple[LabelledFilm, ...]
     failures: tuple[FilmFailure, ...] = ()
@@ -45,56 +45,64 @@ class LabelledData:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels, each once, sorted."""
+        """The distinct labels, sorted."""
         return tuple(sorted({film.label for film in self.films}))
 
 
 def read_labelled(data: Path, *, fewest_classes: int = 2) -> LabelledData:
-    """Films and labels of a folder of class folders, or of a CSV manifest (path,label[,group][,split]).
+    """The films of DATA with their labels. No film is opened.
 
-    The films are named, not opened. `fewest_classes` is 1 where one class is enough, as in evaluation.
-    Raises DataError, as a sentence, when DATA cannot be used; a row that names no film is a failure instead.
+    Args:
+        data: a folder of class folders, or a CSV manifest (path,label[,group][,split]).
+        fewest_classes: the smallest number of classes. Training needs 2, evaluation 1.
+
+    Raises:
+        DataError: DATA cannot be used. A row of a manifest that names no film is a failure, not an error.
     """
     if data.is_dir():
-        found = _read_folder(data)
+        labelled = _read_folder(data)
     elif data.is_file():
-        found = _read_manifest(data)
+        labelled = _read_manifest(data)
     else:
         raise DataError(f"{data}: there is no such folder or CSV file.")
-    found = _without_repeats(data, found)
-    if len(found.classes) < fewest_classes:
+    labelled = _without_repeats(data, labelled)
+    if len(labelled.classes) < fewest_classes:
         raise DataError(
-            f"{data}: holds {counted(len(found.films), 'film')} of one class, {found.classes[0]!r}; "
-            f"telling classes apart needs {fewest_classes} or more."
+            f"{data}: holds {counted(len(labelled.films), 'film')} of one class, {labelled.classes[0]!r}; "
+            f"a classifier needs {fewest_classes} classes or more."
         )
-    return found
+    return labelled
 
 
 def read_films(data: Path) -> LabelledData:
-    """Films to learn from without labels: one film, all that are in a folder, or those of a CSV (path[,group][,split]).
+    """The films of DATA for a training without labels. Their label is an empty string.
 
-    Their label is empty. A folder whose first-level folders are train, val and test is a given split; so is a CSV's
-    column. A row that names no film is a failure.
+    First-level folders train, val and test, or the column split, give a split. A row that names no film is a failure.
+
+    Args:
+        data: a film, a folder with films in it, or a CSV manifest (path[,group][,split]).
 
     Raises:
         DataError: there is no film.
     """
     if data.is_dir() and not is_film(data):
-        found = _films_below(data)
+        unlabelled = _films_below(data)
     elif is_film(data):
-        found = LabelledData((LabelledFilm(data, ""),))
+        unlabelled = LabelledData((LabelledFilm(data, ""),))
     elif data.is_file():
-        found = _films_listed(data)
+        unlabelled = _films_films_of_rows(data)
     else:
         raise DataError(f"{data}: there is no such film, folder or CSV file.")
-    return _without_repeats(data, found)
+    return _without_repeats(data, unlabelled)
 
 
 def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
-    """Films that the sources name, in their order and each once; folders are walked and sorted as people count.
+    """The films of the sources, in their order and each once. The films of a folder are sorted by `natural_key`.
 
-    A source is a film, a folder or a glob pattern. A file that is named outright is taken at its word.
-    Raises UsageError for a source that names nothing.
+    A source is a film, a folder or a glob pattern. A file that the user names counts as a film, with any suffix.
+
+    Raises:
+        UsageError: a source names no film.
     """
     films: dict[Path, Path] = {}
     for source in sources:
@@ -104,7 +112,7 @@ def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
 
 
 def source_folder(source: str) -> Path:
-    """The folder that a source is walked from: itself, that of a single film, or a pattern's part without wildcards."""
+    """The folder of a source: the source itself, the folder of a film, or a pattern's part before its wildcards."""
     path = Path(source)
     if _exists(path):
         return path if path.is_dir() and not is_film(path) else path.parent
@@ -117,9 +125,10 @@ def source_folder(source: str) -> Path:
 
 
 def content_hash(path: Path) -> str:
-    """32 hexadecimal digits that stand for a film's bytes; of a folder of pictures, for their names and bytes in order.
+    """The hash of a film's bytes, 32 hexadecimal digits. For a folder of pictures: of their names and bytes, in order.
 
-    Raises FilmError when the bytes cannot be read.
+    Raises:
+        FilmError: the bytes cannot be read.
     """
     try:
         if not path.is_dir():
@@ -135,16 +144,16 @@ def content_hash(path: Path) -> str:
 
 
 def natural_key(path: Path) -> tuple[tuple[tuple[tuple[int, int | str], ...], ...], str]:
-    """Sorts paths as people count: clip2 before clip10; and in one order everywhere, clip01 before clip1."""
-    counting = tuple(
+    """A sort key that compares numbers by value: clip2 before clip10. Equal numbers sort by text: clip01, clip1."""
+    parts = tuple(
         tuple((0, int(bit)) if bit.isdecimal() else (1, bit) for bit in re.split(r"(\d+)", part.casefold()) if bit)
         for part in path.parts
     )
-    return counting, os.fspath(path)
+    return parts, os.fspath(path)
 
 
 def counted(number: int, noun: str) -> str:
-    """1 film, 2 films, 1,200 films."""
+    """A number and its noun, such as `1 film`, `2 films` or `1,200 films`."""
     return f"{number:,} {noun}" + "s" * (number != 1)
 
 
@@ -155,7 +164,7 @@ def _blake() -> hashlib.blake2b:
 def _films_of(source: str) -> list[Path]:
     path = Path(source)
     if not source.strip():
-        raise UsageError("A source is empty; name a film, a folder or a pattern.")
+        raise UsageError("A source is empty. Name a film, a folder or a pattern.")
     if _exists(path) and path.is_dir():
         films = [path] if is_film(path) else list(_walk(path).films)
         if not films:
@@ -174,7 +183,7 @@ def _films_of(source: str) -> list[Path]:
 
 
 def _exists(path: Path) -> bool:
-    """Whether something is there; what no file can be called is not."""
+    """Whether the path exists. A name that no file can have does not."""
     try:
         path.stat()
     except (OSError, ValueError):
@@ -193,7 +202,7 @@ def _films_of_match(match: Path) -> Sequence[Path]:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Films below a folder, and how many files there were passed over."""
+    """The films below a folder, and the files that are no films."""
 
     films: tuple[Path, ...]
     hidden: int
@@ -201,25 +210,27 @@ class _Walk:
 
 
 def _walk(folder: Path) -> _Walk:
-    """Every film below `folder`, sorted naturally; a folder of pictures is one film and is not entered.
+    """Every film below `folder`, sorted by `natural_key`. A folder of pictures is one film.
 
-    A folder that may not be read stands among the films: why it cannot be is told where they are opened.
+    A folder without permission to read it is among the films, so that opening it gives the error.
     """
     films: list[Path] = []
     refused: list[OSError] = []
     others: list[Path] = []
     hidden = 0
-    entered: set[str] = set()
+    visited: set[str] = set()
     for here, folders, files in os.walk(folder, onerror=refused.append, followlinks=True):
-        if (real := os.path.realpath(here)) in entered:
+        if (real := os.path.realpath(here)) in visited:
             folders.clear()
             continue
-        entered.add(real)
+        visited.add(real)
         hidden += sum(map(_is_hidden, files))
         shown = [Path(here) / name for name in files if not _is_hidden(name)]
         films += (file for file in shown if is_film(file))
         others += (file for file in shown if not is_film(file))
-        inside = [Path(here) / name for name in sorted(folders) if not _is_hidden(name)]  # of links, the same is first
+        inside = [
+            Path(here) / name for name in sorted(folders) if not _is_hidden(name)
+        ]  # sorted, so that the same one of two links comes first
         pictures = [each for each in inside if is_film(each)]
         films += pictures
         folders[:] = [each.name for each in inside if each not in pictures]
@@ -228,7 +239,7 @@ def _walk(folder: Path) -> _Walk:
 
 
 def _name(text: str) -> str:
-    """One spelling for one name: some systems take accents apart, and a model's classes must match anywhere."""
+    """The name in the Unicode form NFC. Some systems store accents apart, and classes must match on all systems."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -241,37 +252,37 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 
 def _read_folder(data: Path) -> LabelledData:
-    found = _walk(data)
-    if not found.films:
+    walk = _walk(data)
+    if not walk.films:
         raise DataError(f"{data}: wanted a folder of class folders, found no film in it.")
-    inside = [film.relative_to(data).parts for film in found.films]
+    inside = [film.relative_to(data).parts for film in walk.films]
     split = _is_split_folder(data, inside)
     depth = 2 if split else 1
     films = tuple(
         LabelledFilm(film, label=_name(parts[depth - 1]), part=PART_WORDS[parts[0].casefold()] if split else None)
-        for film, parts in zip(found.films, inside, strict=True)
+        for film, parts in zip(walk.films, inside, strict=True)
         if len(parts) > depth
     )
     if not films:
         raise DataError(
-            f"{data}: wanted class folders with films in them, found {counted(len(inside), 'film')} {_hint(found)}"
+            f"{data}: wanted class folders with films in them, found {counted(len(inside), 'film')} {_hint(walk)}"
         )
-    return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=len(inside) - len(films))))
+    return LabelledData(films, notes=tuple(_folder_notes(walk, unlabelled=len(inside) - len(films))))
 
 
 def _films_below(data: Path) -> LabelledData:
-    found = _walk(data)
-    if not found.films:
+    walk = _walk(data)
+    if not walk.films:
         raise DataError(f"{data}: wanted a folder with films in it, found none.")
-    firsts = [film.relative_to(data).parts[:-1][:1] for film in found.films]
+    firsts = [film.relative_to(data).parts[:-1][:1] for film in walk.films]
     split = all(first and first[0].casefold() in PART_WORDS for first in firsts)
     parts = [PART_WORDS[first[0].casefold()] if split else None for first in firsts]
-    films = tuple(LabelledFilm(film, "", part=part) for film, part in zip(found.films, parts, strict=True))
-    return LabelledData(films, notes=tuple(_folder_notes(found, unlabelled=0)))
+    films = tuple(LabelledFilm(film, "", part=part) for film, part in zip(walk.films, parts, strict=True))
+    return LabelledData(films, notes=tuple(_folder_notes(walk, unlabelled=0)))
 
 
 def _is_split_folder(data: Path, inside: Sequence[tuple[str, ...]]) -> bool:
-    """Whether the first-level folders are train, val and test with class folders inside, and nothing else."""
+    """Whether the only first-level folders are train, val and test, with class folders inside."""
     firsts = {parts[0].casefold() for parts in inside if len(parts) > 1}
     if not firsts or not firsts <= PART_WORDS.keys():
         return False
@@ -283,34 +294,34 @@ def _is_split_folder(data: Path, inside: Sequence[tuple[str, ...]]) -> bool:
     )
 
 
-def _hint(found: _Walk) -> str:
-    manifests = sorted(other.name for other in found.others if other.suffix.casefold() == ".csv")
+def _hint(walk: _Walk) -> str:
+    manifests = sorted(other.name for other in walk.others if other.suffix.casefold() == ".csv")
     if manifests:
         return f"at its top and the manifest {' or '.join(manifests)}: give the manifest as DATA instead."
     return "at its top. Put the films of each class in a folder with the name of the class."
 
 
-def _folder_notes(found: _Walk, unlabelled: int) -> Iterator[str]:
+def _folder_notes(walk: _Walk, unlabelled: int) -> Iterator[str]:
     if unlabelled:
-        yield f"ignored, since beside the class folders and so without a label: {counted(unlabelled, 'film')}"
-    if found.hidden or found.others:
-        yield f"ignored: {counted(len(found.others), 'file')} of other kinds, {counted(found.hidden, 'hidden file')}"
+        yield f"ignored {counted(unlabelled, 'film')} outside of the class folders: no label"
+    if walk.hidden or walk.others:
+        yield f"ignored: {counted(len(walk.others), 'file')} of other kinds, {counted(walk.hidden, 'hidden file')}"
 
 
 # --- manifests -------------------------------------------------------------------------------------------------------
 
 
 def _read_manifest(data: Path) -> LabelledData:
-    return _listed(data, _rows(data), ("path", "label"))
+    return _films_of_rows(data, _rows(data), ("path", "label"))
 
 
-def _films_listed(data: Path) -> LabelledData:
+def _films_films_of_rows(data: Path) -> LabelledData:
     rows = [Row(row.line, row.cells | {"label": ""}) for row in read_rows(data, COLUMNS[:1], COLUMNS[2:])]
-    return _listed(data, rows, ("path",))
+    return _films_of_rows(data, rows, ("path",))
 
 
-def _listed(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> LabelledData:
-    """The films of a manifest's rows; each row has a cell in the columns that are needed, or names no film."""
+def _films_of_rows(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> LabelledData:
+    """The films of the rows of a manifest. A row with an empty cell in a needed column is a failure."""
     folder = data.parent
     split = any(row["split"] for row in rows)
     films: list[LabelledFilm] = []
@@ -324,7 +335,8 @@ def _listed(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> LabelledD
     if not films:
         first = f" First problem: {failures[0].reason}." if failures else ""
         raise DataError(
-            f"{data}: found no film that is there in {counted(len(rows), 'row')}.{first} Paths are relative to the CSV."
+            f"{data}: none of its {counted(len(rows), 'row')} names a film that exists.{first} "
+            "Paths are relative to the CSV."
         )
     return LabelledData(tuple(films), tuple(failures))
 
@@ -342,7 +354,7 @@ def _film_of_row(folder: Path, row: Row, part: Part | None, needed: Sequence[str
 
 
 def find_listed_file(folder: Path, text: str) -> Path | None:
-    """The file that a manifest means, be it written on another system: accents apart, or with backslashes."""
+    """The file that a manifest names, or None. Names from other systems may have backslashes or other accents."""
     for spelling in (text, text.replace("\\", "/")):
         for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
             if _exists(folder / form):
@@ -354,16 +366,16 @@ def _part(data: Path, row: Row) -> Part:
     word = row["split"]
     part = PART_WORDS.get(word.casefold())
     if part is None:
-        found = f"the split {word!r}" if word else "no split, though other rows have one"
-        raise DataError(f"{data}: line {row.line} has {found}; write train, val or test.")
+        cell = f"the split {word!r}" if word else "no split, though other rows have one"
+        raise DataError(f"{data}: line {row.line} has {cell}; write train, val or test.")
     return part
 
 
 def _rows(data: Path) -> list[Row]:
     if {"path", "frame", "label"} <= set(columns_of(data, (*COLUMNS, "frame"))):
         raise DataError(
-            f"{data}: has a label for each frame (path,frame,label); that is another task, which this version "
-            "does not train. Give a manifest with one label for each film (path,label)."
+            f"{data}: has a label for each frame (path,frame,label). This version does not train on such labels. "
+            "Give a manifest with one label for each film (path,label)."
         )
     return read_rows(data, needed=COLUMNS[:2], optional=COLUMNS[2:])
 
@@ -371,24 +383,28 @@ def _rows(data: Path) -> list[Row]:
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
-def _without_repeats(data: Path, found: LabelledData) -> LabelledData:
-    """Each file once. A file with two labels, or on two sides, is refused."""
+def _without_repeats(data: Path, labelled: LabelledData) -> LabelledData:
+    """Each file once.
+
+    Raises:
+        DataError: a file has two labels or two parts.
+    """
     first: dict[Path, LabelledFilm] = {}
-    for film in found.films:
+    for film in labelled.films:
         before = first.setdefault(film.path.resolve(), film)
         if before.label != film.label:
             raise DataError(f"{data}: {film.path} is listed as {before.label!r} and as {film.label!r}; keep one label.")
         if before.part is not film.part:
             raise DataError(f"{data}: {film.path} is listed for {before.part} and for {film.part}; keep one.")
-    notes = list(found.notes)
-    if repeats := len(found.films) - len(first):
-        notes.append(f"{counted(repeats, 'repeated row')}: each film was used once")
+    notes = list(labelled.notes)
+    if repeats := len(labelled.films) - len(first):
+        notes.append(f"{counted(repeats, 'repeated row')}: each film is used once")
     notes += _alike_notes(film.label for film in first.values())
-    return LabelledData(tuple(first.values()), found.failures, tuple(notes))
+    return LabelledData(tuple(first.values()), labelled.failures, tuple(notes))
 
 
 def _alike_notes(labels: Iterable[str]) -> Iterator[str]:
     spellings = Counter(label.casefold() for label in set(labels))
     for label, count in sorted(spellings.items()):
         if count > 1:
-            yield f"{count} classes are spelled almost alike ({label!r}) and were taken as different"
+            yield f"{count} classes differ in case only ({label!r}); they count as different classes"

@@ -1,6 +1,7 @@
-"""What the owner of films says of each frame: a CSV manifest of path,frame,label. No film is opened.
+"""Labels of single frames, from a CSV manifest of path,frame,label. This module opens no film.
 
-Frames are counted from 0, or from 1 where no film has a frame 0. Every frame of a film that is named has its label.
+Frame numbers start at 0. They start at 1 if no film has a frame 0. A film in the manifest has one label for each of its
+frames.
 """
 
 from __future__ import annotations
@@ -21,68 +22,68 @@ from vidrnn.video.reader import is_film
 COLUMNS = ("path", "frame", "label")
 NORMAL_WORDS = frozenset({"normal", "usual", "ordinary", "0"})
 ANOMALY_WORDS = frozenset({"anomaly", "anomalous", "abnormal", "unusual", "1"})
-_MOST_NAMED = 5
+_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
 class FrameLabels:
-    """A film and what each of its frames is called."""
+    """A film and the label of each of its frames."""
 
     path: Path
     labels: tuple[str, ...]
-    """From the film's first frame to its last."""
+    """From the first frame of the film to the last."""
 
     @property
-    def anomalies(self) -> NDArray[np.bool_]:
-        """Which frames are anomalies (frames,), of labels that are words of two kinds; see `check_two_kinds`."""
+    def anomalous(self) -> NDArray[np.bool_]:
+        """(frames,): whether each frame is an anomaly. The labels must pass `check_two_kinds` before."""
         return np.asarray([label.casefold() in ANOMALY_WORDS for label in self.labels], dtype=np.bool_)
 
     def check_length(self, frames: int) -> None:
-        """Hold the labels against the film.
+        """Compare the number of labels with the number of frames of the film.
 
         Raises:
-            FilmError: it has more or fewer frames than labels.
+            FilmError: the numbers differ.
         """
         if frames != len(self.labels):
             raise FilmError(
                 f"{self.path}: {counted(frames, 'frame')} could be read, but {len(self.labels):,} are labelled. "
-                "Labels are for every frame of the film as it is, in order."
+                "Give one label for each frame of the film, in order."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class FrameLabelledData:
-    """Films with the truth about their frames, films that cannot be used, and what the user should know."""
+    """Films with labels of their frames, films that cannot be used, and notes for the user."""
 
     films: tuple[FrameLabels, ...]
     failures: tuple[FilmFailure, ...] = ()
     notes: tuple[str, ...] = ()
 
     def check_two_kinds(self, data: Path) -> None:
-        """See that frames are called normal or anomaly, and both.
+        """Check that the labels are words for normal frames and for anomalies, and that both kinds occur.
 
         Raises:
-            DataError: there is another label, or only one kind.
+            DataError: there is another label, or only one kind occurs.
         """
-        found = {label for film in self.films for label in film.labels}
-        if others := sorted(each for each in found if each.casefold() not in NORMAL_WORDS | ANOMALY_WORDS):
+        labels = {label for film in self.films for label in film.labels}
+        if others := sorted(each for each in labels if each.casefold() not in NORMAL_WORDS | ANOMALY_WORDS):
             raise DataError(
-                f"{data}: frames are labelled {_named(others)}. To tell anomalies from normal frames, call each "
-                "'normal' or 'anomaly' (or usual, unusual; 0, 1)."
+                f"{data}: frames are labelled {_quoted(others)}. To score anomalies, label each frame 'normal' "
+                "or 'anomaly' (or 0, 1)."
             )
-        anomalies = sum(int(film.anomalies.sum()) for film in self.films)
-        if anomalies in (0, sum(len(film.labels) for film in self.films)):
+        anomalous = sum(int(film.anomalous.sum()) for film in self.films)
+        if anomalous in (0, sum(len(film.labels) for film in self.films)):
             raise DataError(
-                f"{data}: every frame is labelled {_named(sorted(found))}; telling anomalies from normal frames is "
-                "measured where there are both."
+                f"{data}: every frame is labelled {_quoted(sorted(labels))}. To score anomalies, label normal frames "
+                "and anomalies."
             )
 
 
 def is_frame_manifest(data: Path) -> bool:
-    """Whether this is a CSV with a label for each frame: the columns path, frame and label. A film is none.
+    """Whether `data` is a CSV manifest with the columns path, frame and label.
 
     Raises:
-        DataError: the file cannot be read, or is not text.
+        DataError: the file cannot be read, or it is not text.
     """
     return data.is_file() and not is_film(data) and set(COLUMNS) <= set(columns_of(data, COLUMNS))
 
@@ -90,10 +91,10 @@ def is_frame_manifest(data: Path) -> bool:
 def read_frame_labels(data: Path) -> FrameLabelledData:
     """Films and the labels of their frames, from a CSV manifest of path,frame,label.
 
-    A film that is not there, or some of whose frames have no label or two, is a failure.
+    A missing film is a failure. So is a film with a frame that has no label or two labels.
 
     Raises:
-        DataError: the manifest cannot be used at all.
+        DataError: the manifest is wrong, or it gives no film that can be used.
     """
     if not data.is_file():
         raise DataError(f"{data}: there is no such CSV file.")
@@ -103,24 +104,24 @@ def read_frame_labels(data: Path) -> FrameLabelledData:
     for row in rows:
         path = find_listed_file(data.parent, row["path"]) if row["path"] else None
         if path is None or (path.is_dir() and not is_film(path)):
-            failures.setdefault(row["path"], _not_there(data.parent, row))
+            failures.setdefault(row["path"], _missing_film(data.parent, row))
         else:
             by_film.setdefault(path, []).append(row)
     numbered = {path: [(_number(data, row), row) for row in rows] for path, rows in by_film.items()}
     first = int(bool(numbered) and all(min(n for n, _ in rows) >= 1 for rows in numbered.values()))
-    found = [_film(path, rows, first) for path, rows in numbered.items()]
-    films = tuple(each for each in found if isinstance(each, FrameLabels))
-    bad = (*failures.values(), *(each for each in found if isinstance(each, FilmFailure)))
+    results = [_film(path, rows, first) for path, rows in numbered.items()]
+    films = tuple(each for each in results if isinstance(each, FrameLabels))
+    unusable = (*failures.values(), *(each for each in results if isinstance(each, FilmFailure)))
     if not films:
-        problem = f" First problem: {bad[0].path}: {bad[0].reason}." if bad else ""
+        problem = f" First problem: {unusable[0].path}: {unusable[0].reason}." if unusable else ""
         raise DataError(
             f"{data}: found no film with a label for each frame in {counted(len(rows), 'row')}.{problem} "
             "Paths are relative to the CSV."
         )
-    return FrameLabelledData(films, bad, ("frames are counted from 1: none has the number 0",) if first else ())
+    return FrameLabelledData(films, unusable, ("frame numbers start at 1: no frame has the number 0",) if first else ())
 
 
-def _not_there(folder: Path, row: Row) -> FilmFailure:
+def _missing_film(folder: Path, row: Row) -> FilmFailure:
     names = "has no path" if not row["path"] else "names a file that is not there"
     return FilmFailure(folder / row["path"], f"line {row.line} of the manifest {names}")
 
@@ -128,13 +129,13 @@ def _not_there(folder: Path, row: Row) -> FilmFailure:
 def _number(data: Path, row: Row) -> int:
     if not (row["frame"].isascii() and row["frame"].isdecimal()):
         raise DataError(
-            f"{data}: line {row.line} has the frame {row['frame']!r}; frames are whole numbers, counted from 0."
+            f"{data}: line {row.line} has the frame {row['frame']!r}; frame numbers are whole numbers from 0."
         )
     return int(row["frame"])
 
 
 def _film(path: Path, rows: Sequence[tuple[int, Row]], first: int) -> FrameLabels | FilmFailure:
-    """The labels of one film in order, or why they are none."""
+    """The labels of one film, in order, or its failure."""
     labels: dict[int, str] = {}
     for number, row in rows:
         if not row["label"]:
@@ -157,6 +158,6 @@ def _first_missing(labels: dict[int, str], first: int) -> Iterator[int]:
     return (number + first for number in range(len(labels) + 1) if number not in labels)
 
 
-def _named(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else ""
-    return ", ".join(map(repr, labels[:_MOST_NAMED])) + more
+def _quoted(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _MOST_SHOWN} more" if len(labels) > _MOST_SHOWN else ""
+    return ", ".join(map(repr, labels[:_MOST_SHOWN])) + more

@@ -1,6 +1,6 @@
-"""Films read once from end to end, side by side: their facts, a hash of their content, thumbnails to know them by.
+"""Scans of films: facts, a hash of the content and thumbnails, from one reading of the whole film.
 
-What was found is kept on disk under the hash, so that no film is read for this a second time.
+The cache holds each scan under the hash, so that a film is read once only.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from vidrnn.video.reader import open_film
 
 THUMBNAIL = Size(12, 16)
 THUMBNAILS = 8
-"""At most so many of a film."""
+"""The largest number of thumbnails of a film."""
 THUMBNAIL_SPACING_SECONDS = 0.25
-"""The thumbnails are chosen from frames this far apart, and the last one."""
+"""The spacing of the frames that thumbnails are chosen from. The last frame is one of them too."""
 FORMAT = 1
-"""Part of an entry's name: entries of other formats are not found, and so made again."""
+"""The version of the entries, a part of their names. A scan in another version is computed again."""
 
 
 def cache_folder() -> Path:
@@ -50,29 +50,37 @@ def cache_folder() -> Path:
 def scan_films(
     paths: Iterable[Path], *, rate: float | None = None, cache: Path | None, jobs: int
 ) -> Iterator[tuple[Path, FilmScan | FilmFailure]]:
-    """Each film's scan, or why it could not be read, in the paths' order and as soon as it is there.
+    """The scan of each film, or its failure, in the order of the paths.
 
-    `rate` is in frames per second, for folders of pictures only. `cache` is a folder, made when needed; None keeps
-    nothing. `jobs` films are read at once: in threads, since the decoder lets go of the interpreter.
+    Args:
+        paths: the films.
+        rate: frames per second, for folders of pictures only.
+        cache: the folder of the cache, which is created if needed; None caches nothing.
+        jobs: the number of films that are read at the same time, in threads. The decoder releases the lock of the
+            interpreter.
     """
 
-    def scanned(path: Path) -> tuple[Path, FilmScan | FilmFailure]:
+    def scan(path: Path) -> tuple[Path, FilmScan | FilmFailure]:
         return path, _scan_or_failure(path, rate, cache)
 
-    return map_in_order(scanned, paths, max(jobs, 1))
+    return map_in_order(scan, paths, max(jobs, 1))
 
 
 def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = None) -> FilmScan:
-    """One film's scan: from the cache if its content is known there, else by reading it. Raises FilmError."""
+    """The scan of a film, from the cache if it holds the content, else from reading the film.
+
+    Raises:
+        FilmError: the film cannot be read.
+    """
     rate = rate if path.is_dir() else None
     content = content_hash(path)
     entry = _entry(cache, content, rate) if cache else None
-    kept = _load(entry, path) if entry else None
-    if kept:
-        return kept
+    cached = _load(entry, path) if entry else None
+    if cached:
+        return cached
     scan = _read(path, content, rate)
     if entry:
-        _keep(entry, scan)
+        _write(entry, scan)
     return scan
 
 
@@ -90,10 +98,10 @@ def _read(path: Path, content: str, rate: float | None) -> FilmScan:
 
 
 def _thumbnails(frames: Sequence[Frame]) -> NDArray[np.uint8]:
-    """Grey pictures evenly spread over the frames' time, the first and the last among them."""
+    """(count, 12, 16) uint8: grey pictures, evenly spread in time, with the first and the last frame."""
     seconds = np.array([frame.seconds for frame in frames])
-    wanted = np.linspace(seconds[0], seconds[-1], THUMBNAILS)
-    chosen = np.unique(np.abs(seconds[:, None] - wanted).argmin(axis=0))
+    targets = np.linspace(seconds[0], seconds[-1], THUMBNAILS)
+    chosen = np.unique(np.abs(seconds[:, None] - targets).argmin(axis=0))
     chosen[-1] = len(frames) - 1
     pictures = np.stack([frames[index].pixels for index in chosen])
     grey: NDArray[np.uint8] = np.rint(pictures @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
@@ -109,25 +117,27 @@ def _entry(cache: Path, content: str, rate: float | None) -> Path:
 
 
 def _load(entry: Path, path: Path) -> FilmScan | None:
-    """What was kept, as of the film that is now at `path`; None when there is nothing whole."""
+    """The cached scan, with `path` as the path of the film; None if there is no complete entry."""
     try:
-        kept: dict[str, Any] = json.loads(entry.read_bytes())
-        facts = dict(kept["facts"])
+        stored: dict[str, Any] = json.loads(entry.read_bytes())
+        facts = dict(stored["facts"])
         facts.update(path=path, size=Size(**facts["size"]), oddities=tuple(facts["oddities"]))
-        pixels = np.frombuffer(base64.b64decode(kept["thumbnails"]), dtype=np.uint8)
-        return FilmScan(FilmFacts(**facts), kept["content_hash"], pixels.reshape(-1, THUMBNAIL.height, THUMBNAIL.width))
+        pixels = np.frombuffer(base64.b64decode(stored["thumbnails"]), dtype=np.uint8)
+        return FilmScan(
+            FilmFacts(**facts), stored["content_hash"], pixels.reshape(-1, THUMBNAIL.height, THUMBNAIL.width)
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _keep(entry: Path, scan: FilmScan) -> None:
-    """Write an entry whole or not at all. A cache that cannot be written costs time later, never the run."""
+def _write(entry: Path, scan: FilmScan) -> None:
+    """Write a complete entry, or none. If the cache cannot be written, later runs are slower, and none fails."""
     facts = asdict(replace(scan.facts, path=Path()))
     del facts["path"]
-    kept = {
+    stored = {
         "content_hash": scan.content_hash,
         "facts": facts,
         "thumbnails": base64.b64encode(scan.thumbnails.tobytes()).decode("ascii"),
     }
     with suppress(OutputError):
-        write_text(entry, json.dumps(kept), f"{os.getpid()}-{get_ident()}-")
+        write_text(entry, json.dumps(stored), f"{os.getpid()}-{get_ident()}-")

@@ -102,7 +102,7 @@ class NextFrameScorer(Scorer):
 def _truth(scored: ScoredFilm) -> NDArray[np.bool_]:
     """Which of the moments that the model looked at are anomalies (steps,)."""
     assert scored.film.frames is not None and scored.found.timeline.indices is not None
-    anomalies: NDArray[np.bool_] = FrameLabels(scored.film.path, scored.film.frames).anomalies
+    anomalies: NDArray[np.bool_] = FrameLabels(scored.film.path, scored.film.frames).anomalous
     return anomalies[scored.found.timeline.indices]
 
 

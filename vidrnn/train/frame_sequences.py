@@ -1,4 +1,4 @@
-"""Films without labels as frames on a model's grid, and what they say before there is any network: no torch."""
+"""Films without labels as frames on a model's grid, and the settings that follow from their pixels. No torch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vidrnn.tasks.next_frame import as_picture
 from vidrnn.values import FilmScan, Part, Pixels, Size
 
 _SHORT_SIDE = 64
-"""Pixels, where no size was said."""
+"""The short side of the default size, in pixels."""
 _CHOSEN_BY = 64
-"""Stretches at most that painting is chosen by."""
+"""The largest number of stretches that choose the decoder."""
 _BLACK = 3
-"""Pixels of 8 bits up to this count as black."""
+"""8-bit pixels up to this value count as black."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FrameSequence:
 
 @dataclass(frozen=True)
 class FrameSequences:
-    """All films of a run as the model sees them."""
+    """All films of a run, as the model sees them."""
 
     all: tuple[FrameSequence, ...]
     size: Size
@@ -43,18 +43,18 @@ class FrameSequences:
         return [sequence.frames for sequence in self.all if sequence.part is part]
 
     def stretches(self, part: Part, frames: int, most: int) -> list[Pixels]:
-        """Stretches of a part that do not overlap, `most` of them at most, evenly chosen."""
-        found = [
+        """Stretches (frames, height, width, 3) of a part without overlap, at most `most`, spread evenly."""
+        all_stretches = [
             sequence[start : start + frames]
             for sequence in self.of(part)
             for start in range(0, len(sequence) - frames + 1, frames)
         ]
-        places = np.unique(np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int))
-        return [found[place] for place in places]
+        places = np.unique(np.linspace(0, len(all_stretches) - 1, min(most, len(all_stretches))).round().astype(int))
+        return [all_stretches[place] for place in places]
 
 
-def in_time(frames: Pixels, window: int) -> list[FrameSequence]:
-    """The beginning of a film to learn from and its end to validate on; a film too short for both is learnt from."""
+def split_sequence(frames: Pixels, window: int) -> list[FrameSequence]:
+    """The beginning of a film for training and its end for validation. A film too short for both is for training."""
     held = max(window, len(frames) // 5)
     if len(frames) < held + window:
         return [FrameSequence(frames, Part.TRAIN)]
@@ -62,31 +62,31 @@ def in_time(frames: Pixels, window: int) -> list[FrameSequence]:
 
 
 def median_spacing(scans: Sequence[FilmScan]) -> float:
-    """Seconds between the frames of the median film."""
-    known = [1 / scan.facts.fps for scan in scans if scan.facts.frames > 1 and scan.facts.fps > 0]
-    return round(median(known), 6) if known else 0.04
+    """The median over films of the seconds between frames."""
+    spacings = [1 / scan.facts.fps for scan in scans if scan.facts.frames > 1 and scan.facts.fps > 0]
+    return round(median(spacings), 6) if spacings else 0.04
 
 
 def default_size(films: Size) -> Size:
-    """The films' size brought to a short side of 64 pixels, never enlarged; no side below 16."""
+    """The size of the films, reduced to a short side of 64 pixels. It is never enlarged; no side is below 16."""
     scale = min(1.0, _SHORT_SIDE / min(films.height, films.width))
     return Size(*(max(16, round(side * scale)) for side in (films.height, films.width)))
 
 
 def steps_of(scan: FilmScan, spacing_seconds: float) -> int:
-    """How many frames of a film stand on the grid."""
+    """The number of frames of a film on the grid."""
     facts = scan.facts
     return int((facts.last_seconds - facts.first_seconds) / spacing_seconds + 0.5) + 1
 
 
-def colourless(frames: Pixels) -> bool:
-    """Whether a film has no colour: red, green and blue are alike in some of its frames."""
+def is_colourless(frames: Pixels) -> bool:
+    """Whether a film has no colour: red, green and blue are almost equal in a sample of its frames."""
     some = frames[:: max(1, len(frames) // 8)].astype(np.int16)
     return bool(np.abs(some - some[..., :1]).mean() < 1.0)
 
 
 def mean_image(sequences: FrameSequences) -> MeanImage:
-    """The mean of the training films."""
+    """The mean picture of the training films."""
     mean = MeanImage()
     for frames in sequences.of(Part.TRAIN):
         for start in range(0, len(frames), 256):
@@ -94,43 +94,44 @@ def mean_image(sequences: FrameSequences) -> MeanImage:
     return mean
 
 
-def guesses_of(sequences: FrameSequences, context: int, window: int) -> dict[str, float]:
-    """What guesses that need no learning cost on stretches of `window` training frames: of the frame after a context,
-    squared and of a pixel.
+def baseline_costs(sequences: FrameSequences, context: int, window: int) -> dict[str, float]:
+    """The mean squared error of a pixel, for predictions without learning.
+
+    They predict the frame after `context` frames, on stretches of `window` training frames.
     """
     channels = 1 if sequences.grey else 3
     mean = mean_image(sequences).picture
-    found: dict[str, list[float]] = {"a black frame": [], "the mean image": [], "the last frame": []}
+    errors: dict[str, list[float]] = {"a black frame": [], "the mean image": [], "the last frame": []}
     for stretch in sequences.stretches(Part.TRAIN, window, _CHOSEN_BY):
-        painted = as_picture(stretch, channels)
-        last, following = painted[context - 1], painted[context]
-        for name, guess in zip(found, (np.zeros_like(last), mean, last), strict=True):
-            found[name].append(float(np.square(following - guess).mean()))
-    return {name: float(np.mean(costs)) for name, costs in found.items()}
+        pictures = as_picture(stretch, channels)
+        last, following = pictures[context - 1], pictures[context]
+        for name, prediction in zip(errors, (np.zeros_like(last), mean, last), strict=True):
+            errors[name].append(float(np.square(following - prediction).mean()))
+    return {name: float(np.mean(each)) for name, each in errors.items()}
 
 
-def mostly_black(sequences: FrameSequences) -> bool:
-    """Whether more than half of all the training films' pixels are as good as black."""
+def is_mostly_black(sequences: FrameSequences) -> bool:
+    """Whether more than half of the pixels of the training films are almost black."""
     black = [float((frames[:: max(1, len(frames) // 16)] <= _BLACK).mean()) for frames in sequences.of(Part.TRAIN)]
     return float(np.mean(black)) > 0.5
 
 
-def choose_decoder(guesses: dict[str, float]) -> tuple[DecoderName, str]:
-    """The decoder, by the best guess on the training films, and the reason in a sentence."""
-    best = min(guesses, key=lambda name: guesses[name])
+def choose_decoder(baselines: dict[str, float]) -> tuple[DecoderName, str]:
+    """The name of the decoder that fits the best of `baseline_costs`, and a sentence with the reason."""
+    best = min(baselines, key=lambda name: baselines[name])
     sparse = best != "the last frame"
-    costs = ", ".join(f"{name} {cost:.2e}" for name, cost in guesses.items())
-    why = "its frames are sparse, and patches are moved, each as a mean of where it may come from (kernel)"
+    costs = ", ".join(f"{name} {cost:.2e}" for name, cost in baselines.items())
+    why = "the frames are sparse, so the decoder moves patches by learnt kernels (kernel)"
     if not sparse:
-        why = "the last frame is warped on by its flow and corrected (flow)"
+        why = "so the decoder warps the last frame by its flow and corrects it (flow)"
     return (
         "kernel" if sparse else "flow",
-        f"Of guesses {best} is best one step ahead on the training films ({costs}): {why}.",
+        f"Without learning, {best} is the best prediction one step ahead on the training films ({costs}): {why}.",
     )
 
 
-def one_step_error(sequences: FrameSequences, window: int) -> float:
-    """What a copy of the last frame costs one step ahead, squared and of a pixel; what costs are measured by."""
+def copy_error(sequences: FrameSequences, window: int) -> float:
+    """The mean squared error of a pixel one step ahead, for a copy of the last frame. It is the unit of the loss."""
     channels = 1 if sequences.grey else 3
     stretches = sequences.stretches(Part.TRAIN, window, _CHOSEN_BY)
     errors = [float(np.square(np.diff(as_picture(one, channels), axis=0)).mean()) for one in stretches]

@@ -1,7 +1,7 @@
-"""An encoder in training on several cores: each takes a share of the minibatch, in a thread of its own.
+"""Training of an encoder on several cores. Each core encodes a share of the minibatch, in its own thread.
 
-torch's own threads wait for one another by spinning, and become many times slower than a single one as soon as anything
-else runs on the machine; shares that never wait inside do not. The number of shares, not the load, decides the result.
+The threads of torch wait for each other in busy loops. As soon as another program runs, they are many times slower than
+one thread. Shares do not wait for each other. The result depends on the number of shares, and not on the load.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from vidrnn.nets.encoders.base import Encoder
 from vidrnn.train.fit import half_precision
 
 Prepare = Callable[[Tensor, int], Tensor]
-"""Clips of a share, and the place of the first of them in the minibatch -> clips to encode."""
+"""Clips of a share, and the place of the first one in the minibatch -> the clips to encode, shaped alike."""
 
 
 class Shards:
-    """Copies of an encoder that share its weights; each has running statistics of its own, averaged after each step."""
+    """Copies of an encoder with shared weights. Each has its own running statistics, which a step averages."""
 
     def __init__(self, encoder: Encoder, count: int) -> None:
         self.encoder = encoder
@@ -31,17 +31,22 @@ class Shards:
         self.pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
 
     def __call__(self, frames: Tensor, mask: Tensor, prepare: Prepare) -> Tensor:
-        """Frames (batch, time, height, width, 3) uint8 -> features (batch, time, width), ready for backward.
+        """Features (batch, time, width), with a gradient.
 
-        An encoder of differences is given one frame more, the one before the first. Only frames that the mask
-        (batch, time) calls real are encoded, since padding would change what batch normalisation learns; the others'
-        features are 0.
+        Only real frames are encoded, because padding would change the statistics of batch normalisation. The features
+        of padding are 0.
+
+        Args:
+            frames: (batch, time, height, width, 3) uint8. An encoder with `differences` needs one more step: the frame
+                before the first one.
+            mask: (batch, time) bool, True for real frames.
+            prepare: the change of the clips before they are encoded.
         """
         features: Tensor = _Encode.apply(self, frames, mask, prepare, *self.encoder.parameters())
         return features
 
     def forward(self, frames: Tensor, mask: Tensor, prepare: Prepare) -> list[Tensor]:
-        """The features of each share, with their history."""
+        """The features of each share, (clips, time, width), with their graphs; arguments as in the call."""
         parts = [part for part in frames.tensor_split(len(self.copies)) if len(part)]
         firsts = [0, *torch.tensor([len(part) for part in parts]).cumsum(0).tolist()]
         before = dict(self.encoder.named_buffers())
@@ -54,11 +59,12 @@ class Shards:
             one, part, real, first = job
             with torch.enable_grad(), half_precision(part.device):
                 changed = prepare(part, first)
-                seen = (
+                inputs = (
                     one.network_input(changed[:, 1:], changed[:, 0]) if one.differences else one.network_input(changed)
                 )
-                made = one.encode_pictures(seen[real]).float()
-                whole: Tensor = made.new_zeros(*real.shape, made.shape[-1]).masked_scatter(real.unsqueeze(-1), made)
+                features = one.encode_pictures(inputs[real]).float()
+                size = (*real.shape, features.shape[-1])
+                whole: Tensor = features.new_zeros(size).masked_scatter(real.unsqueeze(-1), features)
                 return whole
 
         reals = torch.split(mask, [len(part) for part in parts])
@@ -67,14 +73,15 @@ class Shards:
         return shares
 
     def backward(self, shares: Sequence[Tensor], gradient: Tensor) -> list[Tensor | None]:
-        """The gradient of each weight: the shares' gradients, summed in their order."""
+        """The gradient of each weight: the sum over the shares, in their order; None for a frozen weight."""
         weights = [weight for weight in self.encoder.parameters() if weight.requires_grad]
 
         def back(job: tuple[Tensor, Tensor]) -> tuple[Tensor, ...]:
             return torch.autograd.grad(job[0], weights, job[1])
 
-        found = self.pool.map(back, zip(shares, torch.split(gradient, [len(share) for share in shares]), strict=True))
-        sums = iter([torch.stack(of_shares).sum(0) for of_shares in zip(*found, strict=True)])
+        parts = torch.split(gradient, [len(share) for share in shares])
+        gradients = self.pool.map(back, zip(shares, parts, strict=True))
+        sums = iter([torch.stack(of_shares).sum(0) for of_shares in zip(*gradients, strict=True)])
         return [next(sums) if weight.requires_grad else None for weight in self.encoder.parameters()]
 
     def _average(self, buffers: dict[str, Tensor], used: int) -> None:
@@ -85,7 +92,7 @@ class Shards:
 
 
 class _Encode(torch.autograd.Function):
-    """The shards as one step of a computation, so that what follows need not know of them."""
+    """The shards as one autograd function, so that later layers do not depend on them."""
 
     @staticmethod
     def forward(ctx: Any, shards: Shards, frames: Tensor, mask: Tensor, prepare: Prepare, *weights: Tensor) -> Tensor:

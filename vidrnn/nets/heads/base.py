@@ -80,7 +80,7 @@ class CellHead(Head):
 
     cell: Callable[..., nn.RNNBase]
     gates: int
-    """Gates per unit, in torch's order of weights."""
+    """The number of gates of a unit."""
     state_names: tuple[str, ...] = ("hidden",)
     """Names of the tensors of the state, in torch's order."""
 
@@ -225,7 +225,7 @@ class PictureCell(nn.Module, ABC):
     """
 
     gates: int
-    """Gates per unit."""
+    """The number of gates of a unit."""
     state_names: tuple[str, ...]
     """Names of the tensors of the state, each (batch, size, rows, columns)."""
 
