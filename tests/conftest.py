@@ -189,18 +189,23 @@ def train_tiny(
 
     `settings` are those of a `RunConfig`, `request` those of a `Request`, where they are to differ.
     """
+    tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
+    return _train(data, folder, stop_after, {"jobs": 2, **(request or {})}, tiny | settings)
+
+
+def _train(
+    data: Path, folder: Path, stop_after: int | None, request: dict[str, Any], settings: dict[str, Any]
+) -> TinyRun:
     from vidrnn.config import RunConfig
     from vidrnn.events import EpochDone
     from vidrnn.train.run import Request
     from vidrnn.train.trainer import train
 
-    tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
     cache = folder.parent / "cache"
-    asked = {"cache": cache, "jobs": 2, "portable": False, "command": f"vidrnn train {data.name}", **(request or {})}
+    asked = {"cache": cache, "portable": False, "command": f"vidrnn train {data.name}", **request}
+    config = RunConfig.of(settings, source="test")
     stop, events = Event(), []
-    for event in train(
-        Request(data=data, config=RunConfig.of(tiny | settings, source="test"), out=folder, **asked), stop
-    ):
+    for event in train(Request(data=data, config=config, out=folder, **asked), stop):
         events.append(event)
         if stop_after and isinstance(event, EpochDone) and event.number >= stop_after:
             stop.set()
@@ -221,10 +226,13 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
     import torch
     from torch import Tensor, nn
 
-    from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
+    from vidrnn.config import HeadConfig
     from vidrnn.model.checkpoint import LoadedModel
+    from vidrnn.model.metadata import ModelHeader
     from vidrnn.nets.class_scores import Scores
+    from vidrnn.nets.spec import EncoderConfig, ModelSpec
     from vidrnn.runtimes.torch import TorchRuntime
+    from vidrnn.values import AnswerSpec, DecisionRule
 
     class Numbers(nn.Module):
         mean = torch.zeros(1)
@@ -244,14 +252,13 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
         def forward(self, features: Tensor) -> tuple[Scores, dict[str, Tensor]]:
             tens = (features[..., 0].long() // 10).clamp(max=5)
             steps = 8.0 * nn.functional.one_hot(tens, 6).float()
-            return Scores(steps.mean(1), steps), {}
+            return {"clip": steps.mean(1), "steps": steps}, {}
 
     network = nn.Module()
     network.encoder, network.sequence = Numbers(), Tens()
-    network.streams = False
+    network.split, network.streams, network.outputs = (network.encoder, network.sequence), False, ("clip", "steps")
     spec = ModelSpec(
-        task="classify",
-        classes=("0", "10", "20", "30", "40", "50"),
+        network="scores",
         encoder=EncoderConfig(name="small", frozen=True, origin="none"),
         head=HeadConfig(),
         readout="mean",
@@ -260,7 +267,11 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
         frames=frames,
         spacing_seconds=spacing_seconds,
     )
-    header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen=seen or {}, scores={}, facts={})
+    answer = AnswerSpec("classify", "one", "clip", ("0", "10", "20", "30", "40", "50"))
+    rule = DecisionRule(reset="cut")
+    header = ModelHeader(
+        vidrnn_version="0", answer=answer, decision=rule, spec=spec, seed=0, seen=seen or {}, scores={}, facts={}
+    )
     return TorchRuntime(LoadedModel(network, header, Path("tens")))  # type: ignore[arg-type]
 
 
@@ -295,25 +306,13 @@ def train_frames(
     data: Path, folder: Path, *, stop_after: int | None = None, request: dict[str, Any] | None = None, **settings: Any
 ) -> TinyRun:
     """Train a tiny model of the next frames, as `train_tiny` does of classes."""
-    from vidrnn.config import RunConfig
-    from vidrnn.events import FrameEpoch
-    from vidrnn.train.lessons import next_frame as forecasting
-    from vidrnn.train.run import Request
-    from vidrnn.train.trainer import train
+    from vidrnn.train.lessons import next_frame
 
     tiny: dict[str, Any] = {"task": "next-frame", "context": 4, "horizon": 3, "epochs": 1, "minibatch": 2}
     tiny |= {"head": {"name": "convgru", "size": 8}}
-    cache = folder.parent / "cache"
-    asked = {"cache": cache, "jobs": 1, "portable": False, "command": f"vidrnn train {data.name}", **(request or {})}
-    stop, events = Event(), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forecasting, "_EPOCH_STEPS", 2)
-        config = RunConfig.of(tiny | settings, source="test")
-        for event in train(Request(data=data, config=config, out=folder, **asked), stop):
-            events.append(event)
-            if stop_after and isinstance(event, FrameEpoch) and event.number >= stop_after:
-                stop.set()
-    return TinyRun(data, folder, cache, tuple(events))
+        patch.setattr(next_frame, "_EPOCH_STEPS", 2)
+        return _train(data, folder, stop_after, {"jobs": 1, **(request or {})}, tiny | settings)
 
 
 @pytest.fixture(scope="session")
@@ -328,13 +327,16 @@ def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
 
     Its state is the number of frames seen of each film. The colours of what was seen are kept, 8 bits of them.
     """
-    from vidrnn.config import CalibrationConfig, EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
-    from vidrnn.runtimes.base import FrameRuntime
-    from vidrnn.tasks.next_frame import as_painted
+    from vidrnn.config import HeadConfig
+    from vidrnn.model.metadata import ModelHeader
+    from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+    from vidrnn.runtimes.base import Runtime
+    from vidrnn.tasks.next_frame import as_picture
+    from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule
 
     spec = ModelSpec(
-        task="next-frame",
-        forecast=ForecastConfig(context=4, horizon=3, paint="flow", grey=grey, chosen="It glides."),
+        network="frames",
+        forecast=ForecastConfig(context=4, horizon=3, decoder="flow", grey=grey, chosen="It glides."),
         encoder=EncoderConfig(name="pyramid", frozen=False, origin="none", grey=grey),
         head=HeadConfig(name="convgru"),
         readout="last",
@@ -343,20 +345,25 @@ def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
         frames=7,
         spacing_seconds=0.1,
     )
-    usual = CalibrationConfig(middle=-1.6, high=0.0, error=0.05) if calibrated else None
-    told = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={}, calibration=usual)
+    normal = AnomalyCalibration(middle=-1.6, high=0.0, smoothing_frames=1, error=0.05) if calibrated else None
+    rule = DecisionRule(threshold=0.5, hysteresis=0.1, shortest_seconds=0.2, reset="never", anomaly=normal)
+    answer = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"), "normal")
+    metadata = ModelHeader(
+        vidrnn_version="0", answer=answer, decision=rule, spec=spec, seed=0, seen={}, scores={}, facts={}
+    )
 
-    class Gliding(FrameRuntime):
+    class Gliding(Runtime):
         name = "gliding"
-        handling = told.frames_handling
+        handling = metadata.handling
+        streams, splits = True, False
 
         @property
         def header(self) -> ModelHeader:
-            return told
+            return metadata
 
-        def foretell(self, frames: Pixels, state: Any = None) -> Any:
-            seen = state["seen"] if state else np.zeros(len(frames))
-            moved = np.roll(as_painted(frames, self.handling.channels), GLIDE, axis=2)
-            return moved, {"seen": seen + 1}
+        def read(self, frames: Pixels, state: Any = None) -> Any:
+            seen = state["seen"] if state else np.zeros((len(frames), 1))
+            moved = np.roll(as_picture(frames, 1 if grey else 3), GLIDE, axis=3)
+            return {"next": moved}, {"seen": seen + frames.shape[1]}
 
     return Gliding()

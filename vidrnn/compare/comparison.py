@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from vidrnn.atomic import write_text
 from vidrnn.compare.gradients import classifier_flow
-from vidrnn.compare.plots import comparison_plot, gradients_plot
+from vidrnn.compare.plots import plot_comparison, plot_gradients
 from vidrnn.compare.statistics import Comparison, Cost, Training, compare_heads
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.cache import Cache
@@ -111,8 +111,8 @@ class _Folder:
         Raises:
             OutputError: the disk refuses.
         """
-        comparison_plot(found, self.path / "comparison.png")
-        gradients_plot(found, self.path / "gradients.png")
+        plot_comparison(found, self.path / "comparison.png")
+        plot_gradients(found, self.path / "gradients.png")
 
     def has(self, head: str, seed: int) -> bool:
         """Whether this training was done before."""

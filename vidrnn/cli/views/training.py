@@ -39,7 +39,8 @@ class TrainingView(View):
         self._training = event.training
         measures = " ".join(f"{name} {_number(value)}" for name, value in event.measures.items())
         self.console.print(
-            f"epoch {event.number:>2}{of}  loss {_number(event.train_loss)}  val loss {_number(event.loss)} {measures}  "
+            f"epoch {event.number:>2}{of}  loss {_number(event.train_loss)}  "
+            f"val loss {_number(event.loss)} {measures}  "
             f"{event.seconds:.1f} s  {mark}"
         )
         self.step("epochs", event.number, event.of)

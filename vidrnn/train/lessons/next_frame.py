@@ -36,15 +36,15 @@ from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.frame_sequences import (
     FrameSequence,
     FrameSequences,
+    baseline_costs,
     choose_decoder,
-    colourless,
+    copy_error,
     default_size,
-    guesses_of,
-    in_time,
+    is_colourless,
+    is_mostly_black,
     mean_image,
     median_spacing,
-    mostly_black,
-    one_step_error,
+    split_sequence,
     steps_of,
 )
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher
@@ -179,7 +179,7 @@ class NextFrameTeacher(Teacher):
             if isinstance(decoded, FilmFailure):
                 raise DataError(f"{decoded.path}: could be read before, and not now: {decoded.reason}")
             if _in_one_piece(dataset):
-                sequences += in_time(decoded.array, self.window)
+                sequences += split_sequence(decoded.array, self.window)
             elif len(decoded.array) >= self.window:
                 sequences.append(FrameSequence(decoded.array, part))
             frames += len(decoded.array)
@@ -187,7 +187,7 @@ class NextFrameTeacher(Teacher):
             if self.job.stop.is_set():
                 raise KeyboardInterrupt
         self._refuse_without_validation(sequences)
-        grey = config.grey or all(colourless(sequence.frames) for sequence in sequences)
+        grey = config.grey or all(is_colourless(sequence.frames) for sequence in sequences)
         return FrameSequences(tuple(sequences), size, spacing, grey)
 
     def _refuse_without_validation(self, sequences: Sequence[FrameSequence]) -> None:
@@ -210,7 +210,7 @@ class NextFrameTeacher(Teacher):
         picture = config.head.name in PICTURE_HEADS
         decoder, chosen = config.decoder, f"The decoder is {config.decoder}, as was asked."
         if decoder is None:
-            decoder, chosen = choose_decoder(guesses_of(sequences, config.context, self.window))
+            decoder, chosen = choose_decoder(baseline_costs(sequences, config.context, self.window))
         return ModelSpec(
             network="frames",
             forecast=ForecastConfig(
@@ -218,7 +218,7 @@ class NextFrameTeacher(Teacher):
                 horizon=config.horizon,
                 decoder=decoder,
                 grey=sequences.grey,
-                faint=_FAINT if mostly_black(sequences) else 0.0,
+                faint=_FAINT if is_mostly_black(sequences) else 0.0,
                 chosen=chosen,
             ),
             encoder=self._encoder(picture, sequences.grey),
@@ -352,7 +352,7 @@ class NextFrameStudent(Student):
             crop=_CROP if network.any_size else None,
         )
         device = torch.device(self._job.request.device)
-        scale = one_step_error(self._sequences, self._spec.frames)
+        scale = copy_error(self._sequences, self._spec.frames)
         curriculum = Curriculum(network, config.context, config.horizon, scale)
         lesson = Lesson(
             network=network,
