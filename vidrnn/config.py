@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
 from vidrnn.settings import COMPUTING, DATA, JOBS, MODEL, RATE, TIME, Flag
 from vidrnn.values import Size
@@ -261,10 +262,12 @@ class RunConfig(_Frozen):
         return self.model_copy(update=update)
 
     def write(self, path: Path) -> None:
-        """Write as TOML; what is None is left out, which reads back as None."""
-        beside = path.with_name(f".{path.name}.part")
-        beside.write_text(tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
-        beside.replace(path)
+        """Write as TOML; what is None is left out, which reads back as None.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        write_text(path, tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), advice="Choose another --out.")
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
