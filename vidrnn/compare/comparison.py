@@ -29,6 +29,7 @@ from vidrnn.data.splits import split_films
 from vidrnn.errors import RunError, UsageError
 from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import Note, Progress, RunEvent
+from vidrnn.model.checkpoint import check_format
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
@@ -39,6 +40,8 @@ from vidrnn.values import Part
 
 BOTH_WAYS = "-both"
 """Ends the name of a head that is to read in both directions: `gru-both`."""
+_FORMAT = 1
+"""Of facts.json and trainings.jsonl, from which a comparison goes on."""
 _NO_PATIENCE = 1_000_000
 """Epochs; so that every head takes the same steps."""
 _FLOW_CLIPS = 64
@@ -81,7 +84,9 @@ class _Folder:
         if request.resume:
             if not facts.is_file():
                 raise RunError(f"{self.path}: is no comparison that could go on. Start one without --resume.")
-            if json.loads(facts.read_text(encoding="utf-8")) != about:
+            before = json.loads(facts.read_text(encoding="utf-8"))
+            check_format(before.pop("format", _FORMAT), _FORMAT, facts)
+            if before != about:
                 raise RunError(
                     f"{self.path}: its films or settings are not those that it began with. Choose another --out."
                 )
@@ -90,7 +95,7 @@ class _Folder:
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(f"{self.path}: exists already. Choose another --out, or go on with --resume {self.path}.")
         told.write(self.path / "config.toml")
-        write_text(facts, json.dumps(about), advice="Choose another --out.")
+        write_text(facts, json.dumps({"format": _FORMAT, **about}), advice="Choose another --out.")
 
     def keep(self, training: Training) -> None:
         """Add a training that has ended."""

@@ -79,8 +79,8 @@ def classifier_flow(sequence: SequenceModel, features: Tensor, targets: Tensor) 
     classes = targets.cpu()
 
     def loss(inputs: Tensor) -> Tensor:
-        scores, _ = network(inputs)
-        return nn.functional.cross_entropy(scores.steps[:, -1], classes, reduction="none")
+        outputs, _ = network(inputs)
+        return nn.functional.cross_entropy(outputs["steps"][:, -1], classes, reduction="none")
 
     return gradient_flow(loss, features.cpu().double())
 

@@ -23,6 +23,8 @@ from vidrnn.nets.network import Network, build_network
 from vidrnn.nets.spec import ModelSpec
 
 CARD_NAME = "README.md"
+CHECKPOINT_FORMAT = 1
+"""Of the files from which a stopped training goes on. A reader refuses a higher one, and says so."""
 _PORTABLE_FILES = tuple(
     f"model{precision}.{suffix}" for suffix in ("onnx", "xml", "bin", "pt2") for precision in ("", "-fp16", "-int8")
 )
@@ -117,14 +119,14 @@ def save_training(folder: Path, state: TrainingState) -> None:
         OutputError: the disk refuses.
     """
     with write_file(folder / "training.safetensors", advice="Free some space, then --resume.") as beside:
-        _save_tensors(state.tensors, beside, json.dumps(state.facts))
+        _save_tensors(state.tensors, beside, json.dumps({"format": CHECKPOINT_FORMAT, **state.facts}))
 
 
 def load_training(folder: Path) -> TrainingState | None:
     """Read a checkpoint; None where training had not come to the end of an epoch.
 
     Raises:
-        RunError: the checkpoint is damaged.
+        RunError: the checkpoint is damaged, or from another version of vidrnn.
     """
     file = folder / "training.safetensors"
     if not file.exists():
@@ -135,7 +137,19 @@ def load_training(folder: Path) -> TrainingState | None:
             facts = json.loads((stored.metadata() or {})[HEADER_KEY])
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunError(f"{file}: damaged ({_first_line(error)}). Start anew with --overwrite.") from None
+    check_format(facts.pop("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, file)
     return TrainingState(tensors, facts)
+
+
+def check_format(number: int, known: int, file: Path) -> None:
+    """Refuse a file from which work is to go on, unless its format is the one that is known.
+
+    Raises:
+        RunError: it is another one.
+    """
+    if number != known:
+        advice = "Update vidrnn: pip install --upgrade vidrnn." if number > known else "Start anew with another --out."
+        raise RunError(f"{file}: has format {number}, and this vidrnn continues format {known}. {advice}")
 
 
 def _save_tensors(tensors: Mapping[str, torch.Tensor], file: Path, text: str) -> None:

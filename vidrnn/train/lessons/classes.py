@@ -16,6 +16,7 @@ from vidrnn.errors import FilmError
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import EpochDone, Note, RunEvent
+from vidrnn.model.checkpoint import CHECKPOINT_FORMAT, check_format
 from vidrnn.nets.classifier import refuse_unknown
 from vidrnn.nets.network import Network
 from vidrnn.nets.spec import ModelSpec
@@ -96,6 +97,7 @@ class ClassTeacher(Teacher):
         if run and memory and self.job.request.resume and memory.exists():
             run.open(self.job.request)
             before = json.loads(memory.read_text(encoding="utf-8"))
+            check_format(before.get("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, memory)
             named = setting.config.model_copy(update={"encoder": before["encoder"]})
             return Chosen(Learner(setting, choice_of(named, setting.dataset.median_size)), None, before["found"])
         choice = yield from choose_encoder(setting)
@@ -103,7 +105,7 @@ class ClassTeacher(Teacher):
             run.open(self.job.request)
         if memory and not setting.stop.is_set():
             name = choice.learner.choice.encoder.name
-            write_text(memory, json.dumps({"encoder": name, "found": choice.found}))
+            write_text(memory, json.dumps({"format": CHECKPOINT_FORMAT, "encoder": name, "found": choice.found}))
         return choice
 
 
