@@ -16,7 +16,7 @@ from vidrnn.settings import COMPUTING, DATA, JOBS, MODEL, RATE, TIME, Flag
 from vidrnn.values import Size
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
-"""Of heads that are made of blocks; every other head has one."""
+"""The default layers of heads of residual blocks; every other head has one."""
 
 DecoderName = Literal["direct", "flow", "kernel"]
 ReadoutName = Literal["attention", "mean", "last"]
@@ -46,14 +46,14 @@ class HeadConfig(_Frozen):
     layers: Annotated[int | None, Flag("Layers of the head.", unsaid="2 for mingru and rglru, else 1", panel=MODEL)] = (
         Field(None, ge=1, le=8)
     )
-    """Cells above each other, or residual blocks; None: as many as is usual for the head, see `depth`."""
+    """Cells above each other, or residual blocks; None: the default of the head, see `depth`."""
     bidirectional: Annotated[
         bool, Flag("Read in both directions; such a model cannot stream.", panel=MODEL, commands=("train",))
     ] = False
     dropout: Annotated[
         float | None, Flag("Dropout before and after the head.", unsaid="by the encoder", panel=MODEL, metavar="SHARE")
     ] = Field(None, ge=0, lt=1)
-    """On the features that go in and on the sequence that comes out; None: chosen by how the encoder is trained."""
+    """On the features and on the sequence; None: by the training of the encoder."""
     motion: Annotated[bool, Flag("The head sees how features change; --motion decides it.", commands=())] = False
     """Whether the head sees beside each frame's features how they changed since the frame before."""
     memory_frames: Annotated[
@@ -66,8 +66,8 @@ class HeadConfig(_Frozen):
             metavar="FRAMES",
         ),
     ] = Field(None, ge=2)
-    """Gate biases are drawn so that units remember from 2 up to this many frames before they have learnt anything;
-    None: as many frames as is usual, the same for all."""
+    """Gate biases are drawn so that units remember from 2 up to this many frames before training; None: the default
+    number of frames, the same for all units."""
 
     @property
     def depth(self) -> int:
@@ -99,7 +99,7 @@ _TRAIN = ("train",)
 
 
 class RunConfig(_Frozen):
-    """Everything `vidrnn train` can be told, with the defaults it uses when it is not.
+    """All settings of `vidrnn train`, with their defaults.
 
     A field is the one statement of a setting: its type, its bounds, its default, and its flag.
     """
@@ -108,7 +108,7 @@ class RunConfig(_Frozen):
         str | None,
         Flag("A folder of class folders, or a CSV manifest: path,label[,group][,split].", name="DATA"),
     ] = None
-    """The folder or manifest, as the run's own config.toml remembers it."""
+    """The folder or manifest, as the run's own config.toml stores it."""
     task: Annotated[
         str,
         Flag("Name classes, or predict the next frames and find anomalies.", panel=MODEL, commands=_TRAIN),
@@ -132,8 +132,8 @@ class RunConfig(_Frozen):
         bool,
         Flag("Also show what changed since the frame before.", unsaid="no", panel=MODEL, name="--motion/--no-motion"),
     ] = False
-    """Show what changed since the frame before: an encoder in training sees it in the pixels, a head behind a known
-    encoder in the features."""
+    """Whether to show changes since the frame before. An encoder in training sees them in the pixels, a head behind a
+    frozen encoder in the features."""
     head: HeadConfig = HeadConfig()
     readout: Annotated[ReadoutName, Flag("How frames become one answer for the clip.", panel=MODEL)] = "attention"
     context: Annotated[
@@ -156,8 +156,8 @@ class RunConfig(_Frozen):
     label_holds: Annotated[
         LabelHolds, Flag("A clip's class shows at every moment of it, or only somewhere in it.", panel=DATA)
     ] = "always"
-    """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does.
-    Then windows in training are not cut shorter, which would cut the word out of some."""
+    """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does. In
+    the second case windows in training are not cut shorter, since some would lose the word."""
 
     frames: Annotated[int, Flag("Frames in a window.", panel=DATA)] = Field(16, ge=1, le=4096)
     spacing_seconds: Annotated[
@@ -192,7 +192,7 @@ class RunConfig(_Frozen):
             panel=DATA,
         ),
     ] = Field(1.0, ge=0, le=2)
-    """How far an encoder in training is shown clips shifted, scaled and lit otherwise than they are; 0: not at all."""
+    """The strength of random shifts, scales and light while an encoder trains; 0: none."""
 
     epochs: Annotated[int | None, Flag("The most epochs to train.", unsaid="by the number of clips", panel=TIME)] = (
         Field(None, ge=1)
@@ -226,7 +226,7 @@ class RunConfig(_Frozen):
     """Epochs without a better validation macro-F1 before training stops."""
     seed: Annotated[int, Flag("The same seed gives the same weights.", panel=TIME)] = Field(0, ge=0)
     jobs: Annotated[int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING)] = Field(None, ge=1)
-    """Films, and shares of a minibatch, worked on at once. Part of what decides the weights; None: one per core."""
+    """Films, and shares of a minibatch, computed at once. The weights depend on it; None: one per core."""
 
     test: Annotated[bool, Flag("Split into train and val only.", panel=DATA)] = True
     folds: Annotated[
@@ -245,10 +245,11 @@ class RunConfig(_Frozen):
         return Size(self.height, self.width) if self.height and self.width else None
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> RunConfig:
-        """These settings, with a task's own defaults where nothing was said; `head.size` names a field of the head.
+        """These settings, with a task's own defaults for fields that were not given.
 
-        A run that is resumed finds its settings in a file, which no longer tells what was said; there all fields count
-        as said.
+        `head.size` names a field of the head.
+
+        The file of a run holds all fields. A resumed run therefore counts all of them as given.
         """
         update: dict[str, Any] = {}
         for name, value in defaults.items():
@@ -262,7 +263,7 @@ class RunConfig(_Frozen):
         return self.model_copy(update=update)
 
     def write(self, path: Path) -> None:
-        """Write as TOML; what is None is left out, which reads back as None.
+        """Write as TOML. Fields that are None are left out, and so read back as None.
 
         Raises:
             OutputError: the file cannot be written.
@@ -277,32 +278,32 @@ class RunConfig(_Frozen):
             UsageError: the file is missing, is not TOML, or names what does not exist.
         """
         try:
-            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(f"{path}: no such configuration file.") from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise UsageError(f"{path}: wanted a TOML file of settings, found: {error}.") from None
-        return cls.of(told, source=str(path))
+        return cls.of(settings, source=str(path))
 
     @classmethod
-    def of(cls, told: dict[str, Any], source: str, flags: Mapping[str, str] | None = None) -> RunConfig:
+    def of(cls, settings: dict[str, Any], source: str, flags: Mapping[str, str] | None = None) -> RunConfig:
         """Check settings from `source`, a name for the error message.
 
-        `flags`: by the name of a setting, such as `head.size`, the flag that said it, which errors name instead.
+        `flags`: the flag that gave a setting, by the setting's name, such as `head.size`; errors name the flag.
 
         Raises:
             UsageError: a setting does not exist or has a value it cannot have.
         """
         try:
-            return cls.model_validate(told)
+            return cls.model_validate(settings)
         except ValidationError as error:
             raise UsageError(f"{source}: {in_words(error, flags or {})}") from None
 
 
 def in_words(error: ValidationError, flags: Mapping[str, str]) -> str:
     """Pydantic's errors as one sentence; settings are named by their flags, where there are some."""
-    found = error.errors()
-    names = [".".join(map(str, one["loc"])) or "settings" for one in found[:3]]
-    parts = [f"{flags.get(name, name)}: {one['msg'].lower()}" for name, one in zip(names, found, strict=False)]
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    errors = error.errors()
+    names = [".".join(map(str, one["loc"])) or "settings" for one in errors[:3]]
+    parts = [f"{flags.get(name, name)}: {one['msg'].lower()}" for name, one in zip(names, errors, strict=False)]
+    more = f" and {len(errors) - 3} more" if len(errors) > 3 else ""
     return "; ".join(parts) + more

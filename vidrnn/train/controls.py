@@ -1,4 +1,4 @@
-"""What the score would be without time, without training, with shuffled frames: the rows that stand beside it."""
+"""Controls: the scores without time, without training and with shuffled frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everythin
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report, Table
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
-from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, judged, loss_of, minibatch_for
+from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, loss_of, minibatch_for, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.values import Part
 
@@ -28,7 +28,7 @@ _SHUFFLED = "frames shuffled"
 
 @dataclass(frozen=True)
 class Control:
-    """A training that is denied something: order, neighbours, or recurrence."""
+    """A training without one thing: order, neighbours or recurrence."""
 
     name: str
     head: HeadConfig
@@ -36,27 +36,27 @@ class Control:
     frames: int
     shuffled: bool = False
 
-    def seen(self, features: Features) -> Features:
-        """What of a clip's features (steps, width) this control is shown when it is scored."""
+    def visible(self, features: Features) -> Features:
+        """The part of a clip's features (steps, width) that this control sees."""
         return features[len(features) // 2][None] if self.frames == 1 else features
 
 
 Hits = dict[Part, NDArray[np.bool_]]
-"""For each part, which of its clips were answered rightly."""
+"""For each part, which of its clips have the right answer."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Which clips each row of the table got right, and the groups of those clips."""
+    """The clips that each row of the table answers rightly, and the groups of those clips."""
 
     hits: dict[str, Hits]
     groups: dict[Part, list[str]]
     remark: str
     folds: int | None = None
-    """How many folds were pooled; None for one split."""
+    """The number of pooled folds; None for one split."""
 
     def joined(self, other: Outcome) -> Outcome:
-        """Both outcomes as one: folds have each clip in test once."""
+        """Both outcomes as one, as for folds, where each clip is in one test part."""
         hits = {
             name: {part: np.concatenate([hit[part], other.hits[name][part]]) for part in hit}
             for name, hit in self.hits.items()
@@ -64,10 +64,10 @@ class Outcome:
         return Outcome(hits, {part: self.groups[part] + other.groups[part] for part in self.groups}, self.remark)
 
 
-def controls_of(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
-    """Train the controls on the learner's features and set their hits beside the model's.
+def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
+    """Train the controls on the learner's features; their hits beside the model's.
 
-    None in the end if training was stopped meanwhile.
+    None if training was stopped meanwhile.
     """
     config, setting = learner.setting.config, learner.setting
     head = head_for(config, FROZEN, motion=learner.head.motion)
@@ -79,14 +79,14 @@ def controls_of(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
         Control(_SHUFFLED, head, config.readout, frames, shuffled=True),
     ]
     parts = [part for part in (Part.VAL, Part.TEST) if setting.places(part)]
-    material = _Material(
+    clips = _Clips(
         learner.feature_clips([place for place in setting.places(Part.TRAIN) if place in learner.fine]),
         {part: learner.features(setting.places(part)) for part in parts},
     )
     hits = {"majority class": _majority(learner, parts)}
     for done, control in enumerate(controls):
         yield Progress(f"control: {control.name}", done, len(controls))
-        hits[control.name] = _hits(learner, control, material)
+        hits[control.name] = _hits(learner, control, clips)
         if setting.stop.is_set():
             return None
     yield Progress("controls", len(controls), len(controls))
@@ -102,7 +102,7 @@ def controls_of(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
 def controls_report(outcome: Outcome) -> Report:
     """The scores of the controls and, last, of the model; the sentence compares it with itself on shuffled frames.
 
-    The judging part is test, or validation where there is no test.
+    They are of the test part, or of validation if there is no test.
     """
     part = Part.TEST if Part.TEST in outcome.groups else Part.VAL
     groups = outcome.groups[part]
@@ -142,7 +142,7 @@ def _controls_table(controls: Sequence[dict[str, Any]]) -> Table:
 
 
 @dataclass(frozen=True)
-class _Material:
+class _Clips:
     train: Clips
     scored: dict[Part, list[Features]]
 
@@ -153,20 +153,20 @@ def _majority(learner: Learner, parts: Sequence[Part]) -> Hits:
     return {part: labels[list(places(part))] == commonest for part in parts}
 
 
-def _hits(learner: Learner, control: Control, material: _Material) -> Hits:
-    """Train one control and see which clips it gets right."""
+def _hits(learner: Learner, control: Control, clips: _Clips) -> Hits:
+    """Train one control; the clips that it answers rightly."""
     setting = learner.setting
     seed_everything(setting.config.seed)
-    width = material.train.arrays[0].shape[-1]
+    width = clips.train.arrays[0].shape[-1]
     network = build_sequence(width, control.head, control.readout, len(setting.dataset.classes)).to(setting.device)
-    shown = {part: [control.seen(one) for one in features] for part, features in material.scored.items()}
+    shown = {part: [control.visible(one) for one in features] for part, features in clips.scored.items()}
 
     def scores(part: Part) -> NDArray[np.float64]:
         order = np.random.default_rng(setting.config.seed) if control.shuffled else None
         return score_clips(network, shown[part], control.frames, order)
 
     truth = {part: setting.dataset.labels[list(setting.places(part))] for part in shown}
-    _train(learner, network, control, material.train, lambda: judged(scores(Part.VAL), truth[Part.VAL], setting))
+    _train(learner, network, control, clips.train, lambda: validation_of(scores(Part.VAL), truth[Part.VAL], setting))
     return {part: scores(part).argmax(1) == truth[part] for part in shown}
 
 
@@ -178,19 +178,18 @@ def _train(
     validate: Callable[[], Validation],
 ) -> None:
     setting, config = learner.setting, learner.setting.config
-    told = config if learner.frozen else RunConfig()  # what was said of training an encoder says nothing of features
+    settings = config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
     draw = ClipSampler(
         frames=control.frames,
-        minibatch=told.minibatch or minibatch_for(FROZEN, clips),
+        minibatch=settings.minibatch or minibatch_for(FROZEN, clips),
         seed=config.seed,
         shuffled=control.shuffled,
         cut=config.label_holds == "always",
     )
 
     def answer(minibatch: Minibatch) -> Scores:
-        scores, _ = network(minibatch.inputs, mask=minibatch.mask)
-        given: Scores = scores
-        return given
+        scores: Scores = network(minibatch.inputs, mask=minibatch.mask)[0]
+        return scores
 
     lesson = Lesson(
         network=network,
@@ -200,21 +199,21 @@ def _train(
         steps=draw.steps(clips),
         validate=validate,
     )
-    epochs = told.epochs or epochs_for(FROZEN, lesson.steps)
-    rate, patience = told.learning_rate or FROZEN.learning_rate, told.patience or max(10, epochs // 2)
+    epochs = settings.epochs or epochs_for(FROZEN, lesson.steps)
+    rate, patience = settings.learning_rate or FROZEN.learning_rate, settings.patience or max(10, epochs // 2)
     plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, _seconds(learner))
     for _ in Fit(lesson, plan, setting.stop).run():
         pass
 
 
 def _seconds(learner: Learner) -> float | None:
-    """What one control may take where time is bounded: what is left is for three of them and the evaluation."""
+    """The time limit of one control; the time that is left is for three controls and the evaluation."""
     left = learner.setting.clock.share_left(0.3)
     return None if left is None else max(2.0, left)
 
 
 def time_sentence(points: float, p: float) -> str:
-    """Whether time helped, from the points of accuracy that the order of frames adds and how sure that is."""
+    """Whether time helps, by the points of accuracy that the order of frames adds and their p-value."""
     if p < _SURE and points > 0:
         return f"Time helps: order adds {points:.1f} points here (p = {p:.2g})."
     if p < _SURE:

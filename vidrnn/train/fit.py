@@ -22,7 +22,7 @@ _WARM_UP = 0.1
 """The share of training in which the learning rate rises from nothing."""
 _LARGEST_GRADIENT = 1.0
 _MEAN_DECAY = 0.97
-"""Of the running mean over the steps' weights, which is what is judged and kept: it is calmer than any one of them."""
+"""Of the running mean over the steps' weights. The mean is validated and stored: it varies less than single steps."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Plan:
     patience: int
     seed: int
     seconds: float | None = None
-    """A budget of time; the learning rate then falls with the clock, not with the steps."""
+    """A time limit; the learning rate then falls with the clock, not with the steps."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What validation found after an epoch: the score that decides, and numbers to show."""
+    """The validation after an epoch: the score that decides, and numbers for people."""
 
     score: float
     loss: float
@@ -66,7 +66,7 @@ class Epoch:
 
 @dataclass
 class Lesson:
-    """What is to be learnt: a network, how it answers a minibatch, what a wrong answer costs, how it is judged."""
+    """A network with its answers, its loss, its minibatches and its validation."""
 
     network: nn.Module
     answer: Callable[[Minibatch], Any]
@@ -78,12 +78,12 @@ class Lesson:
     """Minibatches in an epoch."""
     validate: Callable[[], Validation]
     advance: Callable[[float], None] = lambda progress: None
-    """Told before each minibatch how much of the training is behind, from 0 to 1: for lessons that grow harder."""
+    """Called before each minibatch with the share of the training that is done, 0 to 1, for a curriculum."""
 
 
 @dataclass
 class Fit:
-    """One training, which can be stopped after any epoch and taken up again with the same result."""
+    """One training. It can be stopped after any epoch and resumed with the same result."""
 
     lesson: Lesson
     plan: Plan
@@ -101,7 +101,7 @@ class Fit:
         self._optimiser = torch.optim.AdamW(
             [
                 {"params": matrices, "weight_decay": self.plan.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},  # biases and norms are not to be drawn to 0
+                {"params": vectors, "weight_decay": 0.0},  # biases and norms must not shrink
             ],
             lr=self.plan.learning_rate,
         )
@@ -109,14 +109,14 @@ class Fit:
         self._best_weights = _copy(self.lesson.network)
 
     def run(self) -> Iterator[Epoch]:
-        """Train epoch by epoch until plan, patience, time or `stop` ends it; then the best weights stand."""
+        """Train until the plan, patience, time or `stop` ends it; then the network has its best weights."""
         while not self.finished:
             yield self._one_epoch()
         self.restore_best()
 
     @property
     def finished(self) -> bool:
-        """Whether no further epoch is to come."""
+        """Whether no further epoch follows."""
         out_of_patience = self.epoch - self.best_epoch >= self.plan.patience and self.epoch > 0
         out_of_time = self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.epoch > 0
         return self.stop.is_set() or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
@@ -127,7 +127,7 @@ class Fit:
         self.lesson.network.eval()
 
     def state(self) -> TrainingState:
-        """All that is needed to go on from the end of this epoch."""
+        """The checkpoint at the end of this epoch."""
         tensors = {f"now.{name}": tensor for name, tensor in self.lesson.network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best_weights.items()}
         tensors |= {f"mean.{name}": tensor for name, tensor in self._mean.state_dict().items()}
@@ -142,9 +142,9 @@ class Fit:
             facts["best"] = {"score": self.best.score, "loss": self.best.loss, "shown": self.best.shown}
         return TrainingState(tensors, facts)
 
-    def take_up(self, state: TrainingState) -> None:
-        """Go on from where `state` was taken."""
-        named = {room: _room(state.tensors, room) for room in ("now", "best", "mean", "optimiser")}
+    def resume(self, state: TrainingState) -> None:
+        """Continue from the checkpoint `state`."""
+        named = {part: _part(state.tensors, part) for part in ("now", "best", "mean", "optimiser")}
         self.lesson.network.load_state_dict(named["now"])
         self._mean.load_state_dict(named["mean"])
         self._best_weights = named["best"]
@@ -170,13 +170,13 @@ class Fit:
             if self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.best:
                 break
         self.epoch += 1
-        validation = self._judge()
+        validation = self._validate()
         elapsed = time.monotonic() - started
         self.spent_seconds = before + elapsed
         return Epoch(self.epoch, self.plan.epochs, total / max(1, steps), validation, self.best_epoch, elapsed)
 
-    def _judge(self) -> Validation:
-        """Validate the mean weights, and keep them if they are the best so far."""
+    def _validate(self) -> Validation:
+        """Validate the mean weights; store them if they are the best so far."""
         network, now = self.lesson.network, _copy(self.lesson.network)
         network.load_state_dict(self._mean.module.state_dict())
         network.eval()
@@ -200,7 +200,7 @@ class Fit:
         return loss.item()
 
     def _progress(self, steps: int) -> float:
-        """How much of the training is behind us, from 0 to 1."""
+        """The share of the training that is done, 0 to 1."""
         by_steps = (self.epoch + steps / max(1, self.lesson.steps)) / self.plan.epochs
         if self.plan.seconds is None:
             return by_steps
@@ -208,7 +208,7 @@ class Fit:
 
 
 def half_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where the device multiplies in it, for an encoder in training; elsewhere nothing changes."""
+    """bfloat16 for an encoder in training, if the device multiplies in it."""
     if device.type == "cuda" or has_bfloat16():
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
@@ -235,5 +235,5 @@ def _copy(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
 
-def _room(tensors: dict[str, Tensor], room: str) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{room}."): tensor for name, tensor in tensors.items() if name.startswith(f"{room}.")}
+def _part(tensors: dict[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{part}."): tensor for name, tensor in tensors.items() if name.startswith(f"{part}.")}

@@ -1,4 +1,4 @@
-"""One encoder and one head learn the films of a run: what is prepared for them, what they see, how they are judged."""
+"""One encoder and one head learn the films of a run: the preparation of clips, training and validation."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ from vidrnn.video.sampling import HALVES, default_spacing
 
 
 @dataclass(frozen=True)
-class Habits:
-    """How a kind of training is done where the user says nothing; found on validation parts, see benchmarks/."""
+class Recipe:
+    """The default settings of a kind of training. They were chosen on validation parts, see benchmarks/."""
 
     steps: int
     fewest_epochs: int
-    """Training takes `steps` minibatches, but never less passes over the clips than this."""
+    """Training takes about `steps` minibatches, but at least so many passes over the clips."""
     minibatch: int
-    """At most; a twelfth of the clips where those are few."""
+    """The largest one; a twelfth of the clips, but at least 8, if that is less."""
     learning_rate: float
     dropout: float
 
 
-FROZEN = Habits(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
-TRAINED = Habits(steps=405, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
-FINE_TUNED = Habits(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
+FROZEN = Recipe(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
+TRAINED = Recipe(steps=405, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
+FINE_TUNED = Recipe(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
 _MOST_EPOCHS = 60
 _UNBOUNDED = 1_000_000
-"""Epochs, where the clock decides."""
+"""Epochs of a training that the clock ends."""
 _TIMED_PATIENCE = 40
 _SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
 
@@ -66,23 +66,23 @@ class Choice:
     encoder: EncoderConfig
     size: Size
     weights: str
-    """Where its first weights are: `imagenet`, `none` or a path, which stays on this machine."""
+    """The source of its first weights: `imagenet`, `none` or a path. The path is not stored."""
 
 
 @dataclass
 class Clock:
-    """The time a run may take, if it was given any."""
+    """The time of a run, and its limit if there is one."""
 
     minutes: float | None
     started: float = field(default_factory=time.monotonic)
 
     @property
     def elapsed_seconds(self) -> float:
-        """Since the run began."""
+        """The time since the run began."""
         return time.monotonic() - self.started
 
     def share_left(self, share: float) -> float | None:
-        """Seconds: a share of what is left; None where time is not bounded."""
+        """A share of the seconds that are left; None without a limit."""
         if self.minutes is None:
             return None
         return max(0.0, share * (self.minutes * 60 - self.elapsed_seconds))
@@ -90,7 +90,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Setting:
-    """What every training of a run shares."""
+    """The part that every training of a run shares."""
 
     task: Task
     dataset: Dataset
@@ -104,17 +104,17 @@ class Setting:
 
     @property
     def flip(self) -> bool:
-        """Whether a mirrored film is of the same class."""
+        """Whether a mirrored film has the same class."""
         if self.config.flip is not None:
             return self.config.flip
         return not any(has_side(name) for name in self.dataset.classes)
 
     def places(self, part: Part) -> tuple[int, ...]:
-        """Where the clips of a part stand in the dataset."""
+        """The places of a part's clips in the dataset."""
         return self.split.indices(part)
 
     def evenly(self, places: Sequence[int]) -> list[int]:
-        """The clips at `places` in random order, but so that its beginning always has every class by its share."""
+        """The clips at `places` in random order. Every beginning of that order holds each class by its share."""
         labels = self.dataset.labels[list(places)]
         order = np.random.default_rng(self.config.seed).permutation(len(places))
         rank = np.empty(len(places), dtype=np.int64)
@@ -125,9 +125,7 @@ class Setting:
 
 
 class Learner:
-    """A model in the making, and the clips of the run as it wants them: features where its encoder stays as it is,
-    frames where it learns.
-    """
+    """A model in training, and the clips of the run: as features if its encoder is frozen, else as frames."""
 
     def __init__(self, setting: Setting, choice: Choice) -> None:
         config = setting.config
@@ -136,7 +134,7 @@ class Learner:
         seed_everything(config.seed)
         encoder = build_encoder(choice.encoder, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
-        self.head = head_for(config, self.habits, motion=config.motion and not choice.encoder.differences)
+        self.head = head_for(config, self.recipe, motion=config.motion and not choice.encoder.differences)
         sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.dataset.classes))
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
@@ -148,53 +146,53 @@ class Learner:
 
     @property
     def frozen(self) -> bool:
-        """Whether the encoder stays as it is."""
+        """Whether the encoder is not trained."""
         return self.choice.encoder.frozen
 
     @property
-    def habits(self) -> Habits:
-        """How this kind of training is done."""
+    def recipe(self) -> Recipe:
+        """The default settings of this kind of training."""
         if self.frozen:
             return FROZEN
         return TRAINED if self.choice.encoder.origin == "none" else FINE_TUNED
 
     def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[RunEvent]:
-        """Decode or encode the clips at `places` that are not ready yet, from the cache where they are known.
+        """Decode or encode the clips at `places` that are not ready, from the cache if they are in it.
 
-        Clips to train on stand on a finer grid, and features are also made of each picture's mirror image where that
-        is of the same class. After `seconds` the rest is left as it is.
+        Clips for training have a finer grid. They also have the features of the mirrored pictures if mirrored films
+        have the same class. After `seconds` the other clips stay unprepared.
         """
         started = time.monotonic()
         ready = self.fine if to_train else self.plain
         missing = [place for place in places if place not in ready]
         stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
-        for done, (place, made) in enumerate(zip(missing, self._made(missing, to_train), strict=False), 1):
-            if isinstance(made, FilmFailure):
-                raise DataError(f"{made.path}: could be read before, and not now: {made.reason}")
-            ready[place] = made
-            frames += len(made.indices)
+        for done, (place, steps) in enumerate(zip(missing, self._load(missing, to_train), strict=False), 1):
+            if isinstance(steps, FilmFailure):
+                raise DataError(f"{steps.path}: could be read before, and not now: {steps.reason}")
+            ready[place] = steps
+            frames += len(steps.indices)
             yield Progress(stage, done, len(missing), frames)
             if self.setting.stop.is_set():
                 raise KeyboardInterrupt
             if seconds is not None and time.monotonic() - started > seconds:
                 break
 
-    def _made(self, places: Sequence[int], to_train: bool) -> Iterator[Steps | FilmFailure]:
+    def _load(self, places: Sequence[int], to_train: bool) -> Iterator[Steps | FilmFailure]:
         setting, cache = self.setting, self.setting.cache
         scans = [setting.dataset.scans[place] for place in places]
         spacing = setting.sampling.spacing_seconds / (HALVES if to_train else 1)
         grid = Rendering(spacing, self.choice.size, rate=setting.config.rate)
         if not self.frozen:
-            return (made if isinstance(made, FilmFailure) else one_copy(made) for made in cache.frames(scans, grid))
+            return (film if isinstance(film, FilmFailure) else one_copy(film) for film in cache.frames(scans, grid))
         encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
         return cache.features(scans, grid, encoding, mirrored=to_train and setting.flip)
 
     def ready(self, part: Part) -> list[int]:
-        """The clips of a part that are prepared to be judged on."""
+        """The clips of a part that are ready for scoring."""
         return [place for place in self.setting.places(part) if place in self.plain]
 
     def clips(self, places: Sequence[int]) -> Clips:
-        """The clips at `places`, prepared to train on."""
+        """The clips at `places`, ready for training, each with its truth."""
         task, dataset = self.setting.task, self.setting.dataset
         steps = [self.fine[place] for place in places]
         targets = [
@@ -204,44 +202,44 @@ class Learner:
         return Clips([one.array for one in steps], targets)
 
     def features(self, places: Sequence[int]) -> list[Features]:
-        """The features (steps, width) of the clips at `places`, as predict would make them."""
+        """The features (steps, width) of the clips at `places`, as `vidrnn predict` computes them."""
         return self._encoded([self.plain[place].array[0] for place in places])
 
     def feature_clips(self, places: Sequence[int]) -> Clips:
-        """The clips at `places`, prepared to train on, as features whether or not the encoder has learnt."""
+        """The clips at `places`, ready for training, as features of the encoder as it is now."""
         clips = self.clips(places)
         if self.frozen:
             return clips
         phases = [array[0][phase::HALVES] for array in clips.arrays for phase in range(min(HALVES, array.shape[1]))]
-        made = iter(self._encoded(phases))
+        encoded = iter(self._encoded(phases))
         return Clips(
-            [interleaved([next(made) for _ in range(min(HALVES, array.shape[1]))])[None] for array in clips.arrays],
+            [interleaved([next(encoded) for _ in range(min(HALVES, array.shape[1]))])[None] for array in clips.arrays],
             clips.targets,
         )
 
     def _encoded(self, arrays: Sequence[Array]) -> list[Features]:
-        """Features as they are; frames through the encoder as it is now, a clip at a time on each core."""
+        """Features unchanged; frames encoded, a clip at a time on each core."""
         if self.frozen:
             return list(arrays)
         encode = encoding_of(self.network.encoder)
         return list(map_in_order(encode, arrays, self.setting.cache.threads))
 
     def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
-        """Scores (clips, classes) as predict would give them."""
+        """Scores (clips, classes) as `vidrnn predict` computes them."""
         return score_clips(self.network.sequence, self.features(places), self.setting.sampling.frames)
 
-    def anew(self) -> Learner:
-        """The same choice with fresh weights, and the clips that are ready."""
+    def with_fresh_weights(self) -> Learner:
+        """A learner of the same choice with fresh weights, and with the clips that are ready."""
         fresh = Learner(self.setting, self.choice)
         fresh.fine, fresh.plain = self.fine, self.plain
         return fresh
 
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
-        """A training on the clips at `places`, judged on those at `val`."""
+        """A training on the clips at `places`, validated on those at `val`."""
         config, clips = self.setting.config, self.clips(places)
         draw = ClipSampler(
             frames=self.setting.sampling.frames,
-            minibatch=config.minibatch or minibatch_for(self.habits, clips),
+            minibatch=config.minibatch or minibatch_for(self.recipe, clips),
             seed=config.seed,
             cut=config.label_holds == "always",
             lead=self.choice.encoder.differences,
@@ -251,7 +249,7 @@ class Learner:
 
         def validate() -> Validation:
             features = self.features(val) if ready is None else ready
-            return judged(score_clips(self.network.sequence, features, draw.frames), truth, self.setting)
+            return validation_of(score_clips(self.network.sequence, features, draw.frames), truth, self.setting)
 
         lesson = Lesson(
             network=self.network.sequence if self.frozen else self.network,
@@ -264,7 +262,7 @@ class Learner:
         return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
 
     def _answer(self) -> Callable[[Minibatch], Scores]:
-        """How a minibatch is answered in training: features go straight to the head, frames are changed and encoded."""
+        """The function from a minibatch to scores. Frames are augmented and encoded first."""
         device, sequence, flip = self.setting.device, self.network.sequence, self.setting.flip
         strength = self.setting.config.augment
         shards = None
@@ -275,20 +273,19 @@ class Learner:
             inputs = minibatch.inputs
             if shards:
                 inputs = shards(inputs, minibatch.mask, draw_augmentation(len(inputs), flip, strength))
-            scores, _ = sequence(inputs, mask=minibatch.mask)
-            given: Scores = scores
-            return given
+            scores: Scores = sequence(inputs, mask=minibatch.mask)[0]
+            return scores
 
         return answer
 
     def _plan(self, steps: int, seconds: float | None) -> Plan:
-        config, habits = self.setting.config, self.habits
-        epochs = config.epochs or epochs_for(habits, steps)
+        config, recipe = self.setting.config, self.recipe
+        epochs = config.epochs or epochs_for(recipe, steps)
         if seconds is not None and config.epochs is None:
             epochs = _UNBOUNDED
         return Plan(
             epochs=epochs,
-            learning_rate=config.learning_rate or habits.learning_rate,
+            learning_rate=config.learning_rate or recipe.learning_rate,
             weight_decay=config.weight_decay,
             patience=config.patience or (_TIMED_PATIENCE if epochs == _UNBOUNDED else max(10, 2 * epochs // 3)),
             seed=config.seed,
@@ -297,7 +294,7 @@ class Learner:
 
 
 def sampling_of(dataset: Dataset, split: Split, config: RunConfig) -> Sampling:
-    """Which frames a window holds: as was asked, else so that it covers the median training clip."""
+    """The frames of a window: as the settings say, else a window covers the median training clip."""
     spacing = config.spacing_seconds
     if spacing is None:
         spacing = default_spacing(dataset.durations_seconds(split.indices(Part.TRAIN)), config.frames)
@@ -309,60 +306,63 @@ def one_copy(frames: Steps) -> Steps:
     return Steps(frames.array[None], frames.indices)
 
 
-def head_for(config: RunConfig, habits: Habits, *, motion: bool = False) -> HeadConfig:
-    """The head that was asked for, with the usual dropout where none was named, and motion in features or not."""
-    dropout = habits.dropout if config.head.dropout is None else config.head.dropout
+def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> HeadConfig:
+    """The head of the settings, with the recipe's dropout if they name none.
+
+    `motion`: whether the head also sees how features change.
+    """
+    dropout = recipe.dropout if config.head.dropout is None else config.head.dropout
     return config.head.model_copy(update={"dropout": dropout, "motion": motion})
 
 
 def interleaved(phases: Sequence[Features]) -> Features:
-    """Every `HALVES`th step from each, as they stood on the fine grid."""
+    """The steps of all phases in their order on the fine grid."""
     whole = np.empty((sum(map(len, phases)), *phases[0].shape[1:]), dtype=phases[0].dtype)
     for phase, steps in enumerate(phases):
         whole[phase::HALVES] = steps
     return whole
 
 
-def minibatch_for(habits: Habits, clips: Clips) -> int:
-    """Clips in a minibatch: as many as is usual, fewer where there would be less than twelve minibatches."""
-    return min(habits.minibatch, max(8, len(clips) // 12))
+def minibatch_for(recipe: Recipe, clips: Clips) -> int:
+    """Clips in a minibatch: as in the recipe, fewer if there were less than twelve minibatches."""
+    return min(recipe.minibatch, max(8, len(clips) // 12))
 
 
-def epochs_for(habits: Habits, steps_per_epoch: int) -> int:
-    """How many epochs make about as many steps as is usual."""
-    return min(_MOST_EPOCHS, max(habits.fewest_epochs, round(habits.steps / max(1, steps_per_epoch))))
+def epochs_for(recipe: Recipe, steps_per_epoch: int) -> int:
+    """The number of epochs that take about as many steps as the recipe says."""
+    return min(_MOST_EPOCHS, max(recipe.fewest_epochs, round(recipe.steps / max(1, steps_per_epoch))))
 
 
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
-    """The cost of mistakes on these clips."""
+    """The loss, weighted by the classes of these clips."""
     counts = np.bincount(clips.labels, minlength=len(setting.dataset.classes))
     return ClassifyLoss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
 
 
-def judged(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:
-    """What an epoch is judged by: macro-F1, and the loss where that is level."""
-    given = softmax(scores, 1.0)
-    found = classify_scores(given, truth, setting.dataset.classes)
-    loss = float(-np.log(given[np.arange(len(truth)), truth].clip(1e-12)).mean())
-    return Validation(found.macro_f1, loss, {"accuracy": found.accuracy})
+def validation_of(scores: NDArray[np.float64], truth: NDArray[np.int64], setting: Setting) -> Validation:
+    """The validation of an epoch: its macro-F1, and its loss."""
+    probabilities = softmax(scores, 1.0)
+    result = classify_scores(probabilities, truth, setting.dataset.classes)
+    loss = float(-np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean())
+    return Validation(result.macro_f1, loss, {"accuracy": result.accuracy})
 
 
 def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
     """An epoch as an event."""
-    found = epoch.validation
+    validation = epoch.validation
     return EpochDone(
         training=training,
         number=epoch.number,
         of=None if timed else epoch.of,
         train_loss=epoch.train_loss,
-        loss=found.loss,
-        measures={"acc": found.shown["accuracy"], "F1": found.score},
+        loss=validation.loss,
+        measures={"acc": validation.shown["accuracy"], "F1": validation.score},
         best=epoch.best,
         seconds=epoch.seconds,
     )
 
 
 def has_side(name: str) -> bool:
-    """Whether a class name has the word left or right in it: `turn-left`, `TurnLeft`, not `bright`."""
+    """Whether a class name contains the word left or right: `turn-left`, `TurnLeft`, not `bright`."""
     words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
     return _SIDES.search(words) is not None

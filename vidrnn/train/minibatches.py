@@ -16,7 +16,7 @@ from vidrnn.video.sampling import random_window, step_before
 
 @dataclass(frozen=True)
 class Minibatch:
-    """What training stacks: windows of several clips, padded to one length."""
+    """Windows of several clips, padded to one length."""
 
     inputs: Tensor
     """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames; with a lead, so much longer."""
@@ -35,7 +35,7 @@ class Minibatch:
 class Clips:
     """Clips on the fine grid, with their truth.
 
-    `arrays[i]` is (copies, steps, ...): the copies are one clip seen in equally true ways (plain, mirrored).
+    `arrays[i]` is (copies, steps, ...): the copies are one clip, plain and mirrored.
     """
 
     arrays: Sequence[NDArray[Any]]
@@ -57,17 +57,17 @@ class Clips:
 
 @dataclass(frozen=True)
 class ClipSampler:
-    """How training draws windows from clips."""
+    """Draws random windows from clips for training."""
 
     frames: int
     minibatch: int
     seed: int
     shuffled: bool = False
-    """Whether the frames of each window are put into random order: the control that shows what order is worth."""
+    """Whether the frames of each window are in random order, for the control without order."""
     cut: bool = True
     """Whether some windows are cut shorter."""
     lead: bool = False
-    """Whether the frame before a window comes along at its head, where differences are to be seen."""
+    """Whether each window begins with one more frame, the one before it, for encoders of differences."""
 
     def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
         """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
@@ -84,7 +84,7 @@ class ClipSampler:
     def _window(
         self, array: NDArray[Any], target: NDArray[Any], rng: np.random.Generator
     ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """A window of a clip, and the truth that travels with it."""
+        """A random window of a clip, and the truth at its steps."""
         copy = int(rng.integers(len(array)))
         places = random_window(array.shape[1], self.frames, rng, cut=self.cut)
         if self.shuffled:
@@ -122,14 +122,14 @@ def _stack(targets: Sequence[NDArray[Any]], frames: int) -> NDArray[Any]:
 
 
 def _portions(places: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
-    """Portions of about `size`, none of a single clip, which would leave batch normalisation without a deviation."""
+    """Portions of about `size`. None is a single clip: batch normalisation needs a deviation."""
     count = max(1, min(round(len(places) / size), len(places) // 2))
     return [portion for portion in np.array_split(places, count) if len(portion)]
 
 
 @dataclass(frozen=True)
 class FrameSampler:
-    """How training draws stretches of frames from films without labels."""
+    """Draws random stretches of frames from films without labels."""
 
     frames: int
     """In a stretch."""
@@ -140,10 +140,10 @@ class FrameSampler:
     mirror: bool = True
     """Whether half of the stretches are mirrored."""
     crop: int | None = None
-    """Pixels: pictures with longer sides are cut down to this at random places; None: they are shown whole."""
+    """Pixels: pictures with longer sides are cut to this at random places; None: they stay whole."""
 
     def epoch(self, films: Sequence[NDArray[np.uint8]], epoch: int) -> Iterator[Minibatch]:
-        """Stretches from anywhere in the films (steps, height, width, 3), longer films the more often."""
+        """Random stretches of the films (steps, height, width, 3); each possible start is equally likely."""
         rng = np.random.default_rng((self.seed, epoch))
         begins = np.array([len(film) - self.frames + 1 for film in films], dtype=np.float64)
         chosen = rng.choice(len(films), size=(self.steps, self.minibatch), p=begins / begins.sum())

@@ -4,7 +4,7 @@ A run is a folder: `run.json` marks it, `config.toml` holds the settings, `metri
 films that were left out, `checkpoint/` the state of the training and `model/` the model. vidrnn replaces and removes
 these files only, and only in a folder with the mark; all other files in the folder stay.
 
-With `--overwrite` the new training is kept in the hidden folder `.training` of the run until its model is written. Then
+With `--overwrite` the new training is in the hidden folder `.training` of the run until its model is written. Then
 its files take the places of the old ones. The old model is therefore there until the new one is whole, and `--resume`
 goes on with the new training after a kill.
 """
@@ -27,7 +27,7 @@ from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
 from vidrnn.values import FilmFailure
 
 MARK_NAME = "run.json"
-"""The file that tells a run from any other folder."""
+"""The file that marks a run."""
 _MARK = {"vidrnn_run": 1}
 """Its content; the number is that of the format."""
 _NEW = ".training"
@@ -41,7 +41,7 @@ _FILES = (_METRICS, _LEFT_OUT, f"{_CHECKPOINT}/choice.json", f"{_CHECKPOINT}/tra
 
 @dataclass(frozen=True)
 class Request:
-    """What to train on, how, and where to keep it."""
+    """The data, the settings and the folders of a training."""
 
     data: Path
     config: RunConfig
@@ -53,9 +53,9 @@ class Request:
     overwrite: bool = False
     resume: bool = False
     terms: str | None = None
-    """A sentence for the model card on where the films came from and what binds them."""
+    """A sentence for the model card: the origin of the films and the terms of their use."""
     portable: bool = True
-    """Whether the model is also written as a portable file, which takes some seconds."""
+    """Whether to write the model as a portable file too, which takes some seconds."""
     settings_file: Path | None = None
     """The file of `--config`, which the run must not replace."""
 
@@ -68,11 +68,11 @@ def settings_file(folder: Path) -> Path:
 
 @dataclass
 class Run:
-    """The folder of a run. It is made when there is something to keep."""
+    """The folder of a run. It appears with the first file."""
 
     folder: Path
     waiting: list[RunEvent] | None = field(default_factory=list)
-    """Records that came before the folder did; None once it is there."""
+    """Events from before the folder was there; None after that."""
     _left_out: list[FilmFailure] = field(default_factory=list)
     _replaces: bool = False
     """Whether the training is to replace the run that is in the folder."""
@@ -93,7 +93,7 @@ class Run:
         return self.folder / "model"
 
     def claim(self, request: Request) -> None:
-        """Choose where the training is kept. Nothing is written yet, but an exchange that a kill cut short is ended.
+        """Choose the folder of the training. Nothing is written yet, but an exchange that a kill cut short is ended.
 
         Raises:
             UsageError: the folder is one that a run must not be written to.
@@ -127,7 +127,7 @@ class Run:
         self._replaces = True
 
     def open(self, request: Request) -> None:
-        """Make the folder and write what waited.
+        """Create the folder and write the waiting events.
 
         Raises:
             OutputError: it cannot be written.
@@ -205,7 +205,7 @@ def is_run(folder: Path) -> bool:
 
 
 def _refuse_folder_in_use(folder: Path, request: Request) -> None:
-    """Refuse a folder that holds what a run must not lie around.
+    """Refuse a folder that holds the user's own files or folders.
 
     Raises:
         UsageError: the folder holds DATA, the settings file, the current folder or the home folder, or is a root.

@@ -1,6 +1,6 @@
 """DATA becomes a run and a model: read, split, choose, fit, calibrate, score beside controls, write, export.
 
-Yields events and prints nothing. The run folder holds all that is needed to go on with a stopped training.
+It yields events and prints nothing. A stopped training continues from the run folder.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from vidrnn.values import DecisionRule
 def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
     """Train a model; the last event is `Done`.
 
-    Setting `stop` ends the running epoch cleanly: the best model so far is kept, and the run can be resumed.
+    `stop`: set it to end the running epoch cleanly. The best model so far is written, and the run can be resumed.
 
     Raises:
-        VidrnnError: with a sentence, before anything was written or with all that was finished kept.
-        KeyboardInterrupt: stopped before there was a model to keep.
+        VidrnnError: with a sentence. All finished work stays on disk.
+        KeyboardInterrupt: stopped before there was a model.
     """
     run = Run(request.out)
     run.claim(request)
@@ -57,7 +57,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
 
 
 class _Training:
-    """One request on its way."""
+    """The training of one request."""
 
     def __init__(self, request: Request, stop: Event) -> None:
         task = task_named(request.config.task)
@@ -90,13 +90,13 @@ class _Training:
         yield from self._finish(student, dataset, split, outcome, run)
 
     def _folds(self, dataset: Dataset, folds: int) -> Generator[RunEvent, None, Outcome | None]:
-        """Train on each fold; every clip is in a test part once."""
+        """Train on each fold; every clip is in one test part."""
         pooled: Outcome | None = None
         splits = fold_films(dataset.films, dataset.grouping, folds, seed=self.job.config.seed)
         for number, split in enumerate(splits, 1):
             yield Note(f"fold {number} of {folds}: {split}")
             yield from (Note(text, warning=True) for text in split.notes)
-            to_come = folds - number + 2  # this fold, those after it, and the model itself
+            to_come = folds - number + 2  # this fold, later folds, and the model itself
             student = yield from self.teacher.student(dataset, split, None, 1 / to_come)
             yield from self._fit(student, dataset, split, None)
             outcome = yield from student.run_controls()
@@ -123,7 +123,7 @@ class _Training:
             yield student.report_epoch(epoch)
 
     def _resume(self, fit: Fit, films: str, run: Run) -> Note:
-        """Go on from a run's checkpoint.
+        """Continue from a run's checkpoint.
 
         Raises:
             RunError: the films or their split are not those of the run.
@@ -133,16 +133,16 @@ class _Training:
             return Note("no epoch had been finished: training starts from the beginning")
         if state.facts.get("films") != films:
             raise RunError(
-                f"{run.folder}: {self.job.request.data} is not as it was when this run began: films came, went, "
-                "changed or changed sides. Going on would mix training with test. Train anew."
+                f"{run.folder}: {self.job.request.data} is not as it was when this run began: films were added, "
+                "removed, changed or moved to another part. Going on would mix training with test. Train anew."
             )
-        fit.take_up(state)
+        fit.resume(state)
         return Note(f"going on after epoch {fit.epoch}")
 
     def _finish(
         self, student: Student, dataset: Dataset, split: Split, outcome: Outcome | None, run: Run
     ) -> Generator[RunEvent, None, None]:
-        """Calibrate, set the controls beside the score, and write the model folder and the portable file."""
+        """Calibrate, score the model and its controls, and write the model folder and the portable file."""
         request, stop = self.job.request, self.job.stop
         stopped = stop.is_set()
         decision = yield from student.calibrate()
@@ -159,7 +159,7 @@ class _Training:
             raise refused
 
     def _export(self, student: Student, run: Run) -> Generator[RunEvent, None, ExportError | None]:
-        """Write the model that was kept as a portable file too; the reason if there is none."""
+        """Write the model as a portable file too; the reason if that failed."""
         export, model = OnnxExport(), load_model(run.model)
         yield Progress(f"writing {export.file_name}", 0, 1)
         try:
@@ -198,7 +198,7 @@ class _Training:
 
 
 def films_hash(dataset: Dataset, split: Split) -> str:
-    """A name for the films of a run, their classes and their parts: the same films, the same name."""
+    """A hash of the films of a run with their classes and parts."""
     rows = sorted(
         (scan.content_hash, film.label, part.value)
         for scan, film, part in zip(dataset.scans, dataset.films, split.parts, strict=True)
@@ -212,6 +212,6 @@ def _notes(split: Split) -> Iterator[Note]:
 
 
 def _checkpoint(fit: Fit, films: str) -> TrainingState:
-    """A checkpoint, and the films that it is of."""
+    """A checkpoint with the hash of its films."""
     state = fit.state()
     return replace(state, facts={**state.facts, "films": films})

@@ -1,4 +1,4 @@
-"""The contract of a teacher, the half of a task that needs torch: from films to a trained network."""
+"""The contract of a teacher, the half of a task that needs torch: films become a trained network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vidrnn.values import AnswerSpec, DecisionRule, Pixels
 
 @dataclass(frozen=True)
 class Job:
-    """One training: the request, what it asks, its time and the wish to stop."""
+    """One training: its request, task, clock and stop signal."""
 
     request: Request
     task: Task
@@ -51,7 +51,7 @@ class Appraisal:
     scores: Mapping[str, Any]
     """In the header, by the names of `vidrnn evaluate --json`, with `part`, `folds`, `interval` and `controls`."""
     sentences: tuple[str, ...]
-    """The last words of the training."""
+    """The last sentences of the training."""
 
 
 class Student(ABC):
@@ -59,9 +59,9 @@ class Student(ABC):
 
     fit: Fit
     trained: bool = False
-    """Whether choosing the network has trained it already."""
+    """Whether the choice of the network has trained it already."""
     choice: str = ""
-    """Why the network is as it is, in a sentence."""
+    """The reason for the choice of the network, in a sentence."""
 
     @property
     @abstractmethod
@@ -71,12 +71,12 @@ class Student(ABC):
     @property
     @abstractmethod
     def spec(self) -> ModelSpec:
-        """What the network is."""
+        """The parts and sizes of the network."""
 
     @property
     @abstractmethod
     def answer(self) -> AnswerSpec:
-        """What the model will answer."""
+        """The answer of the model."""
 
     @abstractmethod
     def report_epoch(self, epoch: Epoch) -> EpochDone:
@@ -84,11 +84,11 @@ class Student(ABC):
 
     @abstractmethod
     def calibrate(self) -> Generator[RunEvent, None, DecisionRule]:
-        """The rule that turns outputs into answers, found on validation."""
+        """The rule that turns outputs into answers, calibrated on validation."""
 
     @abstractmethod
     def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
-        """Train what stands beside the score; None if there is nothing to train, or training was stopped."""
+        """Train the controls; None if there are none, or training was stopped."""
 
     @abstractmethod
     def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
@@ -96,11 +96,11 @@ class Student(ABC):
 
     @abstractmethod
     def check_clips(self) -> Sequence[Pixels]:
-        """Clips (time, height, width, 3) of real films, to check an exported file with."""
+        """Clips (time, height, width, 3) of real films, for the check of an exported file."""
 
 
 class Teacher(ABC):
-    """How a task is taught."""
+    """The training of a task."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -112,10 +112,10 @@ class Teacher(ABC):
 
     @abstractmethod
     def refuse_unfit(self) -> None:
-        """Refuse settings that do not fit together, before anything is read.
+        """Refuse settings that do not fit together, before any film is read.
 
         Raises:
-            UsageError: there are some.
+            UsageError: some settings do not fit.
         """
 
     @abstractmethod
@@ -134,16 +134,16 @@ class Teacher(ABC):
     def student(
         self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
-        """Choose the parts that the user left open, build the network and prepare the films.
+        """Choose the open settings, build the network and prepare the films.
 
         Args:
             dataset: the films of the run.
             split: their parts.
-            run: opened when the network is chosen; None for a fold, which leaves nothing on disk.
-            share: of the time that is left, where time is bounded.
+            run: opened when the network is chosen; None for a fold, which writes nothing.
+            share: of the time that is left, if time is limited.
         """
 
 
 def checkpoint_choice(run: Run) -> Path:
-    """Where a run remembers what was chosen, so that a resumed training does not choose again."""
+    """The file with the choice of a run. A resumed training does not choose again."""
     return run.checkpoint / "choice.json"

@@ -1,4 +1,4 @@
-"""How models that name the class of a clip are taught."""
+"""The training of models that name the class of a clip."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.controls import Outcome, controls_of, controls_report
+from vidrnn.train.controls import Outcome, controls_report, train_controls
 from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.learner import Learner, Setting, epoch_event, sampling_of
@@ -33,15 +33,15 @@ from vidrnn.values import AnswerSpec, DecisionRule, Part, Pixels
 from vidrnn.video.reader import first_frames
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
-"""Of the time that is left, where it is bounded; the rest is for controls and scores."""
+"""Of the time that is left, if time is limited; the rest is for controls and scores."""
 
 
 class ClassTeacher(Teacher):
-    """Clips with a class each: encoder by a trial, controls without time, without order and without training."""
+    """Clips with a class each. `--encoder auto` holds a trial; the controls lack time, order or training."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(1)  # cores are kept busy by shares of a minibatch and by films side by side
+        torch.set_num_threads(1)  # the cores work on shares of a minibatch and on films side by side
 
     @override
     def refuse_unfit(self) -> None:
@@ -65,7 +65,7 @@ class ClassTeacher(Teacher):
         learner = choice.learner
         yield Note(spec_of(learner).describe())
         if choice.fit and setting.stop.is_set():
-            return ClassStudent(learner, choice.fit, choice.found, trained=True)
+            return ClassStudent(learner, choice.fit, choice.reason, trained=True)
         yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
         train = setting.evenly(setting.places(Part.TRAIN))
         yield from learner.prepare(train, to_train=True, seconds=setting.clock.share_left(share * _PREPARE_SHARE))
@@ -73,9 +73,9 @@ class ClassTeacher(Teacher):
         if len(ready) < len(train):
             yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
         if choice.fit:
-            return ClassStudent(learner, choice.fit, choice.found, trained=True)
+            return ClassStudent(learner, choice.fit, choice.reason, trained=True)
         fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
-        return ClassStudent(learner, fit, choice.found, trained=False)
+        return ClassStudent(learner, fit, choice.reason, trained=False)
 
     def _setting(self, dataset: Dataset, split: Split) -> Setting:
         job = self.job
@@ -92,20 +92,20 @@ class ClassTeacher(Teacher):
         )
 
     def _choose(self, setting: Setting, run: Run | None) -> Generator[RunEvent, None, Chosen]:
-        """The encoder to go on with; a trial that ended before the run was stopped is not held again."""
+        """The encoder of the run. A resumed run does not repeat a trial that has ended."""
         memory = checkpoint_choice(run) if run else None
         if run and memory and self.job.request.resume and memory.exists():
             run.open(self.job.request)
             before = json.loads(memory.read_text(encoding="utf-8"))
             check_format(before.get("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, memory)
             named = setting.config.model_copy(update={"encoder": before["encoder"]})
-            return Chosen(Learner(setting, choice_of(named, setting.dataset.median_size)), None, before["found"])
+            return Chosen(Learner(setting, choice_of(named, setting.dataset.median_size)), None, before["reason"])
         choice = yield from choose_encoder(setting)
         if run:
             run.open(self.job.request)
         if memory and not setting.stop.is_set():
             name = choice.learner.choice.encoder.name
-            write_text(memory, json.dumps({"format": CHECKPOINT_FORMAT, "encoder": name, "found": choice.found}))
+            write_text(memory, json.dumps({"format": CHECKPOINT_FORMAT, "encoder": name, "reason": choice.reason}))
         return choice
 
 
@@ -145,7 +145,7 @@ class ClassStudent(Student):
 
     @override
     def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
-        return (yield from controls_of(self.learner))
+        return (yield from train_controls(self.learner))
 
     @override
     def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
@@ -154,10 +154,10 @@ class ClassStudent(Student):
         part = Part.TEST if learner.ready(Part.TEST) else Part.VAL
         places = learner.ready(part)
         assert isinstance(decision.temperature, float)
-        given, truth = softmax(learner.scores(places), decision.temperature), setting.dataset.labels[places]
-        scores = classify_scores(given, truth, setting.dataset.classes)
+        probabilities, truth = softmax(learner.scores(places), decision.temperature), setting.dataset.labels[places]
+        scores = classify_scores(probabilities, truth, setting.dataset.classes)
         groups = [setting.dataset.groups[place] for place in places]
-        interval = interval95(given.argmax(1) == truth, groups)
+        interval = interval95(probabilities.argmax(1) == truth, groups)
         report = class_report(scores, interval, task=setting.task.name, title=f"Scores on its {part} part")
         controls = controls_report(outcome) if outcome else Report()
         numbers = {"part": part.value, "folds": None, "interval": list(interval), **report.numbers, **controls.numbers}
@@ -176,7 +176,7 @@ class ClassStudent(Student):
 
 
 def spec_of(learner: Learner) -> ModelSpec:
-    """What the network of a learner is."""
+    """The parts and sizes of a learner's network."""
     size, sampling = learner.choice.size, learner.setting.sampling
     return ModelSpec(
         network="scores",

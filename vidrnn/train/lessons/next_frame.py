@@ -1,4 +1,4 @@
-"""How models of the next frames are taught: videos without labels, a curriculum of growing horizons, baselines."""
+"""The training of models that predict frames: videos without labels, a curriculum of growing horizons, baselines."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFail
 _CROP = 64
 """Pixels a side: of larger pictures, training sees parts of this size, if the network keeps the picture."""
 _UNITS = 64
-"""The units of a head that keeps the picture, where nothing was said."""
+"""The default size of a head that keeps the picture."""
 _STEPS, _EPOCH_STEPS = 400, 40
-"""Minibatches in a training where nothing was said, and in an epoch."""
+"""The default number of minibatches in a training, and the number in an epoch."""
 _MINIBATCH = 8
 _RATE = 2e-3
 _ONE_STEP_SHARE, _GROWING_SHARE = 0.2, 0.5
-"""Of training: only one step ahead is asked for; then the horizon grows to its whole length."""
+"""Of training: first one step ahead only; then the horizon grows to its whole length."""
 _TRUTH_SHARE = 0.5
-"""Of predictions that are replaced by the truth when they are first fed back; it falls to none as the horizon grows."""
+"""Of predictions that the truth replaces as inputs at first; it falls to 0 as the horizon grows."""
 _SCORED, _VALIDATED = 64, 16
-"""Stretches at most: for the scores, and to judge an epoch."""
+"""The largest numbers of stretches: for the scores, and for the validation of an epoch."""
 _CALIBRATED_FRAMES = 1500
 _FAINT = 0.1
 """Brightness below which predictions of mostly black videos become black."""
@@ -78,7 +78,7 @@ _PATIENCE = 40
 
 
 class NextFrameTeacher(Teacher):
-    """Videos without labels; the decoder is chosen by what guesses their next frames best."""
+    """Videos without labels. The best baseline on them chooses the decoder."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -111,13 +111,15 @@ class NextFrameTeacher(Teacher):
         if picture and (config.fine_tune or config.weights not in (None, "none")):
             raise UsageError(f"--weights, --fine-tune: are for known encoders, and --head {config.head.name} has none.")
         if config.head.bidirectional:
-            raise UsageError("--bidirectional: a head that reads both ways would see the frame that it is to predict.")
+            raise UsageError(
+                "--bidirectional: a head that reads in both directions would see the frame that it predicts."
+            )
         if not picture and config.encoder not in ("auto", *ENCODERS):
             raise UsageError(
                 f"--encoder {config.encoder}: there is none of that name. There are: {', '.join(ENCODERS)}."
             )
         if not picture and config.weights not in (None, "imagenet", "none"):
-            raise UsageError("--weights FILE: is for classes so far. Say imagenet or none.")
+            raise UsageError("--weights FILE: is for --task classify only. Use imagenet or none.")
 
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
@@ -133,7 +135,7 @@ class NextFrameTeacher(Teacher):
             raise DataError(
                 f"{self.job.request.data}: wanted videos of {self.window} frames (--context {config.context} and "
                 f"--horizon {config.horizon}) {spacing:g} s apart; the longest has {max(steps)}. "
-                "Say less of them, or a smaller --spacing."
+                "Use a smaller --context, --horizon or --spacing."
             )
         if not short:
             return dataset
@@ -143,7 +145,7 @@ class NextFrameTeacher(Teacher):
 
     @override
     def split(self, dataset: Dataset, *, test: bool) -> Split:
-        if not _in_one_piece(dataset):
+        if not _is_one_group(dataset):
             return split_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
         remark = (
             "All videos belong together, so the last fifth of each is held out for validation, and there is no test: "
@@ -178,7 +180,7 @@ class NextFrameTeacher(Teacher):
         for done, (decoded, part) in enumerate(zip(cache.frames(dataset.scans, grid), split.parts, strict=True), 1):
             if isinstance(decoded, FilmFailure):
                 raise DataError(f"{decoded.path}: could be read before, and not now: {decoded.reason}")
-            if _in_one_piece(dataset):
+            if _is_one_group(dataset):
                 sequences += split_sequence(decoded.array, self.window)
             elif len(decoded.array) >= self.window:
                 sequences.append(FrameSequence(decoded.array, part))
@@ -191,24 +193,24 @@ class NextFrameTeacher(Teacher):
         return FrameSequences(tuple(sequences), size, spacing, grey)
 
     def _refuse_without_validation(self, sequences: Sequence[FrameSequence]) -> None:
-        """See that there is something to learn from and something to validate on.
+        """Refuse films without a part for training or for validation.
 
         Raises:
-            DataError: there is not.
+            DataError: one of the parts is empty.
         """
         parts = {sequence.part for sequence in sequences}
         if not {Part.TRAIN, Part.VAL} <= parts:
             longest = max((len(sequence.frames) for sequence in sequences), default=0)
             raise DataError(
                 f"{self.job.request.data}: wanted {self.window} frames to learn from and {self.window} more to "
-                f"validate on; the longest video has {longest}. Name more videos, or say less --context and --horizon."
+                f"validate on; the longest video has {longest}. Add videos, or use a smaller --context or --horizon."
             )
 
     def _spec(self, sequences: FrameSequences) -> ModelSpec:
-        """What the network is to be."""
+        """The parts and sizes of the network."""
         config = self.job.config
         picture = config.head.name in PICTURE_HEADS
-        decoder, chosen = config.decoder, f"The decoder is {config.decoder}, as was asked."
+        decoder, chosen = config.decoder, f"The decoder is {config.decoder}, as the settings say."
         if decoder is None:
             decoder, chosen = choose_decoder(baseline_costs(sequences, config.context, self.window))
         return ModelSpec(
@@ -292,7 +294,7 @@ class NextFrameStudent(Student):
 
     @override
     def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
-        """Nothing: baselines need no training."""
+        """None: baselines need no training."""
         yield from ()
         return None
 
@@ -315,7 +317,7 @@ class NextFrameStudent(Student):
         return [self._sequences.of(Part.VAL)[0][: self._spec.frames]]
 
     def _runtime(self, rule: DecisionRule) -> TorchRuntime:
-        """The network as it is now, ready to be asked."""
+        """A runtime of the network as it is now."""
         header = ModelHeader(
             vidrnn_version="",
             answer=self.answer,
@@ -376,7 +378,7 @@ class NextFrameStudent(Student):
         return Fit(lesson, plan, self._job.stop)
 
     def _validate(self) -> Validation:
-        """The squared error of a pixel on validation stretches, predicted from each context on."""
+        """The squared error of a pixel on validation stretches, over the horizon after each context."""
         network, context = self._network, self._job.config.context
         stretches = self._sequences.stretches(Part.VAL, self._spec.frames, _VALIDATED)
         device = next(network.parameters()).device
@@ -391,57 +393,57 @@ class NextFrameStudent(Student):
 
 
 class Curriculum:
-    """What a minibatch is asked, which grows harder: one step ahead at first, then further, less and less helped."""
+    """The predictions of a minibatch, which become harder: first one step ahead, then further ahead with less truth."""
 
     def __init__(self, network: FramePredictor, context: int, horizon: int, scale: float) -> None:
         self.network, self.context, self.horizon, self.scale = network, context, horizon, scale
         self.progress = 0.0
 
     def advance(self, progress: float) -> None:
-        """How much of the training is behind, from 0 to 1."""
+        """Set the share of the training that is done, 0 to 1."""
         self.progress = progress
 
     @property
-    def grown(self) -> float:
-        """How far the horizon has grown, from 0 to 1."""
+    def growth(self) -> float:
+        """The growth of the horizon, 0 to 1."""
         return min(1.0, max(0.0, (self.progress - _ONE_STEP_SHARE) / _GROWING_SHARE))
 
     def answer(self, minibatch: Minibatch) -> tuple[Tensor, Tensor]:
-        """What was painted and what is true, (batch, time, ...) each."""
+        """The predictions and the truth, (batch, time, ...) each."""
         pictures = self.network.pictures_of(minibatch.inputs)
         if self.progress < _ONE_STEP_SHARE:
             return self.network.read(pictures[:, :-1])[0], pictures[:, 1:]
-        horizon = max(1, round(self.grown * self.horizon))
+        horizon = max(1, round(self.growth * self.horizon))
         truth = pictures[:, self.context : self.context + horizon]
-        share = _TRUTH_SHARE * (1 - self.grown)
+        share = _TRUTH_SHARE * (1 - self.growth)
         near, ahead = self.network.rollout(pictures[:, : self.context], horizon, truth, share)
         return torch.cat([near, ahead[:, 1:]], 1), pictures[:, 1 : self.context + horizon]
 
     def cost(self, answer: tuple[Tensor, Tensor]) -> Tensor:
-        """Squared error, beside that of a copy of the last frame one step ahead."""
-        painted, truth = answer
-        return (painted - truth).square().mean() / self.scale
+        """The squared error, in units of the error of a copy of the last frame one step ahead."""
+        predicted, truth = answer
+        return (predicted - truth).square().mean() / self.scale
 
 
 def calibrate_anomalies(runtime: TorchRuntime, films: Sequence[Pixels]) -> AnomalyCalibration | None:
-    """What is normal, by films (steps, height, width, 3) without known anomalies; None if they are too short.
+    """The normal errors on films (steps, height, width, 3) without known anomalies; None if they are too short.
 
-    A few thousand frames are enough; those of the first films count first.
+    The first frames of the first films are used, up to a limit.
     """
     errors: list[Floats] = []
     motions: list[Floats] = []
     for frames in films:
         judge = FrameJudge(runtime, runtime.handling.decision)
         for pixels in frames[: max(0, _CALIBRATED_FRAMES - len(errors))]:
-            if judged := judge.push(pixels):
-                errors.append(block_map(judged.squared))
-                motions += [block_map(judged.speed)] if judged.speed is not None else []
+            if judgement := judge.push(pixels):
+                errors.append(block_map(judgement.squared))
+                motions += [block_map(judgement.speed)] if judgement.speed is not None else []
     if not errors:
         return None
     smoothing = max(1, round(_SMOOTHING_SECONDS / runtime.handling.sampling.spacing_seconds))
     return calibrate(errors, motions, smoothing)
 
 
-def _in_one_piece(dataset: Dataset) -> bool:
-    """Whether only a film's own end can be held out: all films belong together, and no split was given."""
+def _is_one_group(dataset: Dataset) -> bool:
+    """Whether all films are of one group without a given split. Then only the end of each film can be held out."""
     return len(set(dataset.groups)) == 1 and not any(film.part for film in dataset.films)
