@@ -229,7 +229,6 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
     from vidrnn.config import HeadConfig
     from vidrnn.model.checkpoint import LoadedModel
     from vidrnn.model.metadata import ModelHeader
-    from vidrnn.nets.class_scores import Scores
     from vidrnn.nets.spec import EncoderConfig, ModelSpec
     from vidrnn.runtimes.torch import TorchRuntime
     from vidrnn.values import AnswerSpec, DecisionRule
@@ -249,7 +248,7 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
             super().__init__()
             self.place = nn.Parameter(torch.zeros(1))
 
-        def forward(self, features: Tensor) -> tuple[Scores, dict[str, Tensor]]:
+        def forward(self, features: Tensor, _: object = None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             tens = (features[..., 0].long() // 10).clamp(max=5)
             steps = 8.0 * nn.functional.one_hot(tens, 6).float()
             return {"clip": steps.mean(1), "steps": steps}, {}
