@@ -1,4 +1,4 @@
-"""The laws of the house: which room may import which, where heavy packages live, what a name promises."""
+"""The architecture: which folder may import which, where heavy packages live, and that no folder asks for the task."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.outputs import OUTPUTS
 from vidrnn.runtimes import RUNTIMES
+from vidrnn.tasks import TASKS
+from vidrnn.tasks.base import task_named
 
 HOUSE = Path(vidrnn.__file__).parent
 
@@ -43,7 +45,9 @@ LAYERS = (
     "data",
     "video",
     "config",
+    "settings",
     "events",
+    "tables",
     "atomic",
     "values",
     "threads",
@@ -54,10 +58,18 @@ LAYERS = (
 
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
-    *("config", "events", "atomic", "values", "threads", "registry", "errors"),
+    *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "errors"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
-TORCH_FREE_FILES = {"model.header", "model.card", "runtimes.base", "runtimes.onnx", "runtimes.openvino"}
+TORCH_FREE_FILES = {
+    "model.header",
+    "model.card",
+    "model.metadata",
+    "nets.spec",
+    "runtimes.base",
+    "runtimes.onnx",
+    "runtimes.openvino",
+}
 """Of folders that are of both wings."""
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
@@ -77,6 +89,8 @@ FAMILIES = {
     "nets.heads": {**HEADS, **PICTURE_HEADS},
     "nets.readouts": READOUTS,
     "nets.decoders": DECODERS,
+    "tasks": TASKS,
+    "train.lessons": {name: task_named(name).lesson for name in TASKS},
     "runtimes": RUNTIMES,
     "outputs": OUTPUTS,
     "batch.engines": ENGINES,
@@ -85,7 +99,7 @@ FAMILIES = {
 """Each folder that holds a family, and its table from what the user says to `module:Class`."""
 MEMBERS = sorted({member for table in FAMILIES.values() for member in table.values()})
 MOST_UNLIKE_FILES = 18
-BESIDE = {"outputs": {"vidrnn.outputs.forecast_video"}}
+BESIDE = {"outputs": {"vidrnn.outputs.forecast_video"}, "tasks": {"vidrnn.tasks.scores"}}
 """Files of a family's folder that are no members of it."""
 
 
@@ -227,3 +241,15 @@ def test_every_member_of_a_family_stands_in_its_table(family: str) -> None:
 def test_the_public_names_are_two() -> None:
     assert vidrnn.__all__ == ["__version__", "load"]
     assert vidrnn.__version__ and callable(vidrnn.load)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in modules() if room_of(name) != "tasks"))
+def test_no_folder_asks_which_task_it_is(module: str) -> None:
+    words = [
+        node.lineno
+        for node in ast.walk(modules()[module])
+        if isinstance(node, ast.Compare)
+        for part in (node.left, *node.comparators)
+        if isinstance(part, ast.Constant) and part.value in TASKS
+    ]
+    assert not words, f"{module} compares with the name of a task in the lines {words}"
