@@ -13,31 +13,32 @@ from nets.test_classifier import films, make_model
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
+from vidrnn.config import HeadConfig
 from vidrnn.errors import ModelError, OutputError, RunError, VidrnnError
 from vidrnn.model.checkpoint import (
     CARD_NAME,
-    WEIGHTS_NAME,
     TrainingState,
-    find_weights,
     load_model,
     load_training,
-    read_header,
     save_model,
     save_training,
 )
+from vidrnn.model.header import WEIGHTS_NAME, find_weights, read_handling, read_header, read_weights_handling
+from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.readouts import READOUTS
-from vidrnn.values import Part
+from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+from vidrnn.values import FORMAT_VERSION, AnomalyCalibration, AnswerSpec, DecisionRule, Part
 
 CARD = "# möwe\n"
+NEWER = f"format 99, and this vidrnn reads up to {FORMAT_VERSION}.*pip install --upgrade"
+OLDER = rf"format {FORMAT_VERSION - 1}, and this vidrnn reads format {FORMAT_VERSION}\. Train it again"
 
 
 def make_header(head: HeadConfig, readout: str = "attention", encoder: str = "small") -> ModelHeader:
     """The header of `make_model`'s model."""
     spec = ModelSpec(
-        task="classify",
-        classes=("größe", "b", "c"),
+        network="scores",
         encoder=EncoderConfig(name=encoder, frozen=False, origin="none"),
         head=head,
         readout=readout,
@@ -48,8 +49,9 @@ def make_header(head: HeadConfig, readout: str = "attention", encoder: str = "sm
     )
     return ModelHeader(
         vidrnn_version="0.1.0",
+        answer=AnswerSpec("classify", "one", "clip", ("größe", "b", "c")),
+        decision=DecisionRule(temperature=1.25),
         spec=spec,
-        temperature=1.25,
         seed=7,
         seen={"a1": Part.TRAIN, "b2": Part.TEST},
         scores={"accuracy": 0.5, "controls": [1, None]},
@@ -71,9 +73,9 @@ def folder(tmp_path: Path) -> Path:
 def rewrite(folder: Path, change: Callable[[dict[str, object]], object]) -> Path:
     """Change the header of a model folder, as another version or a damaged disk would."""
     file = folder / WEIGHTS_NAME
-    told = json.loads(read_header(file).to_json())
-    change(told)
-    save_file(load_file(file), file, metadata={"vidrnn": json.dumps(told)})
+    header = json.loads(read_header(file).to_json())
+    change(header)
+    save_file(load_file(file), file, metadata={"vidrnn": json.dumps(header)})
     return file
 
 
@@ -95,7 +97,7 @@ def test_saving_and_loading_changes_nothing_to_the_last_bit(
     save_model(tmp_path / "model", network, make_header(head, readout), CARD)
     loaded = load_model(tmp_path / "model").network
     before, after = network(films()), loaded(films())
-    assert torch.equal(before[0].clip, after[0].clip) and torch.equal(before[0].steps, after[0].steps)
+    assert all(torch.equal(before[0][name], after[0][name]) for name in network.outputs)
     assert not loaded.training and not any(weight.requires_grad for weight in loaded.parameters())
 
 
@@ -167,21 +169,60 @@ def test_a_file_that_is_no_safetensors_is_a_sentence(folder: Path) -> None:
 
 @pytest.mark.parametrize("known", [True, False], ids=["same words", "new words"])
 def test_a_newer_format_asks_for_a_newer_vidrnn(folder: Path, known: bool) -> None:
-    file = rewrite(folder, lambda told: told.update({"format_version": 99} | ({} if known else {"mood": "good"})))
-    with pytest.raises(ModelError, match=r"format 99, and this vidrnn reads up to 1.*pip install --upgrade") as caught:
+    file = rewrite(folder, lambda header: header.update({"format_version": 99} | ({} if known else {"mood": "good"})))
+    with pytest.raises(ModelError, match=NEWER) as caught:
         load_model(folder)
     assert_sentence(caught.value, file)
+
+
+def test_an_older_format_asks_for_a_new_training(folder: Path) -> None:
+    file = rewrite(folder, lambda header: header.update(format_version=FORMAT_VERSION - 1))
+    with pytest.raises(ModelError, match=OLDER) as caught:
+        load_model(folder)
+    assert str(file) in str(caught.value)
+    with pytest.raises(ModelError, match=OLDER):
+        read_weights_handling(file)
+
+
+PARTS = [(), ("answer",), ("decision",), ("decision", "anomaly"), ("spec",), ("spec", "encoder"), ("spec", "head")]
+
+
+@pytest.mark.parametrize("part", [*PARTS, ("spec", "forecast")], ids="-".join)
+def test_readers_ignore_fields_that_they_do_not_know(part: tuple[str, ...]) -> None:
+    header = make_header(HEAD)
+    anomaly = AnomalyCalibration(middle=-1.0, high=0.5, smoothing_frames=2, error=0.1)
+    forecast = ForecastConfig(decoder="flow")
+    header = header.model_copy(update={"decision": replace(header.decision, anomaly=anomaly)})
+    header = header.model_copy(update={"spec": header.spec.model_copy(update={"forecast": forecast})})
+    record = json.loads(header.to_json())
+    place = record
+    for name in part:
+        place = place[name]
+    place["mood"] = {"of": "a later version"}
+    text = json.dumps(record)
+    assert ModelHeader.from_json(text, "x") == header
+    assert read_handling(text, "x") == header.handling
+
+
+@pytest.mark.parametrize("missing", ["reset", "decision"])
+def test_a_rule_that_is_not_stored_has_one_default(missing: str) -> None:
+    record = json.loads(make_header(HEAD).to_json())
+    record["decision"].pop(missing) if missing == "reset" else record.pop(missing)
+    text = json.dumps(record)
+    quick, whole = read_handling(text, "x"), ModelHeader.from_json(text, "x").handling
+    assert quick == whole and quick.decision.reset == DecisionRule().reset
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda told: told.pop("spec"),
-        lambda told: told.update(temperature=0),
-        lambda told: told["spec"].update(classes=["one"]),
-        lambda told: told.update(format_version="later"),
+        lambda header: header.pop("spec"),
+        lambda header: header["decision"].update(temperature=0),
+        lambda header: header["decision"].update(temperature={"b": -1}),
+        lambda header: header["answer"].update(classes=["one"]),
+        lambda header: header.update(format_version="later"),
     ],
-    ids=["no spec", "temperature 0", "one class", "no number"],
+    ids=["no spec", "temperature 0", "temperature below 0", "one class", "no number"],
 )
 def test_a_header_that_makes_no_sense_is_a_sentence(
     folder: Path, change: Callable[[dict[str, object]], object]
@@ -194,14 +235,14 @@ def test_a_header_that_makes_no_sense_is_a_sentence(
 
 @pytest.mark.parametrize("part", ["encoder", "head"])
 def test_a_model_made_of_parts_that_are_unknown_here_is_a_sentence(folder: Path, part: str) -> None:
-    rewrite(folder, lambda told: told["spec"][part].update(name="perceiver"))
+    rewrite(folder, lambda header: header["spec"][part].update(name="perceiver"))
     with pytest.raises(ModelError, match="perceiver") as caught:
         load_model(folder)
     assert_sentence(caught.value, folder)
 
 
 def test_weights_that_do_not_fit_the_header_are_a_sentence(folder: Path) -> None:
-    rewrite(folder, lambda told: told["spec"]["head"].update(size=9))
+    rewrite(folder, lambda header: header["spec"]["head"].update(size=9))
     with pytest.raises(ModelError, match="do not fit what its header describes") as caught:
         load_model(folder)
     assert_sentence(caught.value, folder)

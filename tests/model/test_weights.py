@@ -16,13 +16,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torchvision.models import get_model
 
-from vidrnn.config import EncoderConfig, ModelHeader
 from vidrnn.errors import WeightsError
 from vidrnn.model.checkpoint import WEIGHTS_NAME, save_model
+from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.weights import give_weights, shipped_models
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, fingerprint
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.encoders.pretrained import imagenet_file
+from vidrnn.nets.spec import EncoderConfig
 from vidrnn.values import Size
 
 SIZE = Size(12, 12)

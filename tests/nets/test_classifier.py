@@ -9,12 +9,14 @@ import torch
 from nets.test_heads import BIDIRECTIONAL, CHUNKS, CLOSE, STREAMING, clip_of, label, mask_of, padded, pieces
 from torch import Tensor, nn
 
-from vidrnn.config import EncoderConfig, HeadConfig, ModelSpec
+from vidrnn.config import HeadConfig
 from vidrnn.errors import UsageError
-from vidrnn.nets.class_scores import Scores
-from vidrnn.nets.classifier import Model, SequenceModel, build_model, build_sequence, count_parameters, seed_everything
+from vidrnn.nets.classifier import Model, SequenceModel, build_sequence, count_parameters, seed_everything
+from vidrnn.nets.network import Outputs, build_network
 from vidrnn.nets.readouts import READOUTS
+from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.nets.state import State, join, part_of
+from vidrnn.values import AnswerSpec
 
 TIME, WIDTH, CLASSES, SIDE = 41, 6, 3, 12
 LENGTHS = [9, TIME, 1]
@@ -35,8 +37,7 @@ def make_sequence_model(head: HeadConfig, readout: str) -> SequenceModel:
 def make_model(head: HeadConfig, readout: str = "attention", *, differences: bool = False) -> Model:
     torch.manual_seed(0)
     spec = ModelSpec(
-        task="classify",
-        classes=("a", "b", "c"),
+        network="scores",
         encoder=EncoderConfig(name="small", frozen=False, origin="none", differences=differences),
         head=head,
         readout=readout,
@@ -45,7 +46,9 @@ def make_model(head: HeadConfig, readout: str = "attention", *, differences: boo
         frames=8,
         spacing_seconds=0.1,
     )
-    return build_model(spec).eval().requires_grad_(False)
+    network = build_network(spec, AnswerSpec("classify", "one", "clip", ("a", "b", "c")))
+    assert isinstance(network, Model)
+    return network.eval().requires_grad_(False)
 
 
 def features() -> Tensor:
@@ -57,26 +60,28 @@ def films() -> Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 
 
-def read_in_pieces(network: nn.Module, inputs: Tensor, length: int, mask: Tensor | None = None) -> tuple[Scores, State]:
+def read_in_pieces(
+    network: nn.Module, inputs: Tensor, length: int, mask: Tensor | None = None
+) -> tuple[Outputs, State]:
     state: State | None = None
     steps = []
     for start, piece in zip(range(0, inputs.shape[1], length), pieces(inputs, length), strict=True):
-        scores, state = network(piece, state, None if mask is None else mask[:, start : start + length])
-        steps.append(scores.steps)
+        outputs, state = network(piece, state, None if mask is None else mask[:, start : start + length])
+        steps.append(outputs["steps"])
     assert state is not None
-    return Scores(scores.clip, torch.cat(steps, 1)), state
+    return {"clip": outputs["clip"], "steps": torch.cat(steps, 1)}, state
 
 
-def assert_same(found: tuple[Scores, State], expected: tuple[Scores, State]) -> None:
-    torch.testing.assert_close(tuple(found[0]), tuple(expected[0]), **CLOSE)
+def assert_same(found: tuple[Outputs, State], expected: tuple[Outputs, State]) -> None:
+    torch.testing.assert_close(found[0], expected[0], **CLOSE)
     torch.testing.assert_close(found[1], expected[1], **CLOSE)
 
 
-def of_clip(read: tuple[Scores, State], index: int, length: int) -> tuple[Scores, State]:
-    """What was found of one clip of a minibatch."""
-    scores, state = read
+def of_clip(read: tuple[Outputs, State], index: int, length: int) -> tuple[Outputs, State]:
+    """The outputs and the state of one clip of a minibatch."""
+    outputs, state = read
     one = slice(index, index + 1)
-    return Scores(scores.clip[one], scores.steps[one, :length]), clip_of(state, index)
+    return {"clip": outputs["clip"][one], "steps": outputs["steps"][one, :length]}, clip_of(state, index)
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
@@ -160,8 +165,9 @@ def test_a_model_that_must_see_whole_clips_says_so_and_takes_no_state(head: Head
 @every_readout
 @every_head
 def test_a_clips_scores_are_within_those_of_its_steps(head: HeadConfig, readout: str) -> None:
-    scores, _ = make_sequence_model(head, readout)(features())
-    assert (scores.clip <= scores.steps.amax(1) + 1e-5).all() and (scores.clip >= scores.steps.amin(1) - 1e-5).all()
+    outputs, _ = make_sequence_model(head, readout)(features())
+    clip, steps = outputs["clip"], outputs["steps"]
+    assert (clip <= steps.amax(1) + 1e-5).all() and (clip >= steps.amin(1) - 1e-5).all()
 
 
 @pytest.mark.parametrize(("flag", "head", "readout"), [("--head", "qrnn", "mean"), ("--readout", "gru", "max")])

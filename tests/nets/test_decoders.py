@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidrnn.nets.classifier import member_of
 from vidrnn.nets.decoders import DECODERS
 from vidrnn.nets.decoders.base import PATCH, Decoder, Motion, StatelessDecoder
 from vidrnn.nets.decoders.direct import DirectDecoder
 from vidrnn.nets.decoders.flow import FlowDecoder
 from vidrnn.nets.decoders.kernel import KernelDecoder
 from vidrnn.nets.flow import backward_flow
+from vidrnn.registry import load_member
 
 WIDTH, ROWS, COLUMNS = 6, 24, 32
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -130,7 +130,7 @@ def test_direct_pictures_stay_in_range_and_ignore_the_last_picture(channels: int
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_every_weight_of_every_decoder_gets_a_gradient(name: str) -> None:
-    decoder = member_of(DECODERS, "--decoder", name)(WIDTH, 1)
+    decoder = load_member(DECODERS, "--decoder", name)(WIDTH, 1)
     film = moving(4)
     predicted, _ = decoder(random_maps(3), film[:, :3], motion_of(film[:, :3]), None)
     (predicted - film[:, 1:]).square().mean().backward()

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidrnn.config import EncoderConfig
 from vidrnn.errors import UsageError
 from vidrnn.nets.classifier import build_encoder, count_parameters, encoding_of, fingerprint
 from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.encoders.pretrained import TorchvisionEncoder
 from vidrnn.nets.encoders.small import SmallEncoder
+from vidrnn.nets.spec import EncoderConfig
 from vidrnn.values import Size
 
 SIZE = Size(48, 40)

@@ -10,27 +10,31 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidrnn.config import EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
+from vidrnn.config import HeadConfig
 from vidrnn.errors import UsageError
-from vidrnn.model.checkpoint import load_forecaster, save_model
+from vidrnn.model.checkpoint import load_model, save_model
+from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.decoders import DECODERS
-from vidrnn.nets.frame_predictor import Forecaster, build_forecaster, padded_size
+from vidrnn.nets.frame_predictor import FramePredictor, padded_size
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
+from vidrnn.nets.network import build_network
+from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
 from vidrnn.nets.state import State
-from vidrnn.values import Size
+from vidrnn.values import AnswerSpec, DecisionRule, Size
 
 TIME, BATCH = 9, 2
+ANSWER = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"), "normal")
 CHUNKS = (1, 3, 4, 7, 20)
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 SIZE = Size(16, 16)
-PAIRS = [(paint, head) for paint in DECODERS for head in (*PICTURE_HEADS, "gru")]
+PAIRS = [(decoder, head) for decoder in DECODERS for head in (*PICTURE_HEADS, "gru")]
 PAIRS += [("kernel", head) for head in HEADS if head != "gru"]
 
 
-def spec_of(paint: str, head: str, *, size: Size = SIZE, grey: bool = True, **how: object) -> ModelSpec:
+def spec_of(decoder: str, head: str, *, size: Size = SIZE, grey: bool = True, **how: object) -> ModelSpec:
     return ModelSpec(
-        task="next-frame",
-        forecast=ForecastConfig(context=4, horizon=3, paint=paint, grey=grey),  # type: ignore[arg-type]
+        network="frames",
+        forecast=ForecastConfig(context=4, horizon=3, decoder=decoder, grey=grey),  # type: ignore[arg-type]
         encoder=EncoderConfig(name="small", frozen=False, origin="none", grey=grey, differences=True),
         head=HeadConfig(name=head, size=6, dropout=0.0, **how),  # type: ignore[arg-type]
         readout="last",
@@ -41,10 +45,11 @@ def spec_of(paint: str, head: str, *, size: Size = SIZE, grey: bool = True, **ho
     )
 
 
-def model_of(spec: ModelSpec) -> Forecaster:
+def model_of(spec: ModelSpec) -> FramePredictor:
     """A network that has moved away from where it begins: decoders begin with nothing."""
     torch.manual_seed(0)
-    network = build_forecaster(spec).eval().requires_grad_(False)
+    network = build_network(spec, ANSWER).eval().requires_grad_(False)
+    assert isinstance(network, FramePredictor)
     random = torch.Generator().manual_seed(1)
     for weight in network.parameters():
         weight.add_(0.05 * torch.randn(weight.shape, generator=random))
@@ -60,20 +65,34 @@ def film(time: int = TIME, batch: int = BATCH, size: Size = SIZE, seed: int = 0)
     return (255 * torch.stack(moved, 1)).permute(0, 1, 3, 4, 2).to(torch.uint8).contiguous()
 
 
-def in_chunks(network: Forecaster, frames: Tensor, chunk: int) -> tuple[Tensor, State]:
+def header_of(spec: ModelSpec) -> ModelHeader:
+    rule = DecisionRule(threshold=0.5, hysteresis=0.1, shortest_seconds=0.2, reset="never")
+    return ModelHeader(
+        vidrnn_version="0", answer=ANSWER, decision=rule, spec=spec, seed=0, seen={}, scores={}, facts={}
+    )
+
+
+def predicted(network: FramePredictor, frames: Tensor) -> Tensor:
+    """The frame after each frame, from a fresh start."""
+    picture: Tensor = network(frames)[0]["next"]
+    return picture
+
+
+def in_chunks(network: FramePredictor, frames: Tensor, chunk: int) -> tuple[Tensor, State]:
     state: State | None = None
     parts = []
     for piece in frames.split(chunk, dim=1):
-        painted, state = network(piece, state)
-        parts.append(painted)
+        outputs, state = network(piece, state)
+        parts.append(outputs["next"])
     assert state is not None
     return torch.cat(parts, 1), state
 
 
-@pytest.mark.parametrize(("paint", "head"), PAIRS)
-def test_cutting_the_time_axis_changes_nothing(paint: str, head: str) -> None:
-    network, frames = model_of(spec_of(paint, head)), film(21 if head == "convgru" else TIME)
-    whole, end = network(frames)
+@pytest.mark.parametrize(("decoder", "head"), PAIRS)
+def test_cutting_the_time_axis_changes_nothing(decoder: str, head: str) -> None:
+    network, frames = model_of(spec_of(decoder, head)), film(21 if head == "convgru" else TIME)
+    outputs, end = network(frames)
+    whole = outputs["next"]
     assert whole[0, 5:].std() > 0.003, "a law that holds of nothing tells nothing"
     for chunk in CHUNKS:
         parts, state = in_chunks(network, frames, chunk)
@@ -83,46 +102,46 @@ def test_cutting_the_time_axis_changes_nothing(paint: str, head: str) -> None:
             torch.testing.assert_close(state[name], tensor, **CLOSE)
 
 
-@pytest.mark.parametrize(("paint", "head"), PAIRS)
-def test_neighbours_and_what_comes_later_change_nothing_and_what_came_before_does(paint: str, head: str) -> None:
-    network, frames = model_of(spec_of(paint, head)), film(8)
-    whole, _ = network(frames)
-    torch.testing.assert_close(network(frames[1:])[0], whole[1:], **CLOSE)
+@pytest.mark.parametrize(("decoder", "head"), PAIRS)
+def test_neighbours_and_what_comes_later_change_nothing_and_what_came_before_does(decoder: str, head: str) -> None:
+    network, frames = model_of(spec_of(decoder, head)), film(8)
+    whole = predicted(network, frames)
+    torch.testing.assert_close(predicted(network, frames[1:]), whole[1:], **CLOSE)
     later = frames.clone()
     later[:, 5:] = 255 - later[:, 5:]
-    changed, _ = network(later)
+    changed = predicted(network, later)
     torch.testing.assert_close(changed[:, :5], whole[:, :5], **CLOSE)
     assert (changed[:, 5:] - whole[:, 5:]).abs().max() > 1e-3
     before = frames.clone()
     before[:, 4] = 255 - before[:, 4]
-    assert (network(before)[0][:, 5] - whole[:, 5]).abs().max() > 1e-4 or head == "none"
+    assert (predicted(network, before)[:, 5] - whole[:, 5]).abs().max() > 1e-4 or head == "none"
 
 
-@pytest.mark.parametrize(("paint", "head"), PAIRS)
-def test_saving_and_loading_changes_nothing(tmp_path: Path, paint: str, head: str) -> None:
-    spec = spec_of(paint, head, grey=False)
+@pytest.mark.parametrize(("decoder", "head"), PAIRS)
+def test_saving_and_loading_changes_nothing(tmp_path: Path, decoder: str, head: str) -> None:
+    spec = spec_of(decoder, head, grey=False)
     network, frames = model_of(spec), film(4)
     network.mean_image += 0.25
-    header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={})
-    save_model(tmp_path / "model", network, header, "card")
-    loaded = load_forecaster(tmp_path / "model").network
-    assert torch.equal(loaded(frames)[0], network(frames)[0])
+    save_model(tmp_path / "model", network, header_of(spec), "card")
+    loaded = load_model(tmp_path / "model").network
+    assert isinstance(loaded, FramePredictor)
+    assert torch.equal(predicted(loaded, frames), predicted(network, frames))
     assert torch.equal(loaded.mean_image, network.mean_image)
 
 
 @pytest.mark.parametrize("head", ["convgru", "gru"])
-@pytest.mark.parametrize("paint", DECODERS)
-def test_a_rollout_is_fed_what_it_painted_and_never_the_truth(paint: str, head: str) -> None:
-    network = model_of(spec_of(paint, head))
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_rollout_reads_its_own_predictions_and_never_the_truth(decoder: str, head: str) -> None:
+    network = model_of(spec_of(decoder, head))
     pictures = network.pictures_of(film(8))
     near, ahead = network.rollout(pictures[:, :4], 4)
     whole, _ = network.read(pictures[:, :4])
     torch.testing.assert_close(near, whole, **CLOSE)
     fed, state = pictures[:, :4], None
     for step in range(4):
-        painted, state = network.read(fed, state)
-        torch.testing.assert_close(ahead[:, step], painted[:, -1], **CLOSE)
-        fed = painted[:, -1:].clamp(0, 1)
+        following, state = network.read(fed, state)
+        torch.testing.assert_close(ahead[:, step], following[:, -1], **CLOSE)
+        fed = following[:, -1:].clamp(0, 1)
 
 
 def test_scheduled_sampling_feeds_back_the_truth_in_the_share_that_is_asked() -> None:
@@ -138,20 +157,20 @@ def test_scheduled_sampling_feeds_back_the_truth_in_the_share_that_is_asked() ->
 
 
 @pytest.mark.parametrize("grey", [True, False])
-@pytest.mark.parametrize(("paint", "head"), [("flow", "convgru"), ("kernel", "convlstm"), ("direct", "mingru")])
-def test_sizes_that_are_no_multiples_of_eight_are_painted_whole(paint: str, head: str, grey: bool) -> None:
+@pytest.mark.parametrize(("decoder", "head"), [("flow", "convgru"), ("kernel", "convlstm"), ("direct", "mingru")])
+def test_sizes_that_are_no_multiples_of_eight_are_predicted_whole(decoder: str, head: str, grey: bool) -> None:
     size = Size(19, 30)
-    network, frames = model_of(spec_of(paint, head, size=size, grey=grey)), film(6, size=size)
-    painted, _ = network(frames)
-    assert painted.shape == (BATCH, 6, 19, 30, 1 if grey else 3)
-    assert painted.min() >= 0 and painted.max() <= 1 and painted.isfinite().all()
-    torch.testing.assert_close(in_chunks(network, frames, 4)[0], painted, **CLOSE)
+    network, frames = model_of(spec_of(decoder, head, size=size, grey=grey)), film(6, size=size)
+    pictures = predicted(network, frames)
+    assert pictures.shape == (BATCH, 6, 19, 30, 1 if grey else 3)
+    assert pictures.min() >= 0 and pictures.max() <= 1 and pictures.isfinite().all()
+    torch.testing.assert_close(in_chunks(network, frames, 4)[0], pictures, **CLOSE)
 
 
 def test_a_model_that_keeps_the_picture_reads_parts_of_pictures_and_others_do_not() -> None:
     keeps, other = model_of(spec_of("kernel", "convgru")), model_of(spec_of("kernel", "gru"))
     assert keeps.any_size and not other.any_size
-    assert keeps(film(3, size=Size(24, 40)))[0].shape == (BATCH, 3, 24, 40, 1)
+    assert predicted(keeps, film(3, size=Size(24, 40))).shape == (BATCH, 3, 24, 40, 1)
 
 
 def test_grey_is_what_an_eye_calls_bright_and_colours_stay() -> None:
@@ -163,16 +182,16 @@ def test_grey_is_what_an_eye_calls_bright_and_colours_stay() -> None:
 
 
 def test_black_frames_give_numbers() -> None:
-    for paint, head in PAIRS[:9]:
-        network = build_forecaster(spec_of(paint, head)).eval()
+    for decoder, head in PAIRS[:9]:
+        network = build_network(spec_of(decoder, head), ANSWER).eval()
         with torch.inference_mode():
-            painted, state = network(torch.zeros(1, 3, 16, 16, 3, dtype=torch.uint8))
-        assert painted.isfinite().all() and all(tensor.isfinite().all() for tensor in state.values())
+            outputs, state = network(torch.zeros(1, 3, 16, 16, 3, dtype=torch.uint8))
+        assert outputs["next"].isfinite().all() and all(tensor.isfinite().all() for tensor in state.values())
 
 
 def test_a_head_that_reads_both_ways_is_refused() -> None:
     with pytest.raises(UsageError, match=r"--bidirectional.*predict"):
-        build_forecaster(spec_of("flow", "gru", bidirectional=True))
+        build_network(spec_of("flow", "gru", bidirectional=True), ANSWER)
 
 
 def test_a_size_is_padded_up_to_the_next_multiple_of_eight() -> None:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from vidrnn.config import HeadConfig
-from vidrnn.nets.classifier import member_of
 from vidrnn.nets.heads import PICTURE_HEADS
 from vidrnn.nets.heads.base import PictureCell, PictureHead, gate_bias
 from vidrnn.nets.state import State
+from vidrnn.registry import load_member
 
 WIDTH, SIZE, TIME, BATCH, ROWS, COLUMNS = 5, 4, 21, 3, 3, 5
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -25,7 +25,7 @@ def label(config: HeadConfig) -> str:
 
 def make_head(config: HeadConfig) -> PictureHead:
     torch.manual_seed(0)
-    head: PictureHead = member_of(PICTURE_HEADS, "--head", config.name)(WIDTH, config)
+    head: PictureHead = load_member(PICTURE_HEADS, "--head", config.name)(WIDTH, config)
     return head.eval().requires_grad_(False)
 
 

@@ -10,11 +10,11 @@ from pydantic import ValidationError, model_validator
 from vidrnn.config import in_words
 from vidrnn.errors import ModelError
 from vidrnn.nets.spec import ModelSpec, Record
-from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Handling, Part
+from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Handling, Part, PerClass
 
 
 class ModelHeader(Record):
-    """Names, numbers and hashes; no paths of anyone's machine."""
+    """Names, numbers and hashes. It holds no paths of the machine that trained the model."""
 
     format_version: int = FORMAT_VERSION
     vidrnn_version: str
@@ -46,7 +46,7 @@ class ModelHeader(Record):
         """Read a header; `source` names the model in errors.
 
         Raises:
-            ModelError: the text is damaged, or from a newer vidrnn.
+            ModelError: the text is damaged, or has another format.
         """
         try:
             return cls.model_validate_json(text)
@@ -67,10 +67,18 @@ class ModelHeader(Record):
             ) from None
 
     @model_validator(mode="after")
-    def _known_format(self) -> ModelHeader:
-        if self.format_version > FORMAT_VERSION:
-            raise ValueError("newer format")
+    def _checked(self) -> ModelHeader:
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError("another format")
+        if not all(number > 0 for number in _numbers(self.decision.temperature)):
+            raise ValueError("temperature: is not above 0")
+        if self.answer.kind == "one" and len(self.answer.classes) < 2:
+            raise ValueError("classes: fewer than two")
         return self
+
+
+def _numbers(setting: PerClass) -> tuple[float, ...]:
+    return tuple(setting.values()) if isinstance(setting, dict) else (setting,)
 
 
 def _version(text: str) -> int | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vidrnn.config import DecoderName, HeadConfig, ReadoutName
 from vidrnn.values import Forecast, Sampling, Size
@@ -70,6 +70,14 @@ class ModelSpec(Record):
     width: int = Field(ge=1)
     frames: int = Field(ge=1)
     spacing_seconds: float = Field(gt=0)
+
+    @field_validator("head", mode="before")
+    @classmethod
+    def _known_fields(cls, head: Any) -> Any:
+        """A stored head without fields that this version does not know; `HeadConfig` itself refuses them."""
+        if not isinstance(head, dict):
+            return head
+        return {name: value for name, value in head.items() if name in HeadConfig.model_fields}
 
     @property
     def size(self) -> Size:
