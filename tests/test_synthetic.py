@@ -17,7 +17,7 @@ from vidrnn.config import HeadConfig
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.nets.heads import HEADS
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
-from vidrnn.train.lessons.classes import ClassifyLoss
+from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Minibatch
 
 WIDTH, MINIBATCH, STEPS, HELD_OUT = 8, 32, 20, 512
@@ -63,7 +63,7 @@ def accuracy(network: SequenceModel, clips: Clips) -> tuple[float, float]:
     """Share of right answers, and the loss."""
     inputs, target = clips
     with torch.inference_mode():
-        scores = network.eval()(inputs)[0].clip
+        scores = network.eval()(inputs)[0]["clip"]
     right = (scores.argmax(1) == target).float().mean()
     return float(right), float(nn.functional.cross_entropy(scores, target))
 

@@ -1,4 +1,4 @@
-"""`--encoder auto`: both candidates are tried, validation judges, and what it found is told and kept."""
+"""`--encoder auto`: a trial of both encoders; the choice is shown, and stored in the run and the model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vidrnn.values import Size
 
 @pytest.fixture
 def random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The frozen candidate has the weights that it was made with, so that no test needs those of ImageNet."""
+    """The frozen encoder has its random first weights, so that no test needs those of ImageNet."""
     give = weights.give_weights
 
     def given(encoder: Any, name: str, origin: str) -> None:
@@ -44,14 +44,14 @@ def test_auto_takes_the_candidate_that_validation_prefers(
     best: dict[str, float] = {}
     for event in run.events:
         if isinstance(event, EpochDone):
-            best[event.training] = max(event.macro_f1, best.get(event.training, 0.0))
+            best[event.training] = max(event.measures["F1"], best.get(event.training, 0.0))
     world, ours = best["trial of mobilenet_v2"], best.get("trial of small")
     expected = "mobilenet_v2" if ours is None or world >= ours else "small"
     header = load_model(run.folder).header
     assert header.spec.encoder.name == expected
-    assert expected in header.facts["trial"]
-    assert header.facts["trial"] in notes_of(run)
-    assert ours is not None or "not tried" in header.facts["trial"]
+    assert expected in header.facts["choice"]
+    assert header.facts["choice"] in notes_of(run)
+    assert ours is not None or "not tried" in header.facts["choice"]
 
 
 def test_a_trial_on_all_clips_is_the_training_and_can_be_resumed(

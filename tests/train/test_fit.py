@@ -16,7 +16,7 @@ from vidrnn.config import HeadConfig
 from vidrnn.model.checkpoint import load_training, save_training
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
-from vidrnn.train.lessons.classes import ClassifyLoss
+from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, ClipSampler
 
 WIDTH, FRAMES, MINIBATCH = 3, 6, 8
@@ -25,7 +25,7 @@ PATIENT = 1000
 
 
 class Clock:
-    """Time that moves only when it is told to."""
+    """Time that a test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -36,9 +36,9 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("vidrnn.train.fit.time.monotonic", made.monotonic)
-    return made
+    clock = Clock()
+    monkeypatch.setattr("vidrnn.train.fit.time.monotonic", clock.monotonic)
+    return clock
 
 
 def rising_and_falling(count: int = 32) -> Clips:
@@ -57,8 +57,8 @@ def make_lesson(seed: int = 0, validate: Callable[[SequenceModel], Validation] |
     seed_everything(seed)
     network = build_sequence(WIDTH, HeadConfig(name="gru", size=8, dropout=0.2), "attention", 2)
 
-    def judge() -> Validation:
-        return validate(network) if validate else judged(network, clips)
+    def validation() -> Validation:
+        return validate(network) if validate else validation_of(network, clips)
 
     return Lesson(
         network=network,
@@ -66,23 +66,23 @@ def make_lesson(seed: int = 0, validate: Callable[[SequenceModel], Validation] |
         loss=ClassifyLoss([16, 16], 0.0),
         minibatches=lambda epoch: draw.epoch(clips, epoch),
         steps=draw.steps(clips),
-        validate=judge,
+        validate=validation,
     )
 
 
-def judged(network: SequenceModel, clips: Clips) -> Validation:
+def validation_of(network: SequenceModel, clips: Clips) -> Validation:
     inputs, truth = (
         torch.from_numpy(np.stack([array[0][::2] for array in clips.arrays])),
         torch.from_numpy(clips.labels),
     )
     assert not network.training
-    clip = network(inputs)[0].clip
+    clip = network(inputs)[0]["clip"]
     right = float((clip.argmax(1) == truth).float().mean())
     return Validation(right, float(nn.functional.cross_entropy(clip, truth)), {"accuracy": right})
 
 
 def scored(*scores: float) -> Callable[[SequenceModel], Validation]:
-    """A judge that gives these scores, one after another, whatever the network does."""
+    """A validation with these scores, one after another, whatever the network does."""
     left = iter(scores)
     return lambda _: Validation(next(left), 1.0)
 
@@ -97,24 +97,24 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 
 
 def numbers(epochs: list[Epoch]) -> list[tuple[int, float, float, int]]:
-    """What was found in each epoch, without how long it took."""
+    """The numbers of each epoch, without its seconds."""
     return [(epoch.number, epoch.train_loss, epoch.validation.score, epoch.best) for epoch in epochs]
 
 
 def with_weights(fit: Fit) -> Iterator[tuple[Epoch, dict[str, Tensor]]]:
-    """Each epoch with the weights that were judged at its end."""
-    validate, judged = fit.lesson.validate, list[dict[str, Tensor]]()
+    """Each epoch with the weights that were validated at its end."""
+    validate, validated = fit.lesson.validate, list[dict[str, Tensor]]()
 
     def validate_and_look() -> Validation:
-        judged.append(weights(fit.lesson.network))
+        validated.append(weights(fit.lesson.network))
         return validate()
 
     fit.lesson.validate = validate_and_look
     for epoch in fit.run():
-        yield epoch, judged[-1]
+        yield epoch, validated[-1]
 
 
-def test_it_learns_to_tell_rising_from_falling() -> None:
+def test_it_learns_rising_from_falling() -> None:
     fit = Fit(make_lesson(), replace(PLAN, epochs=12, patience=PATIENT))
     epochs = list(fit.run())
     assert [epoch.number for epoch in epochs] == list(range(1, 13)) and {epoch.of for epoch in epochs} == {12}
@@ -169,7 +169,7 @@ def test_a_stop_before_the_start_leaves_the_weights_as_they_were() -> None:
 
 
 @pytest.mark.parametrize("stopped_after", [1, 3, 5])
-def test_stopped_and_taken_up_it_ends_as_if_it_had_not_been_stopped(tmp_path: Path, stopped_after: int) -> None:
+def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path: Path, stopped_after: int) -> None:
     unbroken = Fit(make_lesson(), PLAN)
     expected = list(unbroken.run())
 
@@ -184,20 +184,20 @@ def test_stopped_and_taken_up_it_ends_as_if_it_had_not_been_stopped(tmp_path: Pa
     second = Fit(make_lesson(seed=0), PLAN)
     saved = load_training(tmp_path)
     assert saved is not None
-    second.take_up(saved)
+    second.resume(saved)
     assert second.epoch == stopped_after and second.spent_seconds == first.spent_seconds > 0
     assert numbers([*before, *second.run()]) == numbers(expected)
     assert same(weights(second.lesson.network), weights(unbroken.lesson.network))
     assert second.best == unbroken.best and same(second.state().tensors, unbroken.state().tensors)
 
 
-def test_taken_up_after_its_end_there_is_nothing_left_but_the_best_weights(tmp_path: Path) -> None:
+def test_a_training_resumed_after_its_end_has_the_best_weights_and_no_further_epoch(tmp_path: Path) -> None:
     done = Fit(make_lesson(), PLAN)
     for _ in done.run():
         save_training(tmp_path, done.state())
     again, saved = Fit(make_lesson(seed=5), PLAN), load_training(tmp_path)
     assert saved is not None
-    again.take_up(saved)
+    again.resume(saved)
     assert not list(again.run())
     assert same(weights(again.lesson.network), weights(done.lesson.network))
 
@@ -272,7 +272,7 @@ def test_the_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
     assert rates[-1] < 0.02
 
 
-def test_only_matrices_are_drawn_to_0() -> None:
+def test_only_matrices_have_weight_decay() -> None:
     fit = Fit(make_lesson(), PLAN)
     matrices, vectors = fit._optimiser.param_groups
     assert matrices["weight_decay"] == PLAN.weight_decay and vectors["weight_decay"] == 0

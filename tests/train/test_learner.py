@@ -1,4 +1,4 @@
-"""What training does where the user says nothing: sizes, lengths, and which films may be mirrored."""
+"""The defaults of training: sizes, lengths and mirrored films; and the truth at the frames of each clip."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.groups import Grouping
 from vidrnn.data.splits import Split
+from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choice_of, picture_size
-from vidrnn.train.learner import FROZEN, TRAINED, Clock, Setting, epochs_for, has_side, judged, minibatch_for
+from vidrnn.train.learner import FROZEN, TRAINED, Clock, Setting, epochs_for, has_side, minibatch_for, validation_of
 from vidrnn.train.minibatches import Clips
 from vidrnn.values import LabelledFilm, Part, Sampling, Size
 
@@ -28,6 +29,7 @@ def setting_of(labels: list[str], tmp_path: Path, **config: Any) -> Setting:
     classes = tuple(sorted(set(labels)))
     groups = tuple(str(i) for i in range(len(films)))
     return Setting(
+        task=Classify(),
         dataset=Dataset(films, (), Grouping(groups, "test"), classes, ()),
         split=Split((Part.TRAIN,) * len(films)),
         config=RunConfig.of(config, source="test"),
@@ -97,17 +99,17 @@ def test_few_clips_are_passed_over_more_often_but_not_without_end() -> None:
     assert passes[-1] == TRAINED.fewest_epochs
 
 
-def test_an_epoch_is_judged_by_macro_f1_and_by_its_loss_where_that_is_level(tmp_path: Path) -> None:
+def test_validation_is_macro_f1_and_the_loss_where_that_is_level(tmp_path: Path) -> None:
     setting = setting_of(["a", "b"], tmp_path)
     truth = np.array([0, 0, 0, 1])
     sure, unsure = (np.array([[k, 0], [k, 0], [k, 0], [0, k]], dtype=np.float64) for k in (4.0, 1.0))
     always_a = np.array([[1.0, 0]] * 4)
-    found = judged(always_a, truth, setting)
+    found = validation_of(always_a, truth, setting)
     assert found.shown["accuracy"] == 0.75
     assert found.score == pytest.approx((6 / 7) / 2)
-    assert judged(sure, truth, setting).score == judged(unsure, truth, setting).score == 1.0
-    assert judged(sure, truth, setting).better_than(judged(unsure, truth, setting))
-    assert judged(unsure, truth, setting).better_than(found)
+    assert validation_of(sure, truth, setting).score == validation_of(unsure, truth, setting).score == 1.0
+    assert validation_of(sure, truth, setting).better_than(validation_of(unsure, truth, setting))
+    assert validation_of(unsure, truth, setting).better_than(found)
 
 
 @pytest.mark.parametrize("encoder", ["small", "mobilenet_v2"])

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vidrnn.config import EncoderConfig
 from vidrnn.nets.classifier import build_encoder
 from vidrnn.nets.encoders.base import Encoder
+from vidrnn.nets.spec import EncoderConfig
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import Size
 

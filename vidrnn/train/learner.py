@@ -335,7 +335,7 @@ def epochs_for(recipe: Recipe, steps_per_epoch: int) -> int:
 
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
     """The loss, weighted by the classes of these clips."""
-    counts = np.bincount(clips.labels, minlength=len(setting.dataset.classes))
+    counts = np.bincount(clips.labels[clips.labels >= 0], minlength=len(setting.dataset.classes))
     return ClassifyLoss(counts.tolist(), setting.config.label_smoothing).to(setting.device)
 
 

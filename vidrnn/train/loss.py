@@ -36,5 +36,9 @@ class ClassifyLoss(nn.Module):
     def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
         """The loss () of a minibatch, from its scores, its classes (batch,) and its mask (batch, time)."""
         steps, classes = scores["steps"][mask], target.unsqueeze(1).expand_as(mask)[mask]
-        loss: Tensor = self.entropy(scores["clip"], target) + _STEPS_SHARE * self.entropy(steps, classes)
+        return self._mean(scores["clip"], target) + _STEPS_SHARE * self._mean(steps, classes)
+
+    def _mean(self, scores: Tensor, target: Tensor) -> Tensor:
+        """The mean cross-entropy of the scores with a known class; 0 if there are none."""
+        loss: Tensor = self.entropy(scores, target) if (target >= 0).any() else 0 * scores.sum()
         return loss

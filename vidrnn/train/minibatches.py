@@ -150,7 +150,7 @@ class FrameSampler:
         for row in chosen:
             stretches = np.stack([self._stretch(films[place], rng) for place in row])
             mask = torch.ones(stretches.shape[:2], dtype=torch.bool)
-            yield Minibatch(torch.from_numpy(stretches), mask, torch.zeros(len(row), dtype=torch.long))
+            yield Minibatch(torch.from_numpy(stretches), mask, torch.full((len(row),), -1))
 
     def _stretch(self, film: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         start = int(rng.integers(len(film) - self.frames + 1))
