@@ -62,9 +62,9 @@ def _fail(how: str, film: Path) -> None:
 
 def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Path]], Row]:
     """What reads films for `vidrnn predict --out`; each row tells whether torch was loaded."""
-    from vidrnn.batch.work import opened as opened_as_ever
+    from vidrnn.batch.work import open_reader
 
-    read = opened_as_ever(settings)
+    read = open_reader(settings)
 
     def watched(film: Path, name: str, file_for: Callable[[str], Path]) -> Row:
         return {**read(film, name, file_for), "torch": "torch" in sys.modules}

@@ -24,9 +24,10 @@ from test_packaging import ROOT
 import vidrnn as library
 from vidrnn.batch.batch import Batch
 from vidrnn.batch.engines.local import Local
-from vidrnn.batch.work import Asked
+from vidrnn.batch.work import PredictionRequest
 from vidrnn.cli import run
 from vidrnn.outputs import OUTPUTS
+from vidrnn.values import DecisionRule
 
 MOVES = ROOT / "models" / "moves"
 SAMPLES = ROOT / "sample_videos"
@@ -146,8 +147,8 @@ def test_results_and_hidden_files_in_the_folder_are_no_films(predicted: Command,
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--format", "csv"], "--format: is for answers that are kept. Say where: --out DIR."),
-        (["--shard", "1/2"], "--shard: is for answers that are kept"),
+        (["--format", "csv"], "--format: is for answers that are written. Say where: --out DIR."),
+        (["--shard", "1/2"], "--shard: is for answers that are written"),
         (["--out", "out", "--format", "csv,doc"], "--format doc: there is none of that name. There are: jsonl, csv,"),
         (["--out", "out", "--shard", "3/2"], "shard 3/2: shards count from 1"),
         (["--out", "out", "--shard", ""], "--shard : wanted which of how many, such as 2/4."),
@@ -174,7 +175,8 @@ def test_a_form_whose_package_is_not_installed_is_told_before_anything_is_read(
 
 
 def test_processes_that_read_films_with_onnx_load_no_torch(films: Path) -> None:
-    work = replace(Asked(MOVES, ("csv", "srt", "labelstudio", "video")).work(), opener="readers:opened_and_watched")
+    formats = ("csv", "srt", "labelstudio", "video")
+    work = replace(PredictionRequest(MOVES, formats, DecisionRule()).work(), opener="readers:opened_and_watched")
     batch = Batch(work, tuple(sorted(films.glob("*/*.webm"))), (films,), Path("out"))
     assert [done.row["torch"] for done in batch.run(Local(2))] == [False, False]
 
