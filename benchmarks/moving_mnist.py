@@ -156,7 +156,7 @@ def floor(part: Digits = Digits.VAL, clips: int = 300, digits: Path = DIGITS, se
     mean = MeanImage()
     for clip in learnt:
         mean.add(clip[..., None].astype(np.float32) / 255)
-    rules = {"black frame": RULES["black frame"], mean.name: mean.foretell, **RULES}
+    rules = {"black frame": RULES["black frame"], mean.name: mean.predict, **RULES}
     meters = {name: FrameMeter() for name in rules}
     for clip in moving_digits(read_digits(digits, part), clips, seed=seed):
         frames = clip[..., None].astype(np.float32) / 255

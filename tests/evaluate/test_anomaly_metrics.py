@@ -1,4 +1,4 @@
-"""A report on unusual frames says the truth about a model, also when that is not what one hopes for."""
+"""The report on anomalies: areas, intervals, and a verdict that follows from them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NAN = float("nan")
 
 
 def street(films: int = 12, frames: int = 100, seed: int = 0) -> list[NDArray[np.bool_]]:
-    """Labels: each film is usual but for a stretch."""
+    """Labels: each film is normal but for a stretch."""
     rng = np.random.default_rng(seed)
     starts = rng.integers(10, 60, films)
     return [(np.arange(frames) >= start) & (np.arange(frames) < start + 30) for start in starts]
 
 
 def method(name: str, truth: list[NDArray[np.bool_]], skill: float, seed: int = 1) -> Detector:
-    """Scores that are `skill` higher where something is unusual, among noise."""
+    """Scores that are `skill` higher at anomalies, with noise."""
     rng = np.random.default_rng(seed)
     return Detector(name, tuple(labels * skill + rng.normal(size=len(labels)) for labels in truth))
 
@@ -38,7 +38,7 @@ def report(skill: float, other: float = 1.0, **how: int) -> DetectionReport:
     return detection_report(names, truth, method("model", truth, skill), baselines, **how)
 
 
-def test_areas_are_over_all_frames_joined_and_in_each_film() -> None:
+def test_areas_are_over_all_films_together_and_in_each_film() -> None:
     truth = street(3)
     truth[2][:] = False
     model = method("model", truth, 1.0)
@@ -46,7 +46,7 @@ def test_areas_are_over_all_frames_joined_and_in_each_film() -> None:
     assert found.model.auc == pytest.approx(roc_auc(np.concatenate(model.scores), np.concatenate(truth)))
     assert found.model.per_film[:2] == pytest.approx([roc_auc(model.scores[i], truth[i]) for i in range(2)])
     assert found.model.per_film[2] is None, "one kind of frame only"
-    assert (found.frames, found.unusual, found.left_out) == (300, 60, 0)
+    assert (found.frames, found.anomalies, found.left_out) == (300, 60, 0)
 
 
 def test_the_interval_of_all_films_drawn_once_is_the_area_itself() -> None:
@@ -61,7 +61,7 @@ def test_the_interval_of_all_films_drawn_once_is_the_area_itself() -> None:
         assert area == pytest.approx(roc_auc(np.concatenate(given), np.concatenate(labels)), abs=1e-6)
 
 
-def test_films_drawn_anew_make_the_interval_as_wide_as_films_differ() -> None:
+def test_fewer_films_have_a_wider_interval() -> None:
     few, many = report(1.0, films=4), report(1.0, films=60)
     assert few.model.interval[0] < few.model.auc < few.model.interval[1]
     assert many.model.interval[1] - many.model.interval[0] < few.model.interval[1] - few.model.interval[0]
@@ -70,10 +70,10 @@ def test_films_drawn_anew_make_the_interval_as_wide_as_films_differ() -> None:
 @pytest.mark.parametrize(
     ("skill", "other", "sentence"),
     [
-        (3.0, 1.0, "This model beats what needs no learning: AUC 0.98"),
+        (3.0, 1.0, "This model is better than every baseline without learning: AUC 0.98"),
         (0.97, 1.0, "As far as these films can tell, frame difference is as good as this model, without any learning"),
         (0.5, 1.0, "Frame difference is as good as this model, without any learning: AUC 0.7"),
-        (-1.0, 3.0, "The model is not worth having here."),
+        (-1.0, 3.0, "The model is of no use here."),
     ],
 )
 def test_the_verdict_is_what_the_numbers_say(skill: float, other: float, sentence: str) -> None:
@@ -104,13 +104,13 @@ def test_frames_without_a_score_are_left_out_for_everyone() -> None:
         [Detector("late", tuple(scores[7:] for scores in late.scores))],
     )
     assert (found.model.auc, found.baselines[0].auc) == (cut.model.auc, cut.baselines[0].auc)
-    assert "28 left out, with nothing before them to go by" in found.sentences[0]
+    assert "28 left out, with too few frames before them" in found.sentences[0]
 
 
-def test_smoothing_is_said_and_the_same_for_all() -> None:
+def test_smoothing_is_reported_and_the_same_for_all() -> None:
     plain, smooth = report(0.7, 0.7), report(0.7, 0.7, smoothing_frames=9)
     assert plain.sentences[1] == "No score is smoothed."
-    assert "the baselines' too, is the mean of the last 9 frames" in smooth.sentences[1]
+    assert "of the model and of the baselines is the mean over 9 frames" in smooth.sentences[1]
     for before, after in zip((plain.model, *plain.baselines), (smooth.model, *smooth.baselines), strict=True):
         assert after.auc > before.auc, "noise is averaged out"
 
@@ -122,35 +122,35 @@ def test_the_papers_figure_comes_from_errors_where_there_are_some() -> None:
     found = detection_report(list("abc"), truth, model, [method("other", truth, 0.5, 4)])
     stretched = np.concatenate([normalised_in_film(each) for each in errors])
     assert found.model.auc_normalised == pytest.approx(roc_auc(stretched, np.concatenate(truth)))
-    assert "it means little" in found.sentences[3]
+    assert "they mean little" in found.sentences[3]
 
 
 @pytest.mark.parametrize("build", [np.ones_like, np.zeros_like])
 def test_frames_of_one_kind_cannot_be_told_apart(build: Callable[..., NDArray[np.bool_]]) -> None:
     truth = [build(labels) for labels in street(2)]
-    with pytest.raises(DataError, match="measured where there are both kinds"):
+    with pytest.raises(DataError, match="AUC needs normal frames and anomalies"):
         detection_report(["a", "b"], truth, method("m", truth, 1), [method("b", truth, 1)])
 
 
-def test_one_film_alone_is_drawn_by_stretches() -> None:
+def test_a_single_film_has_an_interval() -> None:
     truth = [np.arange(400) % 100 < 30]
     found = detection_report(["a"], truth, method("m", truth, 1.0), [method("b", truth, 0.2, 2)])
     assert found.model.interval[0] < found.model.auc < found.model.interval[1]
 
 
-def test_what_does_not_fit_together_is_refused() -> None:
+def test_scores_and_films_that_do_not_fit_are_refused() -> None:
     truth = street(2)
     model = method("model", truth, 1)
-    with pytest.raises(ValueError, match="beside one baseline or more"):
+    with pytest.raises(ValueError, match="one baseline or more"):
         detection_report(["a", "b"], truth, model, [])
     with pytest.raises(ValueError, match=r"short has scores of \[99, 99\] frames, the truth of \[100, 100\]"):
         detection_report(["a", "b"], truth, model, [Detector("short", tuple(scores[1:] for scores in model.scores))])
 
 
-def test_a_report_is_plain_json_and_the_same_every_time() -> None:
+def test_numbers_are_plain_json_and_the_same_every_time() -> None:
     found = report(1.5)
-    given = json.loads(json.dumps(found.as_json()))
+    given = json.loads(json.dumps(found.numbers, allow_nan=False))
     assert given["auc"] == found.model.auc and given["per_film"]["0.mp4"] == found.model.per_film[0]
-    assert [row["name"] for row in given["without_learning"]] == ["frame difference", "flow"]
+    assert [row["name"] for row in given["anomaly_baselines"]] == ["frame difference", "flow"]
     assert {"eer", "auc_normalised", "ahead_interval", "smoothing_frames", "sentences"} <= given.keys()
     assert report(1.5) == found

@@ -1,4 +1,4 @@
-"""What needs no learning, on films whose next frame is known, and on a real street."""
+"""Baselines on films whose next frame is known, and on a real street."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def mse(a: np.ndarray, b: np.ndarray) -> float:
 def test_a_warped_frame_goes_on_as_it_moved(channels: int) -> None:
     film = sliding(channels=channels)
     context, future = film[:3], film[3:]
-    foretold = flow_warped(context, len(future))
-    assert foretold.shape == future.shape and foretold.dtype == np.float32
-    assert foretold.min() >= 0 and foretold.max() <= 1
+    predicted = flow_warped(context, len(future))
+    assert predicted.shape == future.shape and predicted.dtype == np.float32
+    assert predicted.min() >= 0 and predicted.max() <= 1
     inside = np.s_[:, 8:-8, 16:-8]
     for step in range(len(future)):
         here = np.s_[step : step + 1]
         copied = mse(last_frame(context, 5)[here][inside], future[here][inside])
-        assert mse(foretold[here][inside], future[here][inside]) < 0.05 * copied
+        assert mse(predicted[here][inside], future[here][inside]) < 0.05 * copied
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -55,7 +55,7 @@ def test_only_the_context_is_looked_at_and_only_its_end(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_contexts_of_one_frame_tiny_frames_and_black_ones_are_foretold_too(name: str) -> None:
+def test_contexts_of_one_frame_tiny_frames_and_black_ones_are_predicted_too(name: str) -> None:
     film = sliding(4)
     expected = np.zeros_like(film[:2]) if name == "black frame" else np.repeat(film[:1], 2, axis=0)
     assert RULES[name](film[:1], 2) == pytest.approx(expected), "nothing is known of how it moves"
@@ -73,13 +73,13 @@ def test_flow_points_where_things_go() -> None:
 def test_the_mean_image_is_that_of_all_frames_however_they_come() -> None:
     film = sliding(6)
     mean = MeanImage()
-    with pytest.raises(ValueError, match="a frame or more"):
-        mean.foretell(film, 1)
+    with pytest.raises(ValueError, match="one frame or more"):
+        mean.predict(film, 1)
     for part in (film[:1], film[1:4], film[4:]):
         mean.add(part)
-    foretold = mean.foretell(film[:2], 3)
-    assert foretold == pytest.approx(np.repeat(film.mean(0)[None], 3, axis=0), abs=1e-6)
-    assert foretold.dtype == np.float32
+    predicted = mean.predict(film[:2], 3)
+    assert predicted == pytest.approx(np.repeat(film.mean(0)[None], 3, axis=0), abs=1e-6)
+    assert predicted.dtype == np.float32
 
 
 def test_signs_are_of_the_past_only_and_the_first_frame_has_none() -> None:
@@ -101,14 +101,14 @@ def test_signs_are_what_they_are_called() -> None:
     found = {name: values[1:] for name, values in signs_of(film).items()}
     assert found["frame difference"] == pytest.approx([mse(a, b) for a, b in pairwise(film)])
     assert found["frame difference, worst block"][2] == pytest.approx(mse(film[2, 16:32, 16:32], film[3, 16:32, 16:32]))
-    assert found["flow warp error"][1] < 0.3 * found["frame difference"][1], "what slides on is foretold"
+    assert found["flow warp error"][1] < 0.3 * found["frame difference"][1], "what slides on is predicted"
     assert found["flow warp error"][0] == found["frame difference"][0], "after one frame nothing is known of motion"
     assert found["flow magnitude"][:2] == pytest.approx([STEP, STEP], rel=0.2)
     assert (found["flow magnitude, worst block"] >= found["flow magnitude"]).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (10, 10, 3), (48, 64, 1)])
-def test_a_film_in_which_nothing_moves_has_signs_of_nought(shape: tuple[int, ...]) -> None:
+def test_a_film_in_which_nothing_moves_has_signs_of_zero(shape: tuple[int, ...]) -> None:
     still = signs_of([np.full(shape, 0.0, np.float32)] * 3)
     assert all(values[1:] == pytest.approx([0, 0], abs=1e-4) for values in still.values())
     assert all(len(values) == 0 for values in signs_of([]).values())
@@ -117,7 +117,7 @@ def test_a_film_in_which_nothing_moves_has_signs_of_nought(shape: tuple[int, ...
 
 @pytest.mark.slow
 @pytest.mark.footage
-def test_the_street_is_told_apart_as_well_as_is_known(footage: Path) -> None:
+def test_anomalies_of_a_street_are_separated_as_well_as_is_known(footage: Path) -> None:
     films = read_frame_labels(footage / "ped2" / "frames.csv").films
     found, truth = [], []
     for film in films:
@@ -126,13 +126,13 @@ def test_the_street_is_told_apart_as_well_as_is_known(footage: Path) -> None:
         film.check_length(len(pictures))
         found.append({name: values[1:] for name, values in signs_of(pictures).items()})
         truth.append(film.anomalous[1:])
-    unusual = np.concatenate(truth)
+    anomalies = np.concatenate(truth)
     for name, expected in (
         ("frame difference", 0.799),
         ("frame difference, worst block", 0.840),
         ("flow magnitude, worst block", 0.893),
     ):
         joined = np.concatenate([each[name] for each in found])
-        assert roc_auc(joined, unusual) == pytest.approx(expected, abs=0.005)
+        assert roc_auc(joined, anomalies) == pytest.approx(expected, abs=0.005)
     spread = np.concatenate([spread_in_film(each["frame difference"]) for each in found])
-    assert roc_auc(spread, unusual) == pytest.approx(0.925, abs=0.01)
+    assert roc_auc(spread, anomalies) == pytest.approx(0.925, abs=0.01)

@@ -1,4 +1,4 @@
-"""A model beside what needs no learning: the same stretches, every step, and a sentence that hides nothing."""
+"""A model beside baselines: the same stretches, every step, and a sentence that names each baseline as good."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import pytest
 from conftest import FRAMES_SIZE, gliding_model, paint_square
 
 from vidrnn.evaluate.baselines import RULES, MeanImage
-from vidrnn.evaluate.forecast_scores import THIS_MODEL, appraise, verdict
+from vidrnn.evaluate.forecast_scores import THIS_MODEL, forecast_report, score_forecasts, verdict
 from vidrnn.evaluate.metrics import FrameScores, StepScores
-from vidrnn.tasks.next_frame import as_painted
+from vidrnn.tasks.next_frame import as_picture
 from vidrnn.values import Pixels
 
 
@@ -21,7 +21,7 @@ def stretches(count: int, frames: int = 7) -> list[Pixels]:
 def mean_of(films: list[Pixels]) -> MeanImage:
     mean = MeanImage()
     for film in films:
-        mean.add(as_painted(film, 3))
+        mean.add(as_picture(film, 3))
     return mean
 
 
@@ -35,27 +35,40 @@ def scores(*mses: float, ssims: tuple[float | None, ...] | None = None) -> Frame
 
 def test_a_model_that_knows_is_better_than_every_baseline_on_the_same_stretches() -> None:
     films = stretches(10)
-    found = appraise(gliding_model(), films, mean_of(films), "these films")
-    assert [row.name for row in found.rows] == [*RULES, "mean image", THIS_MODEL]
-    assert (found.part, found.stretches) == ("these films", 10)
-    assert found.model.overall.mse < 1e-10 and found.model.overall.ssim == pytest.approx(1.0)
-    assert found.sentence == "Better than every baseline at every step, in MSE and SSIM."
-    copied = {row.name: row for row in found.rows}["copy of the last frame"]
-    expected = np.mean([np.square(as_painted(one[4:], 3) - as_painted(one[3:4], 3)) for one in films])
-    assert copied.overall.mse == pytest.approx(expected, rel=1e-5)
-    assert copied.per_step[0].mse < copied.per_step[2].mse
-    assert copied.overall.mse_sum == pytest.approx(copied.overall.mse * 24 * 32 * 3)
+    report = score_forecasts(gliding_model(), films, mean_of(films), "these films")
+    numbers = report.numbers
+    assert [*numbers["baselines"]] == [*RULES, "mean image"]
+    assert [row[0] for row in report.tables[0].rows] == [*RULES, "mean image", THIS_MODEL]
+    assert (numbers["part"], numbers["stretches"]) == ("these films", 10)
+    assert numbers["mse"] < 1e-10 and numbers["ssim"] == pytest.approx(1.0)
+    assert report.sentences == ("Better than every baseline at every step, in MSE and SSIM.",)
+    copied = numbers["baselines"]["copy of the last frame"]
+    expected = np.mean([np.square(as_picture(one[4:], 3) - as_picture(one[3:4], 3)) for one in films])
+    assert copied["mse"] == pytest.approx(expected, rel=1e-5)
+    assert copied["per_step"][0]["mse"] < copied["per_step"][2]["mse"]
+    assert copied["mse_sum"] == pytest.approx(copied["mse"] * 24 * 32 * 3)
 
 
-def test_a_mean_image_that_is_not_known_is_left_out() -> None:
-    found = appraise(gliding_model(), stretches(1), None, "val")
-    assert [row.name for row in found.rows] == [*RULES, THIS_MODEL]
+def test_grey_models_are_scored_in_brightness() -> None:
+    films = [np.stack([paint_square(1, grey=True)(index, FRAMES_SIZE) for index in range(7)])]
+    numbers = score_forecasts(gliding_model(grey=True), films, None, "val").numbers
+    assert [*numbers["baselines"]] == [*RULES], "without training films there is no mean image"
+    assert numbers["mse"] < 1e-10
+    black = numbers["baselines"]["black frame"]
+    assert black["mse_sum"] == pytest.approx(black["mse"] * 24 * 32)
 
 
-def test_numbers_are_defined_where_they_are_told() -> None:
-    told = " ".join(appraise(gliding_model(), stretches(1), None, "val").definitions)
+def test_numbers_are_defined_beside_the_tables() -> None:
+    text = " ".join(score_forecasts(gliding_model(), stretches(1), None, "val").notes)
     for word in ("MSE", "MAE", "PSNR", "SSIM", "sum", "from 0 to 1"):
-        assert word in told
+        assert word in text
+
+
+def test_the_table_of_many_steps_shows_the_first_and_the_last() -> None:
+    many = scores(*(0.1 * step for step in range(1, 31)))
+    table = forecast_report({"copy": many, THIS_MODEL: many}, "val", 1).tables[1]
+    assert table.columns == ("step ahead", "1", "2", "3", "7", "13", "18", "24", "30")
+    assert table.rows[0][1] == f"{0.1 * 768:.1f}" and table.rows[0][-1] == f"{3 * 768:.1f}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Measures of predicted frames against scikit-image, and of unusual frames against counting by hand."""
+"""Measures of predicted frames against scikit-image, and of anomaly scores against counting by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from vidrnn.evaluate.metrics import FrameMeter, equal_error_rate, frame_scores, roc_auc
+from vidrnn.evaluate.metrics import FrameMeter, FrameScores, equal_error_rate, roc_auc
 
 Frames = NDArray[np.float32]
 
@@ -28,6 +28,12 @@ def near(true: Frames, far: float = 0.1) -> Frames:
     rng = np.random.default_rng(1)
     growing = far * np.arange(1, true.shape[1] + 1)[:, None, None, None]
     return np.clip(true + growing * rng.normal(size=true.shape), 0, 1).astype(np.float32)
+
+
+def frame_scores(predicted: Frames | NDArray[np.uint8], truth: Frames | NDArray[np.uint8]) -> FrameScores:
+    meter = FrameMeter()
+    meter.add(predicted, truth)
+    return meter.scores()
 
 
 @pytest.mark.parametrize("shape", [{}, {"channels": 3}, {"height": 11, "width": 40}])
@@ -53,7 +59,7 @@ def test_each_step_scores_as_scikit_image_says(shape: dict[str, int]) -> None:
     assert asdict(found.overall) == pytest.approx(mean)
 
 
-def test_portions_of_any_size_come_to_the_same_and_so_do_tensors_and_bytes() -> None:
+def test_portions_tensors_and_bytes_give_the_same_scores() -> None:
     true = np.round(frames(clips=70, height=12, width=12) * 255).astype(np.uint8)
     given = near(true / np.float32(255))
     whole = asdict(frame_scores(given, true))
@@ -67,7 +73,7 @@ def test_portions_of_any_size_come_to_the_same_and_so_do_tensors_and_bytes() -> 
     assert parts["clips"] == 70
 
 
-def test_black_against_a_known_frame_is_reckoned_by_hand() -> None:
+def test_black_against_a_known_frame_is_computed_by_hand() -> None:
     true = np.zeros((1, 1, 16, 16, 1), np.float32)
     true[0, 0, :2, :3] = 0.5
     scores = frame_scores(np.zeros_like(true), true).overall
@@ -91,7 +97,7 @@ def test_black_frames_that_are_predicted_black_are_alike() -> None:
     assert frame_scores(black, black).overall.ssim == pytest.approx(1)
 
 
-def test_what_a_prediction_has_outside_the_range_counts_as_it_would_be_shown() -> None:
+def test_predicted_numbers_outside_of_the_range_count_as_on_a_screen() -> None:
     true = frames()
     assert frame_scores(true + 7, true) == frame_scores(np.ones_like(true), true)
 
@@ -101,7 +107,7 @@ def test_frames_below_the_window_have_no_ssim_and_a_sentence_says_so() -> None:
     found = frame_scores(near(true), true)
     assert found.overall.ssim is None and found.per_step[0].ssim is None
     assert found.definitions[-1] == (
-        "SSIM: not reckoned, since its window of 11x11 pixels does not fit into 32x10 pixels."
+        "SSIM: not computed, since its window of 11x11 pixels does not fit into 32x10 pixels."
     )
     assert found.overall.psnr > 0
 
@@ -122,7 +128,7 @@ def test_frames_that_cannot_be_measured_are_refused() -> None:
         meter.add(true[:, :1], true)
     with pytest.raises(ValueError, match=r"true frames are in \[0, 1\]"):
         meter.add(true, true * 255)
-    with pytest.raises(ValueError, match="predicted frames hold what is not a number"):
+    with pytest.raises(ValueError, match="predicted frames hold numbers that are NaN"):
         meter.add(true * np.float32("nan"), true)
     with pytest.raises(ValueError, match="floats or uint8"):
         meter.add(true.astype(np.int64), true)
@@ -131,29 +137,29 @@ def test_frames_that_cannot_be_measured_are_refused() -> None:
         meter.add(true[:, :1], true[:, :1])
 
 
-def by_counting(scores: NDArray[np.float64], unusual: NDArray[np.bool_]) -> float:
-    pairs = scores[unusual][:, None] - scores[~unusual][None]
+def by_counting(scores: NDArray[np.float64], anomalies: NDArray[np.bool_]) -> float:
+    pairs = scores[anomalies][:, None] - scores[~anomalies][None]
     return float((pairs > 0).mean() + (pairs == 0).mean() / 2)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-9, 1e6])
 def test_auc_is_the_share_of_pairs_in_the_right_order_whatever_the_scale(scale: float) -> None:
     rng = np.random.default_rng(0)
-    unusual = rng.random(400) < 0.3
-    scores = np.round(rng.normal(size=400) + unusual, 1)
-    expected = by_counting(scores, unusual)
+    anomalies = rng.random(400) < 0.3
+    scores = np.round(rng.normal(size=400) + anomalies, 1)
+    expected = by_counting(scores, anomalies)
     assert 0.6 < expected < 0.9
-    assert roc_auc(scores * scale, unusual) == pytest.approx(expected, abs=1e-6)
-    assert roc_auc(-scores * scale, unusual) == pytest.approx(1 - expected, abs=1e-6)
+    assert roc_auc(scores * scale, anomalies) == pytest.approx(expected, abs=1e-6)
+    assert roc_auc(-scores * scale, anomalies) == pytest.approx(1 - expected, abs=1e-6)
 
 
 def test_equal_errors_are_where_both_kinds_of_error_are_as_common() -> None:
-    usual, unusual = np.arange(10.0), np.arange(10.0) + 7
+    normal, anomalies = np.arange(10.0), np.arange(10.0) + 7
     truth = np.repeat([False, True], 10)
-    assert equal_error_rate(np.concatenate([usual, unusual]), truth) == pytest.approx(0.15)
-    assert equal_error_rate(np.concatenate([usual, usual + 20]), truth) == 0
-    assert equal_error_rate(np.concatenate([usual + 20, usual]), truth) == 1
-    assert equal_error_rate(np.ones(20), truth) == pytest.approx(0.5), "a score that says nothing"
+    assert equal_error_rate(np.concatenate([normal, anomalies]), truth) == pytest.approx(0.15)
+    assert equal_error_rate(np.concatenate([normal, normal + 20]), truth) == 0
+    assert equal_error_rate(np.concatenate([normal + 20, normal]), truth) == 1
+    assert equal_error_rate(np.ones(20), truth) == pytest.approx(0.5), "all scores are equal"
     assert equal_error_rate(np.repeat([0.0, 1.0, 0.0, 1.0], [8, 2, 3, 7]), truth) == pytest.approx(3 / 11)
 
 
@@ -163,7 +169,7 @@ def test_one_kind_of_frame_alone_has_neither() -> None:
         assert equal_error_rate(np.arange(3.0), truth) is None
 
 
-def test_scores_that_are_not_numbers_are_refused() -> None:
-    with pytest.raises(ValueError, match="1 of 3 scores are not numbers"):
+def test_scores_that_are_nan_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 of 3 scores are NaN"):
         roc_auc(np.array([0.0, np.nan, 1.0]), np.array([True, False, True]))
     assert roc_auc(np.array([0.0, np.inf, 1.0]), np.array([False, True, False])) == 1

@@ -1,4 +1,4 @@
-"""Measures against numbers worked out by hand, and how sure one can be of a score."""
+"""Measures, intervals and p-values against numbers that are computed by hand."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ANSWERS = np.array([0, 0, 0, 1, 1, 0, 2, 2])
 
 def certain(answers: NDArray[np.int64], probability: float = 0.8, count: int = 3) -> NDArray[np.float64]:
     """Probabilities that give each answer `probability` and share the rest."""
-    found = np.full((len(answers), count), (1 - probability) / (count - 1))
-    found[np.arange(len(answers)), answers] = probability
-    return found
+    probabilities = np.full((len(answers), count), (1 - probability) / (count - 1))
+    probabilities[np.arange(len(answers)), answers] = probability
+    return probabilities
 
 
 def shares(right: int, of: int) -> NDArray[np.bool_]:
@@ -31,7 +31,7 @@ def alone(count: int) -> list[str]:
     return [f"g{i}" for i in range(count)]
 
 
-def test_scores_are_those_reckoned_by_hand() -> None:
+def test_scores_are_those_computed_by_hand() -> None:
     scores = classify_scores(certain(ANSWERS), TRUTH, CLASSES)
     assert scores.clips == 8
     assert scores.accuracy == pytest.approx(6 / 8)
@@ -59,7 +59,7 @@ def test_a_class_without_clips_or_answers_is_a_row_of_zeros_and_no_number_is_los
     assert scores.accuracy == 1 and scores.macro_f1 == pytest.approx(1.0), "the mean is over classes that are there"
 
 
-def test_calibration_error_is_the_distance_from_what_was_promised() -> None:
+def test_calibration_error_is_the_difference_of_probability_and_accuracy() -> None:
     assert classify_scores(certain(ANSWERS, 0.8), TRUTH, CLASSES).ece == pytest.approx(abs(0.8 - 6 / 8), abs=1e-6)
     assert classify_scores(certain(TRUTH, 1.0), TRUTH, CLASSES).ece == pytest.approx(0, abs=1e-6)
     mixed = np.concatenate([certain(ANSWERS[:4], 0.9), certain(ANSWERS[4:], 0.5)])
@@ -86,7 +86,7 @@ def test_clips_of_a_group_that_stand_and_fall_together_count_for_less() -> None:
     apart = interval95(correct, alone(100))
     twenty = interval95(shares(14, 20), alone(20))
     assert together[1] - together[0] > 1.8 * (apart[1] - apart[0])
-    assert together == pytest.approx(twenty, abs=0.02), "five copies of a clip tell what one does"
+    assert together == pytest.approx(twenty, abs=0.02), "five copies of a clip count as one clip"
 
 
 def test_a_few_groups_are_too_few_to_tell_how_alike_their_clips_are() -> None:
@@ -142,7 +142,7 @@ def drawn(temperature: float, count: int = 4000) -> tuple[NDArray[np.float64], N
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
-def test_the_temperature_behind_the_truths_is_found(temperature: float) -> None:
+def test_the_temperature_behind_the_truths_comes_out(temperature: float) -> None:
     assert fit_temperature(*drawn(temperature)) == pytest.approx(temperature, rel=0.1)
 
 
@@ -170,7 +170,7 @@ def test_the_interval_of_a_mean_is_students() -> None:
     assert mean_interval95([0.9]) == (0.0, 1.0)
 
 
-def test_answers_that_are_right_by_a_share_of_seeds_can_be_told_apart() -> None:
+def test_answers_that_are_right_by_a_share_of_seeds_can_be_compared() -> None:
     groups = [str(i) for i in range(20)]
     mine, other = np.full(20, 0.8), np.full(20, 0.4)
     assert paired_p(mine, other, groups) < 0.01

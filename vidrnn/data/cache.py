@@ -1,6 +1,7 @@
-"""Decode or encode once, read for ever. What is kept is found by what made it: content, sampling, size, weights.
+"""A cache of decoded and encoded films. The key of an entry: content, sampling, size, and weights of the encoder.
 
-Entries are plain .npy files, written beside and renamed, read as memory maps. The encoding function is handed in.
+Entries are plain .npy files. They are written beside their place and renamed, and read as memory maps. This module does
+not know encoders: the encoding function is an argument.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _HEADERS = Lock()
 """Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
 _ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
 _FORMAT = 3
-"""Goes up when the same film would be cached as other numbers."""
+"""The version of the entries, a part of their key. It goes up when the same film would give other numbers."""
 _CHUNK_FRAMES = 64
 
 
@@ -48,7 +49,7 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A function from pictures to features and the name it is remembered by (its weights' fingerprint)."""
+    """A function from pictures to features, and the fingerprint of its weights, which is a part of the key."""
 
     encode: Encode
     fingerprint: str
@@ -66,7 +67,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of decoded and encoded films; `threads` films are worked on at once."""
+    """A folder of decoded and encoded films. `threads` films are read at the same time."""
 
     folder: Path
     threads: int = 1
@@ -78,17 +79,17 @@ class Cache:
     def features(
         self, scans: Sequence[FilmScan], rendering: Rendering, encoding: Encoding, mirrored: bool
     ) -> Iterator[Steps | FilmFailure]:
-        """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked for."""
+        """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked."""
         return self._each(scans, lambda scan: self._features(scan, rendering, encoding, mirrored))
 
-    def _each(self, scans: Sequence[FilmScan], make: Callable[[FilmScan], Steps]) -> Iterator[Steps | FilmFailure]:
-        def made_or_why_not(scan: FilmScan) -> Steps | FilmFailure:
+    def _each(self, scans: Sequence[FilmScan], read: Callable[[FilmScan], Steps]) -> Iterator[Steps | FilmFailure]:
+        def steps_or_failure(scan: FilmScan) -> Steps | FilmFailure:
             try:
-                return make(scan)
+                return read(scan)
             except FilmError as error:
                 return FilmFailure.of(scan.facts.path, error)
 
-        return map_in_order(made_or_why_not, scans, self.threads)
+        return map_in_order(steps_or_failure, scans, self.threads)
 
     def _frames(self, scan: FilmScan, rendering: Rendering) -> Steps:
         file = self._file(scan, rendering, "frames")
@@ -105,11 +106,11 @@ class Cache:
         if (stored := _read(file)) is None:
             stored = _encode(scan, rendering, encoding.encode, copies)
             _write(file, stored)
-        return Steps(np.array(stored.array), stored.indices)  # in memory: features are small, and open files are few
+        return Steps(np.array(stored.array), stored.indices)  # in memory: features are small, open files are limited
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
-        made_of = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
-        key = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=16).hexdigest()
+        parts = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
+        key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
 
@@ -124,7 +125,7 @@ def _indices(frames: Sequence[Frame]) -> NDArray[np.int64]:
 
 
 def _encode(scan: FilmScan, rendering: Rendering, encode: Encode, copies: int) -> Steps:
-    """The plain features, and the mirrored ones if there are two copies, a chunk of frames at a time."""
+    """The plain features, and with two copies the mirrored ones, from one chunk of frames after the other."""
     parts: list[list[Array]] = [[] for _ in range(copies)]
     indices = []
     frames = _sampled(scan, rendering)
@@ -143,7 +144,7 @@ def _index_file(file: Path) -> Path:
 
 
 def _read(file: Path) -> Steps | None:
-    """An entry, or None if there is none or it cannot be read; the caller then makes it again."""
+    """An entry; None if it does not exist or cannot be read. The caller then computes it again."""
     try:
         with _HEADERS:
             array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -154,7 +155,7 @@ def _read(file: Path) -> Steps | None:
 
 
 def _write(file: Path, steps: Steps) -> None:
-    """Write an entry, its indices first: an array is never without them."""
+    """Write an entry, the indices first, so that no array is without them."""
     _write_array(_index_file(file), steps.indices)
     _write_array(file, steps.array)
 
@@ -164,5 +165,5 @@ def _write_array(file: Path, array: Array) -> None:
         with write_file(file, f"{os.getpid()}-{get_ident()}-", _ADVICE) as beside:  # another run may write the same
             np.save(beside, array, allow_pickle=False)
     except OutputError:
-        if not file.is_file():  # Windows replaces no file that another run reads; that file is as good as this one
+        if not file.is_file():  # Windows replaces no file that another run reads; that file has the same content
             raise

@@ -1,4 +1,4 @@
-"""DATA becomes what training works on: films that can be read, each with its content hash, class, group and part."""
+"""The dataset of a training: the films of DATA that can be read, each with its content hash, class and group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
 
 @dataclass(frozen=True)
 class Dataset:
-    """Films that can be read, in one order everywhere."""
+    """Films that can be read. All fields have the films in the same order."""
 
     films: tuple[LabelledFilm, ...]
     scans: tuple[FilmScan, ...]
@@ -41,7 +41,7 @@ class Dataset:
 
     @property
     def frames(self) -> int:
-        """How many frames all films have."""
+        """The number of frames of all films."""
         return sum(scan.facts.frames for scan in self.scans)
 
     def at(self, places: Sequence[int]) -> Dataset:
@@ -51,7 +51,7 @@ class Dataset:
         return Dataset(films, scans, grouping, self.classes, self.failures)
 
     def durations_seconds(self, places: Sequence[int]) -> list[float]:
-        """How long the films at `places` last."""
+        """The durations of the films at `places`."""
         return [self.scans[i].facts.duration_seconds for i in places]
 
     @property
@@ -64,34 +64,34 @@ class Dataset:
 def read_dataset(
     named: LabelledData, data: Path, cache: Path | None, jobs: int, *, rate: float | None = None, labelled: bool = True
 ) -> Generator[RunEvent, None, Dataset]:
-    """Read every film that DATA names, once; events on the way, and the dataset in the end.
+    """Read each film of DATA once. Events come first, the dataset comes last.
 
     Args:
         named: the films of DATA with their truth.
-        data: where they were named, for errors.
-        cache: a folder that remembers what reading found; None: nothing is remembered.
+        data: the path of DATA, for errors.
+        cache: the folder that holds the scans of films, so that a film is read once only; None: no such folder.
         jobs: films read at once.
         rate: frames per second of films that are folders of numbered pictures.
-        labelled: whether the films have labels; otherwise there is one class without a name.
+        labelled: whether the films have labels; without labels there is one class with an empty name.
 
     Raises:
-        DataError: there is nothing that training could use.
+        DataError: no film can be read, or no film of one of the classes.
     """
     yield from (Note(text) for text in named.notes)
     scans: list[FilmScan | FilmFailure] = []
-    for _, found in scan_films([film.path for film in named.films], rate=rate, cache=cache, jobs=jobs):
-        scans.append(found)
+    for _, scan in scan_films([film.path for film in named.films], rate=rate, cache=cache, jobs=jobs):
+        scans.append(scan)
         yield Progress("reading", len(scans), len(named.films))
     readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
-    failures = (*named.failures, *(found for found in scans if isinstance(found, FilmFailure)))
+    failures = (*named.failures, *(each for each in scans if isinstance(each, FilmFailure)))
     if failures:
         yield LeftOut(failures)
     _refuse_the_unusable(data, named, readable, failures)
-    films, kept, notes = drop_duplicates([film for film, _ in readable], [scan for _, scan in readable])
+    films, distinct, notes = drop_duplicates([film for film, _ in readable], [scan for _, scan in readable])
     yield from (Note(text) for text in notes)
-    grouping = group_films(films, kept)
+    grouping = group_films(films, distinct)
     classes = tuple(sorted({film.label for film in films}))
-    dataset = Dataset(films, kept, grouping, classes, failures)
+    dataset = Dataset(films, distinct, grouping, classes, failures)
     what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
     yield Note(f"{what}, {dataset.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
@@ -112,5 +112,5 @@ def _refuse_the_unusable(
     lost = sorted(set(labelled.classes) - {film.label for film, _ in readable})
     if lost:
         raise DataError(
-            f"{data}: no film of the class {', '.join(lost)} can be read. Mend one, or leave the class out."
+            f"{data}: no film of the class {', '.join(lost)} can be read. Repair one, or leave the class out."
         )

@@ -90,7 +90,7 @@ def read_films(data: Path) -> LabelledData:
     elif is_film(data):
         unlabelled = LabelledData((LabelledFilm(data, ""),))
     elif data.is_file():
-        unlabelled = _films_films_of_rows(data)
+        unlabelled = _films_of_unlabelled_rows(data)
     else:
         raise DataError(f"{data}: there is no such film, folder or CSV file.")
     return _without_repeats(data, unlabelled)
@@ -315,7 +315,7 @@ def _read_manifest(data: Path) -> LabelledData:
     return _films_of_rows(data, _rows(data), ("path", "label"))
 
 
-def _films_films_of_rows(data: Path) -> LabelledData:
+def _films_of_unlabelled_rows(data: Path) -> LabelledData:
     rows = [Row(row.line, row.cells | {"label": ""}) for row in read_rows(data, COLUMNS[:1], COLUMNS[2:])]
     return _films_of_rows(data, rows, ("path",))
 

@@ -1,6 +1,7 @@
-"""How well a model tells anomalies from normal frames, beside baselines that need no learning, on the same frames.
+"""How well a model tells anomalies from normal frames, beside baselines without learning, on the same frames.
 
-Scores and labels in, a report out; nothing here knows films or networks. Chance is reckoned by drawing films anew.
+Scores and labels go in, a report comes out. This module knows no films and no networks. Intervals come from a bootstrap
+over films.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidrnn.data.films import counted
 from vidrnn.errors import DataError
 from vidrnn.evaluate.metrics import equal_error_rate, roc_auc
 from vidrnn.tables import Report, Table
 from vidrnn.timeline.anomaly import normalised_in_film, smoothed, spread_in_film
 
 _DRAWS = 2000
-_STRETCHES = 10  # that a film by itself is cut into, to be drawn anew
+"""Of the bootstrap."""
+_STRETCHES = 10
+"""The number of pieces of a single film that the bootstrap draws."""
 
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -27,33 +31,33 @@ Truth = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Detector:
-    """What a method says of every frame of some films."""
+    """The scores that a method gives to every frame of some films."""
 
     name: str
     scores: tuple[Floats, ...]
-    """(frames,) of each film, the higher the more likely an anomaly; not a number where there is none."""
+    """(frames,) of each film, the higher the more likely an anomaly; NaN for a frame without a score."""
     errors: tuple[Floats, ...] | None = None
-    """Squared errors (frames,) behind the scores, where they come from some: their PSNR is what papers stretch."""
+    """(frames,) of each film: the squared errors that the scores come from, if any. Papers normalise their PSNR."""
 
 
 @dataclass(frozen=True)
 class DetectorScores:
-    """How well one method tells anomalies."""
+    """How well one method tells anomalies from normal frames."""
 
     name: str
     auc: float
-    """Area under the ROC curve over the frames of all films joined."""
+    """Area under the ROC curve over the frames of all films together."""
     interval: tuple[float, float]
-    """95 % of it, films drawn anew."""
+    """Its 95 % interval, from a bootstrap over films."""
     eer: float
-    """Equal error rate, all films joined."""
+    """Equal error rate over the frames of all films together."""
     auc_normalised: float
-    """The area when the scores of each film are first stretched from 0 to 1, as many papers do."""
+    """The area with the scores of each film scaled to the range from 0 to 1, as in many papers."""
     per_film: tuple[float | None, ...]
-    """The area in each film; None where all its frames are of one kind."""
+    """The area in each film; None for a film with frames of one kind only."""
 
     def as_json(self, films: Sequence[str]) -> dict[str, Any]:
-        """The numbers by name, the films' by path."""
+        """The numbers by name. `per_film` has the path of each film as its names."""
         return {
             "name": self.name,
             "auc": self.auc,
@@ -66,25 +70,25 @@ class DetectorScores:
 
 @dataclass(frozen=True)
 class DetectionReport:
-    """A model beside what needs no learning."""
+    """A model beside baselines without learning."""
 
     films: tuple[str, ...]
     frames: int
-    """That were scored, by every method."""
+    """The number of frames that every method scored."""
     anomalies: int
     left_out: int
-    """Frames that one of the methods has no score for, such as a film's first."""
+    """The number of frames without a score from one of the methods, such as the first frame of a film."""
     smoothing_frames: int
     model: DetectorScores
     baselines: tuple[DetectorScores, ...]
     """The best first."""
     ahead: float
-    """By how much the model's area is larger than the best baseline's."""
+    """The area of the model minus that of the best baseline."""
     ahead_interval: tuple[float, float]
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What a person should know beside the numbers."""
+        """Sentences that say what the numbers mean."""
         return (self._frames_sentence(), self._smoothing_sentence(), self._verdict(), self._normalised_sentence())
 
     def report(self) -> Report:
@@ -100,16 +104,17 @@ class DetectionReport:
             (Path(name).name, "one kind" if auc is None else f"{auc:.3f}")
             for name, auc in zip(self.films, self.model.per_film, strict=True)
         )
-        columns = ("anomalies", "AUC", "95 %", "EER", "stretched")
+        columns = ("anomalies", "AUC", "95 %", "EER", "normalised")
         return Report(
             tables=(Table(columns, rows, strong=frozenset({len(rows) - 1})), Table(("film", "AUC"), films)),
             sentences=self.sentences,
-            notes=("EER: equal error rate; stretched: AUC of scores from 0 to 1 in each film.",),
-            numbers=self.as_json(),
+            notes=("EER: equal error rate; normalised: AUC with the scores of each film scaled from 0 to 1.",),
+            numbers=self.numbers,
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """The part of `vidrnn evaluate --json` that is about anomalies."""
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The part of `vidrnn evaluate --json` about anomalies."""
         return {
             **{name: value for name, value in self.model.as_json(self.films).items() if name != "name"},
             "scored_frames": self.frames,
@@ -118,21 +123,21 @@ class DetectionReport:
             "smoothing_frames": self.smoothing_frames,
             "ahead": self.ahead,
             "ahead_interval": list(self.ahead_interval),
-            "without_learning": [row.as_json(self.films) for row in self.baselines],
+            "anomaly_baselines": [row.as_json(self.films) for row in self.baselines],
             "sentences": list(self.sentences),
         }
 
     def _frames_sentence(self) -> str:
-        left = f"; {self.left_out:,} left out, with nothing before them to go by" if self.left_out else ""
+        left = f"; {self.left_out:,} left out, with too few frames before them" if self.left_out else ""
         return (
-            f"{self.frames:,} frames of {len(self.films):,} film{'s' * (len(self.films) != 1)}, "
-            f"{self.anomalies:,} of them anomalies{left}. AUC and equal error rate are over all films joined."
+            f"{counted(self.frames, 'frame')} of {counted(len(self.films), 'film')}, "
+            f"{self.anomalies:,} of them anomalies{left}. AUC and equal error rate are over all films together."
         )
 
     def _smoothing_sentence(self) -> str:
         if self.smoothing_frames == 1:
             return "No score is smoothed."
-        return f"Every score, the baselines' too, is the mean of the last {self.smoothing_frames} frames up to it."
+        return f"Each score of the model and of the baselines is the mean over {self.smoothing_frames} frames up to it."
 
     def _verdict(self) -> str:
         best, mine = self.baselines[0], self.model.auc
@@ -140,7 +145,7 @@ class DetectionReport:
         if best.auc >= mine:
             return (
                 f"{_sentence_case(best.name)} is as good as this model, without any learning: AUC {best.auc:.3f} "
-                f"against {mine:.3f} ({interval}). The model is not worth having here."
+                f"against {mine:.3f} ({interval}). The model is of no use here."
             )
         if self.ahead_interval[0] <= 0:
             return (
@@ -148,16 +153,16 @@ class DetectionReport:
                 f"{best.auc:.3f} against {mine:.3f}, which may be chance ({interval})."
             )
         return (
-            f"This model beats what needs no learning: AUC {mine:.3f} against {best.auc:.3f} of the best, {best.name} "
-            f"({interval})."
+            f"This model is better than every baseline without learning: AUC {mine:.3f} against {best.auc:.3f} of the "
+            f"best, {best.name} ({interval})."
         )
 
     def _normalised_sentence(self) -> str:
-        best = max(self.baselines, key=lambda row: row.auc_normalised)
+        mine, best = self.model.auc_normalised, max(self.baselines, key=lambda row: row.auc_normalised)
         return (
-            f"Stretched from 0 to 1 in each film, as in many papers, the model reaches {self.model.auc_normalised:.3f} "
-            f"and {best.name} {best.auc_normalised:.3f}. That takes a film's end to score its beginning, and finds "
-            "anomalies in every film: it means little."
+            f"With scores from 0 to 1 in each film, as in many papers, the model has AUC {mine:.3f} and {best.name} "
+            f"{best.auc_normalised:.3f}. These scores need the whole film and give every film a frame of score 1, so "
+            "they mean little."
         )
 
 
@@ -170,36 +175,46 @@ def detection_report(
     smoothing_frames: int = 1,
     seed: int = 0,
 ) -> DetectionReport:
-    """How well the model and the baselines tell anomalies, from the truth (frames,) of each film.
+    """How well the model and the baselines tell anomalies from normal frames.
 
-    All are scored on the same frames, those for which each has a score, and smoothed alike, looking back only.
+    All methods are scored on the frames for which each has a score. All scores are smoothed alike, over past frames.
+
+    Args:
+        films: the name of each film.
+        truth: (frames,) of each film, True for an anomaly.
+        model: the scores of the model.
+        baselines: the scores of one or more baselines.
+        smoothing_frames: the number of frames of the mean.
+        seed: the seed of the bootstrap.
 
     Raises:
-        DataError: the frames that are left are all of one kind.
-        ValueError: there is no baseline, or films and scores do not fit together.
+        DataError: the scored frames are all of one kind.
+        ValueError: there is no baseline, or the numbers of frames differ.
     """
     _check(films, truth, (model, *baselines))
-    kept = [np.logical_and.reduce([~np.isnan(one.scores[i]) for one in (model, *baselines)]) for i in range(len(films))]
-    seen = [labels[keep] for labels, keep in zip(truth, kept, strict=True)]
-    joined = np.concatenate(seen)
+    scored = [
+        np.logical_and.reduce([~np.isnan(one.scores[i]) for one in (model, *baselines)]) for i in range(len(films))
+    ]
+    labels = [each[where] for each, where in zip(truth, scored, strict=True)]
+    joined = np.concatenate(labels)
     if not 0 < joined.sum() < len(joined):
         raise DataError(
-            f"{len(joined):,} frames of {len(films)} films can be scored, {int(joined.sum()):,} of them anomalies: "
-            "telling them apart is measured where there are both kinds."
+            f"{counted(len(joined), 'frame')} of {counted(len(films), 'film')} can be scored, {int(joined.sum()):,} of "
+            "them anomalies. AUC needs normal frames and anomalies."
         )
-    units = _units(seen)
+    units = _units(labels)
     draws = _draws(units, np.random.default_rng(seed))
     reports, areas = [], []
     for one in (model, *baselines):
-        smooth = [smoothed(scores, smoothing_frames)[keep] for scores, keep in zip(one.scores, kept, strict=True)]
+        smooth = [smoothed(each, smoothing_frames)[where] for each, where in zip(one.scores, scored, strict=True)]
         areas.append(_areas(smooth, units, draws))
-        reports.append(_scored(one, smooth, seen, kept, areas[-1], smoothing_frames))
+        reports.append(_scores(one, smooth, labels, scored, areas[-1], smoothing_frames))
     order = sorted(range(1, len(reports)), key=lambda i: -reports[i].auc)
     return DetectionReport(
         films=tuple(films),
         frames=len(joined),
         anomalies=int(joined.sum()),
-        left_out=sum(int((~keep).sum()) for keep in kept),
+        left_out=sum(int((~where).sum()) for where in scored),
         smoothing_frames=smoothing_frames,
         model=reports[0],
         baselines=tuple(reports[i] for i in order),
@@ -210,48 +225,48 @@ def detection_report(
 
 def _check(films: Sequence[str], truth: Sequence[Truth], detectors: Sequence[Detector]) -> None:
     if len(detectors) < 2:
-        raise ValueError("a model is reported beside one baseline or more")
+        raise ValueError("a report needs one baseline or more")
     for one in detectors:
         lengths = [len(scores) for scores in one.scores]
         if len(films) != len(truth) or lengths != [len(labels) for labels in truth]:
             raise ValueError(f"{one.name} has scores of {lengths} frames, the truth of {[len(each) for each in truth]}")
 
 
-def _scored(
+def _scores(
     one: Detector,
     smooth: Sequence[Floats],
     truth: Sequence[Truth],
-    kept: Sequence[Truth],
+    scored: Sequence[Truth],
     areas: Floats,
     smoothing_frames: int,
 ) -> DetectorScores:
-    joined, unusual = np.concatenate(smooth), np.concatenate(truth)
+    joined, anomalies = np.concatenate(smooth), np.concatenate(truth)
     per_film = tuple(roc_auc(scores, labels) for scores, labels in zip(smooth, truth, strict=True))
-    stretch = [normalised_in_film(e) for e in one.errors] if one.errors else [spread_in_film(s) for s in one.scores]
-    stretched = [smoothed(scores, smoothing_frames)[keep] for scores, keep in zip(stretch, kept, strict=True)]
-    auc, eer = roc_auc(joined, unusual), equal_error_rate(joined, unusual)
-    normalised = roc_auc(np.concatenate(stretched), unusual)
-    assert auc is not None and eer is not None and normalised is not None, "both kinds of frame are there"
+    whole = [normalised_in_film(e) for e in one.errors] if one.errors else [spread_in_film(s) for s in one.scores]
+    scaled = [smoothed(each, smoothing_frames)[where] for each, where in zip(whole, scored, strict=True)]
+    auc, eer = roc_auc(joined, anomalies), equal_error_rate(joined, anomalies)
+    normalised = roc_auc(np.concatenate(scaled), anomalies)
+    assert auc is not None and eer is not None and normalised is not None, "there are both kinds of frames"
     return DetectorScores(one.name, auc, _interval(areas), eer, normalised, per_film)
 
 
 @dataclass(frozen=True)
 class _Units:
-    """What is drawn anew: films, or stretches of the only one there is."""
+    """The units that the bootstrap draws: films, or the pieces of a single film."""
 
     of_frame: NDArray[np.int64]
-    """The unit of each frame, all films joined (frames,)."""
+    """(frames,) the unit of each frame of all films."""
     truth: Truth
     count: int
 
     @property
     def anomalies(self) -> Floats:
-        """Anomalies in each unit (units,)."""
+        """(units,) the number of anomalies in each unit."""
         return _counted(self.of_frame, self.truth, self.count)
 
     @property
     def normal(self) -> Floats:
-        """Normal frames in each unit (units,)."""
+        """(units,) the number of normal frames in each unit."""
         return _counted(self.of_frame, ~self.truth, self.count)
 
 
@@ -263,15 +278,15 @@ def _units(truth: Sequence[Truth]) -> _Units:
 
 
 def _draws(units: _Units, rng: np.random.Generator) -> Floats:
-    """How often each unit is drawn (draws, units); draws without both kinds of frame are left out."""
+    """(draws, units) how often each unit is drawn. Draws without both kinds of frames are left out."""
     drawn = rng.multinomial(units.count, np.full(units.count, 1 / units.count), size=_DRAWS).astype(np.float64)
     return drawn[(drawn @ units.anomalies > 0) & (drawn @ units.normal > 0)]
 
 
 def _areas(scores: Sequence[Floats], units: _Units, draws: Floats) -> Floats:
-    """The area under the ROC curve in each draw: pairs of an anomaly and a normal frame that stand in the right order.
+    """(draws,) the area under the ROC curve: the share of pairs of anomaly and normal frame in the right order.
 
-    Pairs are counted once between units, so that a draw is a product of small matrices.
+    Pairs are counted once for each pair of units, so that a draw is a product of small matrices.
     """
     joined = np.concatenate(scores)
     high, home = joined[units.truth], units.of_frame[units.truth]
@@ -281,17 +296,17 @@ def _areas(scores: Sequence[Floats], units: _Units, draws: Floats) -> Floats:
         above = (np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")) / 2
         pairs[:, unit] = _counted(home, above, units.count)
     right = np.einsum("du,uv,dv->d", draws, pairs, draws, optimize=True)
-    found: Floats = right / ((draws @ units.anomalies) * (draws @ units.normal))
-    return found
+    shares: Floats = right / ((draws @ units.anomalies) * (draws @ units.normal))
+    return shares
 
 
 def _counted(units: NDArray[np.int64], weights: Floats | Truth, count: int) -> Floats:
-    """The sum of the weights in each unit (units,)."""
+    """(units,) the sum of the weights in each unit."""
     return np.bincount(units, weights=weights, minlength=count).astype(np.float64)
 
 
 def _interval(values: Floats) -> tuple[float, float]:
-    """The middle 95 %; of no value, all there is."""
+    """The range of the middle 95 %; without values, the range from -1 to 1."""
     if not len(values):
         return -1.0, 1.0
     low, high = np.quantile(values, [0.025, 0.975])

@@ -1,4 +1,4 @@
-"""The contract of a scorer: answers and truth become a report."""
+"""The contract of a scorer: what a model gives for labelled films becomes a report."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from vidrnn.values import FilmMoments, LabelledFilm
 
 @dataclass(frozen=True)
 class ScoredFilm:
-    """A film with its truth, and the model's moments of it."""
+    """A film with its truth, and the moments that the model gives for it."""
 
     film: LabelledFilm
-    found: FilmMoments
+    moments: FilmMoments
 
 
 class Scorer(ABC):
     """Scores one model on one set of films."""
 
     def __init__(self, model: Runtime, source: Path) -> None:
-        """`source`: where the model was read from."""
+        """`source`: the path that the model was read from."""
         self.model, self.source = model, source
 
     @abstractmethod
     def usable(self, labelled: LabelledData, data: Path) -> LabelledData:
-        """The films whose truth the model can be held against.
+        """The films whose truth fits the model.
 
         Raises:
-            DataError: there is none.
+            DataError: there is no such film.
         """
 
     @abstractmethod
     def observer(self, films: Sequence[LabelledFilm]) -> Observe | None:
-        """What sees the frames of each film while the model reads them; None if nothing needs them."""
+        """A function that sees the frames of each film while the model reads them; None if no score needs them."""
 
     @abstractmethod
-    def check(self, film: LabelledFilm, found: FilmMoments) -> None:
-        """See that the truth of a film fits the film.
+    def check(self, film: LabelledFilm, moments: FilmMoments) -> None:
+        """Check that the truth of a film fits the film.
 
         Raises:
-            FilmError: it does not.
+            FilmError: it does not fit.
         """
 
     @abstractmethod
     def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
-        """The report on films that were read; events on the way.
+        """Give events while scores are computed, and the report on films that were read in the end.
 
         Raises:
             DataError: there is nothing to score.

@@ -1,7 +1,7 @@
-"""What needs no learning: frames foretold by rule, and frames told apart by how much moves.
+"""Baselines without learning: rules that predict the next frames, and signs of motion that tell anomalies.
 
-Frames are floats in [0, 1], (height, width, channels); a context is the frames that were seen, and nothing later is
-looked at. A model that does not beat these has learnt nothing of worth.
+Frames are floats in [0, 1], (height, width, channels). A context is the frames before a prediction; nothing looks at
+later frames. A model that does not beat these baselines is of no use.
 """
 
 from __future__ import annotations
@@ -19,37 +19,38 @@ Frames = NDArray[np.float32]
 Picture = NDArray[np.float32]
 """(height, width, channels) in [0, 1]."""
 Flow = NDArray[np.float32]
-"""(height, width, 2): how far what is at a pixel moves to the right and down, in pixels a frame."""
+"""(height, width, 2): the motion of each pixel to the right and down, in pixels a frame."""
 
-_LEAST_SIDE = 12  # pixels of the longer side, below which OpenCV's DIS finds no flow
+_LEAST_SIDE = 12
+"""Pixels of the longer side. OpenCV's DIS takes no smaller frames."""
 Rule = Callable[[Frames, int], Frames]
-"""Context and horizon to the frames foretold (horizon, height, width, channels)."""
+"""From a context and a horizon to the predicted frames (horizon, height, width, channels)."""
 
 
 def black_frame(context: Frames, horizon: int) -> Frames:
-    """Nothing, whatever was seen."""
+    """Black frames, whatever the context is."""
     return np.zeros((horizon, *context.shape[1:]), dtype=np.float32)
 
 
 def last_frame(context: Frames, horizon: int) -> Frames:
-    """The last frame that was seen, again and again."""
+    """The last frame of the context, repeated."""
     return np.repeat(context[-1:], horizon, axis=0)
 
 
 def flow_warped(context: Frames, horizon: int) -> Frames:
-    """The last frame, moving on as it moved from the one before it; of a context of one frame, that frame.
+    """The last frame, moved on along the optical flow between the last two frames. Of one frame: that frame, repeated.
 
-    Each step traces every pixel one frame further back along the flow between the last two frames, found by DIS at its
-    fast setting: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
+    Each step traces every pixel one frame further back along the flow. The flow is DIS at its fast setting: Kroeger et
+    al., "Fast optical flow using dense inverse search", ECCV 2016.
     """
     last = context[-1]
     flow = optical_flow(context[-2], last) if len(context) > 1 else np.zeros((*last.shape[:2], 2), dtype=np.float32)
     travelled = np.zeros_like(flow)
-    foretold = np.empty((horizon, *last.shape), dtype=np.float32)
+    predicted = np.empty((horizon, *last.shape), dtype=np.float32)
     for step in range(horizon):
         travelled = flow + _moved(travelled, flow)
-        foretold[step] = _moved(last, travelled)
-    return foretold
+        predicted[step] = _moved(last, travelled)
+    return predicted
 
 
 RULES: dict[str, Rule] = {
@@ -57,11 +58,11 @@ RULES: dict[str, Rule] = {
     "copy of the last frame": last_frame,
     "last frame warped by optical flow": flow_warped,
 }
-"""All that need nothing but the context; the mean image needs training films."""
+"""The rules that need only the context. The mean image needs training films too."""
 
 
 class MeanImage:
-    """The mean of all frames of the training films: what is best foretold where nothing is known."""
+    """The mean of all frames of the training films: of all fixed pictures, the one with the least squared error."""
 
     name = "mean image"
 
@@ -70,7 +71,7 @@ class MeanImage:
         self._frames = 0
 
     def add(self, frames: Frames) -> None:
-        """Count in some frames (time, height, width, channels)."""
+        """Add frames (time, height, width, channels)."""
         total = frames.sum(0, dtype=np.float64)
         self._sum = total if self._sum is None else self._sum + total
         self._frames += len(frames)
@@ -80,19 +81,19 @@ class MeanImage:
         """The mean so far.
 
         Raises:
-            ValueError: no frame was counted in.
+            ValueError: there is no frame yet.
         """
         if self._sum is None or not self._frames:
-            raise ValueError("a mean image needs a frame or more")
+            raise ValueError("a mean image needs one frame or more")
         return (self._sum / self._frames).astype(np.float32)
 
-    def foretell(self, context: Frames, horizon: int) -> Frames:
-        """The mean image, whatever was seen."""
+    def predict(self, context: Frames, horizon: int) -> Frames:
+        """The mean image, whatever the context is."""
         return np.repeat(self.picture[None], horizon, axis=0)
 
 
 def optical_flow(before: Picture, after: Picture) -> Flow:
-    """How each pixel of `before` moves to come to `after`, by DIS; none where frames are below 12 pixels."""
+    """The optical flow from `before` to `after`, by DIS; 0 where frames are smaller than 12 pixels."""
     still = np.zeros((*before.shape[:2], 2), dtype=np.float32)
     if max(before.shape[:2]) < _LEAST_SIDE:
         return still
@@ -101,16 +102,16 @@ def optical_flow(before: Picture, after: Picture) -> Flow:
 
 
 def smooth_flow(before: Picture, after: Picture) -> Flow:
-    """The same by Farneback's polynomials: coarser at the borders of things, quieter where nothing moves.
+    """The optical flow by Farneback's method: coarser at the borders of objects, with less noise where nothing moves.
 
     Farneback, "Two-frame motion estimation based on polynomial expansion", SCIA 2003.
     """
     flow = np.zeros((*before.shape[:2], 2), dtype=np.float32)
     scale, levels, window, rounds, neighbours, spread = 0.5, 3, 15, 3, 5, 1.2  # OpenCV's own example
-    found = cv2.calcOpticalFlowFarneback(
+    smooth = cv2.calcOpticalFlowFarneback(
         _grey(before), _grey(after), flow, scale, levels, window, rounds, neighbours, spread, 0
     )
-    return np.asarray(found, dtype=np.float32)
+    return np.asarray(smooth, dtype=np.float32)
 
 
 SIGNS = (
@@ -121,22 +122,22 @@ SIGNS = (
     "flow magnitude",
     "flow magnitude, worst block",
 )
-"""What `Signs` says of a frame. The difference of two frames is the error of a copy of the last one, one step ahead."""
+"""The numbers that `Signs` gives. The difference of two frames is the error of `last_frame`, one step ahead."""
 
 
 class Signs:
-    """Takes the frames of a film one after another and says of each, from what came before, how much is going on.
+    """Numbers that tell how much moves in each frame of a film, from this frame and the frames before it.
 
-    Differences and errors are squared and means over the frame, or over the block of 16x16 pixels where they are
-    largest; flow is in pixels a frame. The first frame has nothing before it: its signs are not numbers. The flow that
-    foretells is that of the two frames before; it is still where there is but one.
+    Differences and errors are squared. They are means over the frame, or over the block of 16x16 pixels where they are
+    largest. Flow is in pixels a frame. The first frame has no frame before it, so its signs are NaN. The warp error is
+    that of a prediction from the two frames before; where there is one frame only, the prediction is this frame.
     """
 
     def __init__(self) -> None:
         self._seen: list[Picture] = []
 
     def push(self, frame: Picture) -> tuple[float, ...]:
-        """The signs of the frame that has come, in the order of `SIGNS`."""
+        """The signs of the next frame, in the order of `SIGNS`."""
         if not self._seen:
             self._seen = [frame]
             return (float("nan"),) * len(SIGNS)
@@ -154,20 +155,20 @@ class Signs:
 def signs_of(frames: Iterable[Picture]) -> dict[str, NDArray[np.float64]]:
     """Each of the `SIGNS` of every frame of a film (frames,)."""
     signs = Signs()
-    found = np.asarray([signs.push(frame) for frame in frames], dtype=np.float64).reshape(-1, len(SIGNS))
-    return dict(zip(SIGNS, found.T, strict=True))
+    rows = np.asarray([signs.push(frame) for frame in frames], dtype=np.float64).reshape(-1, len(SIGNS))
+    return dict(zip(SIGNS, rows.T, strict=True))
 
 
 def _grey(picture: Picture) -> NDArray[np.uint8]:
-    """Brightness as OpenCV's flow wants it: (height, width), 0 to 255."""
+    """Brightness (height, width) from 0 to 255, for OpenCV's flow."""
     scaled = np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)
     return scaled[..., 0] if picture.shape[2] == 1 else np.asarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def _moved(picture: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
-    """What is at a pixel after it has moved by the flow that is there; from beyond the border comes the border."""
+    """A picture moved by the flow at each pixel. Pixels from outside of the picture repeat its border."""
     rows, columns = np.indices(flow.shape[:2], dtype=np.float32)
-    found = cv2.remap(
+    moved = cv2.remap(
         picture, columns - flow[..., 0], rows - flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.asarray(found, dtype=np.float32).reshape(picture.shape)
+    return np.asarray(moved, dtype=np.float32).reshape(picture.shape)

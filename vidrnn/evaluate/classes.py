@@ -1,4 +1,4 @@
-"""Scores of models that name the class of a clip."""
+"""Scores of models that give one class for a clip."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vidrnn.values import FilmMoments, Floats, LabelledFilm
 
 _WORST = 10
 _MOST_CLASSES = 20
-"""In a confusion matrix that is shown."""
+"""Of a confusion matrix that is shown."""
 
 
 class ClassScorer(Scorer):
@@ -33,10 +33,10 @@ class ClassScorer(Scorer):
         classes = self.model.handling.answer.classes
         films = tuple(film for film in labelled.films if film.label in classes)
         if not films:
-            theirs = ", ".join(sorted({film.label for film in labelled.films})[:8])
+            others = ", ".join(sorted({film.label for film in labelled.films})[:8])
             raise DataError(
-                f"{data}: its classes ({theirs}) are none of the model's ({', '.join(classes[:8])}). "
-                "Give it films of its own classes."
+                f"{data}: its classes ({others}) are none of the model's ({', '.join(classes[:8])}). "
+                "Give films of the model's classes."
             )
         return LabelledData(films, labelled.failures, labelled.notes)
 
@@ -45,14 +45,14 @@ class ClassScorer(Scorer):
         return None
 
     @override
-    def check(self, film: LabelledFilm, found: FilmMoments) -> None:
+    def check(self, film: LabelledFilm, moments: FilmMoments) -> None:
         """Nothing: a class fits a film of any length."""
 
     @override
     def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
         yield from ()
         answer = self.model.handling.answer
-        given = np.stack([one.found.clip for one in films if one.found.clip is not None])
+        given = np.stack([one.moments.clip for one in films if one.moments.clip is not None])
         truth = np.asarray([answer.classes.index(one.film.label) for one in films], dtype=np.int64)
         scores = classify_scores(given, truth, answer.classes)
         interval = interval95(given.argmax(1) == truth, named_groups([one.film for one in films]))
@@ -72,7 +72,13 @@ def class_report(
 ) -> Report:
     """The scores of clips as tables, a sentence and numbers.
 
-    `interval`: 95 % of the accuracy, groups drawn anew; `majority`: the accuracy of the commonest class alone.
+    Args:
+        scores: the scores.
+        interval: the 95 % interval of the accuracy.
+        task: the name of the task.
+        majority: the accuracy of the most frequent class alone.
+        worst: the clips with the lowest probability of the true class.
+        title: the title of the report.
     """
     by_class = {row.label: asdict(row) for row in scores.per_class}
     for numbers_of_class in by_class.values():
@@ -83,10 +89,10 @@ def class_report(
         tables.append(_confusion(scores))
     if worst:
         tables.append(_worst_table(worst))
-    commonest = "" if majority is None else f", majority class {majority:.3f}"
+    most_frequent = "" if majority is None else f", majority class {majority:.3f}"
     sentence = (
         f"Accuracy {scores.accuracy:.3f} ({interval[0]:.2f} to {interval[1]:.2f}), macro-F1 {scores.macro_f1:.3f}, "
-        f"calibration error {scores.ece:.3f}{commonest}, {scores.clips} clips."
+        f"calibration error {scores.ece:.3f}{most_frequent}, {scores.clips} clips."
     )
     numbers: dict[str, Any] = {
         "task": task,
@@ -105,7 +111,7 @@ def class_report(
 
 
 def most_confused(scores: ClassifyScores) -> str:
-    """The pair of classes that is confused most often, in a sentence; empty if there is none."""
+    """A sentence with the pair of classes that is confused most often; empty if no clip is wrong."""
     table = np.array(scores.confusion)
     np.fill_diagonal(table, 0)
     if not table.any():
@@ -131,7 +137,7 @@ def _confusion(scores: ClassifyScores) -> Table:
 def _worst(
     paths: Sequence[Path], given: Floats, truth: NDArray[np.int64], classes: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """The clips whose true class the model thought least likely."""
+    """The wrongly classified clips with the lowest probability of their true class."""
     answer = given.argmax(1)
     order = np.argsort(given[np.arange(len(truth)), truth], kind="stable")[:_WORST]
     return [

@@ -1,4 +1,4 @@
-"""A model and labelled films become a report. Films that the model learnt from are left out unless they are named."""
+"""A model and labelled films become a report. Films that the model learnt from are left out unless `split` asks."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Evaluation:
 
     report: Report
     films: int
-    """That were scored."""
+    """The number of scored films."""
     seen: int
-    """Films left out because the model learnt from them or was chosen on them."""
+    """The number of films left out because the model learnt from them or was chosen on them."""
     failures: tuple[FilmFailure, ...]
     seconds: float
 
@@ -41,7 +41,7 @@ class Evaluation:
 
     @property
     def counts(self) -> str:
-        """How many films were scored and left out, in a sentence."""
+        """A sentence with the number of scored films and the number of films left out."""
         seen = f"; {counted(self.seen, 'film')} that the model learnt from left out" if self.seen else ""
         return f"{counted(self.films, 'film')} in {self.seconds:.1f} s{seen}"
 
@@ -49,16 +49,16 @@ class Evaluation:
 def evaluate(
     predictor: Predictor, source: Path, data: Path, split: SplitName | None = None
 ) -> Generator[RunEvent, None, Evaluation]:
-    """Read every film that `split` names and score the answers; events on the way, the evaluation in the end.
+    """Read the films of a part and score the model on them. Events come first, the evaluation comes last.
 
     Args:
         predictor: the model.
-        source: where the model was read from.
+        source: the path that the model was read from.
         data: labelled films, as the model's task reads them.
-        split: None: all films but those that the model learnt from or was chosen on.
+        split: the part; None: all films but those that the model learnt from or was chosen on.
 
     Raises:
-        DataError: there is nothing to score.
+        DataError: there is no film to score.
     """
     started = time.monotonic()
     scorer: Scorer = load_attribute(predictor.task.scorer)(predictor.model, source)
@@ -71,8 +71,8 @@ def evaluate(
     films, seen = of_split(labelled.films, predictor.model.header.seen, split, data)
     scored: list[ScoredFilm] = []
     failures = list(labelled.failures)
-    found = predictor.read_all([film.path for film in films], scorer.observer(films))
-    for done, (film, moments) in enumerate(zip(films, found, strict=True), 1):
+    results = predictor.read_all([film.path for film in films], scorer.observer(films))
+    for done, (film, moments) in enumerate(zip(films, results, strict=True), 1):
         try:
             if isinstance(moments, FilmFailure):
                 failures.append(moments)
@@ -81,7 +81,7 @@ def evaluate(
                 scored.append(ScoredFilm(film, moments))
         except FilmError as error:
             failures.append(FilmFailure.of(film.path, error))
-        yield Progress("scoring", done, len(films), sum(one.found.frames for one in scored[-1:]))
+        yield Progress("scoring", done, len(films), sum(one.moments.frames for one in scored[-1:]))
     if failures:
         yield LeftOut(tuple(failures))
     if not scored:
@@ -95,26 +95,30 @@ def evaluate(
 def of_split(
     films: Sequence[LabelledFilm], seen: dict[str, Part], split: SplitName | None, data: Path
 ) -> tuple[list[LabelledFilm], int]:
-    """The films that `split` names, and how many were left out because the model had seen them."""
+    """The films of a part, and the number of films left out because the model has seen them.
+
+    Raises:
+        DataError: the part is empty.
+    """
     if split == "all":
         return list(films), 0
     parts = [_part_seen(film, seen) for film in films]
     if split is None:
-        kept = [film for film, part in zip(films, parts, strict=True) if part in (None, Part.TEST)]
-        if not kept:
+        unseen = [film for film, part in zip(films, parts, strict=True) if part in (None, Part.TEST)]
+        if not unseen:
             raise DataError(
                 f"{data}: the model learnt from all of its {len(films)} films. "
-                "Say --split train, val or all to score them nevertheless."
+                "To score them all the same, use --split train, val or all."
             )
-        return kept, len(films) - len(kept)
-    kept = [film for film, part in zip(films, parts, strict=True) if (part or film.part) == Part(split)]
-    if not kept:
+        return unseen, len(films) - len(unseen)
+    named = [film for film, part in zip(films, parts, strict=True) if (part or film.part) == Part(split)]
+    if not named:
         raise DataError(f"{data}: none of its {len(films)} films is in the model's {split} part. Leave out --split.")
-    return kept, 0
+    return named, 0
 
 
 def _part_seen(film: LabelledFilm, seen: dict[str, Part]) -> Part | None:
     try:
         return seen.get(content_hash(film.path))
     except FilmError:
-        return None  # reading it will say why, in a row of its own
+        return None  # reading the film gives the reason, in a row of its own

@@ -1,4 +1,4 @@
-"""Errors of predicted frames at each step ahead, of a model and of baselines that need no learning."""
+"""Errors of predicted frames at each step ahead, of a model and of baselines without learning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vidrnn.values import Pixels
 
 THIS_MODEL = "this model"
 _AT_ONCE = 8
-"""Stretches that a model goes through side by side."""
+"""Stretches that the model predicts at the same time."""
 Rule = Callable[[Picture, int], Picture]
 
 
@@ -26,13 +26,13 @@ def score_forecasts(model: Runtime, stretches: Sequence[Pixels], mean: MeanImage
 
     Args:
         model: any runtime whose answer is a picture.
-        stretches: one or more, at the model's size, on its grid.
-        mean: of the training films; None where it is not known.
-        part: the part of the data that the stretches are of, in a word.
+        stretches: one or more, at the size and the spacing of the model.
+        mean: the mean image of the training films; None if it is not known.
+        part: the name of the part that the stretches come from.
     """
     forecast = model.handling.forecast
     assert forecast is not None
-    rules: dict[str, Rule] = dict(RULES) | ({mean.name: mean.foretell} if mean else {})
+    rules: dict[str, Rule] = dict(RULES) | ({mean.name: mean.predict} if mean else {})
     meters = {name: FrameMeter() for name in (*rules, THIS_MODEL)}
     for start in range(0, len(stretches), _AT_ONCE):
         some = np.stack(stretches[start : start + _AT_ONCE])
@@ -45,7 +45,7 @@ def score_forecasts(model: Runtime, stretches: Sequence[Pixels], mean: MeanImage
 
 
 def forecast_report(scores: Mapping[str, FrameScores], part: str, stretches: int) -> Report:
-    """Scores of the baselines and, last, of the model, as tables, a sentence and numbers."""
+    """The scores as tables, a sentence and numbers. `scores` holds the baselines, and the model as the last one."""
     ours = scores[THIS_MODEL]
     numbers: dict[str, Any] = {
         "part": part,
@@ -83,7 +83,7 @@ def _by_step(scores: Mapping[str, FrameScores]) -> Table:
 
 
 def _shown_steps(steps: int) -> list[int]:
-    """As many steps as fit into a line: the first ones and then every so many, the last always."""
+    """The steps that a table shows, as many as fit into a line: 1 to 3, then evenly chosen ones, with the last."""
     if steps <= 8:
         return list(range(1, steps + 1))
     return sorted({1, 2, 3, *(round(1 + (steps - 1) * part / 5) for part in range(1, 6))})
@@ -94,26 +94,26 @@ def _ssim(one: StepScores) -> str:
 
 
 def verdict(scores: Mapping[str, FrameScores]) -> str:
-    """Whether the model is worth having: at which steps ahead which baseline is as good."""
+    """A sentence that names each baseline that is as good as the model, and at which steps ahead."""
     ours = scores[THIS_MODEL].per_step
-    found = []
+    as_good = []
     for name, other in scores.items():
         if name == THIS_MODEL:
             continue
         steps = [
             number
             for number, (mine, its) in enumerate(zip(ours, other.per_step, strict=True), 1)
-            if its.mse <= mine.mse or _more_alike(its, mine)
+            if its.mse <= mine.mse or _higher_ssim(its, mine)
         ]
         if steps:
-            found.append(f"{name} at {_steps(steps, len(ours))}")
-    if not found:
+            as_good.append(f"{name} at {_steps(steps, len(ours))}")
+    if not as_good:
         return "Better than every baseline at every step, in MSE and SSIM."
-    return f"As good as this model, or better, in MSE or SSIM: {'; '.join(found)}."
+    return f"As good as this model, or better, in MSE or SSIM: {'; '.join(as_good)}."
 
 
-def _more_alike(its: StepScores, mine: StepScores) -> bool:
-    """Whether SSIM, where frames are large enough to have one, is higher."""
+def _higher_ssim(its: StepScores, mine: StepScores) -> bool:
+    """Whether SSIM is higher. Small frames have no SSIM."""
     return its.ssim is not None and mine.ssim is not None and its.ssim > mine.ssim
 
 

@@ -1,6 +1,6 @@
-"""How good answers and predicted frames are, and how sure one can be of it.
+"""Measures of answers, of predicted frames and of anomaly scores, with intervals and p-values.
 
-The measures are torchmetrics'; chance is reckoned by group.
+The measures come from torchmetrics. Intervals and p-values take into account that clips of a group are alike.
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 
 _DRAWS = 10_000
 _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
-"""Student's t for 95 % by degrees of freedom from 1; further on it falls to 1.96 so slowly that the last one serves."""
+"""Student's t for 95 %, for 1, 2, ... degrees of freedom. The last value stands for all further ones."""
 _BINS = 15
 _MOST_ELEMENTS = 20_000_000
 _ENOUGH_GROUPS = 10
-"""From here on groups, not clips, are what chance draws."""
+"""With at least this many groups, statistics are over groups, otherwise over clips."""
 SSIM_WINDOW = 11
-"""Pixels, high and wide, that SSIM looks at together."""
-_SSIM_SIGMA = 1.5  # pixels; the window ends at 3.5 of them
+"""Height and width of the window of SSIM, in pixels."""
+_SSIM_SIGMA = 1.5
+"""Pixels. The window ends at 3.5 times as many."""
 _MOST_DECIBELS = 100.0
-_AT_ONCE = 16  # frames that are measured together: as many as fit into a processor's cache, small as they mostly are
+_AT_ONCE = 16
+"""Frames that are measured together: few enough for a processor's cache, since most frames are small."""
 
 Floats = NDArray[np.float64]
 Frames: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.uint8] | Tensor
@@ -37,7 +39,7 @@ Frames: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.uint8
 
 @dataclass(frozen=True)
 class ClassScore:
-    """How one class fared."""
+    """The scores of one class."""
 
     label: str
     clips: int
@@ -48,13 +50,13 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class ClassifyScores:
-    """How a classifier fared on some clips."""
+    """The scores of a classifier on some clips."""
 
     clips: int
     accuracy: float
     macro_f1: float
     ece: float
-    """Expected calibration error, 15 bins: how far probabilities are from how often they are right, on average."""
+    """Expected calibration error, 15 bins: the mean difference of a probability and the share of right answers."""
     confusion: tuple[tuple[int, ...], ...]
     """Rows are the truth, columns the answers, in the order of the classes."""
     per_class: tuple[ClassScore, ...]
@@ -62,23 +64,23 @@ class ClassifyScores:
 
 @dataclass(frozen=True)
 class StepScores:
-    """How near predicted frames are to the true ones, at one step ahead or over several."""
+    """Errors of predicted frames, at one step ahead or over several steps."""
 
     mse_sum: float
     """Squared error summed over a frame, mean over frames."""
     mae_sum: float
     mse: float
-    """Squared error of a pixel: `mse_sum` over the numbers of a frame."""
+    """Squared error of a pixel: `mse_sum` divided by the count of numbers in a frame."""
     mae: float
     psnr: float
-    """Decibels, of each frame by itself, mean over frames."""
+    """Decibels of each frame, mean over frames."""
     ssim: float | None
-    """None where a frame is smaller than SSIM's window."""
+    """None if a frame is smaller than the window of SSIM."""
 
 
 @dataclass(frozen=True)
 class FrameScores:
-    """How near predicted frames are to the true ones."""
+    """Errors of predicted frames, over all steps and at each step."""
 
     clips: int
     shape: tuple[int, int, int]
@@ -86,23 +88,23 @@ class FrameScores:
     overall: StepScores
     """Mean over the steps."""
     per_step: tuple[StepScores, ...]
-    """One step ahead first."""
+    """From one step ahead on."""
 
     @property
     def definitions(self) -> tuple[str, ...]:
-        """What each number is, a sentence each, to be printed where the numbers are."""
+        """A sentence with the definition of each number, to be printed beside the numbers."""
         height, width, channels = self.shape
         what = f"{width}x{height} pixels" + (f" in {channels} colours" if channels > 1 else "")
         ssim = (
             f"SSIM: gaussian window of {SSIM_WINDOW}x{SSIM_WINDOW} pixels (sigma {_SSIM_SIGMA}), data range 1, "
             "colours apart, where the window fits into the frame; mean over frames (Wang et al. 2004)."
             if min(height, width) >= SSIM_WINDOW
-            else f"SSIM: not reckoned, since its window of {SSIM_WINDOW}x{SSIM_WINDOW} pixels does not fit into {what}."
+            else f"SSIM: not computed, since its window of {SSIM_WINDOW}x{SSIM_WINDOW} pixels does not fit into {what}."
         )
         return (
             f"MSE, MAE: squared and absolute error, brightness from 0 to 1, summed over a frame ({what}), mean over "
             "frames: the convention of the Moving MNIST tables.",
-            f"A pixel: the same, divided by the {height * width * channels:,} numbers of a frame.",
+            f"MSE of a pixel: the same, divided by the {height * width * channels:,} numbers of a frame.",
             "PSNR: 10 log10(1 / MSE of a pixel), data range 1, of each frame by itself, at most "
             f"{_MOST_DECIBELS:.0f} dB (a frame without error), mean over frames.",
             ssim,
@@ -110,7 +112,7 @@ class FrameScores:
 
 
 class FrameMeter:
-    """Takes predicted and true frames in portions and gives their scores at each step; keeps sums, not frames."""
+    """Takes predicted and true frames in portions and gives their scores at each step. It stores sums, not frames."""
 
     def __init__(self) -> None:
         self._sums: Floats | None = None
@@ -120,10 +122,10 @@ class FrameMeter:
     def add(self, predicted: Frames, truth: Frames) -> None:
         """Measure frames (clips, steps, height, width, channels), floats in [0, 1] or uint8.
 
-        What a prediction has below 0 or above 1 counts as 0 or 1, as it would be shown.
+        Predicted numbers below 0 count as 0, and those above 1 as 1, as on a screen.
 
         Raises:
-            ValueError: the two differ in shape, or from those before, or hold what is no brightness.
+            ValueError: the shapes differ, from each other or from those before, or a number is not a brightness.
         """
         given, true = _brightness(predicted, "predicted").clamp(0, 1), _brightness(truth, "true")
         if given.shape != true.shape or given.ndim != 5:
@@ -144,10 +146,10 @@ class FrameMeter:
         sums += np.concatenate([np.empty((0, len(sums.T))), *measured]).reshape(clips, *sums.shape).sum(0)
 
     def scores(self) -> FrameScores:
-        """The scores of all that was added.
+        """The scores of all frames so far.
 
         Raises:
-            ValueError: nothing was.
+            ValueError: there is no frame yet.
         """
         if self._sums is None or not self._clips:
             raise ValueError("no frames were measured")
@@ -156,34 +158,38 @@ class FrameMeter:
         return FrameScores(self._clips, self._shape, _step_scores(means.mean(0), self._shape), per_step)
 
 
-def frame_scores(predicted: Frames, truth: Frames) -> FrameScores:
-    """The scores of predicted frames (clips, steps, height, width, channels); see `FrameMeter.add`."""
-    meter = FrameMeter()
-    meter.add(predicted, truth)
-    return meter.scores()
+def roc_auc(scores: Floats, anomalies: NDArray[np.bool_]) -> float | None:
+    """The share of pairs of an anomaly and a normal frame in which the anomaly has the higher score.
 
+    A tie counts half. None if there are frames of one kind only.
 
-def roc_auc(scores: Floats, unusual: NDArray[np.bool_]) -> float | None:
-    """How often an unusual frame has a higher score than a usual one, ties counting half; None without both kinds.
-
-    Raises:
-        ValueError: a score is not a number.
-    """
-    if not _both_kinds(unusual):
-        return None
-    return float(measures.binary_auroc(_ranks(scores), torch.from_numpy(unusual.astype(np.int64))))
-
-
-def equal_error_rate(scores: Floats, unusual: NDArray[np.bool_]) -> float | None:
-    """The share of errors at the threshold where as large a share of usual frames is called unusual as of unusual
-    ones usual; between two thresholds the line between their points decides. None without both kinds.
+    Args:
+        scores: (frames,), the higher the more likely an anomaly.
+        anomalies: (frames,), the truth.
 
     Raises:
-        ValueError: a score is not a number.
+        ValueError: a score is NaN.
     """
-    if not _both_kinds(unusual):
+    if not _both_kinds(anomalies):
         return None
-    target = torch.from_numpy(unusual.astype(np.int64))
+    return float(measures.binary_auroc(_ranks(scores), torch.from_numpy(anomalies.astype(np.int64))))
+
+
+def equal_error_rate(scores: Floats, anomalies: NDArray[np.bool_]) -> float | None:
+    """The share of errors at the threshold where normal frames and anomalies have the same share of errors.
+
+    Between two thresholds it is interpolated. None if there are frames of one kind only.
+
+    Args:
+        scores: (frames,), the higher the more likely an anomaly.
+        anomalies: (frames,), the truth.
+
+    Raises:
+        ValueError: a score is NaN.
+    """
+    if not _both_kinds(anomalies):
+        return None
+    target = torch.from_numpy(anomalies.astype(np.int64))
     false, true, _ = (each.double().numpy() for each in measures.binary_roc(_ranks(scores), target))
     gap = false + true - 1  # from -1 to 1, never falling
     after = int(np.argmax(gap >= 0))
@@ -214,22 +220,26 @@ def classify_scores(probabilities: Floats, truth: NDArray[np.int64], classes: Se
 
 
 def interval95(correct: NDArray[np.bool_], groups: Sequence[str]) -> tuple[float, float]:
-    """95 % interval of the share that is right: Wilson's, on as many clips as the groups are worth.
+    """The 95 % interval of the share of right answers: Wilson, JASA 22, 1927.
 
-    Clips of a group are alike, so that they count for less than clips that know nothing of each other: by the design
-    effect of Kish, "Survey sampling", 1965, reckoned where there are groups enough to tell. Wilson, JASA 22, 1927.
+    Clips of a group are alike, so they count less than independent clips. With enough groups, the number of clips is
+    divided by the design effect of Kish, "Survey sampling", 1965.
+
+    Args:
+        correct: (clips,), whether each answer is right.
+        groups: (clips,), the group of each clip.
     """
-    share, worth = float(correct.mean()), len(correct) / _design_effect(correct, groups)
+    share, clips = float(correct.mean()), len(correct) / _design_effect(correct, groups)
     z = 1.959964
-    middle = (share + z * z / (2 * worth)) / (1 + z * z / worth)
-    reach = z * np.sqrt(share * (1 - share) / worth + (z / (2 * worth)) ** 2) / (1 + z * z / worth)
+    middle = (share + z * z / (2 * clips)) / (1 + z * z / clips)
+    reach = z * np.sqrt(share * (1 - share) / clips + (z / (2 * clips)) ** 2) / (1 + z * z / clips)
     return float(max(0.0, middle - reach)), float(min(1.0, middle + reach))
 
 
 def mean_interval95(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean of shares that differ by chance, such as the accuracies of several seeds: Student's.
+    """The 95 % interval of the mean of shares that differ by chance, such as accuracies of several seeds: Student's t.
 
-    One value tells nothing of the others, so that its interval is all there is.
+    With one value the interval is from 0 to 1.
     """
     if len(values) < 2:
         return 0.0, 1.0
@@ -242,12 +252,16 @@ def mean_interval95(values: Sequence[float]) -> tuple[float, float]:
 def paired_p(
     correct: NDArray[np.bool_] | Floats, other: NDArray[np.bool_] | Floats, groups: Sequence[str], seed: int = 0
 ) -> float:
-    """How often chance alone would set two answers to the same clips this far apart, either way.
+    """The two-sided p-value of the difference between two answers to the same clips.
 
-    An answer is right or wrong, or by a share of its seeds right.
+    It is a sign-flip test: under the null hypothesis, each difference is as likely with the other sign. The differences
+    are those of groups if there are enough groups, otherwise those of clips.
 
-    A sign-flip test: under the null each difference could as well have been the other way round. The differences are
-    those of groups where there are enough of them, of clips otherwise.
+    Args:
+        correct: (clips,), whether each answer is right, or the share of seeds with the right answer.
+        other: (clips,), the same for the other answer.
+        groups: (clips,), the group of each clip.
+        seed: the seed of the test.
     """
     differences = correct.astype(np.float64) - other.astype(np.float64)
     if len(set(groups)) >= _ENOUGH_GROUPS:
@@ -262,10 +276,10 @@ def paired_p(
 
 
 def fit_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
-    """The number to divide scores (clips, classes) by that makes the truth most likely; between 0.2 and 5.
+    """The temperature, between 0.2 and 5, with which the scores (clips, classes) make the truth most likely.
 
-    One clip more than were seen is taken to be wrong, by the rule of succession: few clips that are all right are no
-    proof of certainty. Temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017.
+    The loss counts one further clip as wrong, by the rule of succession, so that a few right answers are not taken as
+    certain. Temperature scaling: Guo et al., "On calibration of modern neural networks", ICML 2017.
     """
     doubt = 1 / (len(truth) + 2)
     candidates = np.geomspace(0.2, 5.0, 201)
@@ -276,19 +290,19 @@ def fit_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
 
 
 def _brightness(frames: Frames, which: str) -> Tensor:
-    """Frames as float tensors in memory; uint8 is 255 times as large."""
+    """Frames as float tensors on the CPU, in [0, 1]."""
     tensor = frames.detach().cpu() if isinstance(frames, Tensor) else torch.from_numpy(np.ascontiguousarray(frames))
     if tensor.dtype == torch.uint8:
         return tensor.float() / 255
     if not tensor.is_floating_point():
         raise ValueError(f"{which} frames are floats or uint8, not {tensor.dtype}")
     if not tensor.isfinite().all():
-        raise ValueError(f"{which} frames hold what is not a number")
+        raise ValueError(f"{which} frames hold numbers that are NaN or infinite")
     return tensor.float()
 
 
 def _measured(given: Tensor, true: Tensor) -> Floats:
-    """Squared and absolute error of a pixel, PSNR and SSIM of (frames, height, width, channels), a row each."""
+    """(frames, 4) squared and absolute error of a pixel, PSNR and SSIM, of (frames, height, width, channels)."""
     frames = len(true)
     given, true = given.movedim(-1, 1), true.movedim(-1, 1)
     exact = given.double(), true.double()
@@ -301,10 +315,10 @@ def _measured(given: Tensor, true: Tensor) -> Floats:
 
 
 def _similarity(given: Tensor, true: Tensor) -> Tensor:
-    """SSIM of each frame, from (frames, channels, height, width); not a number where the window does not fit.
+    """(frames,) SSIM of (frames, channels, height, width); NaN if the window does not fit into a frame.
 
-    At the borders torchmetrics mirrors the frame; only places where the whole window saw the frame are counted here,
-    as in the paper: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE TIP 13, 2004.
+    At the borders torchmetrics mirrors the frame. Only places with the whole window inside the frame count here, as in
+    the paper: Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment", IEEE TIP 13, 2004.
     """
     if min(true.shape[-2:]) < SSIM_WINDOW:
         return torch.full((len(true),), torch.nan)
@@ -313,8 +327,8 @@ def _similarity(given: Tensor, true: Tensor) -> Tensor:
     )
     border = SSIM_WINDOW // 2
     height, width = true.shape[-2:]
-    seen: Tensor = everywhere[..., border : height - border, border : width - border]
-    return seen.mean((1, 2, 3))
+    inside: Tensor = everywhere[..., border : height - border, border : width - border]
+    return inside.mean((1, 2, 3))
 
 
 def _step_scores(means: Floats, shape: tuple[int, int, int]) -> StepScores:
@@ -323,20 +337,20 @@ def _step_scores(means: Floats, shape: tuple[int, int, int]) -> StepScores:
     return StepScores(mse * numbers, mae * numbers, mse, mae, psnr, None if np.isnan(ssim) else ssim)
 
 
-def _both_kinds(unusual: NDArray[np.bool_]) -> bool:
-    return 0 < int(unusual.sum()) < len(unusual)
+def _both_kinds(anomalies: NDArray[np.bool_]) -> bool:
+    return 0 < int(anomalies.sum()) < len(anomalies)
 
 
 def _ranks(scores: Floats) -> Tensor:
-    """Scores as their places in order, in [0, 1], ties kept: torchmetrics would squash and round other numbers."""
+    """The rank of each score, in [0, 1], equal for ties. From other numbers torchmetrics takes a sigmoid and rounds."""
     if np.isnan(scores).any():
-        raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers")
+        raise ValueError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are NaN")
     values, places = np.unique(scores, return_inverse=True)
     return torch.from_numpy(places.astype(np.float64) / max(1, len(values) - 1))
 
 
 def _design_effect(correct: NDArray[np.bool_], groups: Sequence[str]) -> float:
-    """How many clips of these groups tell as much as one clip by itself; at least 1."""
+    """The number of clips of these groups that tell as much as one independent clip; at least 1."""
     share, clips = float(correct.mean()), len(correct)
     alone = share * (1 - share) / clips
     if len(set(groups)) < _ENOUGH_GROUPS or alone == 0:

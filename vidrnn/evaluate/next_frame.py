@@ -1,12 +1,12 @@
-"""Scores of models of the next frames: how near the predictions are, and how well their errors tell anomalies.
+"""Scores of models that predict the next frames: errors at each step ahead, and how well errors tell anomalies.
 
-Where each frame is labelled, anomalies are told one step ahead, beside baselines that need no learning, on the same
-frames.
+If each frame is labelled, anomaly scores one step ahead stand beside baselines without learning, on the same frames.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from vidrnn.evaluate.anomaly_metrics import Detector, detection_report
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.evaluate.baselines import SIGNS, MeanImage, Signs
 from vidrnn.evaluate.forecast_scores import score_forecasts
+from vidrnn.evaluate.metrics import StepScores
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import stored_tensor
 from vidrnn.predict.predictor import Observe
@@ -30,11 +31,18 @@ from vidrnn.tasks.next_frame import as_picture, channels_of
 from vidrnn.values import FilmMoments, LabelledFilm, Pixels
 
 _MOST_STRETCHES = 256
-"""That the steps ahead are measured on, evenly chosen."""
+"""The largest number of stretches that the steps ahead are measured on. They are evenly chosen."""
+_WITHOUT_STRETCHES: dict[str, Any] = {
+    "stretches": 0,
+    **dict.fromkeys(field.name for field in fields(StepScores)),
+    "per_step": [],
+    "baselines": {},
+}
+"""The numbers of the steps ahead if every film is shorter than a context and a horizon."""
 
 
 class NextFrameScorer(Scorer):
-    """Errors at each step ahead beside baselines; with labels for each frame, the area under the ROC curve too."""
+    """Errors at each step ahead beside baselines; with a label for each frame, also the area under the ROC curve."""
 
     def __init__(self, model: Runtime, source: Path) -> None:
         super().__init__(model, source)
@@ -58,9 +66,9 @@ class NextFrameScorer(Scorer):
         return observe
 
     @override
-    def check(self, film: LabelledFilm, found: FilmMoments) -> None:
+    def check(self, film: LabelledFilm, moments: FilmMoments) -> None:
         if film.frames is not None:
-            FrameLabels(film.path, film.frames).check_length(found.frames)
+            FrameLabels(film.path, film.frames).check_length(moments.frames)
 
     @override
     def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
@@ -68,14 +76,14 @@ class NextFrameScorer(Scorer):
         if all(one.film.frames is not None for one in films):
             reports.append(self._anomalies(films))
         yield Progress("steps ahead", 0, 1)
-        stretches = [stretch for one in films for stretch in self._observers[one.film.path].stretches.kept]
+        stretches = [stretch for one in films for stretch in self._observers[one.film.path].stretches.chosen]
         if stretches:
             places = np.unique(np.linspace(0, len(stretches) - 1, _MOST_STRETCHES).round().astype(int))
-            chosen = [stretches[place] for place in places]
-            reports.insert(0, score_forecasts(self.model, chosen, _mean(self.source), "these films"))
+            some = [stretches[place] for place in places]
+            reports.insert(0, score_forecasts(self.model, some, _mean(self.source), "these films"))
         else:
             yield Note("no film is as long as a context and a horizon: steps ahead were not scored", warning=True)
-        numbers: dict[str, Any] = {"task": self.model.handling.answer.task, "films": len(films)}
+        numbers: dict[str, Any] = {"task": self.model.handling.answer.task, "films": len(films), **_WITHOUT_STRETCHES}
         for report in reports:
             numbers |= report.numbers
         return Report(
@@ -86,9 +94,9 @@ class NextFrameScorer(Scorer):
         )
 
     def _anomalies(self, films: Sequence[ScoredFilm]) -> Report:
-        """How well the raw score, from the past alone, tells anomalies."""
+        """How well the score of each frame by itself tells anomalies."""
         normal = self.model.handling.decision.anomaly
-        measures = [one.found.timeline.measures for one in films]
+        measures = [one.moments.timeline.measures for one in films]
         scores = tuple(each["raw" if normal else "worst_block"] for each in measures)
         ours = Detector("this model", scores, tuple(each["mse"] for each in measures))
         signs = [np.asarray(self._observers[one.film.path].signs) for one in films]
@@ -100,14 +108,14 @@ class NextFrameScorer(Scorer):
 
 
 def _truth(scored: ScoredFilm) -> NDArray[np.bool_]:
-    """Which of the moments that the model looked at are anomalies (steps,)."""
-    assert scored.film.frames is not None and scored.found.timeline.indices is not None
+    """(steps,) whether each moment of the timeline is an anomaly."""
+    assert scored.film.frames is not None and scored.moments.timeline.indices is not None
     anomalies: NDArray[np.bool_] = FrameLabels(scored.film.path, scored.film.frames).anomalous
-    return anomalies[scored.found.timeline.indices]
+    return anomalies[scored.moments.timeline.indices]
 
 
 class _Observer:
-    """Sees the frames of one film: keeps stretches of them, and the signs of motion if they are wanted."""
+    """Sees the frames of one film. It stores stretches of them and, with `signs`, the signs of motion."""
 
     def __init__(self, frames: int, channels: int, *, signs: bool) -> None:
         self.stretches = _Stretches(frames)
@@ -124,10 +132,10 @@ class _Observer:
 
 
 class _Stretches:
-    """Stretches of a film that do not overlap, evenly over it; of a long one not all, so that memory does not grow."""
+    """Stretches of a film, without overlap and evenly spread. Their number is bounded, so that memory does not grow."""
 
     def __init__(self, frames: int) -> None:
-        self.kept: list[Pixels] = []
+        self.chosen: list[Pixels] = []
         self._frames, self._every, self._number = frames, 1, 0
         self._running: list[Pixels] = []
 
@@ -137,15 +145,15 @@ class _Stretches:
         if len(self._running) < self._frames:
             return
         if self._number % self._every == 0:
-            self.kept.append(np.stack(self._running))
+            self.chosen.append(np.stack(self._running))
         self._running = []
         self._number += 1
-        if len(self.kept) > _MOST_STRETCHES:
-            self.kept, self._every = self.kept[::2], 2 * self._every
+        if len(self.chosen) > _MOST_STRETCHES:
+            self.chosen, self._every = self.chosen[::2], 2 * self._every
 
 
 def _mean(source: Path) -> MeanImage | None:
-    """The mean image of the films that a model learnt from; None where its weights are not at hand."""
+    """The mean image of the films that the model learnt from; None without the model's weights."""
     try:
         picture = stored_tensor(source, "mean_image")
     except ModelError:
