@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,15 @@ import pytest
 from conftest import TinyRun, frame_number, make_film, make_pictures, make_uneven, paint_number, tens_model
 
 import vidrnn
-from vidrnn.data.cache import Cache, Encoding, Rendering
+from vidrnn.data.cache import Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
 from vidrnn.errors import FilmError
 from vidrnn.nets.classifier import encoding_of
 from vidrnn.nets.scoring import score_clips
 from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.timeline.segments import UNKNOWN
-from vidrnn.values import FilmFacts, FilmFailure, FilmPrediction, Frame, Pixels, Size
+from vidrnn.timeline.segments import UNKNOWN, for_class, softmax
+from vidrnn.values import DecisionRule, FilmFacts, FilmFailure, FilmPrediction, Frame, Pixels, Size
 from vidrnn.video.reader import Film, open_film
 from vidrnn.video.sampling import HALVES
 
@@ -29,7 +29,7 @@ from vidrnn.video.sampling import HALVES
 @pytest.fixture
 def tens() -> Predictor:
     """Knows the number painted on each frame, in tens."""
-    return Predictor(tens_model(), hysteresis=0.0, shortest_seconds=0.0)
+    return Predictor(tens_model())
 
 
 @pytest.fixture(scope="session")
@@ -37,31 +37,35 @@ def tiny(tiny_run: TinyRun) -> Predictor:
     return Predictor(TorchRuntime.open(tiny_run.folder))
 
 
-def told(found: FilmPrediction) -> list[tuple[float, float, str]]:
-    return [(round(one.start_seconds, 3), round(one.end_seconds, 3), one.label) for one in found.segments]
+def spacing_of(predictor: Predictor) -> float:
+    return predictor.model.handling.sampling.spacing_seconds
+
+
+def rounded_segments(prediction: FilmPrediction) -> list[tuple[float, float, str]]:
+    return [(round(one.start_seconds, 3), round(one.end_seconds, 3), one.label) for one in prediction.segments]
 
 
 def test_a_film_is_read_to_its_last_frame(tens: Predictor, tmp_path: Path) -> None:
-    found = tens.predict(make_film(tmp_path / "film.mkv", frames=41, fps=10.0))
-    assert found.frames == 41
-    assert found.duration_seconds == pytest.approx(4.1)
-    assert told(found) == [(0, 1, "0"), (1, 2, "10"), (2, 3, "20"), (3, 4, "30"), (4, 4.1, "40")]
+    prediction = tens.predict(make_film(tmp_path / "film.mkv", frames=41, fps=10.0))
+    assert prediction.frames == 41
+    assert prediction.duration_seconds == pytest.approx(4.1)
+    assert rounded_segments(prediction) == [(0, 1, "0"), (1, 2, "10"), (2, 3, "20"), (3, 4, "30"), (4, 4.1, "40")]
 
 
 def test_the_films_overall_answer_counts_every_window(tens: Predictor, tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mkv", frames=40, fps=10.0, paint=lambda i, size: paint_number(max(8, i), size))
-    found = tens.predict(film)
-    assert found.label in {"10", "20", "30"}
-    assert {one.label for one in found.top} >= {"0", "10", "20", "30"}
-    assert sum(one.probability for one in found.top) <= 1.0 + 1e-9
+    prediction = tens.predict(film)
+    assert prediction.label in {"10", "20", "30"}
+    assert {one.label for one in prediction.top} >= {"0", "10", "20", "30"}
+    assert sum(one.probability for one in prediction.top) <= 1.0 + 1e-9
 
 
 def test_times_are_those_of_a_films_own_clock_where_its_rate_varies(tens: Predictor, tmp_path: Path) -> None:
     film = make_uneven(tmp_path / "film.gif", [100] * 10 + [500] * 10)
-    found = tens.predict(film)
-    assert told(found)[0] == (0.0, 1.0, "0")
-    assert told(found)[1][:2] == (1.0, round(found.duration_seconds, 3))
-    assert found.duration_seconds > 5.5
+    prediction = tens.predict(film)
+    assert rounded_segments(prediction)[0] == (0.0, 1.0, "0")
+    assert rounded_segments(prediction)[1][:2] == (1.0, round(prediction.duration_seconds, 3))
+    assert prediction.duration_seconds > 5.5
 
 
 class LateFilm:
@@ -90,9 +94,9 @@ def test_times_are_counted_from_the_first_time_stamp(
     tens: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vidrnn.predict.predictor.open_film", lambda path, rate=None: LateFilm(open_film(path), 3.5))
-    found = tens.predict(make_film(tmp_path / "film.mkv", frames=20, fps=10.0))
-    assert told(found) == [(3.5, 4.5, "0"), (4.5, 5.5, "10")]
-    assert found.duration_seconds == pytest.approx(2.0)
+    prediction = tens.predict(make_film(tmp_path / "film.mkv", frames=20, fps=10.0))
+    assert rounded_segments(prediction) == [(3.5, 4.5, "0"), (4.5, 5.5, "10")]
+    assert prediction.duration_seconds == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7])
@@ -100,40 +104,56 @@ def test_times_are_counted_from_the_first_time_stamp(
 def test_how_many_frames_are_encoded_at_once_changes_nothing(
     tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int, chunk: int
 ) -> None:
-    film = make_film(tmp_path / "film.mkv", frames=frames, fps=1 / tiny.model.spec.spacing_seconds)
-    whole = tiny.score(film)
+    film = make_film(tmp_path / "film.mkv", frames=frames, fps=1 / spacing_of(tiny))
+    whole = tiny.read(film)
     monkeypatch.setattr("vidrnn.runtimes.base.Runtime.frames_at_once", chunk)
-    pieces = tiny.score(film)
-    assert np.allclose(pieces.film_scores, whole.film_scores, atol=1e-5)
-    assert np.allclose(pieces.steps, whole.steps, atol=1e-5)
-    assert len(whole.steps) == frames
-    assert np.array_equal(pieces.seconds, whole.seconds)
+    pieces = tiny.read(film)
+    assert whole.clip is not None and pieces.clip is not None
+    assert np.allclose(pieces.clip, whole.clip, atol=1e-5)
+    assert np.allclose(pieces.timeline.probabilities, whole.timeline.probabilities, atol=1e-5)
+    assert whole.timeline.probabilities.shape == (frames, 2)
+    assert np.array_equal(pieces.timeline.seconds, whole.timeline.seconds)
+    assert pieces.timeline.indices is not None and pieces.timeline.indices.tolist() == list(range(frames))
 
 
-def test_who_waits_is_told_how_much_of_a_film_has_been_read(
+def test_progress_is_reported_in_seconds_of_the_film(
     tiny: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spacing = tiny.model.spec.spacing_seconds
+    spacing = spacing_of(tiny)
     film = make_film(tmp_path / "film.mkv", frames=12, fps=1 / spacing)
     monkeypatch.setattr("vidrnn.runtimes.base.Runtime.frames_at_once", 5)
-    told: list[tuple[float, float]] = []
-    replace(tiny, going=lambda *read: told.append(read)).score(film)
-    assert [read for read, _ in told] == pytest.approx([4 * spacing, 9 * spacing, 11 * spacing], abs=2e-3)
-    assert [claimed for _, claimed in told] == pytest.approx([12 * spacing] * 3, rel=0.1)
+    reports: list[tuple[float, float]] = []
+    replace(tiny, report_progress=lambda *seconds: reports.append(seconds)).read(film)
+    assert [read for read, _ in reports] == pytest.approx([4 * spacing, 9 * spacing, 11 * spacing], abs=2e-3)
+    assert [claimed for _, claimed in reports] == pytest.approx([12 * spacing] * 3, rel=0.1)
+
+
+def test_an_observer_sees_the_frames_that_the_model_sees(tens: Predictor, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=41, fps=10.0)
+    seen: list[int] = []
+
+    def observe(path: Path) -> Callable[[Pixels], None]:
+        assert path == film
+        return lambda pixels: seen.extend(frame_number(one) for one in pixels)
+
+    moments = replace(tens, threads=3).read(film, observe)
+    assert seen == list(range(41)), "each frame once and in order, though threads prepare them"
+    assert rounded_segments(tens.answer(moments)) == rounded_segments(tens.predict(film))
 
 
 def test_predict_sees_the_pixels_that_training_saw(tiny_run: TinyRun, tiny: Predictor) -> None:
-    spec = tiny.model.spec
+    spec = tiny.model.header.spec
     grid = Rendering(spec.spacing_seconds / HALVES, spec.size)
     for film in sorted(tiny_run.data.rglob("*.avi")):
         (trained,) = Cache(tiny_run.cache).frames([scan_film(film)], grid)
+        assert isinstance(trained, Steps)
         with open_film(film) as opened:
             predicted = [frame.pixels for frame in opened.sampled(spec.spacing_seconds, size=spec.size)]
-        assert np.array_equal(np.asarray(trained)[::HALVES], np.stack(predicted))
+        assert np.array_equal(trained.array[::HALVES], np.stack(predicted))
 
 
 def test_scores_from_cached_features_are_those_of_predict(tiny_run: TinyRun, tiny: Predictor, tmp_path: Path) -> None:
-    spec, network = tiny.model.spec, tiny.model.network
+    spec, network = tiny.model.header.spec, tiny.model.network
     films = sorted(tiny_run.data.rglob("*.avi"))
     cached = Cache(tmp_path).features(
         [scan_film(film) for film in films],
@@ -141,9 +161,11 @@ def test_scores_from_cached_features_are_those_of_predict(tiny_run: TinyRun, tin
         Encoding(encoding_of(network.encoder), "tiny"),
         mirrored=True,
     )
-    scores = score_clips(network.sequence, [np.asarray(one)[0, ::HALVES] for one in cached], spec.frames)
-    predicted = np.stack([tiny.score(film).film_scores for film in films])
-    assert np.allclose(scores, predicted, atol=1e-5)
+    features = [one.array[0, ::HALVES] for one in cached if isinstance(one, Steps)]
+    scores = score_clips(network.sequence, features, spec.frames)
+    clips = [tiny.read(film).clip for film in films]
+    temperature = for_class(tiny.options.rule.temperature, "fall", 1.0)
+    assert np.allclose(softmax(scores, temperature), np.stack([clip for clip in clips if clip is not None]), atol=1e-5)
     assert np.ptp(scores, axis=0).min() > 1e-3, "films that all score the same would prove nothing"
 
 
@@ -164,16 +186,16 @@ def test_shuffling_puts_the_frames_of_each_window_into_another_order(tiny: Predi
 
 
 def test_a_film_of_one_frame_has_an_answer(tens: Predictor, tmp_path: Path) -> None:
-    found = tens.predict(make_film(tmp_path / "film.mkv", frames=1, fps=10.0))
-    assert (found.label, found.frames) == ("0", 1)
-    assert told(found) == [(0.0, 0.1, "0")]
+    prediction = tens.predict(make_film(tmp_path / "film.mkv", frames=1, fps=10.0))
+    assert (prediction.label, prediction.frames) == ("0", 1)
+    assert rounded_segments(prediction) == [(0.0, 0.1, "0")]
 
 
 def test_frames_between_the_grids_times_are_passed_over(tens: Predictor, tmp_path: Path) -> None:
-    found = tens.predict(make_film(tmp_path / "film.mkv", frames=59, fps=20.0))
-    assert found.frames == 59
-    assert [one.label for one in found.segments] == ["0", "10", "20", "30", "40", "50"]
-    assert told(found)[-1][:2] == (2.5, 2.95)
+    prediction = tens.predict(make_film(tmp_path / "film.mkv", frames=59, fps=20.0))
+    assert prediction.frames == 59
+    assert [one.label for one in prediction.segments] == ["0", "10", "20", "30", "40", "50"]
+    assert rounded_segments(prediction)[-1][:2] == (2.5, 2.95)
 
 
 def test_pictures_are_shown_whole_at_the_models_size(
@@ -192,9 +214,9 @@ def test_pictures_are_shown_whole_at_the_models_size(
 
 def test_a_folder_of_pictures_is_read_at_its_rate(tmp_path: Path) -> None:
     pictures = make_pictures(tmp_path / "pictures", frames=20)
-    found = Predictor(tens_model(), rate=5.0).predict(pictures)
-    assert found.duration_seconds == pytest.approx(4.0)
-    assert [one.label for one in found.segments] == ["0", "10"]
+    prediction = Predictor(tens_model(), rate=5.0).predict(pictures)
+    assert prediction.duration_seconds == pytest.approx(4.0)
+    assert [one.label for one in prediction.segments] == ["0", "10"]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -207,14 +229,14 @@ def test_answers_come_in_order_and_a_bad_film_costs_a_row(tmp_path: Path, thread
         make_film(tmp_path / "a.mkv", frames=9, fps=10.0),
         tmp_path / "none.mp4",
     ]
-    found = list(Predictor(tens_model(), threads=threads).predict_all(films))
-    assert [one.path for one in found] == films
-    assert [type(one) for one in found] == [FilmPrediction, FilmFailure, FilmPrediction, FilmFailure]
-    assert isinstance(found[3], FilmFailure)
-    assert found[3].reason == "no such file."
+    rows = list(Predictor(tens_model(), threads=threads).predict_all(films))
+    assert [one.path for one in rows] == films
+    assert [type(one) for one in rows] == [FilmPrediction, FilmFailure, FilmPrediction, FilmFailure]
+    assert isinstance(rows[3], FilmFailure)
+    assert rows[3].reason == "no such file."
 
 
-def test_films_that_nobody_waits_for_any_more_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_stops_when_the_answers_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, encoded = tens_model(), []
     encode = model.encode
 
@@ -234,7 +256,7 @@ def test_films_that_nobody_waits_for_any_more_are_given_up(tmp_path: Path, monke
     assert len(encoded) == until_then and sum(encoded) < 3000, "it was read on"
 
 
-def test_who_stops_asking_for_answers_may_ask_again(tmp_path: Path) -> None:
+def test_a_predictor_can_be_used_again_after_its_answers_were_closed(tmp_path: Path) -> None:
     films = [make_film(tmp_path / f"{number}.mkv", frames=9, fps=10.0) for number in range(3)]
     tens = Predictor(tens_model())
     answers = tens.predict_all(films)
@@ -246,9 +268,11 @@ def test_who_stops_asking_for_answers_may_ask_again(tmp_path: Path) -> None:
 def test_what_is_less_probable_than_the_threshold_is_unknown(tens: Predictor, tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.mkv", frames=10, fps=10.0)
     sure = tens.predict(film).probability
-    assert tens.predict(film, threshold=sure - 1e-6).label == "0"
-    assert tens.predict(film, threshold=min(1.0, sure + 1e-6)).label == UNKNOWN
-    (row,) = tens.predict_all([film], threshold=min(1.0, sure + 1e-6))
+    assert sure is not None
+    below, above = (replace(tens, rule=DecisionRule(threshold=at, reset="cut")) for at in (sure - 1e-6, sure + 1e-6))
+    assert below.predict(film).label == "0"
+    assert above.predict(film).label == UNKNOWN
+    (row,) = above.predict_all([film])
     assert isinstance(row, FilmPrediction) and row.segments[0].label == UNKNOWN
 
 
@@ -257,12 +281,12 @@ def test_one_bad_film_by_itself_is_an_error(tens: Predictor, tmp_path: Path) -> 
         tens.predict(tmp_path / "none.mp4")
 
 
-def test_damage_is_told_beside_the_answer(tens: Predictor, tmp_path: Path) -> None:
+def test_damage_is_noted_beside_the_answer(tens: Predictor, tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.avi", frames=40, fps=10.0)
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
-    found = tens.predict(film)
-    assert 5 < found.frames < 35
-    assert found.notes
+    prediction = tens.predict(film)
+    assert 5 < prediction.frames < 35
+    assert prediction.notes
 
 
 def test_a_model_that_was_loaded_by_its_path_reads_films(tiny_run: TinyRun, tmp_path: Path) -> None:

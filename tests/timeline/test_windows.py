@@ -1,49 +1,73 @@
-"""Windows of features: what is said of a moment does not depend on how features come, and memory does not grow."""
+"""Windows of features: the scores of a moment do not depend on how features are cut, and memory does not grow."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
-from nets.test_classifier import SIDE, make_model
+import torch
 from nets.test_heads import BIDIRECTIONAL, CHUNKS, STREAMING, label
 
 from vidrnn.config import HeadConfig
-from vidrnn.runtimes.base import Features, Runtime
+from vidrnn.model.checkpoint import LoadedModel
+from vidrnn.model.metadata import ModelHeader
+from vidrnn.nets.network import build_network
+from vidrnn.nets.spec import EncoderConfig, ModelSpec
+from vidrnn.runtimes.base import Features, Outputs, Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.timeline.windows import CarryingReader, Reader, ShotReader, WindowReader
-from vidrnn.values import Floats, Handling, Sampling, Size, WindowScores
+from vidrnn.timeline.windows import CarryingReader, FeatureReader, ShotReader, WindowReader
+from vidrnn.values import AnswerSpec, DecisionRule, Floats, Handling, Pixels, Sampling, Size
 from vidrnn.video.sampling import default_hop, window_starts
 
-FRAMES, HOP = 8, 2
+FRAMES, HOP, SIDE = 8, 2, 12
 TIMES = (1, 5, 8, 9, 10, 23, 41)
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 every_head = pytest.mark.parametrize("head", [*STREAMING, *BIDIRECTIONAL], ids=label)
 every_streaming_head = pytest.mark.parametrize("head", STREAMING, ids=label)
 
 
-def runtime(head: HeadConfig, readout: str = "attention") -> TorchRuntime:
-    """A model with fresh weights and windows of 8 frames."""
-    network = make_model(head, readout)
-    handling = Handling(("a", "b", "c"), Size(SIDE, SIDE), Sampling(FRAMES, 0.1), 1.0)
-    made = TorchRuntime.__new__(TorchRuntime)
-    made.network, made.handling = network, handling
-    return made
+def runtime(head: HeadConfig, readout: Literal["mean", "attention"] = "attention") -> TorchRuntime:
+    """A model of three classes with fresh weights and windows of 8 frames."""
+    torch.manual_seed(0)
+    spec = ModelSpec(
+        network="scores",
+        encoder=EncoderConfig(name="small", frozen=False, origin="none"),
+        head=head,
+        readout=readout,
+        height=SIDE,
+        width=SIDE,
+        frames=FRAMES,
+        spacing_seconds=0.1,
+    )
+    answer = AnswerSpec("classify", "one", "clip", ("a", "b", "c"))
+    network = build_network(spec, answer).eval().requires_grad_(False)
+    header = ModelHeader(vidrnn_version="0", answer=answer, spec=spec, seed=0, seen={}, scores={}, facts={})
+    return TorchRuntime(LoadedModel(network, header, Path("fresh")))
+
+
+def clip_scores(model: Runtime, features: Features) -> Floats:
+    """The scores (classes,) of features (steps, width) as one window."""
+    clip: Floats = model.follow(features[None])[0]["clip"][0]
+    return clip
 
 
 def features_for(model: TorchRuntime, steps: int) -> Features:
-    return np.random.default_rng(steps).normal(size=(steps, model.network.encoder.width)).astype(np.float32)
+    assert model.network.split is not None
+    width = model.network.split[0].width
+    return np.random.default_rng(steps).normal(size=(steps, width)).astype(np.float32)
 
 
 def pieces(features: Features, length: int) -> Iterator[Features]:
     yield from (features[start : start + length] for start in range(0, len(features), length))
 
 
-def read(reader: Reader, features: Features, chunk: int) -> tuple[Floats, Floats, list[Floats]]:
-    """The scores of each step, of all, and what was answered after each piece."""
+def read(reader: FeatureReader, features: Features, chunk: int) -> tuple[Floats, Floats, list[Floats]]:
+    """The scores of each step, of the whole film, and of the newest step after each piece."""
     steps, now = [], []
     for piece in pieces(features, chunk):
         steps.append(reader.read(piece))
@@ -66,14 +90,14 @@ def test_cutting_the_time_axis_changes_nothing(head: HeadConfig, chunk: int) -> 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
 @every_head
-def test_within_a_window_the_answer_of_now_is_that_of_the_whole_clip(head: HeadConfig, chunk: int) -> None:
+def test_within_a_window_the_newest_scores_are_those_of_the_whole_clip(head: HeadConfig, chunk: int) -> None:
     model = runtime(head)
     features = features_for(model, FRAMES)
     _, overall, now = read(WindowReader(model), features, chunk)
     for number, answer in enumerate(now, 1):
-        clip = model.score([features[: number * chunk]]).clip[0]
+        clip = clip_scores(model, features[: number * chunk])
         np.testing.assert_allclose(answer, clip, **CLOSE)
-    np.testing.assert_allclose(overall, model.score([features]).clip[0], **CLOSE)
+    np.testing.assert_allclose(overall, clip_scores(model, features), **CLOSE)
 
 
 @every_head
@@ -82,30 +106,30 @@ def test_the_film_is_the_mean_of_its_windows(head: HeadConfig) -> None:
     for time in TIMES:
         features = features_for(model, time)
         starts = window_starts(time, FRAMES, default_hop(FRAMES))
-        clips = [model.score([features[start : start + FRAMES]]).clip[0] for start in starts]
+        clips = [clip_scores(model, features[start : start + FRAMES]) for start in starts]
         np.testing.assert_allclose(read(WindowReader(model), features, 4)[1], np.mean(clips, 0), **CLOSE)
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
 @every_head
-def test_the_answer_of_now_is_that_of_the_window_that_has_seen_most(head: HeadConfig, chunk: int) -> None:
+def test_the_newest_scores_are_those_of_the_window_that_has_seen_most(head: HeadConfig, chunk: int) -> None:
     model = runtime(head)
     features = features_for(model, 30)
     for number, answer in enumerate(read(WindowReader(model), features, chunk)[2], 1):
         end = min(30, number * chunk)
         start = max(0, -(-(end - FRAMES) // HOP) * HOP)
-        np.testing.assert_allclose(answer, model.score([features[start:end]]).clip[0], **CLOSE)
+        np.testing.assert_allclose(answer, clip_scores(model, features[start:end]), **CLOSE)
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
 @every_streaming_head
-def test_one_state_for_ever_says_of_any_film_what_the_whole_network_says(head: HeadConfig, chunk: int) -> None:
+def test_one_state_for_ever_gives_the_scores_of_the_whole_network(head: HeadConfig, chunk: int) -> None:
     model = runtime(head)
     features = features_for(model, 41)
     steps, overall, _ = read(CarryingReader(model), features, chunk)
-    scores, _ = model.follow(features[None])
-    np.testing.assert_allclose(steps, scores.steps[0], **CLOSE)
-    np.testing.assert_allclose(overall, scores.clip[0], **CLOSE)
+    outputs, _ = model.follow(features[None])
+    np.testing.assert_allclose(steps, outputs["steps"][0], **CLOSE)
+    np.testing.assert_allclose(overall, outputs["clip"][0], **CLOSE)
 
 
 @pytest.mark.parametrize("chunk", CHUNKS)
@@ -122,10 +146,10 @@ def test_each_shot_is_read_as_a_film_of_its_own(head: HeadConfig, cuts: tuple[in
         alone = WindowReader(model)
         alone.read(features[shot : start + chunk])
         np.testing.assert_allclose(reader.now(), alone.now(), **CLOSE)
-    found = np.concatenate([*steps, reader.finish().steps])
+    by_shot = np.concatenate([*steps, reader.finish().steps])
     shots = [features[start:end] for start, end in pairwise([0, *cuts, 30])]
     np.testing.assert_allclose(
-        found, np.concatenate([read(WindowReader(model), shot, 7)[0] for shot in shots]), **CLOSE
+        by_shot, np.concatenate([read(WindowReader(model), shot, 7)[0] for shot in shots]), **CLOSE
     )
     as_one = read(WindowReader(model), features, 7)[1]
     np.testing.assert_allclose(reader.finish().clip, as_one, **CLOSE, err_msg="a film as a whole knows no cuts")
@@ -168,34 +192,43 @@ def held(thing: object) -> int:
     return sum(map(held, thing)) if hasattr(thing, "__iter__") else sys.getsizeof(thing)
 
 
-# --- what the moments of overlapping windows are told ----------------------------------------------------------------
+# --- the scores of a moment in overlapping windows --------------------------------------------------------------------
 
 
-class Told(Runtime):
-    """Says of each window what it was told beforehand: features are the scores of the first of two classes."""
+class Scripted(Runtime):
+    """Its features (steps, 2) are the scores of the first of two classes: of each step, and of a window from there."""
+
+    streams, splits = False, True  # type: ignore[assignment]
+    header = None  # type: ignore[assignment]
 
     def __init__(self, frames: int) -> None:
-        self.handling = Handling(("a", "b"), Size(8, 8), Sampling(frames, 1.0), 1.0)
+        answer = AnswerSpec("classify", "one", "clip", ("a", "b"))
+        self.handling = Handling(answer, DecisionRule(), Size(8, 8), Sampling(frames, 1.0))
 
-    carries = False  # type: ignore[assignment]
+    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
+        raise AssertionError("frames are encoded already")
 
-    def score(self, windows: list[Features]) -> WindowScores:  # type: ignore[override]
-        steps = np.stack([np.pad(window[:, :1], ((0, 0), (0, 1))) for window in windows]).astype(np.float64)
-        clips = np.stack([np.array([window[0, 1], 0.0]) for window in windows])
-        return WindowScores(clips, steps)
+    def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
+        steps = np.pad(features[:, :, :1], ((0, 0), (0, 0), (0, 1)))
+        return {"steps": steps, "clip": np.pad(features[:, 0, 1:], ((0, 0), (0, 1)))}, {}
 
 
-def line(frames: int, steps: list[float], clips: list[float]) -> Floats:
+def line(frames: int, steps: list[float], clips: list[float], **how: float) -> Floats:
     """The first class's scores at each step; `clips` are those of a window that begins there."""
-    reader = WindowReader(Told(frames))
-    given = np.stack([steps, clips], -1).astype(np.float32)
-    return np.concatenate([reader.read(given), reader.finish().steps])[:, 0]
+    reader = WindowReader(Scripted(frames), **how)
+    features = np.stack([steps, clips], -1).astype(np.float32)
+    return np.concatenate([reader.read(features), reader.finish().steps])[:, 0]
 
 
-def test_a_moment_hears_its_own_score_as_much_as_that_of_the_window_it_is_part_of() -> None:
+def test_a_moments_score_is_half_its_own_and_half_that_of_its_window() -> None:
     assert line(3, [4.0, 0.0, -6.0], [2.0, 0, 0]) == pytest.approx([3.0, 1.0, -2.0])
 
 
-def test_a_moment_in_several_windows_hears_most_the_one_whose_middle_is_nearest() -> None:
-    found = line(3, [0.0] * 4, [3.0, -3.0, 0, 0])
-    assert found * 2 == pytest.approx([3.0, (2 * 3.0 + 1 * -3.0) / 3, (1 * 3.0 + 2 * -3.0) / 3, -3.0])
+def test_the_task_says_how_much_windows_count() -> None:
+    assert line(3, [4.0, 0.0, -6.0], [2.0, 0, 0], clip_share=0.0) == pytest.approx([4.0, 0.0, -6.0])
+    assert line(3, [4.0, 0.0, -6.0], [2.0, 0, 0], clip_share=1.0) == pytest.approx([2.0, 2.0, 2.0])
+
+
+def test_of_several_windows_the_one_whose_middle_is_nearest_to_a_moment_counts_most() -> None:
+    scores = line(3, [0.0] * 4, [3.0, -3.0, 0, 0])
+    assert scores * 2 == pytest.approx([3.0, (2 * 3.0 + 1 * -3.0) / 3, (1 * 3.0 + 2 * -3.0) / 3, -3.0])

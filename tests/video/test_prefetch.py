@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ SMALL = Size(24, 32)
 
 def copied(chunk: Chunk) -> Chunk:
     """A chunk that stays as it is, its buffer given back."""
-    copy = Chunk(chunk.pixels.copy(), chunk.seconds, chunk.before, chunk.give_back)
+    copy = replace(chunk, pixels=chunk.pixels.copy())
     chunk.give_back()
     return copy
 
@@ -38,6 +39,7 @@ def test_the_chunks_are_the_films_frames_in_order(tmp_path: Path, count: int) ->
     assert [len(chunk.pixels) for chunk in chunks[:-1]] == [4] * (len(chunks) - 1)
     seconds = [at for chunk in chunks for at in chunk.seconds]
     assert seconds == pytest.approx(np.arange(count) / 10)
+    assert [index for chunk in chunks for index in chunk.indices] == list(range(count))
     assert chunks[0].before is None
     assert [frame_number(chunk.before) for chunk in chunks[1:] if chunk.before is not None] == list(
         range(3, count - 1, 4)
@@ -58,6 +60,7 @@ def test_a_frame_that_stands_long_is_given_for_each_of_its_times(tmp_path: Path)
     assert single.count(3) > 3
     chunks = chunks_of(film, length=2)
     assert [frame_number(one) for chunk in chunks for one in chunk.pixels] == single
+    assert [index for chunk in chunks for index in chunk.indices] == single
 
 
 def test_no_more_is_decoded_ahead_than_there_are_buffers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,6 +217,8 @@ class ThresholdSegmenter(Segmenter):
         self._since: dict[int, float] = {}
         self._highest: dict[int, float] = {}
         self._unjudged = _UNJUDGED_FRAMES
+        self._judged: Floats | None = None
+        """The probabilities of the newest moment that has any."""
 
     @override
     def push(self, seconds: Sequence[float] | Floats, along: Floats) -> tuple[Segment, ...]:
@@ -228,8 +230,9 @@ class ThresholdSegmenter(Segmenter):
 
     @override
     def answer(self, now: Floats) -> tuple[str, float]:
-        if self._unjudged >= _UNJUDGED_FRAMES:
+        if self._unjudged >= _UNJUDGED_FRAMES or self._judged is None:
             return UNKNOWN, 0.0
+        now = self._judged if np.isnan(now).all() else now
         if not self._since and NORMAL in self._classes:
             return NORMAL, float(now[self._classes.index(NORMAL)])
         best = max(self._since or self._active, key=lambda place: float(now[place]))
@@ -241,7 +244,7 @@ class ThresholdSegmenter(Segmenter):
             if self._unjudged >= _UNJUDGED_FRAMES:
                 yield from self._end_all(at)
             return
-        self._unjudged = 0
+        self._unjudged, self._judged = 0, shares
         for place in self._active:
             share = float(shares[place])
             if place not in self._since:
