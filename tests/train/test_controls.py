@@ -1,4 +1,4 @@
-"""The rows beside a score, and the sentence that says whether time helped."""
+"""The controls beside a score, and the sentence that says whether time helps."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ import pytest
 from conftest import TinyRun, make_film, train_tiny
 
 from vidrnn.config import HeadConfig
-from vidrnn.events import Controls
-from vidrnn.train.controls import THIS_MODEL, Control, Outcome, controls_table, time_sentence
+from vidrnn.tables import Report
+from vidrnn.train.controls import THIS_MODEL, Control, Outcome, controls_report, time_sentence
 from vidrnn.values import Part, Pixels, Size
 
 ROWS = ["majority class", "one frame", "mean of frames", "frames shuffled", THIS_MODEL]
 
 
-def controls_of_run(run: TinyRun) -> Controls:
-    (controls,) = [event for event in run.events if isinstance(event, Controls)]
-    return controls
+def controls_of_run(run: TinyRun) -> Report:
+    (report,) = [event for event in run.events if isinstance(event, Report)]
+    return report
+
+
+def rows_of(report: Report) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in report.numbers["controls"]}
 
 
 def outcome(right: dict[str, int], clips: int = 40, parts: tuple[Part, ...] = (Part.VAL, Part.TEST)) -> Outcome:
@@ -44,53 +48,58 @@ def test_the_sentence_says_what_order_adds_and_how_sure_that_is(points: float, p
 
 
 def test_the_rows_stand_in_order_with_the_model_last() -> None:
-    table = controls_table(outcome({THIS_MODEL: 38, "frames shuffled": 20}))
-    assert [row.name for row in table.rows] == ROWS
-    assert table.rows[-1].test_accuracy == pytest.approx(38 / 40)
-    low, high = table.rows[-1].interval
+    report = controls_report(outcome({THIS_MODEL: 38, "frames shuffled": 20}))
+    assert list(rows_of(report)) == ROWS
+    assert rows_of(report)[THIS_MODEL]["test"] == pytest.approx(38 / 40)
+    low, high = rows_of(report)[THIS_MODEL]["interval"]
     assert 0.8 < low < 38 / 40 < high < 1.0
+    [table] = report.tables
+    assert table.columns == ("accuracy", "val", "test", "95 % interval") and table.strong == {4}
+    assert table.rows[-1] == (THIS_MODEL, "0.950", "0.950", f"{low:.2f} to {high:.2f}")
+    assert "folds" not in report.numbers and "part" not in report.numbers
 
 
-def test_a_model_far_above_its_shuffled_self_is_said_to_be_helped_by_time() -> None:
-    table = controls_table(outcome({THIS_MODEL: 38, "frames shuffled": 20}))
-    assert table.order_points == pytest.approx(45.0)
-    assert table.p < 0.01
-    assert table.sentence.startswith("Time helps: order adds 45.0 points")
+def test_time_helps_a_model_that_is_far_better_than_with_shuffled_frames() -> None:
+    report = controls_report(outcome({THIS_MODEL: 38, "frames shuffled": 20}))
+    assert report.numbers["order_points"] == pytest.approx(45.0)
+    assert report.numbers["p"] < 0.01
+    assert report.sentences[-1].startswith("Time helps: order adds 45.0 points")
 
 
-def test_one_clip_more_is_not_said_to_be_help() -> None:
-    table = controls_table(outcome({THIS_MODEL: 21, "frames shuffled": 20}))
-    assert table.sentence.startswith("Time is not shown to help")
+def test_one_clip_more_does_not_show_that_time_helps() -> None:
+    report = controls_report(outcome({THIS_MODEL: 21, "frames shuffled": 20}))
+    assert report.sentences[-1].startswith("Time is not shown to help")
 
 
-def test_without_a_test_part_validation_is_judged() -> None:
-    table = controls_table(outcome({THIS_MODEL: 38}, parts=(Part.VAL,)))
-    assert all(row.test_accuracy is None for row in table.rows)
-    assert table.rows[-1].interval[0] < 38 / 40 < table.rows[-1].interval[1]
-    assert table.order_points == pytest.approx(45.0)
+def test_without_a_test_part_the_scores_are_of_validation() -> None:
+    report = controls_report(outcome({THIS_MODEL: 38}, parts=(Part.VAL,)))
+    assert all(row["test"] is None for row in rows_of(report).values())
+    low, high = rows_of(report)[THIS_MODEL]["interval"]
+    assert low < 38 / 40 < high
+    assert report.numbers["order_points"] == pytest.approx(45.0)
 
 
 def test_outcomes_of_folds_are_pooled_clip_by_clip() -> None:
     pooled = outcome({THIS_MODEL: 10}, clips=10).joined(outcome({THIS_MODEL: 0}, clips=30))
-    table = controls_table(pooled)
-    assert table.rows[-1].test_accuracy == pytest.approx(10 / 40)
+    report = controls_report(pooled)
+    assert rows_of(report)[THIS_MODEL]["test"] == pytest.approx(10 / 40)
     assert [len(pooled.groups[part]) for part in (Part.VAL, Part.TEST)] == [40, 40]
     assert len(pooled.hits[THIS_MODEL][Part.TEST]) == 40
 
 
-def test_the_control_of_one_frame_is_shown_the_middle_one_and_the_others_all() -> None:
+def test_the_control_of_one_frame_sees_the_middle_one_and_the_others_all() -> None:
     features = np.arange(10, dtype=np.float32).reshape(5, 2)
     none = HeadConfig(name="none")
-    assert Control("one frame", none, "mean", 1).seen(features).tolist() == [[4.0, 5.0]]
-    assert np.array_equal(Control("mean of frames", none, "mean", 4).seen(features), features)
+    assert Control("one frame", none, "mean", 1).visible(features).tolist() == [[4.0, 5.0]]
+    assert np.array_equal(Control("mean of frames", none, "mean", 4).visible(features), features)
 
 
 def test_a_training_ends_with_all_rows_and_says_that_its_encoder_was_trained(tiny_run: TinyRun) -> None:
     controls = controls_of_run(tiny_run)
-    assert [row.name for row in controls.rows] == ROWS
-    assert controls.rows[0].test_accuracy == 0.5
-    assert "trained encoder" in controls.remark
-    assert controls.sentence.startswith("Time ")
+    assert list(rows_of(controls)) == ROWS
+    assert rows_of(controls)["majority class"]["test"] == 0.5
+    assert "trained encoder" in controls.notes[0]
+    assert controls.sentences[-1].startswith("Time ")
 
 
 def _order_alone_tells(folder: Path) -> Path:
@@ -132,15 +141,11 @@ def test_where_only_order_tells_the_classes_apart_the_model_beats_the_controls_w
     run = train_tiny(
         manifest, tmp_path / "run", epochs=25, frames=5, spacing_seconds=0.2, flip=False, head={"size": 32}
     )
-    rows = {row.name: row for row in controls_of_run(run).rows}
-    mine = rows[THIS_MODEL].test_accuracy
-    assert mine is not None
-    assert mine >= 0.9
+    report = controls_of_run(run)
+    scores = {name: row["test"] for name, row in rows_of(report).items()}
+    assert scores[THIS_MODEL] >= 0.9
     for name in ("majority class", "one frame", "mean of frames"):
-        other = rows[name].test_accuracy
-        assert other is not None
-        assert other <= 0.65, name
-    shuffled = rows["frames shuffled"].test_accuracy
-    assert shuffled is not None
-    assert mine - shuffled >= 0.2
-    assert controls_of_run(run).order_points == pytest.approx(100 * (mine - shuffled))
+        assert scores[name] <= 0.65, name
+    order = scores[THIS_MODEL] - scores["frames shuffled"]
+    assert order >= 0.2
+    assert report.numbers["order_points"] == pytest.approx(100 * order)

@@ -1,4 +1,4 @@
-"""From labelled films to a model folder: what is written, what is left out, and that a run can be had again."""
+"""From films to a model folder: the files of a run, films that are left out, and runs that repeat each other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import TinyRun, make_film, train_tiny
+from conftest import TinyRun, followed, make_film, train_tiny
 from safetensors.torch import save_file
 
 import vidrnn
@@ -23,9 +23,10 @@ from vidrnn.data.films import content_hash
 from vidrnn.data.scan import scan_film
 from vidrnn.errors import DataError, RunError, UsageError
 from vidrnn.evaluate.evaluator import evaluate
-from vidrnn.events import Controls, Done, EpochDone, LeftOut, Note, Progress
+from vidrnn.events import Done, EpochDone, LeftOut, Note, Progress
 from vidrnn.model.checkpoint import find_weights, load_model, load_training, read_header
 from vidrnn.predict.predictor import open_model
+from vidrnn.tables import Report
 from vidrnn.values import Part, Size
 
 
@@ -35,6 +36,10 @@ def header_of(run: TinyRun) -> Any:
 
 def epochs_of(run: TinyRun) -> list[EpochDone]:
     return [event for event in run.events if isinstance(event, EpochDone) and event.training == "model"]
+
+
+def controls_of(run: TinyRun) -> list[Report]:
+    return [event for event in run.events if isinstance(event, Report) and "order_points" in event.numbers]
 
 
 def notes_of(run: TinyRun) -> str:
@@ -61,13 +66,13 @@ def resnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- what a run leaves -----------------------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_its_settings_its_records_a_checkpoint_and_a_model(tiny_run: TinyRun) -> None:
+def test_a_run_leaves_its_settings_its_events_a_checkpoint_and_a_model(tiny_run: TinyRun) -> None:
     assert {"config.toml", "metrics.jsonl", "checkpoint", "model"} <= {one.name for one in tiny_run.folder.iterdir()}
     assert {one.name for one in tiny_run.model.iterdir()} == {"model.safetensors", "README.md"}
     assert not [one for one in tiny_run.folder.rglob("*") if one.name.endswith(".part")]
 
 
-def test_a_training_ends_with_a_portable_file_which_its_card_tells_of(class_folders: Path, tmp_path: Path) -> None:
+def test_a_training_ends_with_a_portable_file_which_its_card_names(class_folders: Path, tmp_path: Path) -> None:
     run = train_tiny(class_folders, tmp_path / "run", epochs=1, head={"size": 4}, request={"portable": True})
     assert {one.name for one in run.model.iterdir()} == {"model.safetensors", "model.onnx", "README.md"}
     (sentence,) = re.findall(r"^model\.onnx: (.*)$", notes_of(run), re.MULTILINE)
@@ -76,12 +81,14 @@ def test_a_training_ends_with_a_portable_file_which_its_card_tells_of(class_fold
     assert (opened.name, opened.header, remark) == ("onnx", header_of(run), "")
 
 
-def test_the_last_record_says_where_the_model_is_and_what_it_scores(tiny_run: TinyRun) -> None:
+def test_the_last_event_names_the_model_and_its_scores(tiny_run: TinyRun) -> None:
     done = tiny_run.events[-1]
     assert isinstance(done, Done)
-    assert (done.model, done.part, done.stopped) == (tiny_run.model, "test", False)
-    scores = header_of(tiny_run).scores
-    assert (done.accuracy, done.macro_f1) == (scores["accuracy"], scores["macro_f1"])
+    assert (done.model, done.stopped) == (tiny_run.model, False)
+    header = header_of(tiny_run)
+    assert header.summary == done.sentences
+    assert done.sentences[0].startswith(f"test: accuracy {header.scores['accuracy']:.3f}")
+    assert f"macro-F1 {header.scores['macro_f1']:.3f}" in done.sentences[0]
 
 
 def test_the_settings_can_be_read_back_with_the_place_of_the_films(tiny_run: TinyRun) -> None:
@@ -90,12 +97,13 @@ def test_the_settings_can_be_read_back_with_the_place_of_the_films(tiny_run: Tin
     assert (config.encoder, config.size, config.frames, config.epochs) == ("small", Size(24, 32), 4, 2)
 
 
-def test_every_record_but_progress_is_a_line_of_metrics(tiny_run: TinyRun) -> None:
+def test_every_event_but_progress_is_a_line_of_metrics(tiny_run: TinyRun) -> None:
     lines = [json.loads(line) for line in (tiny_run.folder / "metrics.jsonl").read_text().splitlines()]
-    told = [type(event).__name__ for event in tiny_run.events if not isinstance(event, Progress)]
-    assert [line["event"] for line in lines] == told
-    assert Counter(told)["EpochDone"] == 2
-    assert (told[-2], told[-1]) == ("Controls", "Done")
+    events = [type(event).__name__ for event in tiny_run.events if not isinstance(event, Progress)]
+    assert [line["event"] for line in lines] == events
+    assert Counter(events)["EpochDone"] == 2
+    assert (events[-2], events[-1]) == ("Report", "Done")
+    assert lines[-2]["controls"][-1]["name"] == "this model"
 
 
 def test_the_header_knows_every_clip_by_content_with_its_part(tiny_run: TinyRun) -> None:
@@ -109,13 +117,13 @@ def test_the_header_knows_every_clip_by_content_with_its_part(tiny_run: TinyRun)
     assert all(len(parts) == 1 for parts in sides.values()), "no group on two sides"
 
 
-def test_the_header_and_the_card_tell_the_model_and_its_scores(tiny_run: TinyRun) -> None:
+def test_the_header_and_the_card_hold_the_model_and_its_scores(tiny_run: TinyRun) -> None:
     header = header_of(tiny_run)
-    assert header.spec.classes == ("fall", "rise")
+    assert header.answer.classes == ("fall", "rise")
     assert (header.spec.size, header.spec.frames, header.spec.encoder.name) == (Size(24, 32), 4, "small")
-    assert header.scores["controls"]["rows"][-1]["name"] == "this model"
+    assert header.scores["controls"][-1]["name"] == "this model"
     card = (tiny_run.model / "README.md").read_text()
-    assert f"accuracy {header.scores['accuracy']:.3f}" in card
+    assert f"Accuracy {header.scores['accuracy']:.3f}" in card and "| frames shuffled |" in card
     assert "vidrnn train" in card
 
 
@@ -151,7 +159,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(
     assert train_tiny(class_folders, tmp_path / "other", seed=1).weights != tiny_run.weights
 
 
-def test_a_training_that_was_stopped_and_resumed_gives_the_weights_of_an_unbroken_one(
+def test_a_stopped_training_leaves_a_model_and_resumed_ends_as_an_unbroken_one(
     class_folders: Path, tiny_run: TinyRun, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
@@ -160,12 +168,12 @@ def test_a_training_that_was_stopped_and_resumed_gives_the_weights_of_an_unbroke
     done = stopped.events[-1]
     assert isinstance(done, Done)
     assert done.stopped
-    assert load_model(folder).spec.classes == ("fall", "rise"), "the model of the epoch that ended is kept"
-    assert not [event for event in stopped.events if isinstance(event, Controls)]
+    assert load_model(folder).header.answer.classes == ("fall", "rise"), "the model of the epoch that ended"
+    assert not controls_of(stopped)
     resumed = train_tiny(class_folders, folder, request={"resume": True})
     assert [epoch.number for epoch in epochs_of(resumed)] == [2]
     assert resumed.weights == tiny_run.weights
-    assert [event for event in resumed.events if isinstance(event, Controls)]
+    assert controls_of(resumed)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["number"] for line in lines if line["event"] == "EpochDone"] == [1, 2]
 
@@ -197,7 +205,7 @@ def test_a_second_training_with_a_frozen_encoder_decodes_no_film(
     train_tiny(class_folders, tmp_path / "lstm", **frozen | {"head": {"name": "lstm", "size": 8}})
 
 
-def test_a_weights_file_is_remembered_by_its_name_and_not_by_its_place(
+def test_a_weights_file_is_stored_by_its_name_and_not_by_its_folder(
     class_folders: Path, resnet: Path, tmp_path: Path
 ) -> None:
     run = train_tiny(class_folders, tmp_path / "run", encoder="resnet18", weights=str(resnet), epochs=1)
@@ -286,7 +294,7 @@ def test_a_class_of_which_no_film_can_be_read_is_named(films: Path, tmp_path: Pa
 def test_films_none_of_which_can_be_read_are_refused_with_the_first_reason(films: Path, tmp_path: Path) -> None:
     for film in films.rglob("*.avi"):
         film.write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of its 12 films can be read. The first failure: .*empty"):
+    with pytest.raises(DataError, match=r"none of its 12 films can be read; the first: .*empty"):
         train_tiny(films, tmp_path / "run")
 
 
@@ -298,15 +306,15 @@ def test_a_refused_training_does_not_stand_in_the_way_of_the_next(films: Path, t
     assert isinstance(train_tiny(films, tmp_path / "run", epochs=1).events[-1], Done)
 
 
-def test_a_film_that_vanishes_while_training_is_told_in_a_sentence(
+def test_a_film_that_vanishes_during_training_is_an_error_with_its_path(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vidrnn.train import trainer as module
 
-    gathered = module.read_dataset
+    read_dataset = module.read_dataset
 
-    def vanishing(*given: Any, **how: Any) -> Any:
-        dataset = yield from gathered(*given, **how)
+    def vanishing(*arguments: Any, **settings: Any) -> Any:
+        dataset = yield from read_dataset(*arguments, **settings)
         dataset.films[0].path.unlink()
         return dataset
 
@@ -322,9 +330,10 @@ def test_without_a_test_part_scores_are_of_validation(class_folders: Path, tmp_p
     run = train_tiny(class_folders, tmp_path / "run", epochs=1, test=False)
     done = run.events[-1]
     assert isinstance(done, Done)
-    assert done.part == "val"
-    (controls,) = [event for event in run.events if isinstance(event, Controls)]
-    assert all(row.test_accuracy is None for row in controls.rows)
+    assert done.sentences[0].startswith("val: accuracy ") and header_of(run).scores["part"] == "val"
+    (controls,) = controls_of(run)
+    assert all(row["test"] is None for row in controls.numbers["controls"])
+    assert controls.tables[0].columns == ("accuracy", "val", "95 % interval")
     assert Part.TEST not in header_of(run).seen.values()
     assert "test" not in (run.model / "README.md").read_text().split("## Scores")[1].split("##")[0]
 
@@ -332,13 +341,13 @@ def test_without_a_test_part_scores_are_of_validation(class_folders: Path, tmp_p
 def test_folds_score_every_clip_once_and_then_train_on_all(class_folders: Path, tmp_path: Path) -> None:
     run = train_tiny(class_folders, tmp_path / "run", epochs=1, folds=3)
     assert "fold 3 of 3" in notes_of(run)
-    (controls,) = [event for event in run.events if isinstance(event, Controls)]
-    assert all(
-        row.test_accuracy is not None and row.test_accuracy * 12 == round(row.test_accuracy * 12)
-        for row in controls.rows
-    )
-    majority = {row.name: row.test_accuracy for row in controls.rows}["majority class"]
-    assert majority == 0.5, "each of the 12 clips was in a test part once"
+    (controls,) = controls_of(run)
+    scores = {row["name"]: row["test"] for row in controls.numbers["controls"]}
+    assert all(score * 12 == pytest.approx(round(score * 12)) for score in scores.values())
+    assert scores["majority class"] == 0.5, "each of the 12 clips was in a test part once"
+    stored = header_of(run).scores
+    assert (stored["part"], stored["folds"], stored["accuracy"]) == ("folds", 3, scores["this model"])
+    assert stored["interval"] == controls.numbers["controls"][-1]["interval"]
     assert set(header_of(run).seen.values()) == {Part.TRAIN, Part.VAL}
 
 
@@ -357,7 +366,7 @@ def test_a_split_that_a_manifest_gives_is_obeyed(class_folders: Path, tmp_path: 
     for film in films:
         side = "test" if "g03" in film.stem else sides[film.stem[-3:]]
         assert seen[content_hash(film)] == side
-    assert "on two sides of the given split" in notes_of(run), "g01 and g02 are torn, and that is told"
+    assert "on two sides of the given split" in notes_of(run), "g01 and g02 are in two parts, and a note says so"
 
 
 # --- how long, and of what ------------------------------------------------------------------------------------------
@@ -372,7 +381,7 @@ def test_minutes_bound_the_whole_training(class_folders: Path, tmp_path: Path) -
     assert epochs_of(run)[0].of is None
 
 
-def test_stopped_before_there_is_a_model_nothing_is_kept_as_one(
+def test_a_training_stopped_before_its_first_epoch_leaves_no_model(
     class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from threading import Event
@@ -387,6 +396,22 @@ def test_stopped_before_there_is_a_model_nothing_is_kept_as_one(
     with pytest.raises(KeyboardInterrupt):
         list(train(request, stop))
     assert not (tmp_path / "run" / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"task": "dance"}, "--task dance: there is none of that name"),
+        ({"head": {"name": "nosuch"}}, "nosuch"),
+        ({"task": "next-frame", "folds": 3}, "--folds: means nothing for --task next-frame"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_data_are_read(
+    tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        train_tiny(tmp_path / "no data", tmp_path / "run", **settings)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_frozen_encoder_without_weights_is_refused(class_folders: Path, tmp_path: Path) -> None:
@@ -412,21 +437,17 @@ def test_very_short_films_beside_long_ones_are_learnt(tmp_path: Path) -> None:
     assert isinstance(run.events[-1], Done)
 
 
-@pytest.mark.parametrize("encoder", ["tiny", "resnet18"])
+@pytest.mark.parametrize("encoder", ["small", "resnet18"])
 def test_a_model_that_sees_motion_scores_in_evaluate_what_it_scored_in_training(
     class_folders: Path, resnet: Path, tmp_path: Path, encoder: str
 ) -> None:
-    how = {"grey": True} if encoder == "tiny" else {"weights": str(resnet)}
+    how = {"grey": True} if encoder == "small" else {"weights": str(resnet)}
     run = train_tiny(class_folders, tmp_path / "run", encoder=encoder, motion=True, label_holds="somewhere", **how)
     predictor = vidrnn.load(run.folder)
-    spec = predictor.model.spec
-    assert (spec.encoder.differences, spec.head.motion) == ((True, False) if encoder == "tiny" else (False, True))
-    assert spec.encoder.grey == (encoder == "tiny")
-    journey = evaluate(predictor, class_folders, "test")
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(journey)
-    found = end.value.value
+    spec = predictor.model.header.spec
+    assert (spec.encoder.differences, spec.head.motion) == ((True, False) if encoder == "small" else (False, True))
+    assert spec.encoder.grey == (encoder == "small")
+    evaluation, _ = followed(evaluate(predictor, run.folder, class_folders, "test"))
     trained = predictor.model.header.scores
-    assert found.scores.accuracy == pytest.approx(trained["accuracy"])
-    assert found.scores.ece == pytest.approx(trained["ece"], abs=1e-4)
+    assert evaluation.numbers["accuracy"] == pytest.approx(trained["accuracy"])
+    assert evaluation.numbers["ece"] == pytest.approx(trained["ece"], abs=1e-4)
