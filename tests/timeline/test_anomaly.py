@@ -1,4 +1,4 @@
-"""Scores of unusual frames look back only, keep the order of errors, and never run into a ceiling."""
+"""Anomaly scores look back only, keep the order of errors, and never reach a ceiling."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from vidrnn.timeline.anomaly import (
-    Alarm,
     Calibration,
     TrailingMean,
     decibels,
@@ -14,22 +13,21 @@ from vidrnn.timeline.anomaly import (
     normalised_in_film,
     smoothed,
     spread_in_film,
-    unusual_segments,
     worst_block,
 )
 
 NAN = float("nan")
-USUAL = np.exp(np.random.default_rng(0).normal(-7, 0.3, 500))
-"""Squared errors of frames in which nothing is unusual."""
+NORMAL = np.exp(np.random.default_rng(0).normal(-7, 0.3, 500))
+"""Squared errors of frames without anomalies."""
 
 
 def test_the_error_of_a_frame_and_of_its_worst_block() -> None:
     true = np.zeros((32, 48, 1), np.float32)
     given = true.copy()
     given[16:32, 16:32] = 0.5
-    found = frame_error(given, true)
-    assert (found.mse, found.worst_block) == pytest.approx((0.25 / 6, 0.25))
-    assert found.psnr == pytest.approx(10 * np.log10(6 / 0.25))
+    error = frame_error(given, true)
+    assert (error.mse, error.worst_block) == pytest.approx((0.25 / 6, 0.25))
+    assert error.psnr == pytest.approx(10 * np.log10(6 / 0.25))
     assert frame_error(true, true).psnr == 100
     with pytest.raises(ValueError, match="wanted two frames"):
         frame_error(given, true[:16])
@@ -48,23 +46,23 @@ def test_the_worst_block_is_the_largest_mean_and_reaches_the_borders(shape: tupl
 
 
 def test_scores_rise_with_the_error_and_none_are_alike_however_large() -> None:
-    calibration = Calibration.of(USUAL)
+    calibration = Calibration.of(NORMAL)
     errors = np.concatenate([[0.0], np.geomspace(1e-9, 1.0, 400)])
     scores = calibration.scores(errors)
     assert (np.diff(scores) > 1e-7).all(), "no ties, even when six digits are written"
     assert scores.min() > 0 and scores.max() < 1
 
 
-def test_half_is_what_one_usual_frame_in_a_hundred_exceeds() -> None:
-    scores = Calibration.of(USUAL).scores(USUAL)
+def test_half_is_what_one_normal_frame_in_a_hundred_exceeds() -> None:
+    scores = Calibration.of(NORMAL).scores(NORMAL)
     assert (scores > 0.5).mean() == pytest.approx(0.01)
     assert np.median(scores) == pytest.approx(0.1, abs=0.01)
 
 
 def test_a_calibration_is_two_numbers_that_can_be_kept() -> None:
-    calibration = Calibration.of(np.append(USUAL, NAN))
+    calibration = Calibration.of(np.append(NORMAL, NAN))
     again = Calibration(middle=calibration.middle, high=calibration.high)
-    assert (again.scores(USUAL) == Calibration.of(USUAL).scores(USUAL)).all(), "frames without count for nothing"
+    assert (again.scores(NORMAL) == Calibration.of(NORMAL).scores(NORMAL)).all(), "frames without count for nothing"
 
 
 @pytest.mark.parametrize("errors", [np.zeros(50), np.full(50, 1e-3), np.full(1, 0.2)])
@@ -115,30 +113,3 @@ def test_a_film_in_which_nothing_differs_has_only_noughts(errors: np.ndarray) ->
 
 def test_decibels_end_at_a_hundred() -> None:
     assert decibels(np.array([0.0, 1e-12, 1e-2, 1.0])).tolist() == pytest.approx([100, 100, 20, 0])
-
-
-def segments(scores: list[float], **how: float) -> list[tuple[float, float, float]]:
-    """At 10 frames a second."""
-    found = unusual_segments(np.asarray(scores), np.arange(len(scores)) / 10, len(scores) / 10, Alarm(**how))
-    assert all(each.label == "unusual" for each in found)
-    return [(round(each.start_seconds, 3), round(each.end_seconds, 3), each.probability) for each in found]
-
-
-def test_a_stretch_begins_high_and_ends_low_and_tells_its_peak() -> None:
-    scores = [0.1, 0.45, 0.6, 0.45, 0.9, 0.45, 0.39, 0.45, 0.1]
-    assert segments(scores) == [(0.2, 0.6, 0.9)]
-    assert segments(scores, until=0.5) == []
-    assert segments(scores, until=0.5, least_seconds=0.1) == [(0.2, 0.3, 0.6), (0.4, 0.5, 0.9)]
-
-
-def test_a_stretch_lasts_to_the_end_of_the_film_and_short_ones_are_left_out() -> None:
-    assert segments([0.1, 0.1, 0.8, 0.7]) == [(0.2, 0.4, 0.8)]
-    assert segments([0.1, 0.1, 0.1, 0.8]) == []
-    assert segments([0.9] * 3) == [(0.0, 0.3, 0.9)]
-    assert segments([NAN, 0.9, 0.9, NAN, 0.9]) == [(0.1, 0.3, 0.9)]
-    assert segments([]) == [] and segments([0.1] * 5) == []
-
-
-def test_thresholds_the_wrong_way_round_are_refused() -> None:
-    with pytest.raises(ValueError, match="wanted 0 <= until <= threshold <= 1"):
-        Alarm(threshold=0.3, until=0.4)
