@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,21 +18,22 @@ from vidrnn.compare.comparison import CompareRequest, compare, parse_head, strea
 from vidrnn.compare.statistics import Comparison
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.errors import RunError, UsageError
-from vidrnn.events import Done, Progress, RunEvent
+from vidrnn.events import Progress, RunEvent
 from vidrnn.nets.classifier import build_sequence
+from vidrnn.runtimes.torch import TorchRuntime
 
 
 def request_of(
     data: Path, out: Path, heads: Sequence[str] = ("none", "gru"), seeds: int = 1, **how: Any
 ) -> CompareRequest:
-    tiny = {"encoder": "tiny", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
+    tiny = {"encoder": "small", "height": 24, "width": 32, "frames": 4, "epochs": 2, "head": {"size": 8}}
     request = {key: how.pop(key) for key in ("resume",) if key in how}
     config = RunConfig.of(tiny | how, source="test")
     return CompareRequest(data, config, tuple(heads), seeds, out, out.parent / "cache", jobs=2, **request)
 
 
 def run(request: CompareRequest, stop_at: str | None = None) -> tuple[Comparison, list[RunEvent]]:
-    """To the end, or until the stage `stop_at` is heard of."""
+    """Run to the end, or to the stage `stop_at`."""
     stop, events = Event(), list[RunEvent]()
     journey = compare(request, stop)
     while True:
@@ -43,9 +45,8 @@ def run(request: CompareRequest, stop_at: str | None = None) -> tuple[Comparison
             stop.set()
 
 
-def told(found: Comparison) -> dict[str, Any]:
-    """What does not depend on the clock."""
-    plain = found.as_json()
+def without_times(comparison: Comparison) -> dict[str, Any]:
+    plain = comparison.as_json()
     for row in plain["rows"]:
         del row["training_seconds"], row["stream_microseconds"]
     return plain
@@ -59,36 +60,35 @@ def whole(class_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 def test_every_head_takes_the_same_steps_and_is_reported(whole: tuple[CompareRequest, Comparison]) -> None:
-    request, found = whole
-    kept = [json.loads(line) for line in (request.out / "trainings.jsonl").read_text().splitlines()]
-    assert [(one["head"], one["seed"], one["epochs"]) for one in kept] == [
+    request, comparison = whole
+    trainings = [json.loads(line) for line in (request.out / "trainings.jsonl").read_text().splitlines()]
+    assert [(one["head"], one["seed"], one["epochs"]) for one in trainings] == [
         ("none", 0, 2),
         ("gru", 0, 2),
         ("none", 1, 2),
         ("gru", 1, 2),
     ]
-    assert len({len(one["hits"]) for one in kept}) == 1
-    assert [row.head for row in found.rows] == ["none", "gru"]
-    assert found.rows[0].parameters < found.rows[1].parameters
-    assert found.rows[0].after.factor == 0.0 < found.rows[1].after.factor
-    assert all(row.stream_microseconds for row in found.rows)
+    assert len({len(one["hits"]) for one in trainings}) == 1
+    assert [row.head for row in comparison.rows] == ["none", "gru"]
+    assert comparison.rows[0].parameters < comparison.rows[1].parameters
+    assert comparison.rows[0].after.factor == 0.0 < comparison.rows[1].after.factor
+    assert all(row.stream_microseconds for row in comparison.rows)
 
 
 def test_a_comparison_leaves_its_table_and_plots(whole: tuple[CompareRequest, Comparison]) -> None:
-    request, found = whole
+    request, comparison = whole
     assert {file.name for file in request.out.iterdir()} == {
         *("config.toml", "facts.json", "trainings.jsonl", "comparison.json", "comparison.png", "gradients.png")
     }
-    assert json.loads((request.out / "comparison.json").read_text())["best"] == found.best
+    assert json.loads((request.out / "comparison.json").read_text())["best"] == comparison.best
 
 
 def test_a_head_has_the_same_score_in_a_comparison_and_alone(class_folders: Path, tmp_path: Path) -> None:
-    found, _ = run(request_of(class_folders, tmp_path / "out", ["gru"]))
-    alone = train_tiny(class_folders, tmp_path / "run", encoder="tiny", patience=99)
-    done = alone.events[-1]
-    assert isinstance(done, Done)
-    assert found.rows[0].accuracy.mean == pytest.approx(done.accuracy)
-    assert found.rows[0].macro_f1.mean == pytest.approx(done.macro_f1)
+    comparison, _ = run(request_of(class_folders, tmp_path / "out", ["gru"]))
+    alone = train_tiny(class_folders, tmp_path / "run", patience=99)
+    scores = TorchRuntime.open(alone.model).header.scores
+    assert comparison.rows[0].accuracy.mean == pytest.approx(scores["accuracy"])
+    assert comparison.rows[0].macro_f1.mean == pytest.approx(scores["macro_f1"])
 
 
 def test_a_resumed_comparison_ends_like_an_unbroken_one(
@@ -98,18 +98,18 @@ def test_a_resumed_comparison_ends_like_an_unbroken_one(
     with pytest.raises(KeyboardInterrupt):
         run(request, stop_at="none, seed 1")
     assert len((request.out / "trainings.jsonl").read_text().splitlines()) == 2
-    found, events = run(replace(request, resume=True))
+    comparison, events = run(replace(request, resume=True))
     assert {one.stage for one in events if isinstance(one, Progress)} >= {"none, seed 1", "gru, seed 1"}
     assert not {one.stage for one in events if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"}
-    assert told(found) == told(whole[1])
+    assert without_times(comparison) == without_times(whole[1])
 
 
 def test_a_resumed_comparison_may_have_more_heads(whole: tuple[CompareRequest, Comparison], tmp_path: Path) -> None:
     request = replace(whole[0], out=tmp_path / "out", seeds=1)
     run(request)
-    found, events = run(replace(request, heads=("none", "gru", "gru-both"), resume=True))
-    assert [row.head for row in found.rows] == ["none", "gru", "gru-both"]
-    assert found.rows[2].stream_microseconds is None
+    comparison, events = run(replace(request, heads=("none", "gru", "gru-both"), resume=True))
+    assert [row.head for row in comparison.rows] == ["none", "gru", "gru-both"]
+    assert comparison.rows[2].stream_microseconds is None
     assert {one.stage for one in events if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"} == set()
 
 
@@ -118,6 +118,14 @@ def test_other_films_or_settings_cannot_resume(whole: tuple[CompareRequest, Comp
     other = request.config.model_copy(update={"epochs": 3})
     with pytest.raises(RunError, match="differ from those of this command"):
         run(replace(request, config=other, resume=True))
+
+
+def test_a_comparison_of_another_format_cannot_resume(whole: tuple[CompareRequest, Comparison], tmp_path: Path) -> None:
+    shutil.copytree(whole[0].out, tmp_path / "out")
+    facts = tmp_path / "out" / "facts.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "format": 99}))
+    with pytest.raises(RunError, match="has format 99"):
+        run(replace(whole[0], out=tmp_path / "out", resume=True))
 
 
 def test_an_existing_folder_is_an_error_and_stays_unchanged(class_folders: Path, tmp_path: Path) -> None:
@@ -130,11 +138,20 @@ def test_an_existing_folder_is_an_error_and_stays_unchanged(class_folders: Path,
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("how", [{"heads": ["gru", "qrnn"]}, {"folds": 3}, {"minutes": 1}], ids=str)
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"heads": ["gru", "qrnn"]}, "qrnn"),
+        ({"folds": 3}, "does not accept folds or minutes"),
+        ({"minutes": 1}, "does not accept folds or minutes"),
+        ({"task": "next-frame"}, "does not work for --task next-frame"),
+    ],
+    ids=str,
+)
 def test_impossible_requests_are_refused_before_films_are_read(
-    class_folders: Path, tmp_path: Path, how: dict[str, Any]
+    class_folders: Path, tmp_path: Path, how: dict[str, Any], sentence: str
 ) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=sentence):
         run(request_of(class_folders, tmp_path / "out", **how))
     assert not (tmp_path / "out").exists()
 
@@ -148,7 +165,7 @@ def test_the_end_of_a_name_asks_for_both_directions() -> None:
 def test_the_cost_of_a_frame_is_measured_on_a_copy() -> None:
     torch.manual_seed(0)
     networks = [
-        build_sequence(6, HeadConfig(name=name, size=size), "mean", 2) for name, size in (("gru", 8), ("gru", 2048))
+        build_sequence(6, HeadConfig(name=name, size=size), "mean", 2) for name, size in (("gru", 8), ("gru", 1024))
     ]
     small, large = stream_microseconds(networks, 6)
     assert small is not None and large is not None and 0 < small < large

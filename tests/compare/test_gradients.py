@@ -91,7 +91,7 @@ def test_a_classifier_is_measured_at_its_last_step(name: str, both: bool) -> Non
     assert all(weight.grad is None and weight.requires_grad for weight in network.parameters())
     network.eval()
     inputs.requires_grad_()
-    torch.nn.functional.cross_entropy(network(inputs)[0].steps[:, -1], CLASSES, reduction="sum").backward()
+    torch.nn.functional.cross_entropy(network(inputs)[0]["steps"][:, -1], CLASSES, reduction="sum").backward()
     assert inputs.grad is not None
     np.testing.assert_allclose(flow.norms, inputs.grad.norm(dim=-1).mean(0), rtol=1e-3)
 

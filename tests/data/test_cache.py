@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import frame_number, make_film, make_pictures
 
-from vidrnn.data.cache import Array, Cache, Encoding, Rendering
+from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
 from vidrnn.errors import OutputError
 from vidrnn.values import FilmFailure, FilmScan, Pixels, Size
@@ -42,17 +42,22 @@ class Desk:
 
     def features(
         self, scan: FilmScan | None = None, grid: Rendering = GRID, name: str = "a", mirrored: bool = False
-    ) -> Any:
+    ) -> Array:
         encoding = Encoding(self.encode, name)
-        (made,) = self.cache.features([scan or scan_film(self.film)], grid, encoding, mirrored)
-        return made
+        (steps,) = self.cache.features([scan or scan_film(self.film)], grid, encoding, mirrored)
+        assert isinstance(steps, Steps)
+        return steps.array
 
-    def frames(self, scan: FilmScan | None = None, grid: Rendering = GRID) -> Any:
-        (made,) = self.cache.frames([scan or scan_film(self.film)], grid)
-        return made
+    def steps(self, scan: FilmScan | None = None, grid: Rendering = GRID) -> Steps:
+        (steps,) = self.cache.frames([scan or scan_film(self.film)], grid)
+        assert isinstance(steps, Steps)
+        return steps
+
+    def frames(self, scan: FilmScan | None = None, grid: Rendering = GRID) -> Array:
+        return self.steps(scan, grid).array
 
     def newly_encoded(self, make: Callable[[], object]) -> int:
-        """Frames that `make` had to encode."""
+        """The number of frames that `make` encodes."""
         before = self.encode.frames
         make()
         return self.encode.frames - before
@@ -73,6 +78,16 @@ def test_frames_lie_on_the_grid_and_have_the_size_of_the_rendering(desk: Desk) -
     assert frames.shape == (13, 24, 32, 3)
     assert frames.dtype == np.uint8
     assert [frame_number(one) for one in frames] == list(range(0, 25, 2))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_each_step_has_the_index_of_its_frame_in_the_film(desk: Desk, mirrored: bool) -> None:
+    scan, coarse = scan_film(desk.film), replace(GRID, spacing_seconds=0.12)
+    for _ in ("computed", "read from the cache"):
+        steps = desk.steps(scan, coarse)
+        assert steps.indices.tolist() == list(range(0, 25, 3)) == [frame_number(one) for one in steps.array]
+        (encoded,) = desk.cache.features([scan], coarse, Encoding(desk.encode, "a"), mirrored)
+        assert isinstance(encoded, Steps) and encoded.indices.tolist() == list(range(0, 25, 3))
 
 
 def test_features_are_computed_once_and_then_read(desk: Desk) -> None:
@@ -154,9 +169,10 @@ def test_long_films_are_encoded_piece_by_piece_with_the_same_result(
 
 
 @pytest.mark.parametrize("damage", [b"", b"not numpy at all", None], ids=["empty", "foreign", "cut"])
-def test_a_damaged_entry_is_computed_again(desk: Desk, damage: bytes | None) -> None:
-    whole = np.array(desk.features())  # a copy: what is read from a file that is cut ends the process
-    (entry,) = entries(desk.cache)
+@pytest.mark.parametrize("which", [0, 1], ids=["indices", "array"])
+def test_a_damaged_entry_is_computed_again(desk: Desk, damage: bytes | None, which: int) -> None:
+    whole = desk.features()
+    entry = entries(desk.cache)[which]
     entry.write_bytes(entry.read_bytes()[:-20] if damage is None else damage)
     assert np.array_equal(desk.features(), whole)
     assert desk.newly_encoded(desk.features) == 0
@@ -168,8 +184,8 @@ def test_films_come_in_order_and_a_vanished_one_costs_a_row(desk: Desk, tmp_path
     films[1].unlink()
     cache = Cache(tmp_path / "cache", threads=2)
     first, lost, last = cache.features(scans, GRID, Encoding(desk.encode, "a"), mirrored=False)
-    assert isinstance(first, np.ndarray) and first.shape[1] == 1
-    assert isinstance(last, np.ndarray) and last.shape[1] == 3
+    assert isinstance(first, Steps) and first.array.shape[1] == 1
+    assert isinstance(last, Steps) and last.array.shape[1] == 3
     assert isinstance(lost, FilmFailure)
     assert lost.path == films[1]
     assert "no such file" in lost.reason
@@ -180,8 +196,8 @@ def test_two_requests_for_one_film_at_the_same_time_both_succeed(desk: Desk) -> 
     cache = Cache(desk.cache.folder, threads=8)
     for number in range(5):
         grid = replace(GRID, size=Size(24, 32 + number))
-        made = list(cache.frames([scan] * 8, grid))
-        assert all(np.array_equal(one, made[0]) for one in made)
+        arrays = [steps.array for steps in cache.frames([scan] * 8, grid) if isinstance(steps, Steps)]
+        assert len(arrays) == 8 and all(np.array_equal(array, arrays[0]) for array in arrays)
 
 
 def test_no_incomplete_file_has_a_final_name(desk: Desk) -> None:

@@ -7,22 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_film, paint_number
+from conftest import followed, make_film, make_squares, paint_number
 
 from vidrnn.data.dataset import Dataset, read_dataset
-from vidrnn.data.films import content_hash
+from vidrnn.data.films import content_hash, read_films, read_labelled
 from vidrnn.errors import DataError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.values import Size
 
 
-def gathered(data: Path, cache: Path | None = None) -> tuple[Dataset, list[RunEvent]]:
-    journey, events = read_dataset(data, cache, jobs=2), []
-    while True:
-        try:
-            events.append(next(journey))
-        except StopIteration as end:
-            return end.value, events
+def read(data: Path, cache: Path | None = None) -> tuple[Dataset, list[RunEvent]]:
+    return followed(read_dataset(read_labelled(data), data, cache, jobs=2))
 
 
 @pytest.fixture
@@ -31,7 +26,7 @@ def films(class_folders: Path, tmp_path: Path) -> Path:
 
 
 def test_films_scans_groups_and_labels_stand_in_one_order(class_folders: Path) -> None:
-    dataset, _ = gathered(class_folders)
+    dataset, _ = read(class_folders)
     assert len(dataset.films) == len(dataset.scans) == len(dataset.groups) == len(dataset.labels) == 12
     assert dataset.classes == ("fall", "rise")
     assert dataset.labels is dataset.labels, "computed once"
@@ -43,7 +38,7 @@ def test_films_scans_groups_and_labels_stand_in_one_order(class_folders: Path) -
 
 
 def test_frames_and_durations_are_measured(class_folders: Path) -> None:
-    dataset, _ = gathered(class_folders)
+    dataset, _ = read(class_folders)
     assert dataset.frames == 2 * sum(range(12, 18))
     first = sorted(range(12), key=lambda place: dataset.films[place].path.name)[:2]
     assert dataset.durations_seconds(first) == pytest.approx([1.2, 1.3])
@@ -58,11 +53,11 @@ def test_the_median_size_is_the_median_after_rotation(tmp_path: Path) -> None:
             size=size,
             paint=lambda i, size, number=number: paint_number(i + 500 * number, size),
         )
-    assert gathered(tmp_path)[0].median_size == Size(48, 64)
+    assert read(tmp_path)[0].median_size == Size(48, 64)
 
 
 def test_events_report_each_film_and_a_summary(class_folders: Path) -> None:
-    _, events = gathered(class_folders)
+    _, events = read(class_folders)
     steps = [event for event in events if isinstance(event, Progress)]
     assert [step.done for step in steps] == list(range(1, 13))
     assert {step.total for step in steps} == {12}
@@ -72,16 +67,32 @@ def test_events_report_each_film_and_a_summary(class_folders: Path) -> None:
 
 def test_a_copy_of_a_film_is_left_out_with_a_note(films: Path) -> None:
     shutil.copy(films / "rise" / "rise_g01_c01.avi", films / "rise" / "rise_g01_c01 (copy).avi")
-    dataset, events = gathered(films)
+    dataset, events = read(films)
     hashes = [scan.content_hash for scan in dataset.scans]
     assert len(hashes) == len(set(hashes)) == 12
     assert any("exact copies of others: 1 film" in event.text for event in events if isinstance(event, Note))
 
 
+def test_films_without_labels_are_counted_as_films(tmp_path: Path) -> None:
+    data = make_squares(tmp_path / "films", 3)
+    dataset, events = followed(read_dataset(read_films(data), data, None, jobs=2, labelled=False))
+    assert dataset.classes == ("",) and len(dataset.films) == 3
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert any(note.startswith("3 films, 63 frames;") for note in notes)
+
+
+def test_some_films_of_a_dataset_have_their_scans_groups_and_labels(class_folders: Path) -> None:
+    whole, _ = read(class_folders)
+    some = whole.at([7, 2])
+    assert some.films == (whole.films[7], whole.films[2]) and some.scans == (whole.scans[7], whole.scans[2])
+    assert some.groups == (whole.groups[7], whole.groups[2])
+    assert some.labels.tolist() == [whole.labels[7], whole.labels[2]] and some.classes == whole.classes
+
+
 def test_an_unreadable_film_is_left_out_and_does_not_shift_the_rest(films: Path) -> None:
     bad = films / "fall" / "fall_g01_c01.avi"
     bad.write_bytes(b"")
-    dataset, events = gathered(films)
+    dataset, events = read(films)
     (left_out,) = [event for event in events if isinstance(event, LeftOut)]
     assert [failure.path for failure in left_out.failures] == [bad]
     assert dataset.failures == left_out.failures
@@ -93,11 +104,11 @@ def test_a_class_without_a_readable_film_is_an_error(films: Path) -> None:
     for film in (films / "fall").iterdir():
         film.write_bytes(b"\0" * 100)
     with pytest.raises(DataError, match=r"no film of the class fall can be read"):
-        gathered(films)
+        read(films)
 
 
 def test_a_second_reading_reads_no_film(class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, _ = gathered(class_folders, tmp_path)
+    first, _ = read(class_folders, tmp_path)
     monkeypatch.setattr("vidrnn.data.scan.open_film", lambda *_, **__: pytest.fail("a film was read again"))
-    again, _ = gathered(class_folders, tmp_path)
+    again, _ = read(class_folders, tmp_path)
     assert [scan.content_hash for scan in again.scans] == [scan.content_hash for scan in first.scans]

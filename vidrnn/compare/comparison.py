@@ -1,7 +1,7 @@
-"""Heads side by side on the same films: same split, same windows, same steps, each with several seeds.
+"""Comparison of heads on the same films, with the same split, windows and steps, each head with several seeds.
 
-Behind a frozen encoder all heads read the same features; an encoder in training begins anew for each. Yields events
-and prints nothing. Each training that has ended is kept at once, so that a comparison that was stopped can go on.
+After a frozen encoder all heads read the same features. A trained encoder starts again from the same weights for each
+head. The comparison yields events and prints nothing. It saves each training as soon as it ends, so that it can resume.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 
 BOTH_WAYS = "-both"
-"""Ends the name of a head that is to read in both directions: `gru-both`."""
+"""The end of the name of a head that reads in both directions: `gru-both`."""
 _FORMAT = 1
-"""Of facts.json and trainings.jsonl, from which a comparison goes on."""
+"""The version of facts.json and trainings.jsonl, from which a comparison resumes."""
 _NO_PATIENCE = 1_000_000
-"""Epochs; so that every head takes the same steps."""
+"""In epochs: so many that no training stops early, and all heads take the same steps."""
 _FLOW_CLIPS = 64
 _STREAM_ROUNDS, _STREAM_FRAMES = 5, 200
 
 
 @dataclass(frozen=True)
 class CompareRequest:
-    """What to compare, on what, and where to keep it."""
+    """The heads to compare, the films, and the folder of the results."""
 
     data: Path
     config: RunConfig
-    """All that the heads share; its own head gives size, layers and the like."""
+    """The settings that all heads share. Its own head gives size, layers and the other settings of heads."""
     heads: tuple[str, ...]
     seeds: int
     out: Path
@@ -66,83 +66,89 @@ class CompareRequest:
 
 @dataclass
 class _Folder:
-    """Where a comparison keeps what it has found."""
+    """The folder of a comparison, with the trainings that have ended."""
 
     path: Path
-    kept: list[Training] = field(default_factory=list)
+    trainings: list[Training] = field(default_factory=list)
 
     def open(self, request: CompareRequest, films: str) -> None:
-        """Make the folder, or read what an earlier start has kept.
+        """Create the folder, or read the trainings of an earlier start.
 
         Raises:
-            RunError: it is taken, or is of other films or settings.
-            OutputError: it cannot be written.
+            RunError: the folder holds other files, or has other films, other settings or another format.
+            OutputError: the folder cannot be written.
         """
-        told = request.config.model_copy(update={"data": str(request.data.resolve())})
-        about = {"films": films, "settings": told.model_dump(mode="json", exclude={"jobs"})}
+        settings = request.config.model_copy(update={"data": str(request.data.resolve())})
+        about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs"})}
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
             if not facts.is_file():
-                raise RunError(f"{self.path}: is no comparison that could go on. Start one without --resume.")
+                raise RunError(f"{self.path}: holds no comparison to resume. Start one without --resume.")
             before = json.loads(facts.read_text(encoding="utf-8"))
             check_format(before.pop("format", _FORMAT), _FORMAT, facts)
             if before != about:
                 raise RunError(
-                    f"{self.path}: its films or settings are not those that it began with. Choose another --out."
+                    f"{self.path}: its films or its settings differ from those of this command. Choose another --out."
                 )
-            self.kept = list(_read_trainings(lines)) if lines.exists() else []
+            self.trainings = list(_read_trainings(lines)) if lines.exists() else []
             return
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunError(f"{self.path}: exists already. Choose another --out, or go on with --resume {self.path}.")
-        told.write(self.path / "config.toml")
+            raise RunError(f"{self.path}: exists already. Choose another --out, or use --resume {self.path}.")
+        settings.write(self.path / "config.toml")
         write_text(facts, json.dumps({"format": _FORMAT, **about}), advice="Choose another --out.")
 
-    def keep(self, training: Training) -> None:
-        """Add a training that has ended."""
-        self.kept.append(training)
-        self.write("trainings.jsonl", "".join(json.dumps(asdict(one)) + "\n" for one in self.kept))
+    def add(self, training: Training) -> None:
+        """Save a training that has ended."""
+        self.trainings.append(training)
+        self.write("trainings.jsonl", "".join(json.dumps(asdict(one)) + "\n" for one in self.trainings))
 
     def write(self, name: str, text: str) -> None:
-        """Write a file of the comparison, whole.
+        """Write a file of the comparison.
 
         Raises:
-            OutputError: the disk refuses.
+            OutputError: the file cannot be written.
         """
-        write_text(self.path / name, text, advice=f"Free some space, then --resume {self.path}.")
+        write_text(self.path / name, text, advice=f"Free some space, then use --resume {self.path}.")
 
-    def draw(self, found: Comparison) -> None:
+    def draw(self, comparison: Comparison) -> None:
         """Write the plots.
 
         Raises:
-            OutputError: the disk refuses.
+            OutputError: a file cannot be written.
         """
-        plot_comparison(found, self.path / "comparison.png")
-        plot_gradients(found, self.path / "gradients.png")
+        plot_comparison(comparison, self.path / "comparison.png")
+        plot_gradients(comparison, self.path / "gradients.png")
 
     def has(self, head: str, seed: int) -> bool:
-        """Whether this training was done before."""
-        return any((one.head, one.seed) == (head, seed) for one in self.kept)
+        """Whether the training of this head with this seed has ended."""
+        return any((one.head, one.seed) == (head, seed) for one in self.trainings)
 
 
 def compare(request: CompareRequest, stop: Event | None = None) -> Generator[RunEvent, None, Comparison]:
-    """Train every head with every seed and set them side by side; events on the way.
+    """Train every head with every seed and compare them; yield events, and return the comparison.
 
-    Setting `stop` ends the running epoch; trainings that have ended are kept, and `resume` goes on with the others.
+    If `stop` is set, the comparison ends after the running epoch. The folder holds the trainings that have ended, and a
+    request with `resume` continues with the others.
 
     Raises:
-        VidrnnError: with a sentence.
-        KeyboardInterrupt: it was stopped.
+        UsageError: the request is impossible.
+        DataError: the films cannot be used.
+        RunError: the folder cannot be used.
+        OutputError: the disk refuses.
+        KeyboardInterrupt: `stop` was set.
     """
     if not task_named(request.config.task).comparable:
         raise UsageError(
-            f"vidrnn compare: sets heads side by side that name classes, not those of --task {request.config.task}. "
-            "Train a model with each; its scores stand beside those of what needs no learning."
+            f"vidrnn compare: does not work for --task {request.config.task}. Train one model with each head; each "
+            "training shows its scores beside those of simple baselines."
         )
     heads = [parse_head(name, request.config.head) for name in request.heads]
     for head in heads:
         refuse_unknown(request.config.model_copy(update={"head": head}))
     if request.config.folds or request.config.minutes:
-        raise UsageError("vidrnn compare: takes neither folds nor minutes: all heads take the same steps on one split.")
+        raise UsageError(
+            "vidrnn compare: does not accept folds or minutes. All heads take the same steps on one split."
+        )
     folder = _Folder(request.out)
     setting = yield from _setting(request, stop or Event())
     folder.open(request, films_hash(setting.dataset, setting.split))
@@ -152,24 +158,24 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
     for seed in range(request.seeds):
         for name, head in zip(request.heads, heads, strict=True):
             if not folder.has(name, seed):
-                folder.keep((yield from _trained(first, name, head, seed)))
-                done = folder.kept[-1]
+                folder.add((yield from _train(first, name, head, seed)))
+                done = folder.trainings[-1]
                 yield Note(f"{name}, seed {seed}: {_part(setting)} accuracy {done.accuracy:.3f}, {done.seconds:.0f} s")
-    found = _compared(request, first, heads, folder.kept)
-    folder.write("comparison.json", json.dumps(found.as_json()))
-    folder.draw(found)
-    return found
+    comparison = _compare_trainings(request, first, heads, folder.trainings)
+    folder.write("comparison.json", json.dumps(comparison.as_json()))
+    folder.draw(comparison)
+    return comparison
 
 
 def parse_head(name: str, like: HeadConfig) -> HeadConfig:
-    """The head `name`, in other things like another; `gru-both` reads in both directions."""
+    """The settings of the head `name`, with all other settings from `like`. `gru-both` reads in both directions."""
     plain = name.removesuffix(BOTH_WAYS)
     return like.model_copy(update={"name": plain, "bidirectional": like.bidirectional or plain != name})
 
 
 def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, Setting]:
     config = request.config.model_copy(update={"patience": _NO_PATIENCE})
-    torch.set_num_threads(1)  # cores are kept busy by shards and by films side by side
+    torch.set_num_threads(1)  # shards and parallel films use the other cores
     task = task_named(config.task)
     named = task.read(request.data, to_train=True)
     dataset = yield from read_dataset(named, request.data, request.cache, request.jobs, rate=config.rate)
@@ -194,7 +200,7 @@ def _part(setting: Setting) -> Part:
 
 
 def _learner(first: Learner, head: HeadConfig, seed: int) -> Learner:
-    """The same encoder and clips with another head and seed."""
+    """A learner with the same encoder and clips, and another head and seed."""
     config = first.setting.config
     other = config.model_copy(update={"head": head, "seed": config.seed + seed})
     learner = Learner(replace(first.setting, config=other), first.choice)
@@ -202,7 +208,7 @@ def _learner(first: Learner, head: HeadConfig, seed: int) -> Learner:
     return learner
 
 
-def _trained(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[RunEvent, None, Training]:
+def _train(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[RunEvent, None, Training]:
     learner = _learner(first, head, seed)
     setting = learner.setting
     fresh = copy.deepcopy(learner.network.sequence)
@@ -216,13 +222,13 @@ def _trained(first: Learner, name: str, head: HeadConfig, seed: int) -> Generato
     places = setting.places(_part(setting))
     truth = setting.dataset.labels[list(places)]
     scores = learner.scores(places)
-    found = classify_scores(softmax(scores, 1.0), truth, setting.dataset.classes)
+    scored = classify_scores(softmax(scores, 1.0), truth, setting.dataset.classes)
     return Training(
         head=name,
         seed=seed,
         val_accuracy=fit.best.shown["accuracy"] if fit.best else 0.0,
-        accuracy=found.accuracy,
-        macro_f1=found.macro_f1,
+        accuracy=scored.accuracy,
+        macro_f1=scored.macro_f1,
         hits=tuple((scores.argmax(1) == truth).tolist()),
         seconds=seconds,
         epochs=fit.epoch,
@@ -232,7 +238,7 @@ def _trained(first: Learner, name: str, head: HeadConfig, seed: int) -> Generato
 
 
 def _flow(learner: Learner, sequence: SequenceModel) -> tuple[float, ...]:
-    """Gradient norms over a window of some validation clips, of the features that the encoder makes now."""
+    """(time,): the gradient norms over one window of some validation clips, with the current encoder."""
     setting = learner.setting
     places = setting.places(Part.VAL)[:_FLOW_CLIPS]
     features = learner.features(places)
@@ -243,8 +249,8 @@ def _flow(learner: Learner, sequence: SequenceModel) -> tuple[float, ...]:
     return tuple(classifier_flow(sequence, windows, targets).norms.tolist())
 
 
-def _compared(
-    request: CompareRequest, first: Learner, heads: Sequence[HeadConfig], kept: Sequence[Training]
+def _compare_trainings(
+    request: CompareRequest, first: Learner, heads: Sequence[HeadConfig], trainings: Sequence[Training]
 ) -> Comparison:
     setting = first.setting
     learners = [_learner(first, head, 0) for head in heads]
@@ -254,15 +260,17 @@ def _compared(
         for learner, microseconds in zip(learners, speeds, strict=True)
     ]
     groups = [setting.dataset.groups[place] for place in setting.places(_part(setting))]
-    asked = [one for one in kept if one.seed < request.seeds]
-    return compare_heads(asked, dict(zip(request.heads, costs, strict=True)), groups, _described(first), _part(setting))
+    requested = [one for one in trainings if one.seed < request.seeds]
+    return compare_heads(
+        requested, dict(zip(request.heads, costs, strict=True)), groups, _described(first), _part(setting)
+    )
 
 
 def stream_microseconds(networks: Sequence[SequenceModel], width: int) -> list[float | None]:
-    """Microseconds per frame of each network, fed features (1, 1, width) with carried state on one core.
+    """Microseconds per frame of each network, with features (1, 1, width) and carried state on one core.
 
-    Rounds are taken in turns, and the fastest of each counts, since whatever else the machine does only adds. None for
-    a network that must see whole clips.
+    The networks take turns over several rounds. The fastest round of each counts, because other work on the machine
+    only adds time. None for a network that must see whole clips.
     """
     frames = torch.randn(_STREAM_FRAMES, 1, 1, width, generator=torch.Generator().manual_seed(0)).unbind(0)
     readers = [copy.deepcopy(network).cpu().eval() for network in networks]
@@ -284,7 +292,7 @@ def _stream_seconds(network: SequenceModel, frames: Sequence[torch.Tensor]) -> f
 
 def _described(learner: Learner) -> str:
     encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
-    how = "frozen" if encoder.frozen else "trained anew for each head"
+    how = "frozen" if encoder.frozen else "trained for each head"
     motion = "change of features > " * learner.head.motion
     return (
         f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, {learner.choice.size} pixels, "

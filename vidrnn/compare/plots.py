@@ -21,7 +21,7 @@ def plot_comparison(comparison: Comparison, file: Path) -> None:
     """Write the plot of accuracy by head: a dot for each seed, the mean with its 95 % interval, the control as a line.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     figure, axes = _figure(8.0, 1.6 + 0.55 * len(comparison.rows))
     for place, row in enumerate(comparison.rows):
@@ -43,7 +43,7 @@ def plot_gradients(comparison: Comparison, file: Path) -> None:
     """Write the plot of the gradient of the last frame's loss at each earlier frame, before and after training.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     figure, before, after = _pair(10.0, 4.2)
     for axes, when, name in ((before, "before", "before training"), (after, "after", "after training")):
