@@ -1,6 +1,6 @@
-"""The command line: flags in, one library call, result shown, exit code out. Importing it loads no network and no film.
+"""The command line: flags in, one library call, result shown, exit code out. Importing it loads neither torch nor cv2.
 
-Exit codes: 0 all well; 1 some of the work failed; 2 wrong use; 130 stopped by Ctrl-C with all that was finished kept.
+Exit codes: 0 all well; 1 some of the work failed; 2 wrong use; 130 stopped by Ctrl-C, with all finished work saved.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typer.core import TyperGroup
 from vidrnn import __version__
 from vidrnn.errors import UsageError, VidrnnError
 
-_RUBBISH = 50_000
-"""Objects between two searches for rubbish: imports make none, and searching them is a tenth of a short command."""
+_GARBAGE = 50_000
+"""Objects between two garbage collections. Imports leave none, and collecting takes a tenth of a short command."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
 
@@ -36,14 +36,14 @@ COMMANDS = {
     "export": "Write a model as a file that runs without vidrnn.",
     "info": "Show the facts of a video or a model.",
 }
-"""Each is the function of that name in the file of that name, which is loaded only when it is asked for."""
+"""Each command is the function of that name in the module of that name. Only the module that is needed is loaded."""
 OPTIONS = {"--version": "Show the version and exit.", "--help": "Show this message and exit."}
-EXTRAS = {"av": "mp4", "openvino": "openvino", "pyarrow": "parquet", "ray": "ray"}
-"""Packages that vidrnn needs for some work only, with the names under which pip installs them."""
+EXTRAS = {"openvino": "openvino", "pyarrow": "parquet", "ray": "ray"}
+"""Packages that vidrnn needs for some work only, and the extra of vidrnn that installs each."""
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"vidrnn {__version__}")
         raise typer.Exit
 
@@ -57,7 +57,7 @@ def main(
 
 
 class _Commands(TyperGroup):
-    """The table of commands. It loads the one that is asked for: to load all takes longer than many a command."""
+    """The table of commands. It loads only the given one: to load all takes longer than many commands run."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -116,7 +116,7 @@ def run() -> None:
 
 
 def _leave(code: int | str | None) -> None:
-    """End at once where a thread still waits for a stream: one that wakes up while Python ends makes it crash."""
+    """End at once if a thread still waits for a stream. Python crashes if such a thread wakes up while it ends."""
     if threading.active_count() == 1:
         return
     from vidrnn.live.addresses import READER
@@ -129,10 +129,10 @@ def _leave(code: int | str | None) -> None:
 
 
 def _run() -> None:
-    gc.set_threshold(_RUBBISH)
-    atexit.register(gc.freeze)  # a last search for rubbish, when Python ends, is a tenth of a cold predict, too
+    gc.set_threshold(_GARBAGE)
+    atexit.register(gc.freeze)  # the last collection, when Python ends, takes another tenth
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need be no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold bytes that are no text
     try:
         try:
             _app()(prog_name="vidrnn")
@@ -168,12 +168,12 @@ def _run() -> None:
         from vidrnn.cli.views.base import show_error
 
         _hush()
-        show_error(VidrnnError(f"What was found could not be written: {error.strerror}."))
+        show_error(VidrnnError(f"The output could not be written: {error.strerror}."))
         sys.exit(1)
 
 
 def _missing(module: str) -> str:
-    """What to do about a module that Python does not find."""
+    """The sentence about a module that Python does not find."""
     package = module.partition(".")[0]
     if package in EXTRAS:
         install = f'pip install "vidrnn[{EXTRAS[package]}]"'
@@ -187,6 +187,6 @@ def _missing(module: str) -> str:
 
 
 def _hush() -> None:
-    """Nobody takes what is said; let it go nowhere, or Python would try again while it ends."""
+    """Discard standard output, which has no reader any more. Otherwise Python writes to it again at its end."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -70,4 +70,4 @@ def compare(
     stop = Event()
     with stopping(stop), ComparisonView(as_json=json, gradients=gradients) as view:
         view.follow(run_comparison(request, stop))
-        view.kept_in(request.out)
+        view.show_folder(request.out)

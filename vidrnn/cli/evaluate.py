@@ -48,6 +48,6 @@ def evaluate(
     refuse_foreign(predictor.task.name, PredictConfig, settings, predictor.task.settings | PREDICT_ALWAYS)
     with EvaluationView(str(model), as_json=json) as view:
         view.remark(remark)
-        found = view.follow(score(predictor, model, data, split))
-    if found.failures:
+        evaluation = view.follow(score(predictor, model, data, split))
+    if evaluation.failures:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Commands whose flags are made from the fields of configurations, and the turning of text into values."""
+"""Commands whose flags come from the fields of configurations, and the conversion of text to values."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from vidrnn.settings import (
 )
 
 _PANELS = (None, DATA, MODEL, TIME, RUN, TIMELINE, NEXT_FRAMES, COMPUTING, MANY, LIVE)
-"""In the order of `--help`; what people use most stands in the first, which has no name of its own."""
+"""In the order of `--help`; the flags that people use most stand in the first, which has no name of its own."""
 Settings = dict[str, Any]
-"""What flags gave, by the names of a configuration's fields; what was not given is left out."""
+"""The values of the flags that were given, by the names of a configuration's fields."""
 
 
 def with_flags(
@@ -52,8 +52,8 @@ def with_flags(
             mine = {name: value for name, value in given.items() if name in own}
             function(**mine, settings=_settings(flags, given))
 
-        made = {name: _parameter(one, as_first=name in first) for name, one in flags.items()}
-        command.__signature__ = Signature(sorted((own | made).values(), key=partial(_place, first=first)))  # type: ignore[attr-defined]
+        generated = {name: _parameter(one, as_first=name in first) for name, one in flags.items()}
+        command.__signature__ = Signature(sorted((own | generated).values(), key=partial(_place, first=first)))  # type: ignore[attr-defined]
         return command
 
     return decorate
@@ -79,7 +79,7 @@ def _settings(flags: Mapping[str, Setting], given: Mapping[str, Any]) -> Setting
 
 
 def _parameter(setting: Setting, *, as_first: bool) -> Parameter:
-    """A setting as Typer reads it. Its default is None, so that what was given can be told from what was not."""
+    """A setting as Typer reads it. Its default is None, which tells a flag that was given from one that was not."""
     flag, panel = setting.flag, None if as_first else setting.flag.panel
     info: Any
     if not setting.declaration.startswith("-"):
@@ -153,6 +153,7 @@ class Command(TyperCommand):
                 kind = _bare(get_args(hints[parameter.name].annotation)[0])
                 parameter.process_value = partial(_value, kind, parameter, parameter.process_value)  # type: ignore[method-assign]
                 parameter.metavar = "" if kind is bool else parameter.metavar
+                _plain_help(parameter)
 
     def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """The flag --help, which takes no value."""
@@ -160,6 +161,17 @@ class Command(TyperCommand):
         if option is not None:
             option.metavar, option.default = "", False  # a plain no, for which Typer needs no adapter
         return option
+
+
+def _plain_help(parameter: Any) -> None:
+    """Have `--help` show an argument by its name in capitals without a type, and a default without its title."""
+    if parameter.param_type_name == "argument":
+        name = parameter.metavar = parameter.metavar or str(parameter.name).upper()
+        shown = name if parameter.required else f"[{name}]"
+        parameter.get_usage_pieces = lambda ctx: [f"{shown}..." if parameter.nargs != 1 else shown]
+        parameter.display_type_rich = lambda ctx: None
+    elif parameter.default not in (None, False) and parameter.show_default:
+        parameter.show_default, parameter.help = False, f"{parameter.help} [{parameter.default}]"
 
 
 def _bare(kind: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What several commands share: flags that are no settings, and what flags mean."""
+"""Parts that several commands share: flags that are no settings, and the meaning of flags."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ Config = Annotated[
 
 
 def jobs_here(engine: EngineName, environment: Mapping[str, str]) -> int | None:
-    """How many processes to start where nobody says it: this one's share of the cores, and on a cluster all (None)."""
+    """The default number of processes: this process's share of the cores; None, which is all of them, on a cluster."""
     if engine != "local":
         return None
-    beside = environment.get("LOCAL_WORLD_SIZE", "1")  # by torchrun: how many of us it started on this machine
+    beside = environment.get("LOCAL_WORLD_SIZE", "1")  # by torchrun: its processes on this machine
     return max(1, available_cores() // max(1, int(beside) if beside.isdecimal() else 1))
 
 
 def device_named(name: DeviceName) -> str:
-    """The device to compute on; auto takes a GPU where there is one.
+    """The device to compute on; auto takes a GPU if there is one.
 
     Raises:
-        UsageError: a GPU was asked for and there is none.
+        UsageError: the name is cuda and there is no GPU.
     """
     there = name != "cpu" and _gpu_is_there()
     if name == "cuda" and not there:
@@ -54,7 +54,7 @@ def device_named(name: DeviceName) -> str:
 
 
 def _gpu_is_there() -> bool:
-    """Whether torch can use a GPU; it is only asked, which takes seconds, where there is a driver for one."""
+    """Whether torch can use a GPU. torch takes seconds to load, so it is loaded only if there is a driver."""
     driver = any(Path(place).exists() for place in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
     if (os.name == "posix" and not driver) or find_spec("torch") is None:
         return False
@@ -64,7 +64,7 @@ def _gpu_is_there() -> bool:
 
 
 def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
-    """The model asked for, else the newest run's, else the shipped `actions`.
+    """The model of `--model`, else that of the newest run, else the shipped `actions`.
 
     Raises:
         UsageError: there is none at all.
@@ -73,9 +73,9 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
 
     if model:
         return model
-    made = [folder.parent for folder in runs.glob("*/model") if (folder / "model.safetensors").is_file()]
-    if made:
-        return max(made, key=lambda run: (run / "model" / "model.safetensors").stat().st_mtime)
+    runs_with_model = [folder.parent for folder in runs.glob("*/model") if (folder / "model.safetensors").is_file()]
+    if runs_with_model:
+        return max(runs_with_model, key=lambda run: (run / "model" / "model.safetensors").stat().st_mtime)
     shipped = shipped_models() / "actions"
     if not shipped.is_dir():
         raise UsageError("no model: there is no run in runs/ and no shipped model. Train one: vidrnn train DATA.")
@@ -98,10 +98,10 @@ def chosen_settings(file: Path | None, settings: Settings, command: str) -> RunC
 
 
 def films_named(data: str | None, before: str | None, command: str) -> Path:
-    """DATA as it was named now, or before in a run's settings.
+    """DATA of the command line, else that of the settings.
 
     Raises:
-        UsageError: it was not.
+        UsageError: neither names it.
     """
     if data or before:
         return Path(str(data or before))
@@ -118,7 +118,7 @@ def free_folder(folder: Path) -> Path:
 
 @contextmanager
 def stopping(stop: Event, what: str = "epoch") -> Iterator[None]:
-    """The first Ctrl-C sets `stop`, so that what is running ends cleanly; the second one stops at once."""
+    """The first Ctrl-C sets `stop`, so that the running work ends cleanly; the second one stops at once."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -135,7 +135,7 @@ def stopping(stop: Event, what: str = "epoch") -> Iterator[None]:
 
 @contextmanager
 def ending(stop: Event) -> Iterator[list[int]]:
-    """The first Ctrl-C, or SIGTERM, sets `stop` and is noted in the list that is given; a second one stops at once."""
+    """The first Ctrl-C or SIGTERM sets `stop` and is added to the list that this gives; a second one stops at once."""
     caught: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:

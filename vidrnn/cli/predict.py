@@ -66,20 +66,20 @@ def predict(
     """Say what happens in videos, and when. Each video is read to its end; a camera or a stream has none."""
     address = _live_source(sources)
     _refuse_misplaced(settings, address)
-    asked = _Asked(sources, model_named(model), PredictConfig(**settings), settings, as_json=json)
+    call = _Call(sources, model_named(model), PredictConfig(**settings), settings, as_json=json)
     if address is not None:
-        code = _watch(asked, address)
-    elif asked.config.out is not None:
-        code = _write_answers(asked, asked.config.out)
+        code = _watch(call, address)
+    elif call.config.out is not None:
+        code = _write_answers(call, call.config.out)
     else:
-        code = _show_answers(asked)
+        code = _show_answers(call)
     if code:
         raise typer.Exit(code)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What `vidrnn predict` was asked for."""
+class _Call:
+    """The arguments of one `vidrnn predict`."""
 
     sources: list[str]
     model: Path
@@ -120,18 +120,20 @@ def _refuse_misplaced(settings: Settings, address: LiveAddress | None) -> None:
     if "out" not in settings and (given := [name for name in settings if name in _FOLDER]):
         flag = next(iter(flag_names(PredictConfig, dict.fromkeys(given)).values()))
         raise UsageError(f"{flag}: is for answers that are written. Say where: --out DIR.")
+    if not {"video", "mp4"} & {name.strip() for name in settings.get("format", "").split(",")}:
+        refuse("without --format video or mp4", PredictConfig, settings, ("rollout",))
 
 
-def _show_answers(asked: _Asked) -> int:
-    """Answers on the screen; the exit code."""
+def _show_answers(call: _Call) -> int:
+    """Show answers on the screen; gives the exit code."""
     from vidrnn.cli.views.predicting import PredictionView
     from vidrnn.predict.predictor import Predictor, open_model
 
-    config = asked.config
-    films, missing = _films_of(asked.sources)
-    opened, remark = open_model(asked.model, config.runtime, asked.device)
-    rule = asked.rule(opened.handling)
-    with PredictionView(str(asked.model), len(films) + len(missing), as_json=asked.as_json) as view:
+    config = call.config
+    films, missing = _films_of(call.sources)
+    opened, remark = open_model(call.model, config.runtime, call.device)
+    rule = call.rule(opened.handling)
+    with PredictionView(str(call.model), len(films) + len(missing), as_json=call.as_json) as view:
         predictor = Predictor(
             opened,
             rule,
@@ -144,39 +146,37 @@ def _show_answers(asked: _Asked) -> int:
         view.remark(remark)
         for failure in missing:
             view.show(failure)
-        for found in predictor.predict_all(films):
-            view.show(found)
+        for prediction in predictor.predict_all(films):
+            view.show(prediction)
     return 1 if view.failed else 0
 
 
-def _write_answers(asked: _Asked, out: Path) -> int:
-    """Answers into files; the exit code."""
+def _write_answers(call: _Call, out: Path) -> int:
+    """Write answers into files; gives the exit code."""
     from vidrnn.batch.work import PredictionRequest, formats_named
     from vidrnn.predict.predictor import handling_of
 
-    config = asked.config
-    films, missing = _films_of(asked.sources)
+    config = call.config
+    films, missing = _films_of(call.sources)
     formats = formats_named(config.format or "jsonl")
-    if config.rollout and not {"video", "mp4"} & {*formats}:
-        refuse("without --format video or mp4", PredictConfig, asked.settings, ("rollout",))
     request = PredictionRequest(
-        model=asked.model,
+        model=call.model,
         formats=formats,
-        rule=asked.rule(handling_of(asked.model)),
+        rule=call.rule(handling_of(call.model)),
         runtime=config.runtime,
-        device=asked.device,
+        device=call.device,
         rate=config.rate,
         threads=config.threads or 1,
         rollout=config.rollout or 0,
         normalised=config.normalised,
     )
-    folder = _Folder(films, missing, asked.sources, out, config.timeout, config.shard)
-    return _run_batch(folder, request, config.engine or "local", config.jobs, as_json=asked.as_json)
+    folder = _Folder(films, missing, call.sources, out, config.timeout, config.shard)
+    return _run_batch(folder, request, config.engine or "local", config.jobs, as_json=call.as_json)
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """Films, and the folder that their answers go to."""
+    """Films, and the folder for their answers."""
 
     films: Sequence[Path]
     missing: Sequence[FilmFailure]
@@ -185,38 +185,38 @@ class _Folder:
     timeout: float | None
     shard: str | None
 
-    def batch(self, asked: PredictionRequest) -> tuple[Batch, str]:
-        """The work to be done, and a sentence where it is a part of it that was not asked for by a flag."""
+    def batch(self, request: PredictionRequest) -> tuple[Batch, str]:
+        """The batch, and a sentence if the environment names the shard."""
         from vidrnn.batch.batch import Batch
         from vidrnn.batch.shards import Shard
         from vidrnn.data.films import source_folder
 
-        found = None if self.shard is not None else Shard.from_environment(os.environ)
-        shard = found or Shard() if self.shard is None else Shard.parse(self.shard)
+        from_ranks = None if self.shard is not None else Shard.from_environment(os.environ)
+        shard = from_ranks or Shard() if self.shard is None else Shard.parse(self.shard)
         starts = tuple(source_folder(source) for source in self.sources)
-        batch = Batch(asked.work(), tuple(self.films), starts, self.out, shard, self.timeout)
-        return batch, f"Shard {shard}, by RANK and WORLD_SIZE in the environment." if found else ""
+        batch = Batch(request.work(), tuple(self.films), starts, self.out, shard, self.timeout)
+        return batch, f"Shard {shard}, by RANK and WORLD_SIZE in the environment." if from_ranks else ""
 
 
 def _run_batch(
-    folder: _Folder, asked: PredictionRequest, engine: EngineName, jobs: int | None, *, as_json: bool
+    folder: _Folder, request: PredictionRequest, engine: EngineName, jobs: int | None, *, as_json: bool
 ) -> int:
-    """Answers into files, and the exit code."""
+    """Write the answers for a folder; gives the exit code."""
     from vidrnn.batch.engines import ENGINES
     from vidrnn.batch.result_names import shown
     from vidrnn.cli.views.predicting import BatchView
     from vidrnn.registry import load_member
 
-    batch, remark = folder.batch(asked)
+    batch, remark = folder.batch(request)
     sizes = {shown(name): size for name, size in batch.sizes().items()}
-    with BatchView(str(asked.model), sizes, as_json=as_json) as view:
+    with BatchView(str(request.model), sizes, as_json=as_json) as view:
         view.remark(remark)
-        view.remark(asked.remark())
+        view.remark(request.remark())
         for failure in folder.missing:
             view.missing(failure)
-        made = load_member(ENGINES, "--engine", engine)(jobs or jobs_here(engine, os.environ))
-        with closing(batch.run(made)) as journey:
-            for done in journey:
+        opened = load_member(ENGINES, "--engine", engine)(jobs or jobs_here(engine, os.environ))
+        with closing(batch.run(opened)) as films:
+            for done in films:
                 view.show(done)
         view.end(batch.summary)
     return 1 if view.failed else 0
@@ -235,14 +235,14 @@ def _live_source(sources: list[str]) -> LiveAddress | None:
         return None
     address = addresses[0]
     if len(sources) > 1:
-        raise UsageError(f"{address.shown}: is watched for ever, so nothing else can be read beside it. Name it alone.")
+        raise UsageError(f"{address.shown}: has no end, so nothing else can be read beside it. Name it alone.")
     if address.kind is Kind.PIPE and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("-: nothing is piped in. Try: ffmpeg -i FILM -c copy -f mpegts - | vidrnn predict -")
     return address
 
 
-def _watch(asked: _Asked, address: LiveAddress) -> int:
-    """Watch a live source until it ends or is stopped; the exit code."""
+def _watch(call: _Call, address: LiveAddress) -> int:
+    """Watch a live source until it ends or is stopped; gives the exit code."""
     from vidrnn.cli.views.predicting import LiveView, live_line
     from vidrnn.live.camera import Camera, Patience, Sight
     from vidrnn.live.screen import Screen
@@ -250,9 +250,9 @@ def _watch(asked: _Asked, address: LiveAddress) -> int:
     from vidrnn.predict.predictor import Predictor, open_model
     from vidrnn.values import Stretch
 
-    config = asked.config
-    opened, remark = open_model(asked.model, config.runtime, asked.device)
-    handling, rule = opened.handling, asked.rule(opened.handling)
+    config = call.config
+    opened, remark = open_model(call.model, config.runtime, call.device)
+    handling, rule = opened.handling, call.rule(opened.handling)
     predictor, firmness = Predictor(opened, rule), Firmness.of(handling.answer, rule)
     warmed_up(predictor.stream, handling.size)
     stop, patience = Event(), Patience(silence_seconds=config.silence, lost_seconds=config.reconnect)
@@ -263,12 +263,12 @@ def _watch(asked: _Asked, address: LiveAddress) -> int:
         screen = stack.enter_context(Screen(address.shown)) if config.show else None
         caught = stack.enter_context(ending(stop))
         camera = stack.enter_context(Camera(address, sight, patience, stop=stop, watched=screen is not None))
-        view = stack.enter_context(LiveView(str(asked.model), address.shown, remark))
+        view = stack.enter_context(LiveView(str(call.model), address.shown, remark))
         stack.enter_context(_no_error_of_a_stop(stop))
-        for happening in watch(camera, predictor.stream, firmness):
-            view.show(happening)
-            if lines is not None and isinstance(happening, Stretch):
-                lines.add(live_line(happening))
+        for event in watch(camera, predictor.stream, firmness):
+            view.show(event)
+            if lines is not None and isinstance(event, Stretch):
+                lines.add(live_line(event))
             if screen is not None and screen.closed_after(camera.picture, view.now):
                 stop.set()
     return 128 + caught[0] if caught else 0
@@ -276,7 +276,7 @@ def _watch(asked: _Asked, address: LiveAddress) -> int:
 
 @contextmanager
 def _no_error_of_a_stop(stop: Event) -> Iterator[None]:
-    """Ctrl-C ends whoever sends the stream, too: that it broke off just then is no news."""
+    """Ignore that a stream breaks off at the moment of a stop: Ctrl-C also ends the program that sends the stream."""
     try:
         yield
     except FilmError:

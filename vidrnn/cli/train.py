@@ -79,16 +79,16 @@ def train(
 
 
 def _command(arguments: list[str]) -> str:
-    """The command as the model card shows it: what made the model, and nothing of this machine."""
-    kept = [word for word in arguments if word != "--overwrite" and not word.startswith("--terms=")]
-    if "--terms" in kept:
-        place = kept.index("--terms")
-        del kept[place : place + 2]
-    return shlex.join(["vidrnn", *(_portable(word) for word in kept)])
+    """The command as the model card shows it, without names of this machine."""
+    shown = [word for word in arguments if word != "--overwrite" and not word.startswith("--terms=")]
+    if "--terms" in shown:
+        place = shown.index("--terms")
+        del shown[place : place + 2]
+    return shlex.join(["vidrnn", *(_portable(word) for word in shown)])
 
 
 def _portable(argument: str) -> str:
-    """A word of the command as it may stand in a model card: of a path on this machine, what others can know."""
+    """A word of the command for a model card: of a path on this machine only the last part."""
     flag, equals, value = argument.partition("=")
     if equals and flag.startswith("--"):
         return f"{flag}={_portable(value)}"

@@ -1,4 +1,4 @@
-"""What every view is made of: a console with a bar, notes, errors for people on standard error."""
+"""The parts of every view: a console with a progress bar, notes, and errors on standard error."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ Result = TypeVar("Result")
 
 
 def show_error(error: VidrnnError) -> None:
-    """What went wrong, as a panel on standard error."""
+    """Print an error as a panel on standard error."""
     Console(stderr=True).print(Panel(escape(str(error)), title="vidrnn", title_align="left", border_style="red"))
 
 
 class View:
-    """A console with a bar that comes when there is something to wait for and goes when there is not."""
+    """A console with a progress bar, which is there only while something goes on."""
 
     def __init__(self, *, to_stderr: bool = False, remaining: bool = True) -> None:
-        """`remaining`: tell the time that is left, as if all steps took the same."""
+        """`remaining`: show the time that is left, as if all steps took the same."""
         self.console = Console(stderr=to_stderr, highlight=False)
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -73,37 +73,37 @@ class View:
         self.console.print(escape(note.text), style="yellow" if note.warning else None, soft_wrap=True)
 
     def remark(self, text: str) -> None:
-        """A sentence for people on standard error, if there is one."""
+        """A sentence on standard error, if there is one."""
         if text:
             Console(stderr=True, highlight=False).print(escape(text), style="yellow", soft_wrap=True)
 
-    def outcome(self, journey: Generator[RunEvent, None, Result]) -> Result:
-        """Show the notes and the progress on the way, and give what the journey ends with; the bar is gone then."""
+    def outcome(self, events: Generator[RunEvent, None, Result]) -> Result:
+        """Show the notes and the progress of a generator, and give its result; the bar is gone then."""
         while True:
             try:
-                record = next(journey)
+                event = next(events)
             except StopIteration as end:
                 self._bars.stop()
-                found: Result = end.value
-                return found
-            if isinstance(record, Note):
-                self.note(record)
-            elif isinstance(record, LeftOut):
-                self.left_out(record)
-            elif isinstance(record, Step):
-                self.step(record.stage, record.done, record.total)
+                result: Result = end.value
+                return result
+            if isinstance(event, Note):
+                self.note(event)
+            elif isinstance(event, LeftOut):
+                self.left_out(event)
+            elif isinstance(event, Step):
+                self.step(event.stage, event.done, event.total)
 
-    def left_out(self, record: LeftOut, where: str = "") -> None:
+    def left_out(self, event: LeftOut, where: str = "") -> None:
         """How many films were left out, and the first few reasons."""
-        count = len(record.failures)
-        self.console.print(f"{count} film{'s' * (count > 1)} left out{where}", style="yellow")
-        for failure in record.failures[:_SHOWN_FAILURES]:
+        count = len(event.failures)
+        self.console.print(f"{count} video{'s' * (count > 1)} left out{where}", style="yellow")
+        for failure in event.failures[:_SHOWN_FAILURES]:
             line = f"  {escape(failure.path.name)}: {escape(failure.reason)}"
             self.console.print(line, style="yellow", soft_wrap=True)
 
 
-def tell_model(model: str) -> None:
-    """Which model it is, for people on standard error."""
+def show_model_name(model: str) -> None:
+    """Print which model is used, on standard error."""
     Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim", soft_wrap=True)
 
 

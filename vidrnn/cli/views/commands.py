@@ -1,4 +1,4 @@
-"""The help of `vidrnn` itself. Typer's own loads a Markdown parser, which takes as long as all else."""
+"""The help of `vidrnn` itself. Typer's own help loads a Markdown parser, which takes as long as all the rest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BESIDE_THE_LINES = 6
 
 
 def show_help(usage: str, summary: str, options: Mapping[str, str], commands: Mapping[str, str]) -> None:
-    """How to call vidrnn: `options` and `commands` are tables from a name to a sentence."""
+    """Print how to call vidrnn. `options` and `commands` map a name to a sentence."""
     console = Console(highlight=False, markup=False, emoji=False)
     width = max(map(len, (*options, *commands)))
     console.print(Padding(Text.assemble(("Usage: ", "yellow"), (usage, "bold")), 1))

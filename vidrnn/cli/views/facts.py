@@ -1,4 +1,4 @@
-"""What is shown of a film, of a model, and of a file that was made of one."""
+"""Views of the facts of a film, a model, and an exported file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def show_film(facts: FilmFacts, *, as_json: bool) -> None:
-    """What reading a film found."""
+    """Print the facts that reading a film measured."""
     if as_json:
         shown = {**asdict(facts), "path": str(facts.path), "fps": facts.fps}
         print(json.dumps(shown, ensure_ascii=False))
@@ -43,20 +43,20 @@ def show_film(facts: FilmFacts, *, as_json: bool) -> None:
 
 
 class ExportView(View):
-    """Shows how a portable file came to be, and what it is worth."""
+    """Shows an export, then the file and how exact it is."""
 
-    def follow(self, journey: Generator[RunEvent, None, Portable]) -> Portable:
-        """Show the records on the way, then what was made."""
-        found = self.outcome(journey)
+    def follow(self, events: Generator[RunEvent, None, Portable]) -> Portable:
+        """Show the events on the way, then the file."""
+        portable = self.outcome(events)
+        size = f"{portable.size_bytes / 1e6:.1f} MB"
         self.console.print(
-            f"[bold]{escape(str(found.file))}[/bold]  {found.size_bytes / 1e6:.1f} MB  {escape(found.sentence)}",
-            soft_wrap=True,
+            f"[bold]{escape(str(portable.file))}[/bold]  {size}  {escape(portable.sentence)}", soft_wrap=True
         )
-        return found
+        return portable
 
 
 def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
-    """The facts of a model."""
+    """Print the facts of a model."""
     if as_json:
         print(header.to_json())
         return

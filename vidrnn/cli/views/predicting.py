@@ -1,4 +1,4 @@
-"""What is shown of films that are read, one by one, in folders, and live."""
+"""Views of predictions: of single films, of folders, and of live sources."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.cli.views.base import View, clock, tell_model
+from vidrnn.cli.views.base import View, clock, show_model_name
 from vidrnn.outputs.base import prediction_json
 from vidrnn.values import Change, FilmFailure, FilmPrediction, Now, Stretch
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vidrnn.live.watcher import Happening
 
 _SECONDS_BETWEEN_LINES = 30.0
-"""Of progress, where no bar can move, as in the log of a cluster."""
+"""Between two lines of progress where there is no terminal, as in the log of a cluster."""
 _SECONDS_BETWEEN_MOVES = 1.0
 
 
@@ -38,7 +38,7 @@ class PredictionView(View):
         self._model, self._films, self._as_json = model, films, as_json
         self._rows: list[dict[str, Any]] = []
         self.failed = 0
-        tell_model(model)
+        show_model_name(model)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -48,39 +48,41 @@ class PredictionView(View):
             print(json.dumps({"model": self._model, "films": self._rows}, ensure_ascii=False))
 
     def going(self, seconds: float, of_seconds: float) -> None:
-        """How much of a film has been read; where there are many, it is their number that tells."""
+        """How much of a single film has been read; for several films the bar counts films."""
         if self._films == 1:
-            self.step("seconds of the film", int(seconds), int(of_seconds) or None)
+            self.step("seconds of the video", int(seconds), int(of_seconds) or None)
 
-    def show(self, found: FilmPrediction | FilmFailure) -> None:
-        """One film's answer, or why there is none."""
-        self._rows.append(_row(found))
-        if isinstance(found, FilmFailure):
+    def show(self, prediction: FilmPrediction | FilmFailure) -> None:
+        """Show one film's answer, or why there is none."""
+        self._rows.append(_row(prediction))
+        if isinstance(prediction, FilmFailure):
             self.failed += 1
-            self.console.print(f"{escape(str(found.path))}  [red]{escape(found.reason)}[/red]", soft_wrap=True)
+            self.console.print(
+                f"{escape(str(prediction.path))}  [red]{escape(prediction.reason)}[/red]", soft_wrap=True
+            )
         elif not self._as_json:
-            self._answer(found)
+            self._answer(prediction)
         if self._films > 1:
-            self.step("films", len(self._rows), self._films)
+            self.step("videos", len(self._rows), self._films)
 
-    def _answer(self, found: FilmPrediction) -> None:
-        fps = found.frames / found.duration_seconds if found.duration_seconds else 0
-        frames = f"{found.frames:,} frame{'s' * (found.frames != 1)}, {fps:.4g} fps"
-        self.console.print(
-            f"[bold]{escape(str(found.path))}[/bold]  {clock(found.duration_seconds)}  {frames}  {_headline(found)}",
-            soft_wrap=True,
-        )
-        for note in found.notes:
+    def _answer(self, prediction: FilmPrediction) -> None:
+        fps = prediction.frames / prediction.duration_seconds if prediction.duration_seconds else 0
+        frames = f"{prediction.frames:,} frame{'s' * (prediction.frames != 1)}, {fps:.4g} fps"
+        film = f"[bold]{escape(str(prediction.path))}[/bold]  {clock(prediction.duration_seconds)}  {frames}"
+        self.console.print(f"{film}  {_headline(prediction)}", soft_wrap=True)
+        for note in prediction.notes:
             self.console.print(f"  {escape(note)}", style="yellow", soft_wrap=True)
-        if len(found.segments) > 1 or (found.segments and found.label is None):
-            self.console.print(_segments(found))
+        if len(prediction.segments) > 1 or (prediction.segments and prediction.label is None):
+            self.console.print(_segments(prediction))
+        elif prediction.label is None:
+            self.console.print(" no segments", style="dim")
 
 
 class BatchView(View):
-    """Shows how many films go on, and the summary or one JSON object of all that is done at the end, stopped or not."""
+    """Shows the progress of a folder, then the summary or one JSON object, also when the work was stopped."""
 
     def __init__(self, model: str, films: Mapping[str, int], *, as_json: bool) -> None:
-        """`films`: what their rows will call them, in the order of the summary, and how many bytes each has."""
+        """`films`: their names in the rows, in the order of the summary, and the bytes of each."""
         super().__init__(to_stderr=as_json, remaining=False)
         self._model, self._films, self._as_json = model, dict(films), as_json
         self._rows: list[dict[str, Any]] = []
@@ -90,11 +92,11 @@ class BatchView(View):
         self._over = Event()
         self._ticking = Thread(target=self._tick, daemon=True)
         self.failed = 0
-        tell_model(model)
+        show_model_name(model)
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._move()  # from here on the bar is only moved, which threads may
+        self._move()  # from here on the bar is only moved, which threads may do
         self._ticking.start()
         return self
 
@@ -106,20 +108,20 @@ class BatchView(View):
         super().__exit__(kind, error, trace)
         stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
         if stopped:
-            self.remark(f"Stopped: {self._count()}. The same command goes on.")
+            self.remark(f"Stopped: {self._count()}. The same command continues.")
         if self._as_json and (kind is None or stopped):
             place = {name: number for number, name in enumerate(self._films)}
             rows = sorted(self._rows, key=lambda row: place.get(row["path"], -1))
             print(json.dumps({"model": self._model, "films": rows}, ensure_ascii=False))
 
     def missing(self, failure: FilmFailure) -> None:
-        """A source that names no film."""
+        """Show a source that names no film."""
         self._missing += 1
         self._fail(str(failure.path), failure.reason)
         self._rows.append(_row(failure))
 
     def show(self, done: FilmDone) -> None:
-        """One film more."""
+        """Show one more film."""
         size = self._films.get(done.row["path"], 0)
         self._unread_bytes -= size
         self._read_bytes += 0 if done.before else size
@@ -132,17 +134,17 @@ class BatchView(View):
         self._move()
 
     def end(self, out: Path) -> None:
-        """What it came to, and where it is."""
+        """Print the totals, and the file of the summary."""
         self._over.set()
         self._bars.stop()
         rows = len(self._rows)
         before = f", {self._before:,} done before" if self._before else ""
-        counts = f"{rows:,} film{'s' * (rows != 1)}{before}, {self.failed:,} failed"
+        counts = f"{rows:,} video{'s' * (rows != 1)}{before}, {self.failed:,} failed"
         seconds = time.monotonic() - self._began
         self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {escape(str(out))}", soft_wrap=True)
 
     def _tick(self) -> None:
-        """From a thread: tell how it goes on, also while no film ends for long."""
+        """In a thread: show the progress, also while no film ends for a long time."""
         while not self._over.wait(_SECONDS_BETWEEN_LINES if self._bars.disable else _SECONDS_BETWEEN_MOVES):
             if self._bars.disable:
                 self.remark(f"{self._count()}  {self._pace()}")
@@ -150,17 +152,17 @@ class BatchView(View):
                 self._move()
 
     def _move(self) -> None:
-        self.step("films", len(self._rows), len(self._films) + self._missing, self._pace())
+        self.step("videos", len(self._rows), len(self._films) + self._missing, self._pace())
 
     def _fail(self, path: str, reason: str) -> None:
         self.failed += 1
         self.console.print(f"{escape(path)}  [red]{escape(reason)}[/red]", soft_wrap=True)
 
     def _count(self) -> str:
-        return f"{len(self._rows):,} of {len(self._films) + self._missing:,} films done"
+        return f"{len(self._rows):,} of {len(self._films) + self._missing:,} videos done"
 
     def _pace(self) -> str:
-        """Frames per second, failures, and how long it will take by the bytes that were read so far."""
+        """Frames per second, failures, and the time that is left by the bytes that were read so far."""
         seconds = max(1e-3, time.monotonic() - self._began)
         failed = f"  {self.failed:,} failed" if self.failed else ""
         left = f"  {clock(seconds * self._unread_bytes / self._read_bytes)} left" if self._read_bytes else ""
@@ -168,14 +170,14 @@ class BatchView(View):
 
 
 class LiveView:
-    """Prints a line of JSON for each change of answer as it comes; all else goes to standard error."""
+    """Prints a line of JSON for each change of the answer at once; all else goes to standard error."""
 
     def __init__(self, model: str, source: str, remark: str) -> None:
-        self._people = Console(stderr=True, highlight=False)
-        tell_model(model)
+        self._stderr = Console(stderr=True, highlight=False)
+        show_model_name(model)
         if remark:
-            self._people.print(escape(remark), style="yellow", soft_wrap=True)
-        self._people.print(f"watching {escape(source)}; Ctrl-C stops", style="dim", soft_wrap=True)
+            self._stderr.print(escape(remark), style="yellow", soft_wrap=True)
+        self._stderr.print(f"watching {escape(source)}; Ctrl-C stops", style="dim", soft_wrap=True)
         self.now: Now | None = None
 
     def __enter__(self) -> Self:
@@ -184,48 +186,48 @@ class LiveView:
     def __exit__(self, *_: object) -> None:
         if self.now is not None:
             lost = f"{self.now.dropped:,} frame{'s' * (self.now.dropped != 1)}"
-            self._people.print(
+            self._stderr.print(
                 f"watched {clock(self.now.answer.seconds)}; {lost} could not be kept up with", style="dim"
             )
 
-    def show(self, happening: Happening | None) -> None:
-        """One thing that happened."""
-        if isinstance(happening, str):
-            self._people.print(escape(happening), style="yellow", soft_wrap=True)
-        elif isinstance(happening, Change):
-            print(live_line(happening), flush=True)
-        elif isinstance(happening, Now):
-            self.now = happening
+    def show(self, event: Happening | None) -> None:
+        """Show one event."""
+        if isinstance(event, str):
+            self._stderr.print(escape(event), style="yellow", soft_wrap=True)
+        elif isinstance(event, Change):
+            print(live_line(event), flush=True)
+        elif isinstance(event, Now):
+            self.now = event
 
 
-def live_line(happening: Change | Stretch) -> str:
+def live_line(event: Change | Stretch) -> str:
     """One line of JSON, its numbers as precise as they are known."""
-    told = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(happening).items()}
-    return json.dumps(told, ensure_ascii=False)
+    fields = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(event).items()}
+    return json.dumps(fields, ensure_ascii=False)
 
 
-def _segments(found: FilmPrediction) -> Table:
+def _segments(prediction: FilmPrediction) -> Table:
     table = Table(box=None, padding=(0, 1), show_header=False)
     table.add_column(justify="right")
     table.add_column(justify="right")
     table.add_column()
     table.add_column(justify="right")
-    for segment in found.segments:
+    for segment in prediction.segments:
         times = f"{clock(segment.start_seconds)} to", clock(segment.end_seconds)
         table.add_row(*times, escape(segment.label), f"{segment.probability:.2f}")
     return table
 
 
-def _row(found: FilmPrediction | FilmFailure) -> dict[str, Any]:
+def _row(prediction: FilmPrediction | FilmFailure) -> dict[str, Any]:
     """One film of `vidrnn predict --json`."""
-    if isinstance(found, FilmFailure):
-        return {"path": str(found.path), "error": found.reason}
-    return prediction_json(str(found.path), found)
+    if isinstance(prediction, FilmFailure):
+        return {"path": str(prediction.path), "error": prediction.reason}
+    return prediction_json(str(prediction.path), prediction)
 
 
-def _headline(found: FilmPrediction) -> str:
+def _headline(prediction: FilmPrediction) -> str:
     """The answer for the whole film: its label, or its measures."""
-    if found.label is not None and found.probability is not None:
-        return f"[bold]{escape(found.label)}[/bold]  {found.probability:.2f}"
-    known = {name: value for name, value in found.measures.items() if math.isfinite(value)}
+    if prediction.label is not None and prediction.probability is not None:
+        return f"[bold]{escape(prediction.label)}[/bold]  {prediction.probability:.2f}"
+    known = {name: value for name, value in prediction.measures.items() if math.isfinite(value)}
     return "  ".join(f"{name} {value:.3g}" for name, value in known.items())

@@ -1,4 +1,4 @@
-"""What is shown of models that were evaluated and compared."""
+"""Views of an evaluation and of a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.cli.views.base import View, tell_model
+from vidrnn.cli.views.base import View, show_model_name
 from vidrnn.cli.views.reports import show_report
 from vidrnn.events import RunEvent
 
@@ -29,11 +29,11 @@ class EvaluationView(View):
     def __init__(self, model: str, *, as_json: bool) -> None:
         super().__init__(to_stderr=as_json)
         self._as_json = as_json
-        tell_model(model)
+        show_model_name(model)
 
-    def follow(self, journey: Generator[RunEvent, None, Evaluation]) -> Evaluation:
+    def follow(self, events: Generator[RunEvent, None, Evaluation]) -> Evaluation:
         """Show the events on the way, then the evaluation."""
-        evaluation = self.outcome(journey)
+        evaluation = self.outcome(events)
         if self._as_json:
             print(json.dumps(evaluation.numbers, ensure_ascii=False, allow_nan=False))
         else:
@@ -43,42 +43,43 @@ class EvaluationView(View):
 
 
 class ComparisonView(View):
-    """Shows a comparison as it comes, then its table or one JSON object."""
+    """Shows the progress of a comparison, then its table or one JSON object."""
 
     def __init__(self, *, as_json: bool, gradients: bool) -> None:
         super().__init__(to_stderr=as_json)
         self._as_json, self._gradients = as_json, gradients
 
-    def follow(self, journey: Generator[RunEvent, None, Comparison]) -> Comparison:
-        """Show the records on the way, then what was found."""
-        found = self.outcome(journey)
+    def follow(self, events: Generator[RunEvent, None, Comparison]) -> Comparison:
+        """Show the events on the way, then the comparison."""
+        comparison = self.outcome(events)
         if self._as_json:
-            print(json.dumps(found.as_json(), ensure_ascii=False, allow_nan=False))
-            return found
-        self.console.print(found.model, soft_wrap=True)
-        self.console.print(comparison_table(found))
+            print(json.dumps(comparison.as_json(), ensure_ascii=False, allow_nan=False))
+            return comparison
+        self.console.print(comparison.model, soft_wrap=True)
+        self.console.print(comparison_table(comparison))
+        seeds = f"{comparison.seeds} seed{'s' * (comparison.seeds != 1)} of {comparison.epochs} epochs"
         self.console.print(
-            f"{found.clips} {found.part} clips, {found.seeds} seed{'s' * (found.seeds != 1)} of {found.epochs} epochs; "
+            f"{comparison.clips} {comparison.part} clips, {seeds}; "
             "a frame: streaming, encoder not counted; back: frames over which the gradient falls to 1/e",
             style="dim",
         )
         if self._gradients:
-            self.console.print(gradients_table(found))
-        self.console.print(found.sentence, style="bold", soft_wrap=True)
-        return found
+            self.console.print(gradients_table(comparison))
+        self.console.print(comparison.sentence, style="bold", soft_wrap=True)
+        return comparison
 
-    def kept_in(self, folder: Path) -> None:
-        """Where the table and the plots are."""
-        self.console.print(f"kept in {escape(str(folder))}: comparison.json, comparison.png, gradients.png")
+    def show_folder(self, folder: Path) -> None:
+        """Print where the table and the plots are."""
+        self.console.print(f"written to {escape(str(folder))}: comparison.json, comparison.png, gradients.png")
 
 
-def comparison_table(found: Comparison) -> Table:
+def comparison_table(comparison: Comparison) -> Table:
     """A row for each head, the best one bold."""
     table = Table(box=None, padding=(0, 1))
     table.add_column("head", no_wrap=True)
-    for name in (f"{found.part}, 95 %", "F1", "val", "weights", "train", "a frame", "back"):
+    for name in (f"{comparison.part}, 95 %", "F1", "val", "weights", "train", "a frame", "back"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in found.rows:
+    for row in comparison.rows:
         low, high = row.accuracy.interval
         table.add_row(
             row.head,
@@ -89,18 +90,18 @@ def comparison_table(found: Comparison) -> Table:
             f"{row.training_seconds:.0f} s",
             "no" if row.stream_microseconds is None else f"{row.stream_microseconds:.0f} µs",
             _memory(row.after.memory_frames),
-            style="bold" if row.head == found.best else None,
+            style="bold" if row.head == comparison.best else None,
         )
     return table
 
 
-def gradients_table(found: Comparison) -> Table:
+def gradients_table(comparison: Comparison) -> Table:
     """The gradient's factor from frame to frame and the memory that it means, before training and after."""
     table = Table(box=None, padding=(0, 1))
     table.add_column("gradient")
     for name in ("factor before", "sees back", "factor after", "sees back"):
         table.add_column(name, justify="right")
-    for row in found.rows:
+    for row in comparison.rows:
         flows = (f"{row.before.factor:.3f}", _memory(row.before.memory_frames))
         table.add_row(row.head, *flows, f"{row.after.factor:.3f}", _memory(row.after.memory_frames))
     return table

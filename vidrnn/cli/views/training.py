@@ -1,4 +1,4 @@
-"""What is shown of a training while it goes on."""
+"""The view of a training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vidrnn.tables import Report
 
 
 class TrainingView(View):
-    """Shows the events of a training as they come."""
+    """Shows each event of a training at once."""
 
     _training = ""
 
     def show(self, event: RunEvent) -> None:
-        """One event."""
+        """Show one event."""
         if isinstance(event, Note):
             self.note(event)
         elif isinstance(event, Step):
@@ -47,7 +47,7 @@ class TrainingView(View):
 
     def _done(self, event: Done) -> None:
         if event.stopped:
-            self.console.print("Stopped; the best model so far is kept.")
+            self.console.print("Stopped. The best model so far is saved.")
         for sentence in event.sentences:
             self.console.print(escape(sentence), soft_wrap=True)
         last = f"model: {escape(str(event.model))}     next: vidrnn predict VIDEO     {event.seconds:.0f} s in all"
