@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -10,16 +11,32 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import frame_number, make_film
+from numpy.typing import NDArray
 
 from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.groups import Grouping
+from vidrnn.data.scan import scan_film
 from vidrnn.data.splits import Split
+from vidrnn.nets.spec import EncoderConfig
 from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choice_of, picture_size
-from vidrnn.train.learner import FROZEN, TRAINED, Clock, Setting, epochs_for, has_side, minibatch_for, validation_of
-from vidrnn.train.minibatches import Clips
+from vidrnn.train.learner import (
+    FROZEN,
+    TRAINED,
+    Choice,
+    Clock,
+    Learner,
+    Setting,
+    epochs_for,
+    has_side,
+    loss_of,
+    minibatch_for,
+    validation_of,
+)
+from vidrnn.train.minibatches import Clips, ClipSampler
 from vidrnn.values import LabelledFilm, Part, Sampling, Size
 
 
@@ -140,3 +157,55 @@ def test_known_encoders_are_frozen_unless_they_are_to_be_tuned() -> None:
     assert not choice_of(RunConfig(encoder="resnet18", fine_tune=True), usual).encoder.frozen
     small = choice_of(RunConfig(encoder="small"), usual).encoder
     assert (small.frozen, small.origin) == (False, "none")
+
+
+class FrameNumbers(Classify):
+    """A task whose truth at a frame is the number of the frame in its film."""
+
+    def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        return frames
+
+
+def learner_of_numbers(folder: Path, *, frozen: bool) -> Learner:
+    """Two films whose pictures are their frame numbers, in a learner that looks at about every second frame."""
+    paths = [
+        make_film(folder / "rise.mkv", frames=25, fps=25.0),
+        make_film(folder / "fall.mkv", frames=9, fps=10.0),
+    ]
+    setting = setting_of([path.stem for path in paths], folder)
+    films = tuple(LabelledFilm(path, path.stem) for path in paths)
+    scans = tuple(scan_film(path) for path in paths)
+    dataset = replace(setting.dataset, films=films, scans=scans, classes=("fall", "rise"))
+    setting = replace(setting, task=FrameNumbers(), dataset=dataset, sampling=Sampling(4, 0.16))
+    encoder = EncoderConfig(name="resnet18" if frozen else "small", frozen=frozen, origin="none")
+    learner = Learner(setting, Choice(encoder, Size(24, 32), "none"))
+    list(learner.prepare((0, 1), to_train=True))
+    return learner
+
+
+def test_the_frame_of_each_step_reaches_the_truth_and_its_window(tmp_path: Path) -> None:
+    clips = learner_of_numbers(tmp_path, frozen=False).clips((0, 1))
+    for array, target in zip(clips.arrays, clips.targets, strict=True):
+        assert [frame_number(pixels) for pixels in array[0]] == target.tolist()
+    assert len(clips.targets[0]) == 13 and clips.targets[0].tolist() == list(range(0, 25, 2))
+    [batch] = ClipSampler(4, 2, seed=0).epoch(clips, 0)
+    assert [frame_number(one.numpy()) for one in batch.inputs[batch.mask]] == batch.target[batch.mask].tolist()
+
+
+def test_the_truth_is_the_same_for_features_and_for_frames(tmp_path: Path) -> None:
+    trained = learner_of_numbers(tmp_path / "trained", frozen=False)
+    frozen = learner_of_numbers(tmp_path / "frozen", frozen=True)
+    of_frames = trained.clips((0, 1))
+    for copies, clips in ((2, frozen.clips((0, 1))), (1, trained.feature_clips((0, 1)))):
+        assert [target.tolist() for target in clips.targets] == [target.tolist() for target in of_frames.targets]
+        assert [array.shape[:2] for array in clips.arrays] == [(copies, len(target)) for target in of_frames.targets]
+
+
+def test_clips_of_an_unknown_class_do_not_weigh_classes(tmp_path: Path) -> None:
+    setting = setting_of(["a", "b"], tmp_path)
+    arrays = [np.zeros((1, 2, 3))] * 6
+    weights = [
+        loss_of(setting, Clips(arrays[: len(labels)], np.array(labels))).entropy.weight
+        for labels in ([0, 0, 0, 0, 1], [0, 0, 0, 0, 1, -1])
+    ]
+    assert weights[0] is not None and weights[1] is not None and torch.equal(weights[0], weights[1])
