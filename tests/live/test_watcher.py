@@ -1,4 +1,4 @@
-"""A live source is watched: each change of answer is told, each stretch that ended, and what ended is on the disk."""
+"""A live source gives an event for each change of its answer and each stretch that has ended, and lines on the disk."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from vidrnn.errors import FilmError, OutputError
 from vidrnn.live.camera import LiveFrame
 from vidrnn.live.watcher import Firmness, LineFile, _Steady, warmed_up, watch
 from vidrnn.predict.predictor import Predictor
-from vidrnn.values import Answer, Change, Now, Segment, Size, Stretch
+from vidrnn.values import Answer, AnswerSpec, Change, DecisionRule, Now, Segment, Size, Stretch
 
 SHOWN = Size(24, 32)
 NOON = 1_800_000_000.0
 
 
 class Played:
-    """A source that gives what it was told to."""
+    """A source that plays a list of frames, sentences and errors."""
 
     spacing_seconds = 0.1
 
@@ -46,20 +46,20 @@ class Played:
 
 
 def frame(index: int, **how: Any) -> LiveFrame:
-    """A frame that tells which it is, a tenth of a second after the one before."""
+    """A frame with its number painted on it, a tenth of a second after the one before."""
     at = index / 10
     return replace(LiveFrame(paint_number(index, SHOWN), at, at, NOON + at, life=0), **how)
 
 
-def happened(news: Iterable[LiveFrame | str | FilmError | None]) -> list[Any]:
+def events_of(news: Iterable[LiveFrame | str | FilmError | None]) -> list[Any]:
     predictor = Predictor(tens_model())
     return [one for one in watch(Played(news), predictor.stream) if not isinstance(one, Now)]
 
 
-def test_each_change_of_answer_is_told_once_and_each_stretch_when_it_has_ended() -> None:
-    told = happened(frame(index) for index in range(25))
-    changes = [one for one in told if isinstance(one, Change)]
-    stretches = [one for one in told if isinstance(one, Stretch)]
+def test_each_change_comes_once_and_each_stretch_when_it_has_ended() -> None:
+    events = events_of(frame(index) for index in range(25))
+    changes = [one for one in events if isinstance(one, Change)]
+    stretches = [one for one in events if isinstance(one, Stretch)]
     assert [one.label for one in changes] == ["0", "10", "20"]
     assert changes[0].seconds == 0.0 and 1.0 <= changes[1].seconds < 2.0 <= changes[2].seconds
     assert [(one.start_seconds, one.end_seconds, one.label) for one in stretches] == [
@@ -69,30 +69,41 @@ def test_each_change_of_answer_is_told_once_and_each_stretch_when_it_has_ended()
     ]
 
 
-def test_a_flicker_is_no_change_and_a_change_is_told_with_the_time_at_which_it_began() -> None:
+def test_a_flicker_is_no_change_and_a_change_has_the_time_at_which_it_began() -> None:
     steady = _Steady(Firmness(hysteresis=0.1, shortest_seconds=0.25))
-    told = []
+    changes = []
     for index, share in enumerate([0.8, 0.2, 0.8, 0.48, 0.2, 0.2, 0.3, 0.2, 0.2]):
         label = "a" if share > 0.5 else "b"
         answer = Answer(index / 10, label, max(share, 1 - share), ("a", "b"), (share, 1 - share))
-        told.append(steady.change(answer, frame(index)))
-    assert [(place, one.label, one.seconds) for place, one in enumerate(told) if one] == [(0, "a", 0.0), (7, "b", 0.4)]
-    assert told[7] is not None and told[7].probability == 0.8
+        changes.append(steady.change(answer, frame(index)))
+    assert [(at, one.label, one.seconds) for at, one in enumerate(changes) if one] == [(0, "a", 0.0), (7, "b", 0.4)]
+    assert changes[7] is not None and changes[7].probability == 0.8
+
+
+def test_where_thresholds_decide_a_change_needs_no_majority() -> None:
+    answer = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"), "normal")
+    steady = _Steady(Firmness.of(answer, DecisionRule(threshold=0.3, hysteresis=0.1, shortest_seconds=5.0)))
+    labels = []
+    for index, (label, score) in enumerate([("normal", 0.2), ("anomaly", 0.35), ("anomaly", 0.25), ("normal", 0.1)]):
+        shares = (1 - score, score)
+        change = steady.change(Answer(0.0, label, max(shares), ("normal", "anomaly"), shares), frame(index))
+        labels.append(change and change.label)
+    assert labels == ["normal", "anomaly", None, "normal"]
 
 
 def test_what_becomes_unknown_is_a_change_though_the_class_is_still_the_most_probable() -> None:
     steady = _Steady(Firmness(hysteresis=0.1))
     labels = []
     for index, (label, share) in enumerate([("a", 0.9), ("unknown", 0.6), ("unknown", 0.55), ("a", 0.8)]):
-        told = steady.change(Answer(0.0, label, share, ("a", "b"), (share, 1 - share)), frame(index))
-        labels.append(told and told.label)
+        change = steady.change(Answer(0.0, label, share, ("a", "b"), (share, 1 - share)), frame(index))
+        labels.append(change and change.label)
     assert labels == ["a", "unknown", None, "a"]
 
 
 def test_times_of_day_are_those_at_which_frames_arrived() -> None:
     late = [frame(index, arrived=NOON + 2 * index) for index in range(20)]
-    changes = [one for one in happened(late) if isinstance(one, Change)]
-    stretches = [one for one in happened(late) if isinstance(one, Stretch)]
+    changes = [one for one in events_of(late) if isinstance(one, Change)]
+    stretches = [one for one in events_of(late) if isinstance(one, Stretch)]
     assert epoch(changes[1].time) == NOON + 20 * changes[1].seconds
     assert [epoch(one.start_time) for one in stretches] == [NOON, NOON + 20]
     assert epoch(stretches[0].end_time) == epoch(stretches[1].start_time)
@@ -101,12 +112,12 @@ def test_times_of_day_are_those_at_which_frames_arrived() -> None:
 
 def test_a_stretch_that_does_not_follow_on_the_one_before_begins_when_its_first_frame_arrived() -> None:
     class Rare:
-        """Tells of stretches with something between them, as of what is unusual."""
+        """Gives stretches with something between them, as of anomalies."""
 
         def push(self, pixels: np.ndarray, seconds: float) -> Answer:
             ended = Segment(round(seconds - 0.3, 1), seconds, "rare", 0.9)
-            told = (ended,) if round(10 * seconds) in (5, 19) else ()
-            return Answer(seconds, "rare", 0.9, ("rare",), (0.9,), told)
+            certain = (ended,) if round(10 * seconds) in (5, 19) else ()
+            return Answer(seconds, "rare", 0.9, ("rare",), (0.9,), certain)
 
         def pass_over(self, seconds: float) -> None:
             pass
@@ -115,9 +126,9 @@ def test_a_stretch_that_does_not_follow_on_the_one_before_begins_when_its_first_
             return Answer(2.0, "rare", 0.9, ("rare",), (0.9,))
 
     played = Played(frame(index, arrived=NOON + 2 * index) for index in range(20))
-    told = [one for one in watch(played, Rare) if isinstance(one, Stretch)]
-    assert [epoch(one.start_time) - NOON for one in told] == [4, 32]
-    assert [epoch(one.end_time) - NOON for one in told] == [10, 38]
+    events = [one for one in watch(played, Rare) if isinstance(one, Stretch)]
+    assert [epoch(one.start_time) - NOON for one in events] == [4, 32]
+    assert [epoch(one.end_time) - NOON for one in events] == [10, 38]
 
 
 def epoch(text: str) -> float:
@@ -131,12 +142,12 @@ def test_after_a_break_all_begins_anew() -> None:
     after = [
         replace(frame(index, life=1), since_seconds=40 + index / 10, seconds=40 + index / 10) for index in range(12, 15)
     ]
-    told = happened([*before, "it broke off.", "it is back.", *after])
-    kinds = [one if isinstance(one, str) else type(one).__name__ for one in told]
+    events = events_of([*before, "it broke off.", "it is back.", *after])
+    kinds = [one if isinstance(one, str) else type(one).__name__ for one in events]
     assert kinds == ["Change", "Change", "it broke off.", "it is back.", "Stretch", "Stretch", "Change", "Stretch"]
-    assert told[5].end_seconds == pytest.approx(1.5), "nobody saw what was in the gap"
-    assert (told[6].label, told[6].seconds) == ("10", pytest.approx(41.2))
-    assert (told[7].start_seconds, told[7].end_seconds) == pytest.approx((41.2, 41.5))
+    assert events[5].end_seconds == pytest.approx(1.5), "nobody saw what was in the gap"
+    assert (events[6].label, events[6].seconds) == ("10", pytest.approx(41.2))
+    assert (events[7].start_seconds, events[7].end_seconds) == pytest.approx((41.2, 41.5))
 
 
 @pytest.mark.parametrize("damaged", [False, True])
@@ -147,30 +158,30 @@ def test_after_a_long_gap_every_frame_is_read_and_no_stretch_claims_what_nobody_
     late = [replace(frame(i), since_seconds=12.05 + i / 10, seconds=12.05 + i / 10) for i in range(5)]
     if damaged:
         late[0] = replace(late[0], since_seconds=0.5)
-    told = list(watch(Played([*(frame(i) for i in range(5)), *late]), predictor.stream))
+    events = list(watch(Played([*(frame(i) for i in range(5)), *late]), predictor.stream))
     assert sum(read) == 10, "each of the frames, and each once"
-    stretches = [(one.start_seconds, one.end_seconds, one.label) for one in told if isinstance(one, Stretch)]
+    stretches = [(one.start_seconds, one.end_seconds, one.label) for one in events if isinstance(one, Stretch)]
     assert stretches == [(0.0, pytest.approx(0.5), "0"), (12.05, pytest.approx(12.55), "0")]
-    assert [one.seconds for one in told if isinstance(one, Change)] == [0.0, 12.05]
+    assert [one.seconds for one in events if isinstance(one, Change)] == [0.0, 12.05]
 
 
 def test_a_slow_look_is_no_gap() -> None:
     slow = Played([frame(0), *(replace(frame(i), since_seconds=15.0 * i, seconds=15.0 * i) for i in (1, 2))])
     slow.spacing_seconds = 15.0
     predictor = Predictor(tens_model())
-    told = [one for one in watch(slow, predictor.stream) if isinstance(one, Stretch)]
-    assert [(one.start_seconds, one.end_seconds) for one in told] == [(0.0, 45.0)]
+    events = [one for one in watch(slow, predictor.stream) if isinstance(one, Stretch)]
+    assert [(one.start_seconds, one.end_seconds) for one in events] == [(0.0, 45.0)]
 
 
-def test_what_was_seen_is_told_before_a_source_is_given_up() -> None:
-    told: list[Any] = []
+def test_the_events_of_all_frames_come_before_a_lost_source_is_an_error() -> None:
+    events: list[Any] = []
     with pytest.raises(FilmError, match="gone"):
-        told.extend(watch(Played([frame(0), FilmError("gone")]), Predictor(tens_model()).stream))
-    assert [type(one).__name__ for one in told] == ["Change", "Now", "Stretch"]
+        events.extend(watch(Played([frame(0), FilmError("gone")]), Predictor(tens_model()).stream))
+    assert [type(one).__name__ for one in events] == ["Change", "Now", "Stretch"]
 
 
-def test_a_source_that_gives_nothing_tells_nothing() -> None:
-    assert happened([None, None]) == [None, None]
+def test_a_source_without_frames_has_no_events() -> None:
+    assert events_of([None, None]) == [None, None]
 
 
 def test_a_frame_does_not_stand_for_times_whose_frames_were_lost() -> None:
@@ -181,7 +192,7 @@ def test_a_frame_does_not_stand_for_times_whose_frames_were_lost() -> None:
     assert read == [1, 1, 2]
 
 
-def test_what_computes_is_warmed_up_by_a_picture_of_its_size() -> None:
+def test_a_model_is_warmed_up_by_a_picture_of_its_size() -> None:
     pushed: list[tuple[int, ...]] = []
 
     class Cold:
@@ -204,7 +215,7 @@ def test_a_line_is_json_with_its_numbers_as_precise_as_they_are_known() -> None:
     }
 
 
-def test_lines_are_on_the_disk_as_soon_as_they_are_added_and_a_file_is_gone_on_with(tmp_path: Path) -> None:
+def test_lines_are_on_the_disk_as_soon_as_they_are_added_and_a_file_can_be_continued(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "camera.jsonl"
     for number in range(2):
         with LineFile(file) as lines:
@@ -216,7 +227,7 @@ def test_lines_are_on_the_disk_as_soon_as_they_are_added_and_a_file_is_gone_on_w
 
 @pytest.mark.parametrize("torn", ['{"half', "x" * 10_000, ""])
 @pytest.mark.parametrize("whole", ["", "a\n", "a\n" * 5000])
-def test_half_a_line_is_taken_off(tmp_path: Path, whole: str, torn: str) -> None:
+def test_half_a_line_is_removed(tmp_path: Path, whole: str, torn: str) -> None:
     file = tmp_path / "camera.jsonl"
     file.write_text(whole + torn)
     with LineFile(file) as lines:
@@ -224,7 +235,7 @@ def test_half_a_line_is_taken_off(tmp_path: Path, whole: str, torn: str) -> None
     assert file.read_text() == f"{whole}next\n"
 
 
-def test_a_full_disk_is_told_and_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_and_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, write = tmp_path / "camera.jsonl", os.write
     with LineFile(file) as lines:
         lines.add("kept")
@@ -260,7 +271,7 @@ def test_where_there_are_no_locks_lines_are_written_all_the_same(
     assert lines.file.read_text() == "kept\n"
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         LineFile(tmp_path / "file" / "camera.jsonl")

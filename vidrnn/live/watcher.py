@@ -1,6 +1,6 @@
-"""A live source is watched: whenever the answer changes, that is told; what has ended is told with its times.
+"""Watch a live source: a `Change` when its answer changes, a `Stretch` with its times when an answer has ended.
 
-The source can be any, and so can what answers: it is handed each newest frame and says what it makes of it.
+The source may be any camera or stream. A `Watcher` gives the answer at each frame.
 """
 
 from __future__ import annotations
@@ -19,69 +19,75 @@ import numpy as np
 from vidrnn.atomic import try_lock
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.live.camera import Camera, LiveFrame
-from vidrnn.values import Answer, AnswerSpec, Change, DecisionRule, Now, Pixels, Segment, Size, Stretch
+from vidrnn.values import Answer, AnswerSpec, Change, DecisionRule, Now, PerClass, Pixels, Segment, Size, Stretch
 from vidrnn.video.clock import JUMP_SECONDS
 
 _GLANCE_SECONDS = 0.05
-"""How often it is seen to whether watching is to stop; and, where there is a window, to the window."""
+"""Wait for a frame no longer than this, so that a stop and the keys of a window are noticed soon."""
 
 _ARRIVALS_KEPT = 1024
-"""Frames whose time of day is remembered, for stretches that are told after they have ended."""
+"""Remember the time of day of this many frames, since a stretch is certain only after it has ended."""
 _SAME_SECONDS = 0.002
+"""Times closer than this are the same time."""
 _BINARY: int = getattr(os, "O_BINARY", 0)
 """Keeps Windows from writing other line ends."""
 
 
 class Watcher(Protocol):
-    """What answers: a stream of a model. Its memory does not grow."""
+    """Gives an answer at each frame, as a stream of a model does. Its memory does not grow."""
 
     def push(self, pixels: Pixels, seconds: float) -> Answer:
-        """What is so now, given one more frame."""
+        """The answer now, after one more frame."""
 
     def pass_over(self, seconds: float) -> None:
         """Frames for times before this one are lost."""
 
     def finish(self, end_seconds: float | None = None) -> Answer:
-        """All is over; the answer for all of it, with the stretches that have not been told."""
+        """The answer for the whole stream, with the segments that were not certain before."""
 
 
 Happening = Change | Stretch | Now | str
-"""What may happen; a text is a sentence on the source."""
+"""An event of a live source; a text is a sentence on the source itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Firmness:
-    """How firm an answer stands: a change is told when it is more than a flicker."""
+    """When another answer replaces the current one, so that a flicker is no change."""
 
     hysteresis: float = 0.0
-    """How much more probable than the class that stands another one must be."""
+    """How much more probable than the current class another one must be."""
     shortest_seconds: float = 0.0
-    """For how long it must have been so."""
+    """How long the other answer must last."""
+    by_margin: bool = True
+    """Whether another class must be more probable than the current one; thresholds alone decide where it need not."""
 
     @classmethod
     def of(cls, answer: AnswerSpec, rule: DecisionRule) -> Self:
-        """By a model's rule; where each class has a threshold, the threshold's own hysteresis makes answers firm."""
+        """By a model's rule. Where each class has a threshold, answers have their hysteresis already."""
         if answer.kind != "one":
-            return cls()
-        numbers = (rule.hysteresis, rule.shortest_seconds)
-        return cls(*(max(each.values(), default=0.0) if isinstance(each, dict) else each for each in numbers))
+            return cls(by_margin=False)
+        return cls(_largest(rule.hysteresis), _largest(rule.shortest_seconds))
+
+
+def _largest(value: PerClass) -> float:
+    return max(value.values(), default=0.0) if isinstance(value, dict) else value
 
 
 def warmed_up(watcher: Callable[[], Watcher], size: Size) -> None:
-    """Have what computes made ready by a black picture: the first takes longest, and is not to be one of now."""
+    """Compute one black picture, since the first picture takes longest and the source does not wait."""
     watcher().push(np.zeros((size.height, size.width, 3), np.uint8), 0.0)
 
 
 def watch(
     camera: Camera, watcher: Callable[[], Watcher], firmness: Firmness | None = None
 ) -> Iterator[Happening | None]:
-    """What happens until the source ends or is stopped; None now and then while nothing does.
+    """The events of a source until it ends or is stopped; None now and then while nothing happens.
 
-    `watcher` makes one that remembers nothing: another one is begun when the stream has broken off, or nothing of it
-    was seen for more than 10 s, since what was seen before the gap says nothing of what is after it.
+    `watcher` makes a fresh watcher. A new one begins after the stream has broken off, and after a gap of more than
+    10 s, since frames before a gap say nothing of frames after it.
 
     Raises:
-        FilmError: the source cannot be opened, or is lost for good. Everything that was seen has been told.
+        FilmError: the source cannot be opened, or is lost for good. The events of all its frames come before.
     """
     life: _Life | None = None
     lost: FilmError | None = None
@@ -106,17 +112,18 @@ def watch(
 
 
 class _Life:
-    """A stream from when it came to when it broke off, or to a gap in it."""
+    """A stretch of the source without a break or a long gap."""
 
     def __init__(self, number: int, watcher: Watcher, spacing_seconds: float, firmness: Firmness) -> None:
         self._number = number
         self._watcher, self._spacing, self._steady = watcher, spacing_seconds, _Steady(firmness)
         self._newest: LiveFrame | None = None
         self._arrivals: deque[tuple[float, float]] = deque(maxlen=_ARRIVALS_KEPT)
-        self._told_until = float("nan"), 0.0
+        self._last_end = float("nan"), 0.0
+        """Of the last stretch: in the source's seconds, and as a time of day."""
 
     def goes_on_with(self, frame: LiveFrame) -> bool:
-        """Whether the frame follows on what was seen."""
+        """Whether the frame follows on the newest one."""
         reach = frame.seconds if self._newest is None else self._newest.seconds + self._spacing
         return frame.life == self._number and frame.seconds - reach <= JUMP_SECONDS
 
@@ -132,17 +139,17 @@ class _Life:
         yield Now(answer, frame.dropped)
 
     def end(self) -> Iterator[Happening]:
-        """Nothing more is to be seen: it has lasted until the newest frame's time was over."""
+        """There are no more frames: the last segment lasts until the newest frame's time is over."""
         if self._newest is not None:
             yield from self._ended(self._watcher.finish(self._newest.seconds + self._spacing))
 
     def _ended(self, answer: Answer) -> Iterator[Stretch]:
         for segment in answer.ended:
-            before, end = self._told_until
+            before, end = self._last_end
             follows = abs(segment.start_seconds - before) <= _SAME_SECONDS
             start = end if follows else max(end, self._arrived_at(segment.start_seconds))
             end = max(start, self._arrived_at(segment.end_seconds))
-            self._told_until = segment.end_seconds, end
+            self._last_end = segment.end_seconds, end
             yield self._stretch(segment, start, end)
 
     def _stretch(self, segment: Segment, start: float, end: float) -> Stretch:
@@ -152,13 +159,17 @@ class _Life:
         return Stretch(*seconds, _time(start), _time(end), segment.label, segment.probability, dropped)
 
     def _arrived_at(self, seconds: float) -> float:
-        """The time of day at which the frame of a time came; reckoned from the nearest one where it is not known."""
+        """The time of day at which the frame of a time arrived; where it is not known, from the nearest frame."""
         later = next((known for known in self._arrivals if known[0] >= seconds - _SAME_SECONDS), self._arrivals[-1])
         return later[1] + (seconds - later[0] if abs(seconds - later[0]) > _SAME_SECONDS else 0.0)
 
 
 class _Steady:
-    """Answers, one after another: which of them is a change."""
+    """Tells changes among successive answers.
+
+    A segmenter of the timeline cannot do this: it gives a segment when it has ended, and calls it unknown by its mean
+    probability, while a change is due as soon as it is certain, and unknown is an answer like any other.
+    """
 
     def __init__(self, firmness: Firmness) -> None:
         self._firmness = firmness
@@ -166,7 +177,7 @@ class _Steady:
         self._young: Change | None = None
 
     def change(self, answer: Answer, frame: LiveFrame) -> Change | None:
-        """The change that is certain with this answer, with the time at which it began."""
+        """The change that is certain with this answer, at the time at which it began; None if there is none."""
         if answer.label == self._label or not self._stronger(answer):
             self._young = None
             return None
@@ -180,10 +191,12 @@ class _Steady:
         return certain
 
     def _stronger(self, answer: Answer) -> bool:
-        """Whether the answer can take over from the one that stands, where both are classes."""
+        """Whether the answer can replace the current one."""
+        if not self._firmness.by_margin:
+            return True
         shares = dict(zip(answer.classes, answer.probabilities, strict=True))
         if self._label not in shares or answer.label not in shares:
-            return True
+            return True  # one of them is `unknown`
         return shares[answer.label] > shares[self._label] + self._firmness.hysteresis
 
 
@@ -193,14 +206,14 @@ def _time(epoch_seconds: float) -> str:
 
 
 class LineFile:
-    """A file of lines that only grows: each line is in it whole once it is added, and stays after a kill.
+    """A file of lines that only grows: each added line is whole in it, and stays after a kill.
 
-    One process at a time writes it: the one that holds the lock on a hidden file beside it. The system releases the
+    One process at a time writes it, the one that holds the lock on a hidden file beside it. The system releases the
     lock of a killed process.
     """
 
     def __init__(self, file: Path) -> None:
-        """Go on with `file`, or begin it; half a line that a power cut left at its end is taken off.
+        """Go on with `file`, or begin it; half a line that a power cut left at its end is removed.
 
         Raises:
             OutputError: it cannot be written, or another vidrnn writes it.
@@ -235,7 +248,7 @@ class LineFile:
         self._lock.release()
 
     def add(self, line: str) -> None:
-        """One line more, or none at all.
+        """Add a line, whole or not at all.
 
         Raises:
             OutputError: the disk is full, or gone.
