@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,26 @@ def train(task: Task, data: Path, folder: Path, **more: Any) -> TinyRun:
     return train_tiny(data, folder, **{**settings, "task": task.name, **more})
 
 
-@pytest.fixture(scope="session")
-def runs(class_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyRun]:
+@pytest.fixture(autouse=True, scope="module")
+def few_steps() -> Iterator[None]:
+    """Epochs of two minibatches, where a lesson says how many there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in TASKS:
+            module = import_module(task_named(name).lesson.partition(":")[0])
+            if hasattr(module, "_EPOCH_STEPS"):
+                patch.setattr(module, "_EPOCH_STEPS", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(few_steps: None, class_folders: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TinyRun]:
     """A tiny run of each task on the same films, with its portable file."""
     root = tmp_path_factory.mktemp("tasks")
     portable = {"portable": True}
     return {name: train(task_named(name), class_folders, root / name / "run", request=portable) for name in TASKS}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A film of 41 frames in which something changes half way."""
     path = tmp_path_factory.mktemp("film") / "film.avi"
