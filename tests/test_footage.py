@@ -1,4 +1,4 @@
-"""The main job on real film: a handful of clips, and files as odd as people have them."""
+"""Training, prediction and evaluation on real films, and odd files as people have them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import train_tiny
+from conftest import followed, train_tiny
 
 from vidrnn.evaluate.evaluator import evaluate
-from vidrnn.events import Done
 from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
 
@@ -46,24 +45,20 @@ def few_clips(footage: Path, tmp_path: Path) -> Path:
 
 def test_a_handful_of_real_clips_becomes_a_model_that_reads_and_scores_them(few_clips: Path, tmp_path: Path) -> None:
     run = train_tiny(few_clips, tmp_path / "run", frames=6)
-    done = run.events[-1]
-    assert isinstance(done, Done)
     predictor = Predictor(TorchRuntime.open(run.folder), threads=2)
     with few_clips.open(newline="") as file:
         film = Path(next(csv.DictReader(file))["path"])
-    found = predictor.predict(film)
-    assert found.label in predictor.model.spec.classes
-    assert found.frames > 25
-    assert found.segments[0].start_seconds == pytest.approx(0.0, abs=0.1)
-    assert found.segments[-1].end_seconds == pytest.approx(found.duration_seconds, abs=0.1)
-    journey = evaluate(predictor, few_clips)
-    with pytest.raises(StopIteration) as ended:
-        while True:
-            next(journey)
-    assert ended.value.value.scores.accuracy == done.accuracy
+    prediction = predictor.predict(film)
+    assert prediction.label in predictor.model.handling.answer.classes
+    assert prediction.frames > 25
+    assert prediction.segments[0].start_seconds == pytest.approx(0.0, abs=0.1)
+    assert prediction.segments[-1].end_seconds == pytest.approx(prediction.duration_seconds, abs=0.1)
+    evaluation, _ = followed(evaluate(predictor, run.folder, few_clips))
+    assert evaluation.films == 2
+    assert evaluation.numbers["accuracy"] == predictor.model.header.scores["accuracy"]
 
 
-def test_odd_films_are_told_or_refused_in_a_sentence(
+def test_odd_films_are_described_or_refused_in_a_sentence(
     footage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from vidrnn.cli import run
@@ -121,21 +116,23 @@ NOTED = {
     "opencv-doc__box.mp4": "The time stamps go back 231 times: the times there are estimated.",
     "small__webm.webm": "Only one frame could be read of 1.0 claimed seconds: it is a still picture, or cut short.",
 }
-"""What the odd files are: all others are read whole and without a word."""
+"""The odd files by their error or their notes. All others are read whole, without notes."""
 
 
 @pytest.mark.slow
 def test_a_folder_of_odd_films_costs_a_row_each_and_every_row_is_right(footage: Path, tmp_path: Path) -> None:
     from vidrnn.batch.batch import Batch
     from vidrnn.batch.engines.local import Local
-    from vidrnn.batch.work import Asked
+    from vidrnn.batch.work import PredictionRequest
     from vidrnn.data.films import find_films
     from vidrnn.model.header import shipped_models
+    from vidrnn.predict.predictor import handling_of
 
     odd = footage / "odd"
     with (odd / "index.csv").open(newline="") as file:
         index = {row["path"]: row for row in csv.DictReader(file)}
-    work = Asked(shipped_models() / "moves", ("jsonl",)).work()
+    model = shipped_models() / "moves"
+    work = PredictionRequest(model, ("jsonl",), handling_of(model).decision).work()
     batch = Batch(work, find_films([str(odd)]), (odd,), tmp_path, timeout_seconds=120)
     rows = {done.row["path"]: done.row for done in batch.run(Local(2))}
     assert set(index) - set(rows) == {"small__webp.webp"}, "a still picture is no film"

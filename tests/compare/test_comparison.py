@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -118,14 +117,6 @@ def test_other_films_or_settings_cannot_resume(whole: tuple[CompareRequest, Comp
     other = request.config.model_copy(update={"epochs": 3})
     with pytest.raises(RunError, match="differ from those of this command"):
         run(replace(request, config=other, resume=True))
-
-
-def test_a_comparison_of_another_format_cannot_resume(whole: tuple[CompareRequest, Comparison], tmp_path: Path) -> None:
-    shutil.copytree(whole[0].out, tmp_path / "out")
-    facts = tmp_path / "out" / "facts.json"
-    facts.write_text(json.dumps({**json.loads(facts.read_text()), "format": 99}))
-    with pytest.raises(RunError, match="has format 99"):
-        run(replace(whole[0], out=tmp_path / "out", resume=True))
 
 
 def test_an_existing_folder_is_an_error_and_stays_unchanged(class_folders: Path, tmp_path: Path) -> None:
