@@ -76,7 +76,7 @@ def vidrnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 @pytest.fixture
 def no_portable_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings end without model.onnx, which takes seconds to write and to check."""
-    monkeypatch.setattr("vidrnn.train.trainer.kept", lambda *_, **__: 1e-6)
+    monkeypatch.setattr("vidrnn.train.trainer.write_checked", lambda *_, **__: 1e-6)
 
 
 def in_a_process(*arguments: str | Path, **how: Any) -> subprocess.Popen[str]:
@@ -139,7 +139,7 @@ def test_training_shows_its_way_and_ends_with_a_model(vidrnn: Command, class_fol
         "no group on two sides",
         "epoch  1/1",
         "this model",
-        "next: vidrnn predict FILM",
+        "next: vidrnn predict VIDEO",
     ):
         assert line in ended.out
     assert Path("run/model/model.safetensors").exists()
@@ -152,7 +152,7 @@ def test_a_training_whose_portable_file_is_refused_keeps_its_model_and_fails(
     def refuse(*_: object, **__: object) -> float:
         raise ExportError("model.onnx: not kept, since it does not answer as the model does.")
 
-    monkeypatch.setattr("vidrnn.train.trainer.kept", refuse)
+    monkeypatch.setattr("vidrnn.train.trainer.write_checked", refuse)
     ended = vidrnn("train", class_folders, "--out", "run", *TINY)
     assert "does not answer as the model does" in ended.refused(1)
     assert "model: run/model" in ended.out
@@ -266,7 +266,7 @@ def test_a_manifest_row_with_a_file_that_is_not_there_is_left_out(vidrnn: Comman
     Path("films.csv").write_text("\n".join(["path,label", *rows, "gone.mp4,rise"]))
     ended = vidrnn("train", "films.csv", "--out", "run", *TINY)
     assert ended.code == 0, ended.err
-    assert "1 film left out" in ended.out
+    assert "1 video left out" in ended.out
     assert "gone.mp4" in Path("run/left_out.csv").read_text()
 
 
@@ -303,7 +303,7 @@ def test_an_answer_that_cannot_be_written_is_told(tmp_path: Path, tiny_run: Tiny
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([*command, *json], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert "could not be written: No space left" in done.stderr
+    assert "The output could not be written: No space left" in done.stderr.replace("\n│", "")
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
@@ -321,7 +321,7 @@ def test_ctrl_c_ends_the_epoch_and_keeps_the_model(class_folders: Path) -> None:
     assert process.returncode == 130
     assert "Stopping after this epoch" in err
     assert "Traceback" not in err
-    assert "the best model so far is kept" in out
+    assert "The best model so far is saved" in out
     assert Path("run/model/model.safetensors").exists()
 
 
@@ -437,7 +437,7 @@ def test_a_model_that_is_not_there_is_told(vidrnn: Command, class_folders: Path)
 def test_evaluation_prints_tables_for_people(vidrnn: Command, tiny_run: TinyRun) -> None:
     ended = vidrnn("evaluate", tiny_run.folder, tiny_run.data)
     assert ended.code == 0, ended.err
-    for piece in ("precision", "recall", "worst clips", "macro-F1", "8 clips that the model learnt from left out"):
+    for piece in ("precision", "recall", "worst clips", "macro-F1", "8 films that the model learnt from left out"):
         assert piece in ended.out
 
 
@@ -512,9 +512,9 @@ def test_info_of_a_model_tells_what_it_is(vidrnn: Command, tiny_run: TinyRun, wh
     path = {"run": tiny_run.folder, "model": tiny_run.model, "weights": tiny_run.model / "model.safetensors"}[what]
     ended = vidrnn("info", path)
     assert ended.code == 0, ended.err
-    for piece in ("fall, rise", "small (trained)", "gru, 8 units", "windows of 4 frames"):
+    for piece in ("fall, rise", "small (trained) > gru 8 > attention", "windows of 4 frames", "4 videos, chosen on 4"):
         assert piece in ended.out
-    assert json.loads(vidrnn("info", path, "--json").out)["spec"]["classes"] == ["fall", "rise"]
+    assert json.loads(vidrnn("info", path, "--json").out)["answer"]["classes"] == ["fall", "rise"]
 
 
 def test_info_of_what_is_no_film_is_told(vidrnn: Command) -> None:

@@ -20,6 +20,8 @@ from vidrnn.cli.train import FIRST
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
 from vidrnn.settings import PredictConfig, settings_of
+from vidrnn.tasks import TASKS
+from vidrnn.tasks.base import task_named
 
 __all__ = ["vidrnn"]  # the fixture
 
@@ -71,6 +73,14 @@ def test_a_field_without_a_flag_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_arguments_are_shown_by_their_names_without_types(vidrnn: Command, command: str) -> None:
+    shown = vidrnn(command, "--help").out
+    usage = next(line for line in shown.splitlines() if "Usage:" in line).split("[OPTIONS]")[1]
+    assert re.fullmatch(r"( (\[[A-Z]+\]|[A-Z]+(\.\.\.)?))+ *", usage)
+    assert not re.search(r"<(str|path|list)|default:", shown)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_table_of_commands_says_what_their_help_says_first(command: str) -> None:
     text = " ".join(str(inspect.getdoc(getattr(import_module(f"vidrnn.cli.{command}"), command))).split())
     assert text.startswith(COMMANDS[command])
@@ -118,11 +128,12 @@ def test_flags_become_settings_and_those_that_were_not_given_are_left_out(
     assert (ended.code, caught) == (0, [given]), ended.err
 
 
-@pytest.mark.parametrize("task", ["classify", "next-frame"])
+@pytest.mark.parametrize("task", TASKS)
 def test_a_setting_that_a_task_does_not_know_is_refused_only_when_it_is_given(task: str) -> None:
-    known = flags.settings_known(task, RunConfig)
-    flags.refuse_foreign(task, RunConfig, dict.fromkeys(known, 1) | {"head": {"size": 1}}, known)
-    (foreign, *_) = sorted({one.path[0] for one in settings_of(RunConfig)} - known)
+    known = task_named(task).settings
+    fields = {one.path[0] for one in settings_of(RunConfig)}
+    flags.refuse_foreign(task, RunConfig, dict.fromkeys(known & fields, 1) | {"head": {"size": 1}}, known)
+    (foreign, *_) = sorted(fields - known)
     with pytest.raises(UsageError, match=rf"^--{foreign}: has no meaning for --task {task}\. Leave it out\.$"):
         flags.refuse_foreign(task, RunConfig, {foreign: 1, "seed": 3}, known)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -12,9 +11,6 @@ import numpy as np
 import pytest
 from cli.test_cli import Command, vidrnn
 from conftest import FRAMES_SIZE, TinyRun, make_film, make_squares, paint_square
-
-from vidrnn import load
-from vidrnn.errors import ModelError
 
 __all__ = ["vidrnn"]  # the fixture
 
@@ -53,64 +49,58 @@ def frames_in(file: Path) -> int:
     return count
 
 
-def test_a_folder_is_watched_a_bad_film_costs_a_row_and_what_is_done_is_not_done_again(
+def test_films_are_answered_on_the_screen_and_nothing_is_written_unasked(
     vidrnn: Command, films: Path, tiny_forecaster: TinyRun
 ) -> None:
-    asked = ["predict", films, "--model", tiny_forecaster.model, "--rollout", "2", "--jobs", "1", "--device", "cpu"]
-    ended = vidrnn(*asked, "--json")
+    typed = ["predict", films, "--model", tiny_forecaster.model, "--jobs", "1", "--device", "cpu"]
+    ended = vidrnn(*typed, "--threshold", "0")
     assert ended.code == 1 and "Traceback" not in ended.err
-    told = {Path(row["path"]).name: row for row in json.loads(ended.out)["films"]}
-    assert set(told) == {"good.mkv", "one.mkv", "black.mkv", "bad.mkv"}
-    assert "error" in told["bad.mkv"] and told["one.mkv"]["most_unusual"] is None
-    assert "too few" in told["one.mkv"]["notes"][-1]
-    assert 0 < told["good.mkv"]["most_unusual"] < 1 and 0 < told["black.mkv"]["most_unusual"] < 1
-    out = Path("foretold")
-    assert frames_in(out / "good.mkv.foretold.webm") == 9 + 2
-    assert frames_in(out / "one.mkv.foretold.webm") == 1 + 2
-    with (out / "good.mkv.frames.csv").open() as table:
-        rows = list(csv.DictReader(table))
-    assert [row["unusual"] == "" for row in rows] == [True, True, *[False] * 7]
-    assert not list(out.glob("bad*"))
-    before = (out / "good.mkv.frames.csv").stat().st_mtime_ns
-    again = vidrnn(*asked)
-    assert again.code == 1 and "bad.mkv" in again.out
-    assert (out / "good.mkv.frames.csv").stat().st_mtime_ns == before
+    assert "bad.mkv  holds text" in ended.out
+    assert "0:00.2 to 0:00.9 anomaly" in " ".join(ended.out.split())
+    given = {Path(row["path"]).name: row for row in json.loads(vidrnn(*typed, "--json").out)["films"]}
+    assert set(given) == {"good.mkv", "one.mkv", "black.mkv", "bad.mkv"}
+    assert set(given["bad.mkv"]) == {"path", "error"}
+    assert list(given["good.mkv"]) == ["path", "anomaly", "mse", "segments", "duration_seconds", "frames", "notes"]
+    assert given["one.mkv"]["anomaly"] is None and "too few" in given["one.mkv"]["notes"][-1]
+    assert 0 < given["good.mkv"]["anomaly"] < 1 and 0 < given["black.mkv"]["anomaly"] < 1
+    assert not list(Path.cwd().iterdir())
 
 
-def test_a_film_is_told_of_in_words_and_only_what_was_asked_for_is_written(
-    vidrnn: Command, films: Path, tiny_forecaster: TinyRun
-) -> None:
-    asked = ["predict", films / "good.mkv", "--model", tiny_forecaster.folder, "--jobs", "1", "--device", "cpu"]
-    ended = vidrnn(*asked, "--out", "here", "--format", "csv", "--normalised", "--threshold", "0")
-    assert ended.code == 0 and "most unusual" in ended.out + ended.err
-    assert [path.name for path in Path("here").glob("good*")] == ["good.mkv.frames.csv"]
-    assert "unusual_in_film" in (Path("here") / "good.mkv.frames.csv").read_text().splitlines()[0]
+def test_a_video_shows_the_frames_beyond_the_end(vidrnn: Command, films: Path, tiny_forecaster: TinyRun) -> None:
+    typed = ["predict", films, "--model", tiny_forecaster.model, "--jobs", "1", "--device", "cpu"]
+    ended = vidrnn(*typed, "--out", "out", "--format", "video,steps", "--rollout", "2", "--normalised")
+    assert ended.code == 1 and "4 videos, 1 failed" in ended.out
+    assert frames_in(Path("out/good.mkv.video.webm")) == 9 + 2
+    assert frames_in(Path("out/one.mkv.video.webm")) == 1 + 2
+    steps = Path("out/good.mkv.steps.csv").read_text().splitlines()
+    assert steps[0] == "frame,seconds,mse,psnr,worst_block,anomaly,anomaly_in_film" and len(steps) == 10
+    header, *rows = Path("out/summary.csv").read_text().splitlines()
+    assert header == "path,anomaly,mse,segments,duration_seconds,frames,notes,error" and len(rows) == 4
+    assert not list(Path("out").glob("bad*"))
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--format", "srt"], "of foretold frames there are: video, csv, jsonl"),
-        (["--show"], "--show"),
-        (["--runtime", "openvino"], "--runtime openvino: does not compute models of the next frames"),
-        (["--hysteresis", "0.2"], "--hysteresis"),
-        (["--threads", "2"], "--threads"),
-        (["--rollout", "3", "--format", "csv"], "--rollout"),
+        (["--reset", "cut"], "--reset: has no meaning for --task next-frame"),
+        (["--threads", "2"], "--threads: has no meaning for --task next-frame"),
+        (["--rollout", "3"], "--rollout: has no meaning without --format video or mp4"),
+        (["--rollout", "3", "--out", "out", "--format", "csv"], "--rollout: has no meaning without"),
     ],
 )
-def test_what_means_nothing_for_foretold_frames_is_refused(
+def test_a_setting_without_a_meaning_is_refused(
     vidrnn: Command, films: Path, tiny_forecaster: TinyRun, flags: list[str], words: str
 ) -> None:
     ended = vidrnn("predict", films / "good.mkv", "--model", tiny_forecaster.model, "--device", "cpu", *flags)
     assert words in ended.refused(2)
 
 
-def test_a_model_is_scored_and_told_of_as_one_object(vidrnn: Command, tiny_forecaster: TinyRun) -> None:
+def test_an_evaluation_as_json_is_one_object(vidrnn: Command, tiny_forecaster: TinyRun) -> None:
     ended = vidrnn("evaluate", tiny_forecaster.folder, tiny_forecaster.data, "--json", "--device", "cpu", "--jobs", "1")
     assert ended.code == 0
-    told = json.loads(ended.out)
-    assert (told["task"], told["films"], told["seen"]) == ("next-frame", 1, 4)
-    assert {"mse_sum", "mae_sum", "mse", "psnr", "ssim", "per_step", "baselines"} <= set(told)
+    given = json.loads(ended.out)
+    assert (given["task"], given["films"], given["seen"]) == ("next-frame", 1, 4)
+    assert {"mse_sum", "mae_sum", "mse", "psnr", "ssim", "per_step", "baselines"} <= set(given)
 
 
 def test_tables_stand_beside_what_their_numbers_mean(vidrnn: Command, tmp_path: Path, tiny_forecaster: TinyRun) -> None:
@@ -125,31 +115,30 @@ def test_tables_stand_beside_what_their_numbers_mean(vidrnn: Command, tmp_path: 
     assert "summed over a frame" in ended.out.replace("\n", " ") and "from 0 to 1" in ended.out.replace("\n", " ")
 
 
-def test_info_shows_a_model_of_the_next_frames(vidrnn: Command, tiny_forecaster: TinyRun) -> None:
+def test_info_shows_the_model(vidrnn: Command, tiny_forecaster: TinyRun) -> None:
     ended = vidrnn("info", tiny_forecaster.model)
     assert ended.code == 0
-    for words in ("next-frame", "convgru, 8 units", "flow", "3 frames from 4", "3 films, chosen on 1, tested on 1"):
+    for words in (
+        "next-frame",
+        "normal, anomaly",
+        "> convgru 8 > flow, 32x24 pixels, 4 frames seen and 3 predicted",
+        "3 videos, chosen on 1, tested on 1",
+    ):
         assert words in ended.out
-    assert json.loads(vidrnn("info", tiny_forecaster.model, "--json").out)["spec"]["task"] == "next-frame"
+    assert json.loads(vidrnn("info", tiny_forecaster.model, "--json").out)["answer"]["task"] == "next-frame"
 
 
-@pytest.mark.parametrize("flags", [["--to", "openvino"], ["--to", "torch"], ["--precision", "fp16"]])
-def test_other_portable_forms_of_it_are_refused(vidrnn: Command, tiny_forecaster: TinyRun, flags: list[str]) -> None:
-    said = vidrnn("export", tiny_forecaster.model, *flags).refused(2)
-    assert "foretells frames" in said and "onnx in fp32 only" in said
-
-
-def test_export_writes_and_tells_of_the_file(
+def test_an_export_names_its_file_in_the_output_and_in_the_card(
     vidrnn: Command, tmp_path: Path, tiny_forecaster: TinyRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kept(model: object, file: Path, films: object = ()) -> float:
+    def write(export: object, model: object, file: Path, *_: object) -> float:
         file.write_bytes(b"a portable file")
         return 1e-7
 
-    monkeypatch.setattr("vidrnn.export.frames_export.keep_portable", kept)
+    monkeypatch.setattr("vidrnn.export.exporter.write_checked", write)
     shutil.copytree(tiny_forecaster.model, tmp_path / "model")
     ended = vidrnn("export", tmp_path / "model")
-    assert ended.code == 0 and "model.onnx" in ended.out + ended.err
+    assert ended.code == 0 and "model.onnx" in ended.out
     assert "- `model.onnx`: fp32" in (tmp_path / "model" / "README.md").read_text()
 
 
@@ -159,14 +148,10 @@ def test_settings_of_one_task_are_refused_for_the_other_and_heads_are_not_compar
     said = vidrnn("train", films, "--task", "next-frame", "--readout", "mean", "--frames", "4").refused(2)
     assert "--readout, --frames: have no meaning for --task next-frame" in said
     assert "--horizon: has no meaning for --task classify" in vidrnn("train", films, "--horizon", "4").refused(2)
-    assert "--folds: is for classes" in vidrnn("train", films, "--task", "next-frame", "--folds", "3").refused(2)
+    said = vidrnn("train", films, "--task", "next-frame", "--folds", "3").refused(2)
+    assert "--folds: has no meaning for --task next-frame" in said
     Path("run.toml").write_text('task = "next-frame"\n')
     said = vidrnn("train", films, "--config", "run.toml", "--bidirectional").refused(2)
-    assert "--bidirectional: a head that reads both ways" in said
+    assert "--bidirectional: a head that reads in both directions would see" in said
     said = vidrnn("compare", films, "--config", "run.toml").refused(2)
-    assert "works for --task classify, not for --task next-frame" in said
-
-
-def test_a_reader_of_classes_says_that_it_is_none(tiny_forecaster: TinyRun) -> None:
-    with pytest.raises(ModelError, match="is a model of the task next-frame"):
-        load(tiny_forecaster.folder)
+    assert "not those of --task next-frame" in said

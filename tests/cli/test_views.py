@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from vidrnn.cli.views.gallery import clock
 
 from vidrnn.batch.batch import FilmDone
-from vidrnn.cli.views.base import show_error
+from vidrnn.cli.views.base import clock, show_error
 from vidrnn.cli.views.facts import show_film
-from vidrnn.cli.views.predicting import BatchView, PredictionView, prediction_json
+from vidrnn.cli.views.predicting import BatchView, PredictionView
 from vidrnn.cli.views.training import TrainingView
 from vidrnn.errors import DataError
-from vidrnn.events import Controls, ControlScore, Done, EpochDone, LeftOut, Note, Progress
+from vidrnn.events import Done, EpochDone, LeftOut, Note, Progress
+from vidrnn.outputs.base import prediction_json
+from vidrnn.tables import Report, Table
 from vidrnn.values import Candidate, FilmFacts, FilmFailure, FilmPrediction, Segment, Size
 
 Captured = pytest.CaptureFixture[str]
@@ -31,9 +32,13 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def film(name: str = "film.mp4", *, segments: int = 1, notes: tuple[str, ...] = ()) -> FilmPrediction:
     stretches = tuple(Segment(60.0 * i, 60.0 * (i + 1), "sit", 0.5) for i in range(segments))
-    return FilmPrediction(
-        Path(name), "sit [down]", 0.875, (Candidate("sit [down]", 0.875),), stretches, 60.0 * segments, 1500, notes
-    )
+    top = (Candidate("sit [down]", 0.875),)
+    return FilmPrediction(Path(name), stretches, 60.0 * segments, 1500, "sit [down]", 0.875, top, notes=notes)
+
+
+def frames(*segments: Segment, anomaly: float = 0.125) -> FilmPrediction:
+    """The answer of a model that gives no label of the whole film."""
+    return FilmPrediction(Path("day.mp4"), segments, 60.0, 1500, measures={"anomaly": anomaly, "mse": 0.00012345})
 
 
 @pytest.mark.parametrize(
@@ -75,10 +80,21 @@ def test_an_answer_is_a_line_and_several_stretches_are_a_timeline(capsys: Captur
 
 
 def test_a_film_without_length_has_an_answer_too(capsys: Captured) -> None:
-    still = FilmPrediction(Path("a.png"), "sit", 0.5, (Candidate("sit", 0.5),), (), 0.0, 1)
+    still = FilmPrediction(Path("a.png"), (), 0.0, 1, "sit", 0.5, (Candidate("sit", 0.5),))
     with PredictionView("m", 1, as_json=False) as view:
         view.show(still)
     assert "a.png" in capsys.readouterr().out
+
+
+def test_an_answer_without_a_label_is_its_measures_and_its_timeline(capsys: Captured) -> None:
+    with PredictionView("m", 2, as_json=False) as view:
+        view.show(frames(Segment(1.0, 2.5, "anomaly", 0.912), anomaly=0.912))
+        view.show(frames(anomaly=float("nan")))
+    first, segment, second, nothing = capsys.readouterr().out.splitlines()
+    assert first == "day.mp4  1:00.0  1,500 frames, 25 fps  anomaly 0.912  mse 0.000123"
+    assert segment.split() == ["0:01.0", "to", "0:02.5", "anomaly", "0.91"]
+    assert second == "day.mp4  1:00.0  1,500 frames, 25 fps  mse 0.000123"
+    assert nothing == " no segments"
 
 
 @pytest.fixture
@@ -105,7 +121,7 @@ def test_the_time_left_is_told_by_bytes_and_not_by_films(capsys: Captured, monke
     view.show(FilmDone({"path": "a", "frames": 250}, before=False))
     view.end(Path("summary.csv"))
     assert view._pace() == "25 frames/s  0:30.0 left"
-    assert "2 films, 1 done before, 0 failed; 250 frames in 10.0 s" in capsys.readouterr().out
+    assert "2 videos, 1 done before, 0 failed; 250 frames in 10.0 s" in capsys.readouterr().out
 
 
 def test_where_no_bar_can_move_lines_tell_how_it_goes_though_no_film_ends(
@@ -114,19 +130,19 @@ def test_where_no_bar_can_move_lines_tell_how_it_goes_though_no_film_ends(
     monkeypatch.setattr("vidrnn.cli.views.predicting._SECONDS_BETWEEN_LINES", 0.01)
     with BatchView("m", {"a": 1, "b": 1}, as_json=False) as view:
         until = time.monotonic() + 10
-        told = ""
-        while "of 2 films" not in told and time.monotonic() < until:
+        shown = ""
+        while "of 2 videos" not in shown and time.monotonic() < until:
             time.sleep(0.01)
-            told += capsys.readouterr().err
+            shown += capsys.readouterr().err
         view.end(Path("summary.csv"))
-    assert "0 of 2 films done  0 frames/s" in told
+    assert "0 of 2 videos done  0 frames/s" in shown
 
 
 def test_who_stops_a_folder_is_told_what_is_done_and_how_to_go_on(capsys: Captured) -> None:
     with pytest.raises(KeyboardInterrupt), BatchView("m", {"a": 1, "b": 1}, as_json=False) as view:
         view.show(FilmDone({"path": "a", "frames": 9}, before=False))
         raise KeyboardInterrupt
-    assert "Stopped: 1 of 2 films done. The same command goes on." in capsys.readouterr().err
+    assert "Stopped: 1 of 2 videos done. The same command continues." in capsys.readouterr().err
 
 
 def test_json_is_one_object_though_films_failed(capsys: Captured) -> None:
@@ -143,7 +159,7 @@ def test_json_is_one_object_though_films_failed(capsys: Captured) -> None:
 
 
 def test_the_json_of_a_film_is_plain_values() -> None:
-    given = prediction_json(film(notes=("odd",)))
+    given = prediction_json("film.mp4", film(notes=("odd",)))
     assert json.loads(json.dumps(given)) == {
         "path": "film.mp4",
         "label": "sit [down]",
@@ -153,6 +169,19 @@ def test_the_json_of_a_film_is_plain_values() -> None:
         "duration_seconds": 60.0,
         "frames": 1500,
         "notes": ["odd"],
+    }
+
+
+def test_the_json_of_a_film_without_a_label_has_its_measures() -> None:
+    given = prediction_json("a/day.mp4", frames(anomaly=float("nan")))
+    assert json.loads(json.dumps(given, allow_nan=False)) == {
+        "path": "a/day.mp4",
+        "anomaly": None,
+        "mse": 0.0001234,
+        "segments": [],
+        "duration_seconds": 60.0,
+        "frames": 1500,
+        "notes": [],
     }
 
 
@@ -170,16 +199,18 @@ def test_nothing_is_printed_as_json_when_the_work_failed(capsys: Captured) -> No
     assert capsys.readouterr().out == ""
 
 
-def test_a_training_is_shown_record_by_record(capsys: Captured) -> None:
-    row = ControlScore("frames [shuffled]", 0.5, 0.25, (0.1, 0.4))
+def test_a_training_is_shown_event_by_event(capsys: Captured) -> None:
+    measures = {"acc": 0.75, "MSE of a pixel": 0.0012}
+    table = Table(("accuracy", "val"), (("frames [shuffled]", "0.500"),))
+    sentences = ("test: accuracy 0.900.", "Most confused: sit [down] with stand.")
     events = [
         Note("12 clips [of 2 classes]"),
         Progress("features", 3, 12, 400),
         LeftOut(tuple(FilmFailure(Path(f"{i}.mp4"), "is empty.") for i in range(8))),
-        EpochDone("model", 3, 30, 0.5, 0.6, 0.75, 0.7, 3, 1.25),
-        EpochDone("trial of small", 4, None, 0.5, 0.6, 0.75, 0.7, 3, 1.25),
-        Controls((row,), "Time helps.", 5.0, 0.01, "A remark."),
-        Done(Path("runs/a/model"), 0.9, 0.89, 0.04, "test", "sit with stand", 61.2, stopped=True),
+        EpochDone("model", 3, 30, 0.5, 0.6, measures, 3, 1.25),
+        EpochDone("trial of small", 4, None, 0.5, 0.6, measures, 3, 1.25),
+        Report(tables=(table,), sentences=("Time helps.",), notes=("A remark.",)),
+        Done(Path("runs/a/model"), sentences, 61.2, stopped=True),
     ]
     with TrainingView() as view:
         for event in events:
@@ -187,16 +218,19 @@ def test_a_training_is_shown_record_by_record(capsys: Captured) -> None:
     out = capsys.readouterr().out
     for piece in (
         "12 clips [of 2 classes]",
-        "8 films left out, see left_out.csv",
+        "8 videos left out, see left_out.csv",
         "0.mp4: is empty.",
-        "3/30",
+        "epoch  3/30  loss 0.500  val loss 0.600 acc 0.750 MSE of a pixel 1.20e-03  1.2 s  best\n",
+        "epoch  4  loss",
+        "1.2 s  best 3\n",
         "trial of small",
         "Time helps.",
         "A remark.",
-        "Most confused: sit with stand.",
-        "Stopped; the best model so far is kept.",
-        "test: accuracy 0.900, macro-F1 0.890, calibration error 0.040; 61 s in all",
-        "model: runs/a/model",
+        "frames [shuffled]",
+        "Stopped. The best model so far is saved.",
+        "test: accuracy 0.900.",
+        "Most confused: sit [down] with stand.",
+        "model: runs/a/model     next: vidrnn predict VIDEO     61 s in all",
     ):
         assert piece in out
     assert "7.mp4" not in out, "many reasons are for the file, not for the screen"
