@@ -1,4 +1,4 @@
-"""Every output: whole or not at all, the same bytes twice, and read again by whoever it is made for."""
+"""Every output writes its file whole or not at all, the same bytes twice, and other programs can read it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, make_film, make_pictures, make_uneven, paint_number
+from conftest import (
+    FRAMES_SIZE,
+    SMALL,
+    gliding_model,
+    make_film,
+    make_pictures,
+    make_uneven,
+    paint_number,
+    paint_square,
+)
 
 from vidrnn.errors import OutputError
 from vidrnn.outputs import OUTPUTS
-from vidrnn.outputs.base import Answered, Output
+from vidrnn.outputs.base import SEGMENT_COLUMNS, Answered, Output
 from vidrnn.outputs.video import Strip, colours, probability_at, shown_size
+from vidrnn.predict.predictor import Predictor
 from vidrnn.registry import load_member
 from vidrnn.values import Candidate, FilmPrediction, Segment, Size, Timeline
 from vidrnn.video.reader import open_film
@@ -33,25 +43,38 @@ EVERY = pytest.mark.parametrize("name", OUTPUTS)
 
 
 def output(name: str) -> Output:
-    made: Output = load_member(OUTPUTS, "--format", name)()
-    if made.needs:
-        pytest.importorskip(made.needs)
-    return made
+    member: Output = load_member(OUTPUTS, "--format", name)()
+    if member.needs:
+        pytest.importorskip(member.needs)
+    return member
 
 
 @pytest.fixture
 def answered(tmp_path: Path) -> Answered:
     film = make_film(tmp_path / "films" / "one.mkv", frames=25, fps=25)
-    found = FilmPrediction(
-        film, "walk, left", 0.6, (Candidate("walk, left", 0.6),), SEGMENTS, 1.0, 25, ("Cut short.",), TIMELINE
+    prediction = FilmPrediction(
+        path=film,
+        segments=SEGMENTS,
+        duration_seconds=1.0,
+        frames=25,
+        label="walk, left",
+        probability=0.6,
+        top=(Candidate("walk, left", 0.6),),
+        notes=("Cut short.",),
+        timeline=TIMELINE,
     )
-    return Answered(film, "a/one.mkv", found, "moves")
+    return Answered(film, "a/one.mkv", prediction, "moves")
+
+
+def one_segment(film: Path, seconds: float, frames: int, label: str = "a") -> FilmPrediction:
+    """One segment from the beginning to the end of a film."""
+    return FilmPrediction(film, (Segment(0.0, seconds, label, 1.0),), seconds, frames, label, 1.0)
 
 
 def written(name: str, answered: Answered, folder: Path) -> Path:
-    made = output(name)
-    file = folder / f"one.mkv{made.suffix}"
-    made.write(answered, file)
+    member = output(name)
+    file = folder / f"one.mkv{member.suffix}"
+    member.write(answered, file)
     return file
 
 
@@ -63,7 +86,7 @@ def test_the_same_answer_gives_the_same_bytes_and_nothing_else(name: str, answer
 
 
 @EVERY
-def test_a_place_that_takes_no_file_is_told(name: str, answered: Answered, tmp_path: Path) -> None:
+def test_a_place_that_takes_no_file_is_an_error(name: str, answered: Answered, tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(OutputError, match="could not be written"):
         written(name, answered, tmp_path / "taken")
@@ -77,15 +100,15 @@ def test_no_suffix_ends_another() -> None:
 def test_jsonl_is_one_line_with_all_of_the_answer(answered: Answered, tmp_path: Path) -> None:
     text = written("jsonl", answered, tmp_path).read_text(encoding="utf-8")
     assert text.count("\n") == 1
-    found = json.loads(text)
-    assert (found["path"], found["label"], found["frames"]) == ("a/one.mkv", "walk, left", 25)
-    assert found["segments"][2] == {
+    record = json.loads(text)
+    assert (record["path"], record["label"], record["frames"]) == ("a/one.mkv", "walk, left", 25)
+    assert record["segments"][2] == {
         "start_seconds": 0.8,
         "end_seconds": 1.0,
         "label": "<b>läuft & 走る</b>",
         "probability": 0.75,
     }
-    assert found["notes"] == ["Cut short."]
+    assert record["notes"] == ["Cut short."]
 
 
 def test_csv_and_parquet_are_the_same_table(answered: Answered, tmp_path: Path) -> None:
@@ -108,11 +131,11 @@ def test_steps_have_a_column_for_each_class(answered: Answered, tmp_path: Path) 
 
 
 def test_the_bar_follows_the_moment(answered: Answered) -> None:
-    found, (first, unknown, last) = answered.found, SEGMENTS
-    assert probability_at(found, first, 0.35) == pytest.approx(0.7)
-    assert probability_at(found, unknown, 0.4) == pytest.approx(0.6)
-    assert probability_at(found, last, 5.0) == pytest.approx(0.9)
-    assert probability_at(replace(found, timeline=None), first, 0.35) == first.probability
+    prediction, (first, unknown, last) = answered.prediction, SEGMENTS
+    assert probability_at(prediction, first, 0.35) == pytest.approx(0.7)
+    assert probability_at(prediction, unknown, 0.4) == pytest.approx(0.6)
+    assert probability_at(prediction, last, 5.0) == pytest.approx(0.9)
+    assert probability_at(replace(prediction, timeline=None), first, 0.35) == first.probability
 
 
 def test_subtitles_say_what_stands_when(answered: Answered, tmp_path: Path) -> None:
@@ -124,16 +147,16 @@ def test_subtitles_say_what_stands_when(answered: Answered, tmp_path: Path) -> N
 
 
 def test_a_long_film_has_hours_in_its_subtitles(answered: Answered, tmp_path: Path) -> None:
-    found = FilmPrediction(answered.film, "a", 1.0, (), (Segment(0.0, 370000.0, "a", 1.0),), 370000.0, 9)
-    vtt = written("vtt", Answered(answered.film, "one", found, "moves"), tmp_path).read_text(encoding="utf-8")
+    prediction = one_segment(answered.film, 370000.0, 9)
+    vtt = written("vtt", Answered(answered.film, "one", prediction, "moves"), tmp_path).read_text(encoding="utf-8")
     assert "00:00:00.000 --> 102:46:40.000" in vtt
 
 
 def test_label_studio_gets_frames_from_one_with_both_ends(answered: Answered, tmp_path: Path) -> None:
     (task,) = json.loads(written("labelstudio", answered, tmp_path).read_text(encoding="utf-8"))
     assert task["data"] == {"video": "/data/local-files/?d=a/one.mkv", "fps": 25.0, "label": "walk, left"}
-    (said,) = task["predictions"]
-    regions = said["result"]
+    (predicted,) = task["predictions"]
+    regions = predicted["result"]
     assert [region["value"]["ranges"] for region in regions] == [
         [{"start": 1, "end": 10}],
         [{"start": 11, "end": 20}],
@@ -158,8 +181,8 @@ def test_an_annotated_film_is_in_time_and_keeps_its_picture(name: str, answered:
 
 def test_an_annotated_film_stays_in_time_over_a_gap(tmp_path: Path) -> None:
     film = make_uneven(tmp_path / "film.gif", [500, 500, 15_000, 500, 500])
-    found = FilmPrediction(film, "a", 1.0, (), (Segment(0.0, 17.0, "a", 1.0),), 17.0, 5)
-    with open_film(written("video", Answered(film, "film.gif", found, "moves"), tmp_path)) as shown:
+    prediction = one_segment(film, 17.0, 5)
+    with open_film(written("video", Answered(film, "film.gif", prediction, "moves"), tmp_path)) as shown:
         assert shown.facts().duration_seconds == pytest.approx(17.0, abs=1.1)
 
 
@@ -185,8 +208,8 @@ def test_a_tall_and_narrow_film_stands_in_the_middle(tmp_path: Path) -> None:
         size=Size(360, 8),
         paint=lambda _, size: np.full((size.height, size.width, 3), 250, np.uint8),
     )
-    found = FilmPrediction(film, "a", 1.0, (), (Segment(0.0, 0.12, "a", 1.0),), 0.12, 3)
-    with open_film(written("video", Answered(film, "tall.mkv", found, "moves"), tmp_path)) as shown:
+    prediction = one_segment(film, 0.12, 3)
+    with open_film(written("video", Answered(film, "tall.mkv", prediction, "moves"), tmp_path)) as shown:
         picture = next(shown.frames()).pixels
     assert picture.shape[1] == 320 and picture.shape[0] > 4 * 360
     bright = np.flatnonzero((picture[:1440] > 200).all((0, 2)))
@@ -195,14 +218,14 @@ def test_a_tall_and_narrow_film_stands_in_the_middle(tmp_path: Path) -> None:
 
 def test_a_folder_of_pictures_can_be_annotated(tmp_path: Path) -> None:
     film = make_pictures(tmp_path / "pictures", frames=4)
-    found = FilmPrediction(film, "a", 1.0, (), (Segment(0.0, 0.4, "a", 1.0),), 0.4, 4)
-    with open_film(written("video", Answered(film, "pictures", found, "moves", rate=10.0), tmp_path)) as shown:
+    prediction = one_segment(film, 0.4, 4)
+    with open_film(written("video", Answered(film, "pictures", prediction, "moves", rate=10.0), tmp_path)) as shown:
         assert shown.facts().frames == 4
 
 
 @pytest.mark.parametrize("width", [320, 640, 1280, 1920])
 def test_the_strip_shows_label_bar_and_place_at_any_width(answered: Answered, width: int) -> None:
-    strip = Strip(answered.found, width)
+    strip = Strip(answered.prediction, width)
     at = {seconds: strip.at(seconds) for seconds in (0.0, 0.39, 0.5, 0.99)}
     height = at[0.0].shape[0]
     assert all(picture.shape == (height, width, 3) for picture in at.values())
@@ -212,14 +235,104 @@ def test_the_strip_shows_label_bar_and_place_at_any_width(answered: Answered, wi
     marks = [np.flatnonzero((picture[-height // 3 :] > 230).all(2).any(0)).mean() for picture in at.values()]
     assert marks == sorted(marks)
     assert marks[-1] - marks[0] > 0.9 * 0.9 * width
-    bars = [(picture[: height // 2, width // 2 :] == colours(answered.found)[label]).all(2).sum() for picture, label in
-            ((at[0.0], "walk, left"), (at[0.5], "unknown"))]  # fmt: skip
+    right = np.s_[: height // 2, width // 2 :]
+    bars = [
+        (at[seconds][right] == colours(answered.prediction)[label]).all(2).sum()
+        for seconds, label in ((0.0, "walk, left"), (0.5, "unknown"))
+    ]
     assert bars[0] / bars[1] == pytest.approx(1.0 / 0.5, abs=0.1), "the bar is as long as the answer is probable"
-    assert not (at[0.5][: height // 2, width // 2 :] == colours(answered.found)["walk, left"]).all(2).any()
+    assert not (at[0.5][right] == colours(answered.prediction)["walk, left"]).all(2).any()
 
 
 def test_words_that_do_not_fit_stay_clear_of_the_bar() -> None:
-    found = FilmPrediction(Path("f"), "a", 1.0, (), (Segment(0.0, 1.0, "long " * 30, 0.0),), 1.0, 25)
-    line = Strip(found, 320).at(0.5)[:24]
+    prediction = FilmPrediction(Path("f"), (Segment(0.0, 1.0, "long " * 30, 0.0),), 1.0, 25)
+    line = Strip(prediction, 320).at(0.5)[:24]
     assert (line[:, :190] > 200).any(), "the words begin at the left"
     assert not (line[:, 193:200] > 200).any(), "and end before the bar"
+
+
+# --- what a prediction holds ------------------------------------------------------------------------------------------
+
+
+def test_between_two_segments_the_strip_has_no_label_and_no_bar() -> None:
+    apart = (Segment(0.2, 0.4, "dig", 0.9), Segment(0.6, 0.8, "dig", 0.9))
+    strip = Strip(FilmPrediction(Path("f"), apart, 1.0, 25, timeline=TIMELINE), 320)
+    bright = {at: int((strip.at(at)[:22] > 200).sum()) for at in (0.1, 0.3, 0.5, 0.7, 0.9)}
+    assert bright[0.3] > 0 and bright[0.7] > 0
+    assert bright[0.1] == bright[0.5] == bright[0.9] == 0
+    timeline = strip.at(0.0)[26:34]
+    coloured = np.flatnonzero((timeline == colours(FilmPrediction(Path("f"), apart, 1.0, 25))["dig"]).all(2).any(0))
+    assert (coloured.min(), coloured.max()) == pytest.approx((0.2 * 308 + 6, 0.8 * 308 + 6), abs=3)
+
+
+def test_of_segments_that_overlap_the_strip_shows_the_one_that_began_last() -> None:
+    overlapping = (Segment(0.0, 1.0, "a", 0.9), Segment(0.2, 0.4, "b", 0.9))
+    strip = Strip(FilmPrediction(Path("f"), overlapping, 1.0, 25), 320)
+    names = {at: strip.at(at)[:22, :190].tobytes() for at in (0.1, 0.3, 0.5)}
+    assert names[0.1] == names[0.5] != names[0.3]
+
+
+@pytest.fixture
+def without_anomaly(tmp_path: Path) -> Answered:
+    """The answer of a next-frame model for a film in which everything goes on as predicted."""
+    film = make_film(tmp_path / "films" / "glide.mkv", frames=12, fps=10.0, size=FRAMES_SIZE, paint=paint_square())
+    prediction = Predictor(gliding_model(), rollout=2).predict(film)
+    assert prediction.segments == () and prediction.label is None
+    return Answered(film, "glide.mkv", prediction, "squares")
+
+
+def test_every_format_writes_a_prediction_of_next_frames_without_segments(
+    without_anomaly: Answered, tmp_path: Path
+) -> None:
+    texts = {
+        name: written(name, without_anomaly, tmp_path).read_text(encoding="utf-8")
+        for name in ("jsonl", "csv", "steps", "srt", "vtt", "labelstudio")
+    }
+    record = json.loads(texts["jsonl"])
+    assert record["segments"] == [] and record["anomaly"] < 0.5 and "label" not in record
+    assert texts["csv"] == "path,start_seconds,end_seconds,label,probability\n"
+    assert (texts["srt"], texts["vtt"]) == ("", "WEBVTT\n")
+    (task,) = json.loads(texts["labelstudio"])
+    assert task["data"] == {"video": "/data/local-files/?d=glide.mkv", "fps": 10.0}
+    assert task["predictions"] == [{"model_version": "squares", "result": []}]
+    rows = list(csv.DictReader(texts["steps"].splitlines()))
+    assert list(rows[0]) == ["frame", "seconds", "mse", "psnr", "worst_block", "anomaly"]
+    assert [row["frame"] for row in rows] == [str(index) for index in range(12)]
+    assert rows[1]["anomaly"] == "" and 0 < float(rows[2]["anomaly"]) < 0.5
+
+
+def test_parquet_of_a_prediction_without_segments_has_columns_and_no_rows(
+    without_anomaly: Answered, tmp_path: Path
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(written("parquet", without_anomaly, tmp_path))
+    assert (table.num_rows, table.column_names) == (0, list(SEGMENT_COLUMNS))
+
+
+@pytest.mark.parametrize("name", ["video", "mp4"])
+def test_the_video_of_next_frames_goes_on_beyond_the_end(name: str, without_anomaly: Answered, tmp_path: Path) -> None:
+    with open_film(written(name, without_anomaly, tmp_path)) as shown:
+        frames = list(shown.frames())
+    assert len(frames) == 12 + 2
+    assert [frame.seconds for frame in frames] == pytest.approx(np.arange(14) / 10, abs=0.002)
+
+
+@pytest.mark.parametrize("name", ["video", "mp4"])
+def test_an_annotated_film_without_segments_and_pictures_has_an_empty_strip(
+    name: str, without_anomaly: Answered, tmp_path: Path
+) -> None:
+    bare = replace(without_anomaly, prediction=replace(without_anomaly.prediction, pictures=None))
+    with open_film(written(name, bare, tmp_path)) as shown:
+        assert shown.facts().frames == 12
+
+
+@EVERY
+def test_an_answer_for_the_film_as_a_whole_is_written_or_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
+    film = make_film(tmp_path / "films" / "one.mkv", frames=5)
+    whole = Answered(film, "one.mkv", FilmPrediction(film, (), 0.2, 5, measures={"speed": 3.0}), "speeds")
+    if name == "jsonl":
+        assert json.loads(written(name, whole, tmp_path / "out").read_text())["speed"] == 3.0
+        return
+    with pytest.raises(OutputError, match=r"for the video as a whole, .* Choose another --format: jsonl\."):
+        written(name, whole, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

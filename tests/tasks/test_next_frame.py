@@ -175,6 +175,15 @@ def test_pictures_are_each_frame_beside_its_prediction_and_then_those_beyond_the
     assert not pictures[-1].shown.any()
 
 
+def test_a_grey_model_shows_the_film_as_it_sees_it(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "glide.mkv", frames=4, fps=10.0, size=FRAMES_SIZE, paint=paint_square())
+    prediction = Predictor(gliding_model(grey=True)).predict(film)
+    assert prediction.pictures is not None
+    for one, colour in zip(prediction.pictures(), frames_of(4), strict=True):
+        assert one.shown.shape == colour.shape and (np.ptp(one.shown, axis=-1) == 0).all()
+        np.testing.assert_allclose(one.shown[..., 0], colour @ [0.299, 0.587, 0.114], atol=0.51)
+
+
 @pytest.mark.parametrize(("frames", "words"), [(1, "Only 1 frame:"), (2, "Only 2 frames:")])
 def test_a_film_too_short_to_be_judged_says_so(tmp_path: Path, frames: int, words: str) -> None:
     film = make_film(tmp_path / "short.mkv", frames=frames, fps=10.0, size=FRAMES_SIZE, paint=paint_square())

@@ -1,4 +1,4 @@
-"""Forms in which an answer is written, by the name that `--format` takes."""
+"""Formats of an answer, by the name that `--format` takes."""
 
 OUTPUTS = {
     "jsonl": "vidrnn.outputs.jsonl:Jsonl",

@@ -1,4 +1,4 @@
-"""The contract of an output: an answer and the file it goes to. The network is known to nobody here."""
+"""The contract of an output: it writes the answer for one film to a file. It does not know the model or its task."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from vidrnn.errors import OutputError
 from vidrnn.values import FilmPrediction, Segment
 
 SEGMENT_COLUMNS = ("path", "start_seconds", "end_seconds", "label", "probability")
-"""Of a timeline as a table."""
+"""Of segments as a table."""
 
 _DIGITS = 6
-"""After the point: finer than a microsecond and than what two processors agree on."""
+"""Decimal places: the last bits of a number differ between processors."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """One film, and what the model says of it."""
+    """One film and the answer for it."""
 
     film: Path
-    """Where it can be read once more."""
+    """Where the film is; the annotated video reads it once more."""
     name: str
-    """What results call it: its path below the folder that was read, with slashes."""
+    """Its name in results: its path below the folder that was read, with slashes."""
     prediction: FilmPrediction
     model: str
     rate: float | None = None
@@ -33,24 +34,25 @@ class Answered:
 
 
 class Output(ABC):
-    """One form of an answer."""
+    """One format of an answer. It asks what the prediction holds: a label, segments, moments, pictures."""
 
     suffix: ClassVar[str]
-    """What the file's name ends with, after the whole name of the film."""
+    """The end of the file's name, after the whole name of the film."""
     needs: ClassVar[str] = ""
-    """The package that it needs beside what vidrnn needs, if any."""
+    """The package that this format needs and vidrnn does not, if any."""
 
     @abstractmethod
     def write(self, answered: Answered, file: Path) -> None:
-        """Write the answer to `file`, whole or not at all, and the same bytes for the same answer.
+        """Write the answer to `file`, whole or not at all. The same answer gives the same bytes.
 
         Raises:
-            OutputError: it cannot be written there, or the answer holds nothing that this form could show.
+            FilmError: the film cannot be read once more.
+            OutputError: the file cannot be written, or the answer holds nothing for this format.
         """
 
 
 def prediction_json(name: str, prediction: FilmPrediction) -> dict[str, Any]:
-    """An answer as one JSON object, as `vidrnn predict --json` has it; what the answer does not hold is left out."""
+    """An answer as one JSON object, as in `vidrnn predict --json`, without the fields that the answer does not hold."""
     record: dict[str, Any] = {"path": name}
     if prediction.label is not None and prediction.probability is not None:
         top = [{"label": one.label, "probability": rounded(one.probability)} for one in prediction.top]
@@ -65,7 +67,7 @@ def prediction_json(name: str, prediction: FilmPrediction) -> dict[str, Any]:
 
 
 def segment_json(segment: Segment) -> dict[str, Any]:
-    """A stretch of film as one JSON object."""
+    """A segment as one JSON object."""
     return {
         "start_seconds": rounded(segment.start_seconds),
         "end_seconds": rounded(segment.end_seconds),
@@ -74,30 +76,59 @@ def segment_json(segment: Segment) -> dict[str, Any]:
     }
 
 
-def segment_rows(answered: Answered) -> Iterator[dict[str, Any]]:
-    """The timeline as a table with the columns `SEGMENT_COLUMNS`."""
-    for segment in answered.prediction.segments:
+def segments_of(prediction: FilmPrediction, file: Path) -> tuple[Segment, ...]:
+    """The segments for a file; there may be none, as in a video without anomalies.
+
+    Raises:
+        OutputError: the answer cannot have any, since it is of the video as a whole only.
+    """
+    if not prediction.segments and prediction.timeline is None:
+        raise OutputError(
+            f"{file}: the model answers for the video as a whole, so there are no segments to write. "
+            "Choose another --format: jsonl."
+        )
+    return prediction.segments
+
+
+def first_seconds(prediction: FilmPrediction) -> float:
+    """The time of the film's first frame."""
+    if prediction.timeline is not None and len(prediction.timeline.seconds):
+        return float(prediction.timeline.seconds[0])
+    return prediction.segments[0].start_seconds if prediction.segments else 0.0
+
+
+def segment_rows(answered: Answered, file: Path) -> Iterator[dict[str, Any]]:
+    """The segments as a table with the columns `SEGMENT_COLUMNS`.
+
+    Raises:
+        OutputError: see `segments_of`.
+    """
+    for segment in segments_of(answered.prediction, file):
         yield {"path": answered.name, **segment_json(segment)}
 
 
 def rounded(number: float) -> float:
-    """The number to six places, so that a result does not depend on the last bits of a processor."""
+    """The number to six decimal places."""
     return round(float(number), _DIGITS)
 
 
 def significant(number: float) -> float | None:
-    """The number to four significant digits; None for what is not a number."""
+    """The number to four significant digits; None for NaN and infinity."""
     return float(f"{number:.4g}") if math.isfinite(number) else None
 
 
-def captions(found: FilmPrediction) -> Iterator[tuple[int, int, str]]:
-    """What to show from when to when, in whole milliseconds; each stands for one at least."""
-    for segment in found.segments:
+def captions(prediction: FilmPrediction, file: Path) -> Iterator[tuple[int, int, str]]:
+    """The start, end and text of a caption for each segment, in whole milliseconds; it lasts for one at least.
+
+    Raises:
+        OutputError: see `segments_of`.
+    """
+    for segment in segments_of(prediction, file):
         start, end = round(1000 * segment.start_seconds), round(1000 * segment.end_seconds)
         yield start, max(end, start + 1), f"{' '.join(segment.label.split())}  {segment.probability:.2f}"
 
 
 def clock(milliseconds: int, point: str) -> str:
-    """A time as subtitles have it: 01:02:03.456, with the decimal point asked for."""
+    """A time in the form of subtitles, with the given decimal point: 01:02:03.456."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{point}{rest:03d}"

@@ -16,13 +16,13 @@ from vidrnn.video.writer import write_film
 _PANEL = 176
 """Pixels of a panel's shorter side, at least: smaller pictures are enlarged by a whole factor."""
 _LONGEST = 720
-"""... and as long as its longer side stays below this."""
+"""Pixels of a panel's longer side, at most, after it was enlarged."""
 _BAND, _CHART, _GAP = 26, 56, 4
-"""Pixels: the line of words above the panels, the curve below them, and between them."""
+"""Pixels: the height of the line of words above the panels, of the curve below them, and of the gaps."""
 _PAPER, _INK, _DIM, _GROOVE = (24, 24, 24), (235, 235, 235), (140, 140, 140), (48, 48, 48)
 _NORMAL, _ANOMALY = (89, 161, 79), (225, 87, 89)
 _DIFFERENCE = 4.0
-"""Times which differences are shown larger than they are."""
+"""Differences are shown so many times larger than they are."""
 _PANELS = ("video", "predicted", "difference")
 _SLOWEST_FPS, _FASTEST_FPS = 1.0, 60.0
 
@@ -34,8 +34,8 @@ def write_forecast(prediction: FilmPrediction, file: Path) -> None:
         FilmError: the film cannot be read once more.
         OutputError: the file cannot be written.
     """
-    assert prediction.pictures is not None and prediction.timeline is not None
-    seconds = prediction.timeline.seconds
+    assert prediction.pictures is not None
+    seconds = () if prediction.timeline is None else prediction.timeline.seconds
     spacing = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
     fps = float(np.clip(1 / spacing, _SLOWEST_FPS, _FASTEST_FPS))
     frames = prediction.pictures()
@@ -45,7 +45,7 @@ def write_forecast(prediction: FilmPrediction, file: Path) -> None:
 
 
 class ForecastStrip:
-    """Paints one picture after another of a film that is being watched; remembers the last scores for the curve."""
+    """Paints the pictures of a film in order; it keeps the last scores for the curve."""
 
     def __init__(self, size: Size, threshold: float) -> None:
         self._size, self._threshold = size, threshold
@@ -83,7 +83,7 @@ class ForecastStrip:
         return picture
 
     def _curve(self, chart: Pixels) -> None:
-        """The scores up to now, a column each, and where an anomaly begins."""
+        """The scores up to now, a column each, and the threshold of an anomaly."""
         chart[:] = _GROOVE
         for column, score in enumerate(self._scores):
             if not isnan(score):

@@ -1,19 +1,21 @@
-"""One line of JSON a film, so that the files of many can be joined by `cat`."""
+"""One line of JSON for each film; `cat` joins the files of many."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+from typing_extensions import override
+
 from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, prediction_json
 
 
 class Jsonl(Output):
-    """All of the answer: label, candidates, segments, notes."""
+    """Holds the whole answer: label, candidates, measures, segments, notes."""
 
     suffix = ".jsonl"
 
+    @override
     def write(self, answered: Answered, file: Path) -> None:
-        """As the contract says."""
         write_text(file, json.dumps(prediction_json(answered.name, answered.prediction), ensure_ascii=False) + "\n")

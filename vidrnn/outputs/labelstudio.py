@@ -1,6 +1,6 @@
-"""A task of Label Studio with its timeline filled in, to be looked at and put right by people.
+"""A task of Label Studio with the segments filled in, for people to check and correct.
 
-The labelling interface that fits, with the classes as labels:
+It fits this labelling interface, with the classes as labels:
 
     <View>
       <TimelineLabels name="videoLabels" toName="video"><Label value="..."/></TimelineLabels>
@@ -13,51 +13,50 @@ Format: https://labelstud.io/guide/predictions and https://labelstud.io/tags/tim
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from typing_extensions import override
+
 from vidrnn.atomic import write_text
-from vidrnn.outputs.base import Answered, Output, rounded
+from vidrnn.outputs.base import Answered, Output, first_seconds, rounded, segments_of
 from vidrnn.values import FilmPrediction, Segment
 
 _LOCAL_FILES = "/data/local-files/?d="
-"""Under which Label Studio serves a folder that it was given as local storage."""
+"""The address under which Label Studio serves a folder of its local storage."""
 
 
 class LabelStudio(Output):
-    """One task, with frames counted from 1 and both ends of a range in it, as Label Studio counts."""
+    """Holds one task. Label Studio counts frames from 1, and a range includes both of its ends."""
 
     suffix = ".labelstudio.json"
 
+    @override
     def write(self, answered: Answered, file: Path) -> None:
-        """As the contract says."""
-        write_text(file, json.dumps([task(answered)], ensure_ascii=False, indent=1) + "\n")
+        write_text(
+            file,
+            json.dumps([task(answered, segments_of(answered.prediction, file))], ensure_ascii=False, indent=1) + "\n",
+        )
 
 
-def task(answered: Answered) -> dict[str, Any]:
-    """What is to be imported of one film."""
-    found = answered.prediction
-    fps = rounded(found.frames / found.duration_seconds)
-    regions = [_region(number, segment, fps, found) for number, segment in enumerate(found.segments, 1)]
+def task(answered: Answered, segments: Sequence[Segment]) -> dict[str, Any]:
+    """The task of one film, to be imported."""
+    prediction = answered.prediction
+    fps = rounded(prediction.frames / prediction.duration_seconds)
+    regions = [_region(number, segment, fps, prediction) for number, segment in enumerate(segments, 1)]
     predicted: dict[str, Any] = {"model_version": answered.model, "result": regions}
     data: dict[str, Any] = {"video": _LOCAL_FILES + quote(answered.name, errors="replace"), "fps": fps}
-    if found.label is not None and found.probability is not None:
-        data["label"], predicted["score"] = found.label, rounded(found.probability)
+    if prediction.label is not None and prediction.probability is not None:
+        data["label"], predicted["score"] = prediction.label, rounded(prediction.probability)
     return {"data": data, "predictions": [predicted]}
 
 
-def _first_seconds(found: FilmPrediction) -> float:
-    """The time of the film's first frame."""
-    if found.timeline is not None and len(found.timeline.seconds):
-        return float(found.timeline.seconds[0])
-    return found.segments[0].start_seconds
-
-
-def _region(number: int, segment: Segment, fps: float, found: FilmPrediction) -> dict[str, Any]:
-    zero = _first_seconds(found)
-    first = min(round((segment.start_seconds - zero) * fps) + 1, found.frames)
-    last = min(max(first, round((segment.end_seconds - zero) * fps)), found.frames)
+def _region(number: int, segment: Segment, fps: float, prediction: FilmPrediction) -> dict[str, Any]:
+    zero, frames = first_seconds(prediction), prediction.frames
+    first = min(round((segment.start_seconds - zero) * fps) + 1, frames)
+    last = min(max(first, round((segment.end_seconds - zero) * fps)), frames)
     return {
         "id": f"segment{number}",
         "from_name": "videoLabels",

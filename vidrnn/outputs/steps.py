@@ -1,4 +1,4 @@
-"""Each moment that the model looked at: a row for each, a column for each class or measure."""
+"""The moments as a table: a row for each, a column for each class or measure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from vidrnn.values import Timeline
 
 
 class Steps(Output):
-    """The columns are `seconds`, by the film's own clock, and the classes; of measures the film's frame comes first."""
+    """Has the columns `seconds`, by the film's own clock, and the classes.
+
+    Where moments have measures, they stand in place of the classes, and the film's frame comes first.
+    """
 
     suffix = ".steps.csv"
 
@@ -25,7 +28,10 @@ class Steps(Output):
     def write(self, answered: Answered, file: Path) -> None:
         timeline = answered.prediction.timeline
         if timeline is None:
-            raise OutputError(f"{file}: the model tells nothing of single moments. Leave steps out of --format.")
+            raise OutputError(
+                f"{file}: the model answers for the video as a whole, so there are no steps to write. "
+                "Choose another --format: jsonl."
+            )
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(_measured(timeline) if timeline.measures else _shares(timeline))
         write_text(file, text.getvalue())

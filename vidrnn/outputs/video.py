@@ -1,4 +1,4 @@
-"""An annotated film: below the picture are the label, its probability, and the timeline with the current time."""
+"""An annotated video: below the picture are the label, its probability, and the timeline with the current time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from typing_extensions import override
 
-from vidrnn.outputs.base import Answered, Output
+from vidrnn.outputs.base import Answered, Output, first_seconds, segments_of
 from vidrnn.outputs.forecast_video import write_forecast
 from vidrnn.timeline.segments import UNKNOWN
 from vidrnn.values import FilmPrediction, Frame, Pixels, Segment, Size
@@ -23,12 +24,14 @@ _NARROWEST, _TALLEST_ENLARGED, _LARGEST = 320, 1440, 8192
 """Pixels. A film narrower than the first is enlarged by a whole factor, as far as its height allows, and centred, so
 that the text can be read. A film larger than the last is shrunk, since a side of VP8 has at most 16383 pixels."""
 _LONGEST_GAP_SECONDS = 60.0
-"""Longer gaps are not filled, since the time stamps are probably wrong there."""
+"""Longer gaps are not filled, since their timestamps are probably wrong."""
 _LETTERS, _SMALLEST_LETTERS, _LARGEST_LETTERS = 1 / 26, 12, 48
 """Height of the letters: as a share of the width, and its limits in pixels."""
 _WEIGHT = 500
 """Of the letters: a little bolder than regular (400), since video compression blurs."""
 _SLOWEST_FPS, _FASTEST_FPS = 1.0, 120.0
+_SLACK_SECONDS = 1e-6
+"""A segment that ends within this of the film's end lasts to the last frame."""
 _BACKGROUND, _TEXT, _BAR_BACKGROUND = (24, 24, 24), (240, 240, 240), (70, 70, 70)
 _UNKNOWN_COLOUR: Colour = (128, 128, 128)
 _COLOURS: tuple[Colour, ...] = (
@@ -43,8 +46,8 @@ class AnnotatedWebm(Output):
 
     suffix = ".video.webm"
 
+    @override
     def write(self, answered: Answered, file: Path) -> None:
-        """Write the annotated film; see `Output.write`."""
         _write(answered, file)
 
 
@@ -53,8 +56,8 @@ class AnnotatedMp4(Output):
 
     suffix = ".video.mp4"
 
+    @override
     def write(self, answered: Answered, file: Path) -> None:
-        """Write the annotated film; see `Output.write`."""
         _write(answered, file)
 
 
@@ -63,6 +66,7 @@ def _write(answered: Answered, file: Path) -> None:
     if prediction.pictures is not None:
         write_forecast(prediction, file)
         return
+    segments_of(prediction, file)
     fps = float(np.clip(prediction.frames / prediction.duration_seconds, _SLOWEST_FPS, _FASTEST_FPS))
     write_film(file, _annotated(answered, fps), fps)
 
@@ -138,29 +142,41 @@ class _Layout:
 
 
 class Strip:
-    """The strip below a picture of a given width, at any time of a film."""
+    """The strip below a picture of a given width, at any time of a film; empty where no segment is."""
 
     def __init__(self, prediction: FilmPrediction, width: int) -> None:
         self._prediction = prediction
         self._starts = [segment.start_seconds for segment in prediction.segments]
+        self._first = first_seconds(prediction)
+        self._end = self._first + prediction.duration_seconds
         self._layout = _Layout(width)
         self._colours = colours(prediction)
-        self._backgrounds = [self._segment(segment) for segment in prediction.segments]
+        self._backgrounds = [self._background(segment) for segment in (*prediction.segments, None)]
 
     def at(self, seconds: float) -> Pixels:
         """The strip (height, width, 3) RGB: the segment at this time, its probability, and the time on the timeline."""
-        number = max(0, bisect_right(self._starts, seconds) - 1)
-        strip = self._backgrounds[number].copy()
-        self._draw_bar(strip, self._prediction.segments[number], seconds)
+        number = self._segment_at(seconds)
+        strip = self._backgrounds[-1 if number is None else number].copy()
+        if number is not None:
+            self._draw_bar(strip, self._prediction.segments[number], seconds)
         layout, column = self._layout, self._column(seconds)
         half = max(1, layout.letters // 12)
         strip[layout.line - half * 2 : layout.line + layout.letters + half, column - half : column + half] = _TEXT
         return strip
 
-    def _segment(self, segment: Segment) -> Pixels:
-        """The part of the strip that stays the same during a segment."""
+    def _segment_at(self, seconds: float) -> int | None:
+        """The number of the segment at a time, of several the one that began last; None where there is none."""
+        for number in reversed(range(bisect_right(self._starts, seconds))):
+            end = self._prediction.segments[number].end_seconds
+            if seconds < end or end >= self._end - _SLACK_SECONDS:
+                return number
+        return None
+
+    def _background(self, segment: Segment | None) -> Pixels:
+        """The part of the strip that stays the same during a segment, or where there is none."""
         strip = np.full((self._layout.height, self._layout.width, 3), _BACKGROUND, dtype=np.uint8)
-        self._draw_label(strip, segment)
+        if segment is not None:
+            self._draw_label(strip, segment)
         self._draw_timeline(strip)
         return strip
 
@@ -188,20 +204,20 @@ class Strip:
 
     def _column(self, seconds: float) -> int:
         """The column of a time on the timeline."""
-        first, last = self._prediction.segments[0].start_seconds, self._prediction.segments[-1].end_seconds
         inner = self._layout.width - 2 * self._layout.margin
-        share = (seconds - first) / (last - first) if last > first else 0.0
+        share = (seconds - self._first) / (self._end - self._first) if self._end > self._first else 0.0
         return self._layout.margin + round(inner * min(1.0, max(0.0, share)))
 
 
 def probability_at(prediction: FilmPrediction, segment: Segment, seconds: float) -> float:
-    """The probability of a segment's label at a time in the segment; the segment's mean if there is no timeline."""
+    """The probability of a segment's label at a time in it; that of the segment where moments have none."""
     timeline = prediction.timeline
     if timeline is None or not len(timeline.seconds):
         return segment.probability
     shares = timeline.probabilities[max(0, bisect_right(timeline.seconds, seconds) - 1)]
     known = segment.label in timeline.classes
-    return float(shares[timeline.classes.index(segment.label)] if known else shares.max())
+    share = float(shares[timeline.classes.index(segment.label)] if known else shares.max())
+    return segment.probability if np.isnan(share) else share
 
 
 def colours(prediction: FilmPrediction) -> dict[str, Colour]:
