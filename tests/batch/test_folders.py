@@ -78,7 +78,7 @@ def test_a_folder_becomes_answers_and_a_summary(predicted: Command, films: Path)
     ended = predicted(films, "--out", "out", "--format", "jsonl,srt")
     assert ended.code == 1, "one film failed"
     assert "bad.mp4  holds text; it is not a film." in ended.out
-    assert "3 films, 1 failed" in ended.out
+    assert "3 videos, 1 failed" in ended.out
     found = rows(Path("out"))
     assert [row["path"] for row in found] == ["bad.mp4", "walk-left/one.webm", "walk-right/one.webm"]
     assert found[0]["error"] == "holds text; it is not a film."
@@ -104,7 +104,7 @@ def test_all_forms_at_once_and_a_second_run_that_reads_nothing(predicted: Comman
     assert len([name for name in before if name.startswith("one.webm.")]) == len(OUTPUTS)
     ended = predicted(films / "walk-left", "--out", "out", "--format", "csv,video", "--json")
     assert tree(Path("out")) == before
-    assert "1 film, 1 done before, 0 failed; 0 frames" in ended.err
+    assert "1 video, 1 done before, 0 failed; 0 frames" in ended.err
     (film,) = json.loads(ended.out)["films"]
     assert (film["path"], film["label"]) == ("one.webm", "walk-left")
 
@@ -220,7 +220,7 @@ def test_a_ray_cluster_gives_what_processes_give(predicted: Command, films: Path
     )
     said, wrong = running.communicate(timeout=200)
     assert running.returncode == 1, wrong
-    assert "3 films, 1 failed" in said
+    assert "3 videos, 1 failed" in said
     assert tree(Path("ray")) == tree(Path("whole"))
 
 
