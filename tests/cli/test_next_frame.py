@@ -154,4 +154,4 @@ def test_settings_of_one_task_are_refused_for_the_other_and_heads_are_not_compar
     said = vidrnn("train", films, "--config", "run.toml", "--bidirectional").refused(2)
     assert "--bidirectional: a head that reads in both directions would see" in said
     said = vidrnn("compare", films, "--config", "run.toml").refused(2)
-    assert "not those of --task next-frame" in said
+    assert "vidrnn compare: does not work for --task next-frame" in said
