@@ -1,4 +1,4 @@
-"""The card tells a stranger what a model is, and tells it right."""
+"""The card describes a model: its purpose, its network, its training, its scores and its terms."""
 
 from __future__ import annotations
 
@@ -6,54 +6,50 @@ from typing import Any
 
 import pytest
 
-from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
-from vidrnn.model.card import model_card
-from vidrnn.values import Part
+from vidrnn.config import HeadConfig
+from vidrnn.model.card import model_card, with_portable
+from vidrnn.model.metadata import ModelHeader
+from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+from vidrnn.tables import Report, Table
+from vidrnn.values import AnswerSpec, DecisionRule, Part
 
-ROW = {"name": "this model", "val_accuracy": 0.75, "test_accuracy": 0.8125, "interval": (0.7, 0.9)}
+SCORES = Report(
+    "Scores on its test part",
+    (Table(("class", "clips"), (("sit", "9"), ("stand", "7"))), Table(("a", "b"), (("hidden", "1"),), in_card=False)),
+    ("Accuracy 0.812, 16 clips.",),
+    ("The controls are trained on the features of the trained encoder.",),
+)
+CLASSES = AnswerSpec("classify", "one", "clip", ("sit", "stand"))
+NEXT = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"), "normal")
 
 
-def header(*, scores: dict[str, Any] | None = None, **spec: Any) -> ModelHeader:
-    told: dict[str, Any] = {
-        "part": "test",
-        "accuracy": 0.8125,
-        "macro_f1": 0.801,
-        "ece": 0.05,
-        "clips": 16,
-        "per_class": [
-            {"label": "sit", "clips": 9, "precision": 0.9, "recall": 0.889, "f1": 0.89},
-            {"label": "stand", "clips": 7, "precision": 0.7, "recall": 0.714, "f1": 0.71},
-        ],
-        "controls": {"rows": [ROW], "sentence": "Time helps: order adds 9.0 points here.", "remark": ""},
+def header(answer: AnswerSpec = CLASSES, **spec: Any) -> ModelHeader:
+    parts = {
+        "network": "scores",
+        "encoder": EncoderConfig(name="small", frozen=False, origin="none"),
+        "head": HeadConfig(name="lstm", size=64, layers=2, bidirectional=True),
+        "readout": "attention",
+        "height": 84,
+        "width": 112,
+        "frames": 16,
+        "spacing_seconds": 0.125,
     }
     return ModelHeader(
         vidrnn_version="0.1.0",
-        spec=ModelSpec(
-            **{
-                "task": "classify",
-                "classes": ("sit", "stand"),
-                "encoder": EncoderConfig(name="small", frozen=False, origin="none"),
-                "head": HeadConfig(name="lstm", size=64, layers=2, bidirectional=True),
-                "readout": "attention",
-                "height": 84,
-                "width": 112,
-                "frames": 16,
-                "spacing_seconds": 0.125,
-            }
-            | spec
-        ),
-        temperature=1.25,
+        answer=answer,
+        decision=DecisionRule(temperature=1.25),
+        spec=ModelSpec(**parts | spec),
         seed=7,
         seen={"a": Part.TRAIN, "b": Part.TRAIN, "c": Part.VAL, "d": Part.TEST},
-        scores=told | (scores or {}),
+        scores={},
         facts={
-            "command": "vidrnn train films --seed 7",
+            "command": "vidrnn train videos --seed 7",
             "grouping": "from names: _gNN_",
             "parameters": 1_234_567,
             "epochs": 30,
             "best_epoch": 12,
             "seconds": 61.4,
-            "trial": "",
+            "choice": "small: it was better by 3 points.",
         },
     )
 
@@ -62,59 +58,65 @@ def header(*, scores: dict[str, Any] | None = None, **spec: Any) -> ModelHeader:
     "fact",
     [
         "# sits",
-        "vidrnn predict FILM --model sits",
+        "Says which of 2 classes a video shows",
+        "Made by vidrnn 0.1.0",
+        "vidrnn predict VIDEO --model sits",
         "| classes | sit, stand |",
-        "small, trained on these clips",
-        "lstm, 64 units, 2 layer(s), both directions; readout attention",
+        "small (trained) > lstm 64, 2 layers, both directions > attention, 112x84 pixels, windows of 16 frames",
         "1,234,567",
-        "112x84 pixels, windows of 16 frames, 0.125 s apart",
-        "2 clips, chosen on 1, tested on 1; groups from names: _gNN_",
+        "2 videos, chosen on 1, tested on 1; groups from names: _gNN_",
         "30 epochs, the best was 12; 61 s in all, seed 7",
-        "1.250",
-        "vidrnn train films --seed 7",
+        "    vidrnn train videos --seed 7",
         "## Scores on its test part",
-        "accuracy 0.812, macro-F1 0.801, expected calibration error 0.050 (16 clips)",
-        "| this model | 0.750 | 0.812 | 0.70 to 0.90 |",
-        "Time helps: order adds 9.0 points here.",
-        "| sit | 9 | 0.900 | 0.889 |",
-        "| stand | 7 | 0.700 | 0.714 |",
+        "| class | clips |\n|---|---|\n| sit | 9 |\n| stand | 7 |",
+        "Accuracy 0.812, 16 clips.",
+        "The controls are trained on the features of the trained encoder.",
+        "small: it was better by 3 points.",
         "--threshold",
+        "not for others",
     ],
 )
-def test_the_card_tells(fact: str) -> None:
-    assert fact in model_card(header(), "sits")
+def test_the_card_states(fact: str) -> None:
+    assert fact in model_card(header(), "sits", [SCORES])
 
 
-def test_a_frozen_encoder_is_told_with_its_weights() -> None:
-    card = model_card(header(encoder=EncoderConfig(name="mobilenet_v2", frozen=True, origin="imagenet")), "sits")
-    assert "mobilenet_v2, frozen, first weights: imagenet" in card
+def test_a_frozen_encoder_stands_with_the_origin_of_its_weights() -> None:
+    encoder = EncoderConfig(name="mobilenet_v2", frozen=True, origin="imagenet")
+    assert "mobilenet_v2 (imagenet, frozen) > " in model_card(header(encoder=encoder), "sits", [])
 
 
-def test_without_a_test_part_the_table_has_no_column_for_it() -> None:
-    controls = {"rows": [ROW | {"test_accuracy": None}], "sentence": "So.", "remark": ""}
-    card = model_card(header(scores={"part": "val", "controls": controls}), "sits")
-    assert "## Scores on its val part" in card
-    assert "| | validation | 95 % interval |" in card
-    assert "| this model | 0.750 | 0.70 to 0.90 |" in card
+def test_the_card_of_a_model_of_next_frames_speaks_of_frames_and_anomalies() -> None:
+    forecast = ForecastConfig(context=4, horizon=3, decoder="flow")
+    card = model_card(header(NEXT, network="frames", forecast=forecast, head=HeadConfig(name="convgru")), "next", [])
+    assert "Predicts the next frames" in card and "anomalies" in card
+    assert "> convgru 128 > flow" in card and "4 frames seen and 3 predicted" in card
+    assert "what is normal from its own validation videos" in card and "--threshold" not in card
 
 
-def test_a_training_that_was_stopped_before_its_controls_has_a_card_without_them() -> None:
-    card = model_card(header(scores={"controls": None}), "sits")
-    assert "interval" not in card
-    assert "| sit | 9 | 0.900 | 0.889 |" in card
+def test_a_report_without_a_title_and_tables_for_the_screen_leave_nothing_in_the_card() -> None:
+    card = model_card(header(), "sits", [Report(), SCORES])
+    assert "hidden" not in card
+    assert card.count("##") == 1
 
 
-def test_terms_and_the_remark_on_the_controls_are_told_where_there_are_any() -> None:
-    controls = {"rows": [ROW], "sentence": "So.", "remark": "On the features of the trained encoder."}
-    card = model_card(header(scores={"controls": controls}), "sits", terms="Research use only.")
-    assert "On the features of the trained encoder." in card
+def test_terms_stand_last_where_there_are_any() -> None:
+    card = model_card(header(), "sits", [SCORES], terms="Research use only.")
     assert card.rstrip().endswith("## Terms\n\nResearch use only.")
-    assert "Terms" not in model_card(header(), "sits")
+    assert "Terms" not in model_card(header(), "sits", [SCORES])
+
+
+def test_a_portable_file_has_one_sentence_of_its_own() -> None:
+    card = model_card(header(), "sits", [SCORES])
+    first = with_portable(with_portable(card, "model.onnx", "older."), "model-fp16.onnx", "half.")
+    second = with_portable(first, "model.onnx", "newer.")
+    assert second.startswith(card.rstrip()) and second.count("## Portable files") == 1
+    assert second.endswith("- `model-fp16.onnx`: half.\n- `model.onnx`: newer.\n") and "older" not in second
 
 
 def test_tables_are_whole_rows_of_as_many_cells_as_their_heads() -> None:
+    odd = Report("", (Table(("class|es", "n"), (("sit|down", "1"),)),))
     block: list[str] = []
-    for line in [*model_card(header(), "sits").splitlines(), ""]:
+    for line in [*model_card(header(), "sits", [SCORES, odd]).splitlines(), ""]:
         if line.startswith("|"):
             block.append(line)
         elif block:

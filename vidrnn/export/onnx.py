@@ -18,14 +18,15 @@ from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import PORTABLE_NAME
 from vidrnn.runtimes.base import Runtime, StateTensor
 from vidrnn.runtimes.onnx import OnnxRuntime
+from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.values import Pixels
 
 _FEWEST = 64
-"""Numbers below which it is not worth storing a tensor otherwise."""
+"""Tensors of fewer numbers stay in 32 bits, because there is little to save."""
 
 
 class OnnxExport(Export):
-    """The whole network; in its metadata the header, what the state is, and the network from the features on."""
+    """The whole network. Its metadata hold the header, the shapes of the state and the network from the features on."""
 
     file_name = PORTABLE_NAME
     precisions = ("fp32", "fp16", "int8")
@@ -37,7 +38,7 @@ class OnnxExport(Export):
         if precision == "fp16":
             whole, head = _stored_in_halves(whole), head and _stored_in_halves(head)
         elif precision == "int8":
-            whole = _in_bytes(whole, tensors, calibration)
+            whole = _in_bytes(whole, _inputs(model, tensors, calibration))
         metadata = metadata_of(model, tensors, head and head.SerializeToString())
         onnx.helper.set_model_props(whole, metadata)
         file.write_bytes(whole.SerializeToString())
@@ -48,9 +49,9 @@ class OnnxExport(Export):
 
 
 def _stored_in_halves(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Half the size: weights as 16-bit numbers, which are made 32 bits wide when the file is loaded.
+    """Half the size: the file holds weights as 16-bit numbers, and loading makes them 32 bits wide.
 
-    What is computed stays in 32 bits: few processors reckon in 16, and a running maximum starts beyond what they hold.
+    The computation stays in 32 bits: few processors compute in 16, and a running maximum starts beyond their range.
     """
     graph = model.graph
     for weights in list(graph.initializer):
@@ -64,35 +65,46 @@ def _stored_in_halves(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _in_bytes(
-    model: onnx.ModelProto, tensors: dict[str, StateTensor], calibration: Sequence[Pixels]
-) -> onnx.ModelProto:
-    """Convolutions, which are most of the work and of the size, in 8 bits, their ranges learnt from the clips.
+def _inputs(
+    model: LoadedModel, tensors: dict[str, StateTensor], clips: Sequence[Pixels]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """The inputs of the graph for clips (time, height, width, 3), one clip or one frame at a time."""
+    runtime, fresh = TorchRuntime(model), {name: tensor.fresh_batch(1) for name, tensor in tensors.items()}
+    for clip in clips:
+        pieces = np.split(clip[None], len(clip), 1) if model.network.step_by_step else [clip[None]]
+        state = fresh
+        for piece in pieces:
+            yield {"frames": piece, **state}
+            if len(pieces) > 1:
+                _, state = runtime.read(piece, state)
 
-    The head stays as it is: a recurrent state would read_dataset what rounding loses.
+
+def _in_bytes(model: onnx.ModelProto, inputs: Iterator[dict[str, NDArray[Any]]]) -> onnx.ModelProto:
+    """The convolutions in 8 bits; they are most of the work and of the size. The inputs show the range of each layer.
+
+    The head stays as it is, because a recurrent state adds up what rounding loses.
     """
-    clips = iter([{"frames": clip[None], **{n: t.fresh_batch(1) for n, t in tensors.items()}} for clip in calibration])
     with TemporaryDirectory() as folder, quietly():
-        made = Path(folder) / "model.onnx"
+        quantized = Path(folder) / "model.onnx"
         quantize_static(
             model,
-            made,
-            _Clips(clips),
+            quantized,
+            _Inputs(inputs),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
-        return onnx.load(made)
+        return onnx.load(quantized)
 
 
-class _Clips(CalibrationDataReader):  # type: ignore[misc]
-    """Clips in the form that calibration takes them."""
+class _Inputs(CalibrationDataReader):  # type: ignore[misc]
+    """Inputs in the form that onnxruntime's calibration reads."""
 
-    def __init__(self, clips: Iterator[dict[str, NDArray[Any]]]) -> None:
-        self._clips = clips
+    def __init__(self, inputs: Iterator[dict[str, NDArray[Any]]]) -> None:
+        self._inputs = inputs
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
-        """One clip, or None after the last."""
-        return next(self._clips, None)
+        """The next inputs, or None after the last."""
+        return next(self._inputs, None)

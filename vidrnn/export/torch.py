@@ -28,7 +28,6 @@ class TorchExport(Export):
     """
 
     file_name = "model.pt2"
-    for_predict = False
 
     def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
         """As the contract says.

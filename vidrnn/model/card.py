@@ -1,4 +1,4 @@
-"""The model card: what a stranger should know before using a model, written from its header and reports."""
+"""The model card, for people who use a model that they did not train. It comes from the header and the reports."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ _PURPOSES = {
     "vector": "Turns each frame of a video into a feature vector.",
 }
 """By the kind of answer."""
+_LIMITS = {
+    "one": "It knows only these classes, and names one of them for any video; with `--threshold` it can say unknown.",
+    "picture": "It knows what is normal from its own validation videos.",
+}
+"""What a model does not know, by the kind of its answer."""
 
 
 def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms: str | None = None) -> str:
@@ -52,6 +57,8 @@ def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms:
     ]
     if facts.get("choice"):
         lines += [facts["choice"], ""]
+    if answer.kind in _LIMITS:
+        lines += [_LIMITS[answer.kind], ""]
     lines += ["Its scores hold for videos like those it was trained on, not for others.", ""]
     if terms:
         lines += ["## Terms", "", terms, ""]
@@ -62,7 +69,7 @@ _PORTABLE = "## Portable files"
 
 
 def with_portable(card: str, name: str, sentence: str) -> str:
-    """The card, which now also tells what is to be known of the portable file `name`; an older sentence goes."""
+    """The card with a sentence on the portable file `name`, in place of an older one."""
     body, _, section = card.partition(f"\n{_PORTABLE}\n")
-    kept = [line for line in section.splitlines() if line and not line.startswith(f"- `{name}`")]
-    return "\n".join([body.rstrip(), "", _PORTABLE, "", *kept, f"- `{name}`: {sentence}"]) + "\n"
+    others = [line for line in section.splitlines() if line and not line.startswith(f"- `{name}`")]
+    return "\n".join([body.rstrip(), "", _PORTABLE, "", *others, f"- `{name}`: {sentence}"]) + "\n"

@@ -102,7 +102,9 @@ class ModelSpec(Record):
         origin = f"{encoder.origin}, " if encoder.origin != "none" else ""
         motion = "change of features > " * self.head.motion
         end = forecast.decoder if forecast else self.readout
-        chain = f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{self.head.name} {self.head.size} > {end}"
+        layers = f", {self.head.layers} layers" * (self.head.depth > 1 and self.head.layers is not None)
+        head = f"{self.head.name} {self.head.size}{layers}{', both directions' * self.head.bidirectional}"
+        chain = f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{head} > {end}"
         window = f"windows of {self.frames} frames"
         if forecast:
             window = f"{forecast.context} frames seen and {forecast.horizon} predicted"

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -171,19 +172,27 @@ class GraphRuntime(Runtime):
 
     @override
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
-        state: State = {}
-        remembered = [name for name in self._tensors if name.startswith(_ENCODER)]
-        if remembered and before is not None:
-            state = self._encoded(before[None], remembered, state)[1]
+        if not self.splits:
+            return super().encode(pixels, before)
         features = []
         for start in range(0, len(pixels), _PICTURES_AT_ONCE):
-            some, state = self._encoded(pixels[start : start + _PICTURES_AT_ONCE], remembered, state)
-            features.append(some)
+            some = pixels[start : start + _PICTURES_AT_ONCE]
+            last = pixels[start - 1] if start else before
+            if self._differences and last is not None:
+                features.append(self._encode(np.concatenate([last[None], some]))[1:])
+            else:
+                features.append(self._encode(some))
         return np.concatenate(features)
 
-    def _encoded(self, pixels: Pixels, remembered: Sequence[str], state: State) -> tuple[Features, State]:
-        after = self._run(["features", *map(next_of, remembered)], pixels[None], state)
-        return after["features"][0], {name: after[next_of(name)] for name in remembered}
+    def _encode(self, pixels: Pixels) -> Features:
+        """The features of pictures (count, height, width, 3), the first of which has none before it."""
+        features: Features = self._run(["features"], pixels[None], {})["features"][0]
+        return features
+
+    @cached_property
+    def _differences(self) -> bool:
+        """Whether the encoder sees how each picture differs from the one before."""
+        return bool(json.loads(self.metadata[HEADER_KEY])["spec"]["encoder"].get("differences"))
 
     def _run(self, wanted: Sequence[str], frames: Pixels, state: State) -> State:
         """The outputs wanted, by name; tensors that `state` does not hold begin afresh."""
@@ -192,6 +201,8 @@ class GraphRuntime(Runtime):
 
     @override
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
+        if not self.splits:
+            return super().follow(features, state)
         names, held = past_encoder(self._tensors), state or {}
         given = {name: held[name] if held else self._tensors[name].fresh_batch(len(features)) for name in names}
         wanted = [*self._outputs, *map(next_of, names)]

@@ -63,11 +63,12 @@ class TorchRuntime(Runtime):
 
     @override
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
-        return self._encode(pixels, before)
+        return self._encode(pixels, before) if self.splits else super().encode(pixels, before)
 
     @override
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
-        assert self.network.split is not None
+        if self.network.split is None:
+            return super().follow(features, state)
         return self._ask(self.network.split[1], features, state)
 
     def _ask(self, network: nn.Module, inputs: Array, state: State | None) -> tuple[Outputs, State]:
