@@ -22,12 +22,12 @@ def main(sets: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     for name in sets or ["sample_videos", "ucf9", "lips"]:
         for encoder in _NAMES:
             with tempfile.TemporaryDirectory() as folder:
-                found = run(_data(name, Path(folder)), Path(folder) / "run", encoder=encoder)
-            rows.append((name, encoder, found))
-            print(f"{name} {encoder}: {found.accuracy:.3f}, {found.seconds:.0f} s", flush=True)
+                result = run(_data(name, Path(folder)), Path(folder) / "run", encoder=encoder)
+            rows.append((name, encoder, result))
+            print(f"{name} {encoder}: {result.accuracy:.3f}, {result.seconds:.0f} s", flush=True)
     print("\n| films | encoder | accuracy | macro-F1 | seconds |\n|---|---|---|---|---|")
-    for name, encoder, found in rows:
-        print(f"| {name} | {encoder} | {found.accuracy:.3f} | {found.macro_f1:.3f} | {found.seconds:.0f} |")
+    for name, encoder, result in rows:
+        print(f"| {name} | {encoder} | {result.accuracy:.3f} | {result.macro_f1:.3f} | {result.seconds:.0f} |")
 
 
 def _data(name: str, folder: Path) -> Path:

@@ -114,15 +114,17 @@ def make_film(path: Path, shown: str, seconds: float) -> Path:
 
 def _model(folder: Path, int8: bool) -> Path:
     """`small` and a GRU with fresh weights, exported; a window is 16 frames, each of a film of `FPS`."""
-    from vidrnn.config import EncoderConfig, HeadConfig, ModelHeader, ModelSpec
+    from vidrnn.config import HeadConfig
     from vidrnn.export.onnx import OnnxExport
     from vidrnn.model.checkpoint import load_model, save_model
-    from vidrnn.nets.classifier import build_model
+    from vidrnn.model.metadata import ModelHeader
+    from vidrnn.nets.network import build_network
+    from vidrnn.nets.spec import EncoderConfig, ModelSpec
+    from vidrnn.values import AnswerSpec, DecisionRule
 
     encoder = EncoderConfig(name="small", frozen=False, origin="none")
     spec = ModelSpec(
-        task="classify",
-        classes=tuple("abcdef"),
+        network="scores",
         encoder=encoder,
         head=HeadConfig(),
         readout="attention",
@@ -131,9 +133,12 @@ def _model(folder: Path, int8: bool) -> Path:
         frames=16,
         spacing_seconds=1 / FPS,
     )
-    header = ModelHeader(vidrnn_version="0", spec=spec, seed=0, seen={}, scores={}, facts={})
+    answer, rule = AnswerSpec("classify", "one", "clip", tuple("abcdef")), DecisionRule(reset="cut")
+    header = ModelHeader(
+        vidrnn_version="0", answer=answer, decision=rule, spec=spec, seed=0, seen={}, scores={}, facts={}
+    )
     folder.mkdir(parents=True)
-    save_model(folder, build_model(spec).eval(), header, "")
+    save_model(folder, build_network(spec, answer).eval(), header, "")
     clips = np.random.default_rng(0).integers(0, 256, (4, 16, 112, 112, 3), dtype=np.uint8)
     OnnxExport().write(load_model(folder), folder / "model.onnx", "int8" if int8 else "fp32", list(clips))
     return folder

@@ -22,7 +22,7 @@ _LIPS = "--config lips.toml"
 
 
 class Comparison(NamedTuple):
-    """What is told to `vidrnn compare`."""
+    """The settings of one `vidrnn compare`."""
 
     settings: str
     heads: str
@@ -52,14 +52,14 @@ def main(
     for name in of or SETS:
         asked, data = SETS[name], _data(name, out)
         heads = [word for head in asked.heads.split() for word in ("--head", head)]
-        told = [*asked.settings.split(), *heads, "--seeds", str(asked.seeds)]
-        print(f"\n## {name}\n\n    vidrnn compare {data.name} {' '.join(told)}\n", flush=True)
+        arguments = [*asked.settings.split(), *heads, "--seeds", str(asked.seeds)]
+        print(f"\n## {name}\n\n    vidrnn compare {data.name} {' '.join(arguments)}\n", flush=True)
         if (out / name).exists():
-            told = ["--resume", str(out / name), *heads, "--seeds", str(asked.seeds)]
+            arguments = ["--resume", str(out / name), *heads, "--seeds", str(asked.seeds)]
         else:
-            told = [str(data), *told, "--out", str(out / name), "--jobs", str(jobs)]
+            arguments = [str(data), *arguments, "--out", str(out / name), "--jobs", str(jobs)]
         program = [sys.executable, "-c", "from vidrnn.cli import run; run()", "compare", "--gradients"]
-        subprocess.run([*program, *told], check=True, cwd=HERE)
+        subprocess.run([*program, *arguments], check=True, cwd=HERE)
 
 
 def _data(name: str, out: Path) -> Path:

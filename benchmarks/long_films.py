@@ -1,19 +1,19 @@
-"""When should the state start anew in a long film? Films joined of clips that the model has not seen, by policy.
+"""When must the state start again in a long film? Films joined of clips that the model has not seen, by policy.
 
     python benchmarks/long_films.py models/moves sample_videos [--part test] [--films 10] [--clips 20]
     python benchmarks/long_films.py runs/ucf9-gru ucf9.csv --part val
 
-Each film is that many clips one after another, no two neighbours of one class; they are joined as frames, so that
-nothing is lost by writing them. Told are the share of the film's time that stands in a segment of the right class, the
-same as a share of the accuracy of the clips each read by itself, and of the boundaries between clips the share that has
-a boundary of the timeline within a second; and the other way round. `relay` is for comparison: two states, each begun
-anew every window, half a window apart, of which the older one answers at once.
+Each film joins so many clips; two neighbours never have one class. The clips are joined as frames, so no encoding
+changes them. The table shows the share of the film's time in a segment of the right class, and the same as a share of
+the accuracy of the single clips. It also shows recall and precision of the boundaries: a boundary counts if another one
+is within a second. `relay` is for comparison: two states start again every window, half a window apart, and the older
+one answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,10 +22,10 @@ import typer
 
 import vidrnn
 from vidrnn.data.films import content_hash, read_labelled
-from vidrnn.predict.stream import reader_of
 from vidrnn.runtimes.base import Features, Runtime, State
-from vidrnn.timeline.segments import FilmScores, Reading, prediction
-from vidrnn.values import Floats, LabelledFilm, Part, Pixels, Reset
+from vidrnn.timeline.segments import MarginSegmenter, for_class, softmax
+from vidrnn.timeline.windows import feature_reader
+from vidrnn.values import DecisionRule, Floats, LabelledFilm, Part, Pixels, Reset
 from vidrnn.video.clock import Grid
 from vidrnn.video.cuts import CutFinder, SmallPictures, small_pictures
 from vidrnn.video.reader import open_film
@@ -64,16 +64,16 @@ def main(model: Path, data: Path, part: Part = Part.TEST, films: int = 10, clips
     print(
         f"{model}: {len(known)} {part} clips, {films} films of {min(clips, len(known))}; the clips alone: {alone:.3f}\n"
     )
-    print("| reset | hysteresis, shortest | time right | of the clips | boundaries found | found that are | segments |")
+    print("| reset | hysteresis, shortest | time right | of the clips | recall of boundaries | precision | segments |")
     print("|---|---|---|---|---|---|---|")
     for policy in POLICIES:
         for hysteresis, shortest in FIRMNESS:
-            handling = runtime.handling
-            reading = Reading(handling.classes, handling.temperature, 0.0, hysteresis, shortest)
-            found = np.mean([_judged(film, _read(runtime, film, policy), reading) for film in joined], axis=0)
+            rule = replace(runtime.handling.decision, threshold=0.0, hysteresis=hysteresis, shortest_seconds=shortest)
+            results = [_compare(film, _read(runtime, film, policy), runtime, rule) for film in joined]
+            right_time, recall, precision, segments = np.mean(results, axis=0)
             print(
-                f"| {policy} | {hysteresis}, {shortest} s | {found[0]:.3f} | {found[0] / alone:.3f} | {found[1]:.2f} | "
-                f"{found[2]:.2f} | {found[3]:.2f} a clip |",
+                f"| {policy} | {hysteresis}, {shortest} s | {right_time:.3f} | {right_time / alone:.3f} | "
+                f"{recall:.2f} | {precision:.2f} | {segments:.2f} a clip |",
                 flush=True,
             )
 
@@ -116,52 +116,55 @@ def _joined(runtime: Runtime, films: Sequence[LabelledFilm]) -> Joined:
 
 
 def _answer(runtime: Runtime, film: LabelledFilm) -> str:
-    """What the model says of one clip by itself."""
+    """The model's class of a single clip."""
     grid = Grid(runtime.handling.sampling.spacing_seconds)
     pictures = [picture for _, picture in _frames(film, runtime, grid, 0.0) if picture is not None]
-    reader = reader_of(runtime, "window")
+    reader = feature_reader(runtime, "window")
     reader.read(runtime.encode(np.stack(pictures)))
-    return runtime.handling.classes[int(reader.finish().clip.argmax())]
+    return runtime.handling.answer.classes[int(reader.finish().clip.argmax())]
 
 
 def _read(runtime: Runtime, film: Joined, policy: Reset | str) -> Floats:
     """The scores of each step (steps, classes)."""
     if policy == "relay":
         return _relayed(runtime, film.features)
-    reader = reader_of(runtime, policy)  # type: ignore[arg-type]
+    reader = feature_reader(runtime, policy)  # type: ignore[arg-type]
     steps = reader.read(film.features, CutFinder().find(film.small))
     return np.concatenate([steps, reader.finish().steps])
 
 
 def _relayed(runtime: Runtime, features: Features) -> Floats:
     window = runtime.handling.sampling.frames
-    half, said = window // 2, []
+    half, steps = window // 2, []
     states: list[State | None] = [None, None]
     for step, one in enumerate(features):
         answers = []
         for number in range(2):
             if (step + number * half) % window == 0:
                 states[number] = None
-            scores, states[number] = runtime.follow(one[None, None], states[number])
-            answers.append(((step + number * half) % window if step >= half or number == 0 else -1, scores.steps[0, 0]))
-        said.append(max(answers, key=lambda answer: answer[0])[1])
-    return np.stack(said)
+            outputs, states[number] = runtime.follow(one[None, None], states[number])
+            age = (step + number * half) % window if step >= half or number == 0 else -1
+            answers.append((age, outputs["steps"][0, 0]))
+        steps.append(max(answers, key=lambda answer: answer[0])[1])
+    return np.stack(steps)
 
 
-def _judged(film: Joined, scores: Floats, reading: Reading) -> tuple[float, float, float, float]:
-    """The share of time that is right, of boundaries found, of those found that are there, and segments a clip."""
-    whole = scores.mean(0)
-    told = FilmScores(Path("joined"), whole, scores, film.seconds, float(film.ends[-1]), len(scores))
-    found = prediction(told, reading)
+def _compare(film: Joined, scores: Floats, runtime: Runtime, rule: DecisionRule) -> tuple[float, float, float, float]:
+    """The share of time in the right class, recall and precision of the boundaries, and segments a clip."""
+    classes = runtime.handling.answer.classes
+    temperature = np.asarray([for_class(rule.temperature, name, 1.0) for name in classes])
+    segmenter = MarginSegmenter(classes, rule)
+    segments = segmenter.push(film.seconds, softmax(scores / temperature, 1.0))
+    segments += segmenter.finish(float(film.ends[-1]))
     ticks = np.arange(_TICK_SECONDS, film.ends[-1], 2 * _TICK_SECONDS)
     truth = np.asarray(film.labels)[np.searchsorted(film.ends, ticks, side="right").clip(max=len(film.labels) - 1)]
-    starts = np.asarray([segment.start_seconds for segment in found.segments])
-    names = np.asarray([segment.label for segment in found.segments])
-    said = names[np.searchsorted(starts, ticks, side="right") - 1]
+    starts = np.asarray([segment.start_seconds for segment in segments])
+    names = np.asarray([segment.label for segment in segments])
+    labels = names[np.searchsorted(starts, ticks, side="right") - 1]
     there, here = film.ends[:-1], starts[1:]
     near = np.abs(there[:, None] - here[None]) <= _NEAR_SECONDS
     return (
-        float((truth == said).mean()),
+        float((truth == labels).mean()),
         float(near.any(1).mean()),
         float(near.any(0).mean()) if len(here) else 1.0,
         len(starts) / len(film.labels),

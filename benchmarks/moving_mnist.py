@@ -1,13 +1,13 @@
-"""Moving MNIST: films of two digits that move and bounce, made from any idx file of digits.
+"""Moving MNIST: films of two digits that move and bounce, from any idx file of digits.
 
     python benchmarks/moving_mnist.py films OUT [--part train|val|all] [--clips 1000] [--digits FILE] [--seed 0]
     python benchmarks/moving_mnist.py learn     [--decoder kernel] [--epochs 12] [--test FILE] [--out MODEL]
     python benchmarks/moving_mnist.py floor     [--part val] [--clips 300] [--digits FILE] [--seed 0]
 
-`learn` trains a convolutional GRU on digits of training alone, every film seen once, and scores it beside what needs no
-learning on films of validation digits, or of those of another file; the time that counts is the processor's.
-`films` writes a folder of films that lose nothing, for `vidrnn train OUT --task next-frame --grey`. `floor` prints what
-predictions without any learning score, 10 frames in and 10 out.
+`learn` trains a convolutional GRU on training digits; it sees every film once. It scores the model and the baselines on
+films of validation digits, or of the digits of another file, and prints processor time. `films` writes a folder of
+lossless films for `vidrnn train OUT --task next-frame --grey`. `floor` prints the scores of predictions without
+learning, for 10 frames in and 10 out.
 
 The rules are those of Srivastava, Mansimov and Salakhutdinov, "Unsupervised learning of video representations using
 LSTMs", ICML 2015: 64 x 64 pixels, two digits of 28 x 28; a digit begins anywhere, moves in any direction by a tenth of
@@ -28,20 +28,24 @@ import torch
 import typer
 from numpy.typing import NDArray
 from rich.console import Console
-from vidrnn.cli.views.gallery import show_foretold
 
 from vidrnn import __version__
-from vidrnn.config import DecoderName, EncoderConfig, ForecastConfig, HeadConfig, ModelHeader, ModelSpec
+from vidrnn.cli.views.reports import show_report
+from vidrnn.config import DecoderName, HeadConfig
 from vidrnn.evaluate.baselines import RULES, MeanImage
-from vidrnn.evaluate.forecast_scores import appraise
+from vidrnn.evaluate.forecast_scores import score_forecasts
 from vidrnn.evaluate.metrics import FrameMeter
-from vidrnn.model.checkpoint import Loaded, save_model
+from vidrnn.model.checkpoint import LoadedModel, save_model
+from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import count_parameters, seed_everything
-from vidrnn.nets.frame_predictor import build_forecaster
-from vidrnn.runtimes.torch import TorchFrames
+from vidrnn.nets.frame_predictor import FramePredictor
+from vidrnn.nets.network import build_network
+from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
-from vidrnn.train.lessons.next_frame import Course
+from vidrnn.train.lessons.next_frame import Curriculum
 from vidrnn.train.minibatches import Minibatch
+from vidrnn.values import AnswerSpec, DecisionRule
 
 FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
 DIGITS = FOOTAGE / "mnist" / "train-images-idx3-ubyte.gz"
@@ -76,8 +80,8 @@ def read_digits(file: Path = DIGITS, part: Digits | str = Digits.ALL) -> Picture
     if magic != _PICTURES_MAGIC or len(raw) != 16 + count * height * width:
         raise SystemExit(f"{file}: is not a whole idx file of pictures, such as train-images-idx3-ubyte.gz.")
     digits = np.frombuffer(raw, np.uint8, offset=16).reshape(count, height, width)
-    kept = {Digits.TRAIN: slice(_TRAINING_DIGITS), Digits.VAL: slice(_TRAINING_DIGITS, None), Digits.ALL: slice(None)}
-    digits = digits[kept[Digits(part)]]
+    parts = {Digits.TRAIN: slice(_TRAINING_DIGITS), Digits.VAL: slice(_TRAINING_DIGITS, None), Digits.ALL: slice(None)}
+    digits = digits[parts[Digits(part)]]
     if not len(digits):
         raise SystemExit(f"{file}: {count:,} pictures leave none for {part}. Use --part all.")
     return digits
@@ -88,17 +92,17 @@ def moving_digits(digits: Pictures, clips: int, *, frames: int = FRAMES, seed: i
 
     The first films of a larger set are those of a smaller one with the same seed.
     """
-    made = np.zeros((clips, frames, SIDE, SIDE), dtype=np.uint8)
+    films = np.zeros((clips, frames, SIDE, SIDE), dtype=np.uint8)
     draws = [np.random.default_rng((seed, number)) for number in range(clips)]
     shown = np.stack([rng.integers(len(digits), size=DIGITS_SHOWN) for rng in draws])
     height, width = digits.shape[1:]
     corners = (_paths(draws, frames) * [SIDE - height, SIDE - width]).astype(int)
-    for clip, chosen, path in zip(made, digits[shown], corners.tolist(), strict=True):
+    for clip, chosen, path in zip(films, digits[shown], corners.tolist(), strict=True):
         for frame, places in zip(clip, path, strict=True):
             for digit, (top, left) in zip(chosen, places, strict=True):
                 under = frame[top : top + height, left : left + width]
                 np.maximum(under, digit, out=under)
-    return made
+    return films
 
 
 def _paths(draws: Sequence[np.random.Generator], frames: int) -> NDArray[np.float64]:
@@ -132,7 +136,7 @@ def write_films(clips: Clips, folder: Path, fps: float = FPS) -> list[Path]:
     return paths
 
 
-app = typer.Typer(add_completion=False, help="Moving MNIST: films of digits, and what needs no learning there.")
+app = typer.Typer(add_completion=False, help="Moving MNIST: films of digits, a training, and baselines.")
 
 
 @app.command()
@@ -151,7 +155,7 @@ def films(
 
 @app.command()
 def floor(part: Digits = Digits.VAL, clips: int = 300, digits: Path = DIGITS, seed: int = 1) -> None:
-    """Print what predictions that need no learning score, 10 frames in and 10 out."""
+    """Print the scores of predictions without learning, 10 frames in and 10 out."""
     learnt = moving_digits(read_digits(digits, Digits.ALL if part is Digits.ALL else Digits.TRAIN), 2000)
     mean = MeanImage()
     for clip in learnt:
@@ -187,12 +191,12 @@ def learn(  # noqa: PLR0913, PLR0917 - each is a flag
     seed: int = 0,
     out: Path | None = None,
 ) -> None:
-    """Train on endless films, and print the scores beside what needs no learning."""
+    """Train on endless films, and print the scores beside baselines."""
     torch.set_num_threads(threads)
     shown = read_digits(digits, Digits.TRAIN)
     spec = ModelSpec(
-        task="next-frame",
-        forecast=ForecastConfig(context=CONTEXT, horizon=FRAMES - CONTEXT, paint=decoder, grey=True, faint=0.1),
+        network="frames",
+        forecast=ForecastConfig(context=CONTEXT, horizon=FRAMES - CONTEXT, decoder=decoder, grey=True, faint=0.1),
         encoder=EncoderConfig(name="pyramid", frozen=False, origin="none", grey=True),
         head=HeadConfig(name=head, size=64, dropout=0.0),
         readout="mean",
@@ -202,44 +206,49 @@ def learn(  # noqa: PLR0913, PLR0917 - each is a flag
         spacing_seconds=1 / FPS,
     )
     seed_everything(seed)
-    network = build_forecaster(spec).to(memory_format=torch.channels_last)
-    course = Course(network, CONTEXT, FRAMES - CONTEXT, scale=0.05)
-    judged = _in_colour(moving_digits(read_digits(digits, Digits.VAL), 48, seed=seed + 2))
+    answer = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"), background="normal")
+    network = build_network(spec, answer).to(memory_format=torch.channels_last)
+    assert isinstance(network, FramePredictor)
+    curriculum = Curriculum(network, CONTEXT, FRAMES - CONTEXT, scale=0.05)
+    val = _in_colour(moving_digits(read_digits(digits, Digits.VAL), 48, seed=seed + 2))
 
     def minibatches(epoch: int) -> Iterator[Minibatch]:
         for step in range(steps):
             films = _in_colour(moving_digits(shown, minibatch, seed=1_000_000 * (seed + 1) + epoch * steps + step))
-            yield Minibatch(torch.from_numpy(films), torch.ones(films.shape[:2]).bool(), torch.zeros(len(films)))
+            yield Minibatch(torch.from_numpy(films), torch.ones(films.shape[:2]).bool(), torch.full((len(films),), -1))
 
     def validate() -> Validation:
-        pictures = network.pictures_of(torch.from_numpy(judged))
+        pictures = network.pictures_of(torch.from_numpy(val))
         _, ahead = network.rollout(pictures[:, :CONTEXT], FRAMES - CONTEXT)
         errors = (network.shown(ahead) - pictures[:, CONTEXT:]).square().sum((2, 3, 4)).mean(0)
         return Validation(-float(errors.mean()), float(errors.mean()), {"first": float(errors[0])})
 
-    lesson = Lesson(network, course.answer, lambda given, *_: course.cost(given), minibatches, steps, validate)
-    lesson.advance = course.advance
+    lesson = Lesson(network, curriculum.answer, lambda pair, *_: curriculum.cost(pair), minibatches, steps, validate)
+    lesson.advance = curriculum.advance
     fit = Fit(lesson, Plan(epochs, learning_rate=2e-3, weight_decay=1e-4, patience=epochs, seed=seed))
     began = time.process_time()
     for epoch in fit.run():
         spent = (time.process_time() - began) / 60
-        found = epoch.validation
+        validation = epoch.validation
         print(
             f"epoch {epoch.number}/{epochs}  {epoch.number * steps * minibatch:,} films  validation MSE "
-            f"{found.loss:.1f}, one step ahead {found.shown['first']:.1f}  {spent:.1f} minutes of processor",
+            f"{validation.loss:.1f}, one step ahead {validation.shown['first']:.1f}  {spent:.1f} minutes of processor",
             flush=True,
         )
     spent = (time.process_time() - began) / 60
-    header = ModelHeader(vidrnn_version=__version__, spec=spec, seed=seed, seen={}, scores={}, facts={})
+    rule = DecisionRule(threshold=0.5, hysteresis=0.1, shortest_seconds=0.2, reset="never")
+    header = ModelHeader(
+        vidrnn_version=__version__, answer=answer, decision=rule, spec=spec, seed=seed, seen={}, scores={}, facts={}
+    )
     if out:
         save_model(out, network, header, f"# {out.name}\n\nMoving MNIST, {spent:.1f} minutes of processor.\n")
     mean = MeanImage()
     for clip in moving_digits(shown, 2000):
         mean.add(clip[..., None].astype(np.float32) / 255)
     unseen = moving_digits(read_digits(test or digits, Digits.ALL if test else Digits.VAL), clips, seed=seed + 1)
-    model = TorchFrames(Loaded(network, header, Path("moving-mnist")))
-    found = appraise(model, list(_in_colour(unseen)), mean, f"{(test or digits).name}, digits not seen in training")
-    show_foretold(found, Console(width=120))
+    model = TorchRuntime(LoadedModel(network, header, Path("moving-mnist")))
+    part = f"{(test or digits).name}, digits not seen in training"
+    show_report(score_forecasts(model, list(_in_colour(unseen)), mean, part), Console(width=120))
     print(f"{count_parameters(network):,} parameters, {spent:.1f} minutes of processor, validation counted in")
 
 

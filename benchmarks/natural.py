@@ -1,10 +1,10 @@
-"""Next frames of natural film, foretold by a model and by what needs no learning, at each step of the horizon.
+"""Next frames of natural film: errors of a model and of baselines at each step of the horizon.
 
     python benchmarks/natural.py [--of ped2] [--of lips] [--of vtest] [--size 64] [--size 128] [--epochs 12]
 
 Each set and size is one `vidrnn train FILMS --task next-frame --grey --size SxS --epochs N`: ped2's training films,
 split by film; mouths, 100 films to learn from, 20 to validate, 40 to test; vtest, one film whose last fifth is held
-out. `--into DIR` keeps the runs. The minutes are the processor's. Needs the footage beside the repository.
+out. `--into DIR` stores the runs there. The minutes are of processor time. Needs the footage beside the repository.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SETS = ("ped2", "lips", "vtest")
 
 
 def films_of(name: str, folder: Path) -> Path:
-    """What to train on."""
+    """The training data of a set."""
     if name == "ped2":
         return FOOTAGE / "ped2" / "training"
     if name == "vtest":
@@ -36,8 +36,8 @@ def films_of(name: str, folder: Path) -> Path:
     manifest = folder / "lips.csv"
     with (FOOTAGE / "lips" / "command.csv").open() as listed, manifest.open("w") as out:
         rows = list(csv.DictReader(listed))
-        learnt, kept = ([row["path"] for row in rows if row["split"] == part] for part in ("train", "val"))
-        parts = {"train": learnt[:100], "val": learnt[100:120], "test": kept[:40]}
+        learnt, held_out = ([row["path"] for row in rows if row["split"] == part] for part in ("train", "val"))
+        parts = {"train": learnt[:100], "val": learnt[100:120], "test": held_out[:40]}
         out.write("path,split\n")
         out.writelines(f"{FOOTAGE / 'lips' / path},{part}\n" for part, paths in parts.items() for path in paths)
     return manifest
@@ -47,10 +47,10 @@ def trained(name: str, size: int, epochs: int, jobs: int, folder: Path) -> tuple
     """The scores of a training, and the minutes of processor that it took."""
     run = folder / f"{name}-{size}"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    asked = [str(films_of(name, folder)), "--task", "next-frame", "--grey", "--size", f"{size}x{size}"]
-    said = [*asked, "--epochs", str(epochs), "--jobs", str(jobs), "--out", str(run), "--overwrite"]
+    data = [str(films_of(name, folder)), "--task", "next-frame", "--grey", "--size", f"{size}x{size}"]
+    arguments = [*data, "--epochs", str(epochs), "--jobs", str(jobs), "--out", str(run), "--overwrite"]
     subprocess.run(
-        [sys.executable, "-c", "from vidrnn.cli import run; run()", "train", *said], check=True, stdout=sys.stderr
+        [sys.executable, "-c", "from vidrnn.cli import run; run()", "train", *arguments], check=True, stdout=sys.stderr
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

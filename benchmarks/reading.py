@@ -1,4 +1,4 @@
-"""What reading costs in a training whose films are cached: minibatches alone, beside whole epochs.
+"""The cost of reading in a training with cached films: minibatches alone, beside whole epochs.
 
     python benchmarks/reading.py [DATA] [--encoder small]
 
@@ -20,10 +20,10 @@ from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import split_films
-from vidrnn.train.encoder_choice import chosen
-from vidrnn.train.learner import Clock, Setting
-from vidrnn.values import Part, Sampling
-from vidrnn.video.sampling import default_spacing
+from vidrnn.tasks.classify import Classify
+from vidrnn.train.encoder_choice import choose_encoder
+from vidrnn.train.learner import Clock, Setting, sampling_of
+from vidrnn.values import Part
 
 FILMS = Path(__file__).resolve().parents[1] / "sample_videos"
 
@@ -33,22 +33,23 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
     torch.set_num_threads(1)
     config = RunConfig(encoder=encoder, epochs=epochs + 1)
     with tempfile.TemporaryDirectory() as cache:
-        dataset = _last(read_dataset(data, Path(cache), jobs))
+        task = Classify()
+        dataset = _last(read_dataset(task.read(data, to_train=True), data, Path(cache), jobs))
         assert isinstance(dataset, Dataset)
         split = split_films(dataset.films, dataset.grouping)
         train, val = split.indices(Part.TRAIN), split.indices(Part.VAL)
-        spacing = default_spacing(dataset.durations_seconds(train), config.frames)
         setting = Setting(
-            dataset,
-            split,
-            config,
-            Sampling(config.frames, spacing),
-            Cache(Path(cache), jobs),
-            Clock(None),
-            Event(),
-            torch.device("cpu"),
+            task=task,
+            dataset=dataset,
+            split=split,
+            config=config,
+            sampling=sampling_of(dataset, split, config),
+            cache=Cache(Path(cache), jobs),
+            clock=Clock(None),
+            stop=Event(),
+            device=torch.device("cpu"),
         )
-        learner = _last(chosen(setting)).learner
+        learner = _last(choose_encoder(setting)).learner
         _last(learner.prepare(train, to_train=True))
         _last(learner.prepare(val, to_train=False))
         fit = learner.fit(train, val, None)
@@ -64,11 +65,11 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
     print(f"| {len(train)} | {median(whole[1:]):.3f} | {median(reading[1:]):.4f} | {100 * median(shares):.2f} % |")
 
 
-def _last(journey):  # type: ignore[no-untyped-def]
-    """Run a journey to its end and give what it returns."""
+def _last(events):  # type: ignore[no-untyped-def]
+    """The result at the end of events."""
     while True:
         try:
-            next(journey)
+            next(events)
         except StopIteration as end:
             return end.value
 

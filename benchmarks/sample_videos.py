@@ -24,15 +24,15 @@ def main(head: Annotated[list[str] | None, typer.Option()] = None, seeds: int = 
     for seed in range(seeds):
         for name in head or ["gru", "lstm", "none"]:
             with tempfile.TemporaryDirectory() as folder:
-                found = run(FILMS, Path(folder) / "run", encoder="small", head=name, seed=seed)
-            rows.append((name, seed, found))
-            print(f"{name} seed {seed}: test {found.accuracy:.3f} in {found.training_seconds:.0f} s", flush=True)
+                result = run(FILMS, Path(folder) / "run", encoder="small", head=name, seed=seed)
+            rows.append((name, seed, result))
+            print(f"{name} seed {seed}: test {result.accuracy:.3f} in {result.training_seconds:.0f} s", flush=True)
     print("\n| head | seed | test accuracy | validation | epochs | training s | whole command s |")
     print("|---|---|---|---|---|---|---|")
-    for name, seed, found in rows:
+    for name, seed, result in rows:
         print(
-            f"| {name} | {seed} | {found.accuracy:.3f} | {found.val_accuracy:.3f} | {found.epochs} | "
-            f"{found.training_seconds:.0f} | {found.seconds:.0f} |"
+            f"| {name} | {seed} | {result.accuracy:.3f} | {result.val_accuracy:.3f} | {result.epochs} | "
+            f"{result.training_seconds:.0f} | {result.seconds:.0f} |"
         )
 
 

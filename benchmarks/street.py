@@ -1,9 +1,9 @@
-"""What is unusual in a street, by a model that learnt from usual films alone, beside what needs no learning.
+"""Anomalies of a street, found by a model trained on normal films only, beside baselines without learning.
 
     python benchmarks/street.py [--epochs 14] [--into DIR]
 
 `vidrnn train ped2/training --task next-frame --grey --size 128x128`, then `vidrnn evaluate RUN ped2/frames.csv`.
-Some of the training films are held out to validate on; the labelled ones choose nothing. Needs the footage beside the
+Some of the training films are held out for validation. The labelled films choose nothing. Needs the footage beside the
 repository.
 """
 
@@ -26,8 +26,8 @@ def main(epochs: int = 14, into: Path | None = None) -> None:
     with TemporaryDirectory() as temporary:
         run = (into or Path(temporary)) / "street"
         films = [str(STREET / "training"), "--task", "next-frame", "--grey", "--size", "128x128"]
-        asked = [*films, "--epochs", str(epochs), "--out", str(run), "--overwrite"]
-        subprocess.run([*VIDRNN, "train", *asked], check=True)
+        arguments = [*films, "--epochs", str(epochs), "--out", str(run), "--overwrite"]
+        subprocess.run([*VIDRNN, "train", *arguments], check=True)
         spent = resource.getrusage(resource.RUSAGE_CHILDREN)
         print(f"training: {(spent.ru_utime + spent.ru_stime) / 60:.1f} minutes of processor", flush=True)
         subprocess.run([*VIDRNN, "evaluate", str(run), str(STREET / "frames.csv")], check=True)

@@ -1,4 +1,4 @@
-"""What the other scripts share: a training run from its request to its numbers."""
+"""A training run from its request to its numbers, for the other scripts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.scan import cache_folder
-from vidrnn.events import Controls, Done, EpochDone, Note, Progress
+from vidrnn.events import Done, EpochDone, Note, Progress
 from vidrnn.model.checkpoint import load_model
+from vidrnn.tables import Report
 from vidrnn.train.run import Request
 from vidrnn.train.trainer import train
 
@@ -19,7 +20,7 @@ FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @dataclass
 class Numbers:
-    """What a training came to."""
+    """The results of a training."""
 
     accuracy: float
     macro_f1: float
@@ -30,7 +31,7 @@ class Numbers:
     epochs: int
     val_accuracy: float
     encoder: str
-    controls: Controls | None
+    controls: Report | None
     model: Path
 
 
@@ -41,11 +42,11 @@ def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **se
     request = Request(data, config, out, cache or cache_folder(), jobs, "benchmark", overwrite=True)
     started = time.monotonic()
     epochs: list[EpochDone] = []
-    controls: Controls | None = None
+    controls: Report | None = None
     for event in train(request):
         if isinstance(event, EpochDone):
             epochs.append(event)
-        elif isinstance(event, Controls):
+        elif isinstance(event, Report):
             controls = event
         elif isinstance(event, Done):
             done = event
@@ -53,16 +54,17 @@ def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **se
             print("  ", event.text, flush=True)
         elif isinstance(event, Progress) and event.done == event.total and event.frames:
             print(f"   {event.stage}: {event.frames:,} frames, {time.monotonic() - started:.0f} s in", flush=True)
-    encoder = load_model(done.model).spec.encoder.name
+    header = load_model(done.model).header
+    encoder = header.spec.encoder.name
     mine = [epoch for epoch in epochs if epoch.training in ("model", f"trial of {encoder}")]
     mine = [epoch for epoch in mine if epoch.training == mine[-1].training]
     return Numbers(
-        accuracy=done.accuracy,
-        macro_f1=done.macro_f1,
+        accuracy=header.scores["accuracy"],
+        macro_f1=header.scores["macro_f1"],
         seconds=time.monotonic() - started,
         training_seconds=sum(epoch.seconds for epoch in mine),
         epochs=len(mine),
-        val_accuracy=mine[mine[-1].best - 1].accuracy,
+        val_accuracy=mine[mine[-1].best - 1].measures["acc"],
         encoder=encoder,
         controls=controls,
         model=done.model,

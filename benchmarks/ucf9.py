@@ -37,20 +37,20 @@ def main(seeds: int = 1, films: int = 5) -> None:
         first = None
         for seed in range(seeds):
             for state in ("cold", "cached") if seed == 0 else ("cached",):
-                found = run(data, folder / "run", cache=folder / "cache", encoder="mobilenet_v2", seed=seed)
-                first = first or found
-                print(f"| {state} | {seed} | {found.accuracy:.3f} | {found.macro_f1:.3f} | {found.seconds:.0f} |")
-                if seed == 0 and state == "cold" and found.controls:
-                    for row in found.controls.rows:
-                        print(f"   {row.name}: val {row.val_accuracy:.3f} test {row.test_accuracy:.3f}")
-                    print("  ", found.controls.sentence, flush=True)
+                result = run(data, folder / "run", cache=folder / "cache", encoder="mobilenet_v2", seed=seed)
+                first = first or result
+                print(f"| {state} | {seed} | {result.accuracy:.3f} | {result.macro_f1:.3f} | {result.seconds:.0f} |")
+                if seed == 0 and state == "cold" and result.controls:
+                    for row in result.controls.numbers["controls"]:
+                        print(f"   {row['name']}: val {row['val']:.3f} test {row['test']:.3f}")
+                    print("  ", *result.controls.sentences, flush=True)
         predictor = vidrnn.load(folder / "run")
-        journey = evaluate(predictor, data, "test")
+        events = evaluate(predictor, folder / "run", data, "test")
         try:
             while True:
-                next(journey)
+                next(events)
         except StopIteration as end:
-            print(f"evaluate, film by film: {end.value.scores.accuracy:.3f} in {end.value.seconds:.0f} s")
+            print(f"evaluate, film by film: {end.value.numbers['accuracy']:.3f} in {end.value.seconds:.0f} s")
         unseen = [film for film in read_labelled(data).films if film.part is Part.TEST]
         shares = [_timeline(predictor, unseen, folder / f"joined{number}.avi", number) for number in range(films)]
         print(

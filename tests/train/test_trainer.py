@@ -437,16 +437,16 @@ def test_very_short_films_beside_long_ones_are_learnt(tmp_path: Path) -> None:
     assert isinstance(run.events[-1], Done)
 
 
-@pytest.mark.parametrize("encoder", ["small", "resnet18"])
+@pytest.mark.parametrize("encoder", ["tiny", "resnet18"])
 def test_a_model_that_sees_motion_scores_in_evaluate_what_it_scored_in_training(
     class_folders: Path, resnet: Path, tmp_path: Path, encoder: str
 ) -> None:
-    how = {"grey": True} if encoder == "small" else {"weights": str(resnet)}
+    how = {"grey": True} if encoder == "tiny" else {"weights": str(resnet)}
     run = train_tiny(class_folders, tmp_path / "run", encoder=encoder, motion=True, label_holds="somewhere", **how)
     predictor = vidrnn.load(run.folder)
     spec = predictor.model.header.spec
-    assert (spec.encoder.differences, spec.head.motion) == ((True, False) if encoder == "small" else (False, True))
-    assert spec.encoder.grey == (encoder == "small")
+    assert (spec.encoder.differences, spec.head.motion) == ((True, False) if encoder == "tiny" else (False, True))
+    assert spec.encoder.grey == (encoder == "tiny")
     evaluation, _ = followed(evaluate(predictor, run.folder, class_folders, "test"))
     trained = predictor.model.header.scores
     assert evaluation.numbers["accuracy"] == pytest.approx(trained["accuracy"])

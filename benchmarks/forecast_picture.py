@@ -1,9 +1,9 @@
 """A picture of truth, prediction and baseline side by side: what comes after a context, step by step.
 
-    python benchmarks/foretold_picture.py OUT.png MODEL FILM[:SECONDS] [MODEL FILM[:SECONDS] ...]
+    python benchmarks/forecast_picture.py OUT.png MODEL FILM[:SECONDS] [MODEL FILM[:SECONDS] ...]
 
-For each pair three rows: the film, what the model foretells from the frames before, and the last frame moved on by
-OpenCV's optical flow. SECONDS is where the horizon begins. What the model is fed beyond that are its own predictions.
+Each pair has three rows: the film, the model's prediction from the frames before, and the last frame warped by the
+optical flow of OpenCV. The horizon begins at SECONDS. From there on the model reads its own predictions.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.evaluate.baselines import RULES
-from vidrnn.predict.predictor import open_frames
-from vidrnn.tasks.next_frame import as_painted, as_shown, rollouts
+from vidrnn.predict.predictor import open_model
+from vidrnn.tasks.next_frame import as_picture, as_pixels, rollouts
 from vidrnn.values import Pixels
 from vidrnn.video.reader import open_film
 
@@ -30,21 +30,23 @@ Picture = NDArray[np.uint8]
 
 def panels(model_path: Path, film: Path, seconds: float) -> list[tuple[str, list[Pixels]]]:
     """Three named rows: the last frame seen and the steps ahead."""
-    model, _ = open_frames(model_path)
-    handling = model.handling
-    wanted = handling.context + handling.horizon
+    model, _ = open_model(model_path)
+    handling, forecast = model.handling, model.handling.forecast
+    if forecast is None:
+        raise SystemExit(f"{model_path}: predicts no frames. Name a model of --task next-frame.")
+    spacing, channels = handling.sampling.spacing_seconds, forecast.channels
     with open_film(film) as opened:
-        frames = opened.sampled(handling.spacing_seconds, size=handling.size)
-        start = max(0, round(seconds / handling.spacing_seconds) - handling.context)
-        clip = np.stack([frame.pixels for frame in islice(frames, start, start + wanted)])
-    context, ahead = clip[: handling.context], as_painted(clip[handling.context :], handling.channels)
-    last = as_shown(as_painted(context[-1], handling.channels))
-    flow = RULES["last frame warped by optical flow"](as_painted(context, handling.channels), handling.horizon)
-    rows = {"video": ahead, "forecast": rollouts(model, context[None], handling.horizon)[0], "optical flow": flow}
-    return [(name, [last, *(as_shown(row[step - 1]) for step in STEPS)]) for name, row in rows.items()]
+        frames = opened.sampled(spacing, size=handling.size)
+        start = max(0, round(seconds / spacing) - forecast.context)
+        clip = np.stack([frame.pixels for frame in islice(frames, start, start + forecast.context + forecast.horizon)])
+    context, ahead = clip[: forecast.context], as_picture(clip[forecast.context :], channels)
+    last = as_pixels(as_picture(context[-1], channels))
+    flow = RULES["last frame warped by optical flow"](as_picture(context, channels), forecast.horizon)
+    rows = {"video": ahead, "forecast": rollouts(model, context[None], forecast.horizon)[0], "optical flow": flow}
+    return [(name, [last, *(as_pixels(row[step - 1]) for step in STEPS)]) for name, row in rows.items()]
 
 
-def painted_row(name: str, pictures: list[Pixels]) -> Picture:
+def panel_row(name: str, pictures: list[Pixels]) -> Picture:
     """A row of panels with its name before it."""
     height, width = pictures[0].shape[:2]
     size = (round(SIDE * width / height), SIDE)
@@ -72,7 +74,7 @@ def main() -> None:
     blocks: list[Picture] = []
     for model, film in zip(pairs[::2], pairs[1::2], strict=True):
         path, _, seconds = film.partition(":")
-        rows = [painted_row(*row) for row in panels(Path(model), Path(path), float(seconds or 0))]
+        rows = [panel_row(*row) for row in panels(Path(model), Path(path), float(seconds or 0))]
         gap = np.full((GAP, rows[0].shape[1], 3), PAPER, np.uint8)
         blocks.append(np.concatenate([head(rows[0].shape[1]), *(part for row in rows for part in (row, gap))]))
     width = max(block.shape[1] for block in blocks)

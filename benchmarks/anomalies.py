@@ -1,8 +1,8 @@
-"""How well unusual frames of a street are told without any learning: ped2, six test films, 128 x 128 pixels.
+"""How well methods without learning find the anomalies of a street: ped2, six test films, 128 x 128 pixels.
 
-    python benchmarks/unusual.py [--smoothing 1]
+    python benchmarks/anomalies.py [--smoothing 1]
 
-Each method stands once where a model would, so that its own interval and those of the others can be read.
+The report compares the methods as if the first one were the model.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SIZE = Size(128, 128)
 def main(smoothing: int = 1, labels: Path = LABELS) -> None:
     """Print the table."""
     films = read_frame_labels(labels).films
-    found = [_signs(film.path) for film in films]
-    detectors = [_detector(name, found) for name in SIGNS]
+    signs_of_films = [_signs(film.path) for film in films]
+    detectors = [_detector(name, signs_of_films) for name in SIGNS]
     names = [film.path.name for film in films]
     report = detection_report(
         names, [film.anomalous for film in films], detectors[0], detectors[1:], smoothing_frames=smoothing
@@ -45,8 +45,8 @@ def _signs(film: Path) -> dict[str, np.ndarray]:
         return signs_of(frame.pixels[..., 1:2].astype(np.float32) / 255 for frame in opened.frames(size=SIZE))
 
 
-def _detector(name: str, found: list[dict[str, np.ndarray]]) -> Detector:
-    scores = tuple(signs[name] for signs in found)
+def _detector(name: str, signs_of_films: list[dict[str, np.ndarray]]) -> Detector:
+    scores = tuple(signs[name] for signs in signs_of_films)
     return Detector(name, scores, errors=None if name.startswith("flow magnitude") else scores)
 
 
