@@ -1,4 +1,4 @@
-"""Runtimes: what reads a model is chosen, said and refused in sentences; with onnx nothing of torch is loaded."""
+"""Runtimes give the same answers. How one is chosen, named and refused; with onnx nothing of torch is loaded."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import onnx
 import pytest
 from conftest import TinyRun, make_film
 from test_packaging import MODELS, ROOT
-from vidrnn.export.frames_export import largest_difference
 
 import vidrnn
 from vidrnn.errors import ModelError, UsageError
-from vidrnn.model.header import find_weights, foretells_frames, read_handling, read_header, shipped_models
+from vidrnn.export.exporter import largest_difference
+from vidrnn.model.header import find_weights, read_handling, read_header, shipped_models
 from vidrnn.predict.predictor import Predictor, open_model
+from vidrnn.registry import load_member
 from vidrnn.runtimes import RUNTIMES
-from vidrnn.runtimes.onnx import OnnxFrames, OnnxRuntime
-from vidrnn.runtimes.torch import TorchFrames, TorchRuntime
-from vidrnn.values import FilmPrediction
+from vidrnn.runtimes.onnx import OnnxRuntime, open_session
+from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.values import FORMAT_VERSION, FilmPrediction
 
 SAMPLES = sorted((ROOT / "sample_videos").glob("**/*.webm"))
 MOVES = ROOT / "models" / "moves"
-CLASSIFIERS = [folder for folder in MODELS if not foretells_frames(folder)]
-NEXT = ROOT / "models" / "next"
 
 
 def answers(model: Path, runtime: str, films: list[Path]) -> list[FilmPrediction]:
@@ -34,8 +33,12 @@ def answers(model: Path, runtime: str, films: list[Path]) -> list[FilmPrediction
 
 
 def assert_same_answers(model: Path, films: list[Path]) -> None:
-    for one, other in zip(answers(model, "onnx", films), answers(model, "torch", films), strict=True):
+    found, expected = answers(model, "onnx", films), answers(model, "torch", films)
+    assert len(found) == len(films)
+    for one, other in zip(found, expected, strict=True):
         assert one.label == other.label
+        assert one.timeline is not None and other.timeline is not None
+        np.testing.assert_allclose(one.timeline.probabilities, other.timeline.probabilities, atol=1e-3)
         for mine, theirs in zip(one.top, other.top, strict=True):
             assert mine.label == theirs.label and mine.probability == pytest.approx(theirs.probability, abs=1e-4)
         assert [(s.start_seconds, s.end_seconds, s.label) for s in one.segments] == [
@@ -43,26 +46,37 @@ def assert_same_answers(model: Path, films: list[Path]) -> None:
         ]
 
 
-@pytest.mark.parametrize("folder", CLASSIFIERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
 def test_a_shipped_model_answers_alike_by_both_runtimes(folder: Path) -> None:
     assert_same_answers(folder, SAMPLES[::29])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", CLASSIFIERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
 def test_a_shipped_model_answers_alike_for_every_sample_film(folder: Path) -> None:
     assert_same_answers(folder, SAMPLES)
 
 
-@pytest.mark.parametrize("folder", CLASSIFIERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
 def test_a_shipped_portable_file_is_of_the_model_beside_it(folder: Path) -> None:
     assert OnnxRuntime.open(folder / "model.onnx").header == read_header(find_weights(folder))
 
 
-def test_the_shipped_model_of_next_frames_paints_alike_by_both_runtimes() -> None:
-    portable = OnnxFrames.open(NEXT / "model.onnx")
-    assert portable.header == read_header(find_weights(NEXT))
-    assert largest_difference(TorchFrames.open(NEXT), portable) < 1e-3
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_a_shipped_portable_file_gives_the_numbers_of_the_model(folder: Path) -> None:
+    portable, model = OnnxRuntime.open(folder / "model.onnx"), TorchRuntime.open(folder)
+    size = model.handling.size
+    noise = np.random.default_rng(0).integers(0, 256, (1, 9, size.height, size.width, 3), dtype=np.uint8)
+    assert largest_difference(model, portable, [noise]) < 1e-3
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_the_state_of_a_shipped_portable_file_fits_triton(folder: Path) -> None:
+    session = open_session(folder / "model.onnx")
+    states = {each.name: each.shape for each in session.get_inputs() if each.name != "frames"}
+    assert states and all(len(shape) >= 2 for shape in states.values())
+    after = {each.name for each in session.get_outputs() if each.name.endswith(".next")}
+    assert sorted(after) == [f"{name}.next" for name in sorted(states)]
 
 
 PREDICT = """
@@ -84,7 +98,7 @@ def test_with_onnx_predict_loads_nothing_of_torch() -> None:
     assert not loaded & {"torch", "torchvision", "torchmetrics", "onnx", "onnxscript"}
 
 
-def test_the_usual_runtime_is_onnx_where_there_is_a_file_and_torch_is_said_where_there_is_none(
+def test_the_usual_runtime_is_onnx_where_there_is_a_file_and_torch_with_a_remark_where_there_is_none(
     tiny_run: TinyRun,
 ) -> None:
     opened, remark = open_model(MOVES)
@@ -105,7 +119,7 @@ def test_the_onnx_alone_is_a_model(tmp_path: Path) -> None:
         open_model(alone, "torch")
 
 
-def test_what_cannot_be_opened_is_a_sentence(tmp_path: Path, tiny_run: TinyRun) -> None:
+def test_a_file_that_cannot_be_opened_is_a_sentence(tmp_path: Path, tiny_run: TinyRun) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes((MOVES / "model.onnx").read_bytes()[:5000])
     with pytest.raises(ModelError, match="not a whole ONNX file"):
@@ -125,25 +139,31 @@ def test_what_cannot_be_opened_is_a_sentence(tmp_path: Path, tiny_run: TinyRun) 
         open_model(MOVES, "onnx", "cuda")
 
 
-def test_a_newer_or_damaged_header_is_told_of_as_in_a_weights_file() -> None:
-    text = read_header(find_weights(MOVES)).to_json()
+def test_a_newer_or_damaged_header_gives_the_sentence_of_a_weights_file() -> None:
+    text, known = read_header(find_weights(MOVES)).to_json(), f'"format_version":{FORMAT_VERSION}'
     assert read_handling(text, "x") == read_header(find_weights(MOVES)).handling
     with pytest.raises(ModelError, match=r"made with model format 99.*pip install"):
-        read_handling(text.replace('"format_version":1', '"format_version":99'), "x")
+        read_handling(text.replace(known, '"format_version":99'), "x")
     for damaged in ("{", "[]", text.replace('"frames":16', '"frames":"many"'), text.replace('"classes"', '"class"')):
         with pytest.raises(ModelError, match="damaged"):
             read_handling(damaged, "x")
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_how_many_threads_compute_for_a_film_changes_nothing(tmp_path: Path, threads: int) -> None:
+def test_the_number_of_threads_for_a_film_changes_nothing(tmp_path: Path, threads: int) -> None:
     film = make_film(tmp_path / "film.mkv", frames=150)
     model = open_model(MOVES, "onnx")[0]
-    found = Predictor(model, threads=2, per_film=threads).score(film)
-    expected = Predictor(TorchRuntime.open(MOVES)).score(film)
-    np.testing.assert_allclose(found.film_scores, expected.film_scores, atol=1e-4)
+    found = Predictor(model, threads=2, per_film=threads).read(film)
+    expected = Predictor(TorchRuntime.open(MOVES)).read(film)
+    assert found.clip is not None and expected.clip is not None
+    np.testing.assert_allclose(found.clip, expected.clip, atol=1e-4)
+    np.testing.assert_allclose(found.timeline.probabilities, expected.timeline.probabilities, atol=1e-4)
 
 
-def test_every_runtime_says_its_name() -> None:
-    assert set(RUNTIMES) == {"onnx", "openvino", "torch"}
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_a_runtime_has_the_name_of_its_flag(name: str) -> None:
+    assert load_member(RUNTIMES, "--runtime", name).name == name
+
+
+def test_shipped_models_are_found() -> None:
     assert shipped_models().is_dir()
