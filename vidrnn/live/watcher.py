@@ -279,4 +279,4 @@ def _whole_lines_bytes(file: Path) -> int:
 
 
 def _not_written(file: Path, problem: OSError) -> OutputError:
-    return OutputError(f"{file}: cannot be written: {problem.strerror or problem}. What is in it is kept.")
+    return OutputError(f"{file}: cannot be written: {problem.strerror or problem}. Its lines so far stay.")

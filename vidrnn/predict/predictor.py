@@ -1,4 +1,4 @@
-"""A model reads films: a whole film is a stream fed to its end, decoded in one thread and prepared in others."""
+"""Reads whole films with a model: one thread decodes, others prepare, and frames go through a `Track` in order."""
 
 from __future__ import annotations
 
@@ -45,33 +45,33 @@ from vidrnn.video.prefetch import Chunk, decoded
 from vidrnn.video.reader import open_film
 
 Observe = Callable[[Path], Callable[[Pixels], None]]
-"""From a film to what is called with each piece of its frames (count, height, width, 3), in order."""
+"""From a film to a function that gets each piece of its frames (count, height, width, 3), in order."""
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model ready to read films."""
+    """A model that is ready to read films."""
 
     model: Runtime
     rule: DecisionRule | None = None
-    """How outputs become answers; None: as the model stores it."""
+    """How outputs become answers; None for the rule that is stored in the model."""
     rate: float | None = None
     """Frames per second of films that are folders of numbered pictures."""
     threads: int = 1
-    """How many cores to keep busy: with films side by side, or with the frames of one."""
+    """How many cores to use: for several films at once, or for the frames of one film."""
     per_film: int | None = None
-    """How many threads compute for one film, beside the one that decodes it; None: as many as `threads` leaves it."""
+    """How many threads compute for one film, beside the one that decodes it; None for its share of `threads`."""
     rollout: int = 0
     """Frames to predict beyond a film's end."""
     normalised: bool = False
-    """Whether to give the anomaly score that papers normalise within each film, too."""
+    """Whether to give also the anomaly score that papers normalise within each film."""
     report_progress: Callable[[float, float], None] | None = None
-    """Called now and then while a film is read, from any thread: how many of its seconds have been read, and how many
-    it claims to have, 0 if it does not say."""
+    """Is called while a film is read, from any thread, with the seconds that have been read and the seconds that the
+    film claims to have, 0 if it claims none."""
 
     @cached_property
     def task(self) -> Task:
-        """What the model is asked."""
+        """The task of the model."""
         return task_named(self.model.handling.answer.task)
 
     @property
@@ -81,9 +81,9 @@ class Predictor:
         return PredictionOptions(rule, self.rate, self.rollout, self.normalised)
 
     def stream(self, at_once: int = 1) -> Stream:
-        """A fresh stream; `at_once` is how many of the frames that the model looks at it gathers before it reads them.
+        """A fresh stream, which reads `at_once` frames of the model's grid together.
 
-        With 1 there is an answer at each frame; more are read faster and answered later.
+        With 1 there is a new answer at each of them. With more, reading is faster and answers come later.
         """
         return Stream(self.model, self.task, self.options.rule, at_once)
 
@@ -96,7 +96,7 @@ class Predictor:
         return self.answer(self.read(Path(path)))
 
     def predict_all(self, paths: Sequence[Path]) -> Iterator[FilmPrediction | FilmFailure]:
-        """The answers for many films, a few at once; a bad film costs a row, not the run. In the order of `paths`."""
+        """The answers for many films in the order of `paths`, several at once; a bad film gives a `FilmFailure`."""
         for film in self.read_all(paths):
             yield film if isinstance(film, FilmFailure) else self.answer(film)
 
@@ -106,7 +106,7 @@ class Predictor:
         return replace(prediction, pictures=self.task.pictures(self.model, film.path, self.options))
 
     def read(self, path: Path, observe: Observe | None = None) -> FilmMoments:
-        """Read a whole film; while it is decoded here, its frames are prepared in threads.
+        """Read a whole film; its frames are prepared in threads while it is decoded.
 
         Raises:
             FilmError: it cannot be read, or holds no frames.
@@ -114,20 +114,20 @@ class Predictor:
         return self._read(path, self.per_film or self.threads, Event(), observe)
 
     def read_all(self, paths: Sequence[Path], observe: Observe | None = None) -> Iterator[FilmMoments | FilmFailure]:
-        """Read many films, a few at once; a bad film costs a row, not the run. In the order of `paths`."""
+        """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`."""
         side_by_side = min(self.threads, len(paths))
         each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
 
-        def read_or_say_why(path: Path) -> FilmMoments | FilmFailure:
+        def read_or_fail(path: Path) -> FilmMoments | FilmFailure:
             try:
                 return self._read(path, each, stop, observe)
             except FilmError as error:
                 return FilmFailure.of(path, error)
 
         try:
-            yield from map_in_order(read_or_say_why, paths, max(1, side_by_side))
+            yield from map_in_order(read_or_fail, paths, max(1, side_by_side))
         except (KeyboardInterrupt, GeneratorExit):
-            stop.set()  # films that are being read are given up
+            stop.set()  # threads give up the films that they read
             raise
 
     def _read(self, path: Path, threads: int, stop: Event, observe: Observe | None) -> FilmMoments:
@@ -158,7 +158,7 @@ class Predictor:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Successive frames as the reader prepared them."""
+    """Successive frames that the reader has prepared."""
 
     prepared: Any
     seconds: tuple[float, ...]
@@ -166,7 +166,7 @@ class _Piece:
 
 
 def _prepare(reader: Reader, chunk: Chunk) -> _Piece:
-    """Prepare a chunk; its buffer is free again."""
+    """Prepare a chunk and give back its buffer."""
     prepared = reader.prepare(chunk.pixels, chunk.before)
     chunk.give_back()
     return _Piece(prepared, chunk.seconds, chunk.indices)
@@ -174,7 +174,7 @@ def _prepare(reader: Reader, chunk: Chunk) -> _Piece:
 
 @dataclass
 class _Line:
-    """The timeline of a film while it is read: all that grows with the film's length."""
+    """Collects the timeline of a film. Nothing else grows with the film's length."""
 
     seconds: array[float] = field(default_factory=lambda: array("d"))
     indices: array[int] = field(default_factory=lambda: array("q"))
@@ -183,12 +183,12 @@ class _Line:
     _measures: dict[str, list[Floats]] = field(default_factory=dict)
 
     def add_times(self, piece: _Piece) -> None:
-        """The next frames."""
+        """Add the times of the next frames."""
         self.seconds.extend(piece.seconds)
         self.indices.extend(piece.indices)
 
     def add(self, settled: Settled) -> None:
-        """The next moments that are certain."""
+        """Add the next moments that are certain."""
         self.segments += settled.segments
         self._probabilities.append(settled.moments.probabilities.astype(np.float32))
         for name, numbers in settled.moments.measures.items():
@@ -206,7 +206,7 @@ class _Line:
 
 
 def handling_of(path: Path) -> Handling:
-    """How a model is fed and read, without loading its network where its weights file tells.
+    """How a model is fed and read; its network is loaded only if there is no weights file.
 
     Raises:
         ModelError: there is no model, or it is damaged, foreign or of another version.
@@ -222,9 +222,9 @@ def handling_of(path: Path) -> Handling:
 
 
 def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> tuple[Runtime, str]:
-    """A model from a run folder, a model folder or one of its files, and a sentence where it is not read as usual.
+    """A model from a run folder, a model folder or one of its files, and a remark, which is empty in most cases.
 
-    `runtime` None: onnx on a processor, where the model has a .onnx, and torch otherwise.
+    Without `runtime`: onnx on a processor if the model has a .onnx, else torch.
 
     Raises:
         ModelError: there is none, or it is damaged, foreign or newer than this vidrnn; or it gives no answers.
@@ -235,8 +235,10 @@ def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> t
         runtime = _usual_runtime(path, device)
         if runtime == "torch" and device == "cpu":
             find_weights(path)
-            made = f"Make one: vidrnn export {path}"
-            remark = f"{path}: no {PORTABLE_NAME} in it, so torch reads it, which starts slowly. {made}"
+            remark = (
+                f"{path}: no {PORTABLE_NAME} in it, so torch reads it, which starts slowly. "
+                f"Make one: vidrnn export {path}"
+            )
     opened = _open(path, runtime, device)
     task = task_named(opened.handling.answer.task)
     if not task.answers:
@@ -253,7 +255,7 @@ def _usual_runtime(path: Path, device: str) -> str:
 
 
 _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
-"""The file of each runtime that does not read the weights."""
+"""The file that each runtime reads, where it is not the weights."""
 
 
 def _open(path: Path, runtime: str, device: str) -> Runtime:

@@ -1,4 +1,4 @@
-"""A stream takes frames as they come, for ever, and has an answer at each. Its memory does not grow."""
+"""A stream takes frames one by one, for any length of time, and gives an answer at each. Its memory does not grow."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from vidrnn.video.reader import resized
 
 @dataclass(frozen=True)
 class Settled:
-    """What is certain since the piece of frames before."""
+    """The moments and segments that have become certain."""
 
     moments: Moments
     segments: tuple[Segment, ...]
 
 
 class Track:
-    """Prepared frames with their times become moments and segments: the one way from a reader to a timeline."""
+    """Turns prepared frames and their times into moments and segments, for streams and whole films alike."""
 
     def __init__(self, reader: Reader, model: Runtime, rule: DecisionRule) -> None:
         self.reader = reader
@@ -37,7 +37,7 @@ class Track:
         self._unsettled: deque[float] = deque()
 
     def read(self, prepared: Any, seconds: Sequence[float]) -> Settled:
-        """Read a piece of frames on: what the reader prepared of them, and the time of each."""
+        """Read on: a piece of frames that the reader has prepared, and the time of each."""
         self._unsettled.extend(seconds)
         return self._settle(self.reader.read(prepared))
 
@@ -59,14 +59,14 @@ class Track:
 
 
 class Stream:
-    """Frames go in, in order, with their times; an answer comes out at each.
+    """Takes frames in order with their times, and gives an answer at each.
 
-    The model looks at the frames that stand on its own grid of times, and passes over the others. Answers are those of
-    the whole film: how many frames are read at once decides only how late they come.
+    The model reads the frames on its own grid of times, and skips the others. The answers are those of the whole film;
+    with more frames at once they only come later.
     """
 
     def __init__(self, model: Runtime, task: Task, rule: DecisionRule, at_once: int = 1) -> None:
-        """`at_once`: how many frames of the grid are gathered before they are read; 1 for a camera."""
+        """`at_once`: how many frames of the grid are read together; 1 for a camera."""
         self._model, self._at_once = model, at_once
         self._track = Track(task.live_reader(model, rule), model, rule)
         self._grid = Grid(model.handling.sampling.spacing_seconds)
@@ -77,13 +77,18 @@ class Stream:
         self._ended = False
 
     def push(self, pixels: Pixels, seconds: float) -> Answer:
-        """Read one frame on: pixels (height, width, 3) uint8 RGB of any size, at a time later than that before.
+        """Read one more frame.
 
-        Returns the newest answer; its `seconds` says of when. The first frame is answered at once, and after it every
-        `at_once` frames of the grid.
+        Args:
+            pixels: (height, width, 3) uint8 RGB, of any size.
+            seconds: its time, later than that of the frame before.
+
+        Returns:
+            the newest answer; its `seconds` is the time that it is for. There is a new one at the first frame, and then
+            every `at_once` frames of the grid.
 
         Raises:
-            UsageError: it is no such picture or no such time, or the stream was finished.
+            UsageError: the picture or the time is wrong, or the stream was finished.
         """
         self._check_open()
         _check_picture(pixels)
@@ -95,17 +100,17 @@ class Stream:
         if times:
             shown = resized(pixels, self._model.handling.size)
             if shown is pixels:
-                shown = pixels.copy()  # the caller may paint the next frame over it
+                shown = pixels.copy()  # the caller may write the next frame into the same array
             self._waiting += [(shown, at) for at in times]
         if self._newest is None or len(self._waiting) >= self._at_once:
             self._read_waiting()
         return self._take_newest()
 
     def pass_over(self, seconds: float) -> None:
-        """Frames for the model's times before this one are lost: no later frame is to stand for those times.
+        """Note that frames before this time are lost: no later frame stands for times of the grid before it.
 
         Raises:
-            UsageError: it is no finite time.
+            UsageError: the time is not finite.
         """
         if not math.isfinite(seconds):
             raise UsageError(f"the stream: wanted a time in seconds that is finite, not {seconds:g}.")
@@ -114,13 +119,13 @@ class Stream:
             self._track.reader.skip(lost)
 
     def finish(self, end_seconds: float | None = None) -> Answer:
-        """The stream has ended: the answer for all of it, with the last segments of its timeline.
+        """End the stream. Gives the answer for all of it, with the last segments.
 
-        `end_seconds` is when the last frame ended, by default the end of the last time on the grid.
+        `end_seconds` is when the last frame ends, by default the end of the last time on the grid.
 
         Raises:
             FilmError: no frame was pushed.
-            UsageError: it was finished before, or `end_seconds` is before its last frame.
+            UsageError: the stream was finished before, or `end_seconds` is before its last frame.
         """
         self._check_open()
         if end_seconds is not None and not self._end_seconds <= end_seconds < math.inf:
@@ -151,15 +156,15 @@ class Stream:
         self._newest = self._track.answer(times[-1], self._track.reader.now(), ended)
 
     def _take_newest(self) -> Answer:
-        """The newest answer; segments that have ended are given once."""
+        """The newest answer; each segment is given once."""
         assert self._newest is not None
         newest, self._newest = self._newest, replace(self._newest, ended=())
         return newest
 
 
 def _check_picture(pixels: Pixels) -> None:
-    known = isinstance(pixels, np.ndarray)
-    if known and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size:
+    is_array = isinstance(pixels, np.ndarray)
+    if is_array and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.size:
         return
-    found = f"{pixels.shape} {pixels.dtype}" if known else f"a {type(pixels).__name__}"
-    raise UsageError(f"the stream: wanted a picture (height, width, 3) uint8 RGB, a numpy array, not {found}.")
+    description = f"{pixels.shape} {pixels.dtype}" if is_array else f"a {type(pixels).__name__}"
+    raise UsageError(f"the stream: wanted a picture (height, width, 3) uint8 RGB, a numpy array, not {description}.")

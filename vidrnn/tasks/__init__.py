@@ -1,4 +1,4 @@
-"""Tasks, by the name that `--task` takes: what a model is asked."""
+"""Tasks, by the name that `--task` takes."""
 
 TASKS = {
     "classify": "vidrnn.tasks.classify:Classify",

@@ -1,4 +1,4 @@
-"""The contract of a task: how its data are read, and how its outputs become answers. No torch."""
+"""The contract of a task: how to read its data, and how its outputs become answers. It does not import torch."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from vidrnn.values import DecisionRule, FilmMoments, FilmPrediction, ForecastFra
 
 
 class Task(ABC):
-    """What a model is asked."""
+    """A question that a model answers."""
 
     name: ClassVar[str]
     """As `--task` takes it."""
     lesson: ClassVar[str]
-    """`module:class` of the Teacher, the half that needs torch."""
+    """`module:class` of the Teacher, which trains the model and needs torch."""
     scorer: ClassVar[str]
-    """`module:class` of the Scorer, which turns answers and truth into a report."""
+    """`module:class` of the Scorer, which compares answers with the truth."""
     outputs: ClassVar[tuple[str, ...]]
-    """The names of the network's outputs, in the exported file too."""
+    """The names of the network's outputs, also in an exported file."""
     defaults: ClassVar[Mapping[str, Any]] = {}
-    """Of `RunConfig`, where the user says nothing."""
+    """Of fields of `RunConfig` that the user leaves out."""
     settings: ClassVar[frozenset[str]]
-    """The fields of `RunConfig` and `PredictConfig` that mean something here; others are refused when given."""
+    """The fields of `RunConfig` and `PredictConfig` that this task uses; others are refused when given."""
     columns: ClassVar[tuple[str, ...]]
-    """Of a film's answer, as far as the summary of a folder shows them."""
+    """The fields of a film's answer that the summary of a folder shows."""
     labelled: ClassVar[bool] = True
     """Whether training needs labels."""
     comparable: ClassVar[bool] = False
-    """Whether `vidrnn compare` can set its heads side by side."""
+    """Whether `vidrnn compare` can compare its heads."""
     answers: ClassVar[bool] = True
     """False: training only makes an encoder, so `predict` and `evaluate` refuse the model."""
 
     @abstractmethod
     def read(self, data: Path, *, to_train: bool) -> LabelledData:
-        """The films that DATA names, with their truth; no film is opened.
+        """The films in DATA with their truth; no film is opened.
 
         Raises:
             DataError: DATA cannot be used.
@@ -55,8 +55,8 @@ class Task(ABC):
         """The truth at frames of a film, counted from 0.
 
         Returns:
-            () for a clip; (frames,) class indices, or (frames, classes) numbers, for labels at each frame. Truth that
-            is not known is -1 or not a number.
+            () for a clip; (frames,) class indices or (frames, classes) numbers for labels at each frame. Unknown truth
+            is -1 or NaN.
         """
 
     @abstractmethod
@@ -68,21 +68,21 @@ class Task(ABC):
         """
 
     def live_reader(self, model: Runtime, rule: DecisionRule) -> Reader:
-        """A fresh reader of a stream that is answered while it goes on.
+        """A fresh reader of a stream, which gives answers while frames come.
 
         Raises:
-            ModelError: the model cannot be read by this rule, or has no answers to give live.
+            ModelError: the model cannot be read by this rule, or cannot answer live.
         """
         return self.reader(model, rule)
 
     @abstractmethod
     def prediction(self, film: FilmMoments, options: PredictionOptions) -> FilmPrediction:
-        """The answer for people."""
+        """The answer for a film that was read: names, probabilities and seconds."""
 
     def pictures(
         self, model: Runtime, path: Path, options: PredictionOptions
     ) -> Callable[[], Iterator[ForecastFrame]] | None:
-        """Reads a film once more and gives each frame beside its prediction; None where nothing predicts pictures."""
+        """A function that reads the film again, with a prediction for each frame; None without predicted pictures."""
         return None
 
 

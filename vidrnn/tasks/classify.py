@@ -1,4 +1,4 @@
-"""One class for the whole clip, and which class is seen when."""
+"""Classification: one class for the whole clip, and segments with one class each."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from vidrnn.timeline.segments import MarginSegmenter
 from vidrnn.values import Candidate, DecisionRule, FilmMoments, FilmPrediction, LabelledFilm, PredictionOptions
 
 HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
-"""Found on films joined of clips (benchmarks/long_films.py): they lose no frame and leave fewer false boundaries."""
+"""Chosen on films joined from clips (benchmarks/long_films.py): no frame is lost, and fewer boundaries are false."""
 _CLIP_SHARE = 0.5
-"""How much the scores of whole windows count at each moment: a moment's own scores keep boundaries sharp, those of its
-windows know of order."""
+"""The weight of the scores of whole windows at each moment. The moment's own scores keep boundaries sharp; those of the
+windows depend on the order of frames."""
 _TOP = 5
+"""So many candidates are in an answer."""
 
 
 class Classify(Task):

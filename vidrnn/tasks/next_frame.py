@@ -1,7 +1,7 @@
-"""The next frame of a video, predicted from the frames before it; the error of the prediction tells anomalies.
+"""Next-frame prediction: a frame that differs from its prediction is an anomaly.
 
-One frame goes in at a time and the state goes on, so that a film may be of any length. A model reads pictures of 8
-bits, its own predictions too.
+The model reads one frame at a time and carries its state, so a film may have any length. It reads pictures of 8 bits,
+also where they are its own predictions.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ Picture = NDArray[np.float32]
 """(..., height, width, channels) in [0, 1]."""
 
 WARM_FRAMES = 2
-"""So many frames are needed to see how anything moves; they get no score."""
+"""The first frames of a film have no score, since motion shows only after them."""
 MEASURES = ("mse", "worst_block", "raw", "score")
-"""Of each moment: squared error of a pixel, and of the worst block; anomaly score by itself, and smoothed."""
+"""Of each moment: the squared error of a pixel, that of the worst block, the anomaly score, and the smoothed score."""
 _FLOW, _WEIGHT = "decoder.flow", "decoder.weight"
-"""In the state of a model that keeps a flow: its weighted sum, and the weights."""
+"""In the state of a model with a flow: the weighted sum of the flow, and the sum of the weights."""
 _LEAST_WEIGHT = 1e-3
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""Shares of red, green and blue in brightness: ITU-R BT.601."""
+"""The weights of red, green and blue in brightness: ITU-R BT.601."""
 
 
 class NextFrame(Task):
-    """What the next frames will be, and where the video does not go on as it normally does."""
+    """What the next frames are, and where a video is not as it normally is."""
 
     name = "next-frame"
     lesson = "vidrnn.train.lessons.next_frame:NextFrameTeacher"
@@ -74,14 +74,14 @@ class NextFrame(Task):
         """Films without labels; to evaluate, a CSV with a label for each frame as well."""
         if to_train or not is_frame_manifest(data):
             return read_films(data)
-        found = read_frame_labels(data)
-        found.check_two_kinds(data)
-        films = tuple(LabelledFilm(film.path, frames=film.labels) for film in found.films)
-        return LabelledData(films, found.failures, found.notes)
+        labels = read_frame_labels(data)
+        labels.check_two_kinds(data)
+        films = tuple(LabelledFilm(film.path, frames=film.labels) for film in labels.films)
+        return LabelledData(films, labels.failures, labels.notes)
 
     @override
     def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:
-        """Nothing: the next frames are their own truth."""
+        """No truth: a prediction is compared with the next frames themselves."""
         return np.asarray(-1, dtype=np.int64)
 
     @override
@@ -132,23 +132,23 @@ class NextFrame(Task):
 
 
 def as_picture(frames: Pixels, channels: int) -> Picture:
-    """Frames (..., 3) uint8 as a model of so many channels predicts them: (..., channels) in [0, 1]."""
+    """Frames (..., 3) uint8 in the form of predictions: (..., channels) in [0, 1], brightness if `channels` is 1."""
     if channels == 1:
         return np.asarray(frames @ (_LUMA / 255), dtype=np.float32)[..., None]
     return np.asarray(frames / np.float32(255), dtype=np.float32)
 
 
 def as_pixels(picture: Picture) -> Pixels:
-    """A predicted picture as a frame of 8 bits; grey is the same in all three colours."""
+    """A predicted picture as pixels (..., 3) of 8 bits; a grey one has three equal colours."""
     pixels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     return np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels
 
 
 def predict_next(model: Runtime, frames: Pixels, state: State | None) -> tuple[Picture, State]:
-    """The frame after the newest one of each video.
+    """Predict the frame after the newest one of each video.
 
     Args:
-        model: any runtime whose answer is a picture.
+        model: a runtime whose answer is a picture.
         frames: (batch, height, width, 3) uint8 RGB at the model's size, one frame of each video.
         state: what this returned for the frames before; None for a fresh start.
 
@@ -160,15 +160,15 @@ def predict_next(model: Runtime, frames: Pixels, state: State | None) -> tuple[P
 
 
 def channels_of(model: Runtime) -> int:
-    """Of the pictures that a model predicts: 1 if they are grey, else 3."""
+    """The channels of the pictures that a model predicts: 1 if they are grey, else 3."""
     assert model.handling.forecast is not None
     return model.handling.forecast.channels
 
 
 def rollouts(model: Runtime, contexts: Pixels, horizon: int) -> Picture:
-    """What comes after contexts (batch, time, height, width, 3): (batch, horizon, height, width, channels).
+    """Predictions (batch, horizon, height, width, channels) after contexts (batch, time, height, width, 3).
 
-    From a fresh start; each prediction after the first is made from the model's own predictions.
+    The state starts fresh. After the context the model reads its own predictions.
     """
     state: State | None = None
     for step in range(contexts.shape[1]):
@@ -185,20 +185,20 @@ class Judgement:
     """A frame beside its prediction."""
 
     predicted: Picture
-    """(height, width, channels), from the frames before it."""
+    """(height, width, channels), predicted from the frames before."""
     error: FrameError
     squared: NDArray[np.float32]
     """(height, width): the squared error of each pixel."""
     speed: NDArray[np.float32] | None
     """(height, width): how fast each pixel moves, in pixels a frame; None for a model without a flow."""
     raw: float
-    """The anomaly score in (0, 1) of this frame alone; not a number where the model does not know what is normal."""
+    """The anomaly score in (0, 1) of this frame alone; NaN where the model has no calibration."""
     score: float
-    """The anomaly score, smoothed over the frames up to this one."""
+    """The anomaly score, averaged over the last frames."""
 
 
 class FrameJudge:
-    """Judges each frame of one film by the frames before it. Its memory does not grow."""
+    """Compares each frame of one film with its prediction. Its memory does not grow."""
 
     def __init__(self, model: Runtime, rule: DecisionRule) -> None:
         self._model = model
@@ -211,7 +211,7 @@ class FrameJudge:
         self._next: Picture | None = None
 
     def push(self, pixels: Pixels) -> Judgement | None:
-        """One more frame (height, width, 3) at the model's size and on its grid; None after too few frames."""
+        """Judge the next frame (height, width, 3) of the model's size and grid; None for the first frames of a film."""
         predicted = self._next if self._seen >= WARM_FRAMES else None
         following, self._state = predict_next(self._model, pixels[None], self._state)
         self._next = following[0]
@@ -219,7 +219,7 @@ class FrameJudge:
         return None if predicted is None else self._judge(predicted, as_picture(pixels, self._channels))
 
     def go_on(self, frames: int) -> Iterator[Picture]:
-        """The frames predicted beyond the newest one; the judge itself stays where it is."""
+        """Predict frames beyond the newest one. The judge stays as it is."""
         picture, state = self._next, self._state
         for step in range(frames):
             if picture is None:
@@ -236,7 +236,7 @@ class FrameJudge:
         return Judgement(predicted, frame_error(predicted, true), squared, speed, raw, self._mean.push(raw))
 
     def _speed(self) -> NDArray[np.float32] | None:
-        """The speed of each pixel of the newest frame, in pixels a frame, if the model keeps a flow."""
+        """The speed of each pixel of the newest frame, in pixels a frame; None for a model without a flow."""
         state = self._state or {}
         if _FLOW not in state:
             return None
@@ -245,9 +245,9 @@ class FrameJudge:
 
 
 class AnomalyReader(Reader):
-    """The frames of one film as moments: how probable an anomaly is at each, and the errors behind it.
+    """Gives for each frame of one film the probability of an anomaly, and the errors of the prediction.
 
-    A frame can be judged only by the frames right before it: when some were lost, judging begins afresh.
+    A prediction needs the frames right before it: after lost frames the judge starts afresh.
     """
 
     classes = (NORMAL, ANOMALY)
@@ -292,7 +292,7 @@ def _row(judged: Judgement | None) -> tuple[float, ...]:
 
 
 def forecast_frames(model: Runtime, path: Path, options: PredictionOptions) -> Iterator[ForecastFrame]:
-    """Each frame of a film on the model's grid beside its prediction, then the predictions beyond the film's end.
+    """The frames of a film on the model's grid with their predictions, then predictions beyond the film's end.
 
     Raises:
         FilmError: the film cannot be read.

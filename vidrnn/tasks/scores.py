@@ -1,4 +1,4 @@
-"""A reader for networks that give scores of classes: windows, cuts and resets, and scores as probabilities."""
+"""A reader for networks with scores of classes: it joins windows, cuts and resets, and gives probabilities."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class _Prepared:
 
 
 class ScoreReader(Reader):
-    """Encodes frames, follows them with the head, and turns scores into probabilities.
+    """Encodes frames, reads on with the head, and turns scores into probabilities.
 
-    One of the classes: by softmax. Several at once: each by its logistic function.
+    If one of the classes holds, by softmax; if several may hold, each by a logistic function.
     """
 
     def __init__(self, model: Runtime, rule: DecisionRule, clip_share: float) -> None:
-        """`clip_share`: how much the scores of whole windows count in the scores of their steps, from 0 to 1.
+        """`clip_share`: the weight of the scores of whole windows in the scores of their steps, from 0 to 1.
 
         Raises:
-            ModelError: the state is to be carried for ever, and the model cannot do that.
+            ModelError: the rule never resets the state, and the model cannot carry its state from frame to frame.
         """
         answer = model.handling.answer
         self.classes = answer.classes
@@ -62,7 +62,7 @@ class ScoreReader(Reader):
 
     @override
     def skip(self, frames: int) -> None:
-        """Nothing: the windows go on with the frames that there are."""
+        """Do nothing: the windows go on with the frames that come."""
 
     def _probabilities(self, scores: Floats) -> Floats:
         scaled = scores / self._temperature

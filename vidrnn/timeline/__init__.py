@@ -1,1 +1,1 @@
-"""Outputs of windows become moments, and moments become segments in seconds. numpy only."""
+"""Outputs of windows become moments, and moments become segments in seconds. It needs numpy only."""

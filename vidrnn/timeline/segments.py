@@ -1,4 +1,4 @@
-"""Probabilities of moments become segments in seconds. numpy only."""
+"""Probabilities of moments become segments in seconds. It needs numpy only."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ NORMAL, ANOMALY = "normal", "anomaly"
 _UNJUDGED_FRAMES = 5
 """Frames after which a segment ends if none of them has a score."""
 _SLACK_SECONDS = 1e-9
+"""A segment may be this much shorter than the shortest one, since times are rounded."""
 
 
 def softmax(scores: Floats, temperature: float) -> Floats:
@@ -27,7 +28,10 @@ def softmax(scores: Floats, temperature: float) -> Floats:
 
 
 class Segmenter(ABC):
-    """Probabilities of moments go in, in order; segments come out as soon as they are certain. Memory does not grow."""
+    """Takes probabilities of moments in order, and gives segments as soon as they are certain.
+
+    Its memory does not grow.
+    """
 
     @abstractmethod
     def push(self, seconds: Sequence[float] | Floats, along: Floats) -> tuple[Segment, ...]:
@@ -35,20 +39,20 @@ class Segmenter(ABC):
 
         Args:
             seconds: (steps,) the time of each moment; a moment lasts until the next one.
-            along: (steps, classes) probabilities; not a number where there is none.
+            along: (steps, classes) probabilities; NaN where there is none.
         """
 
     @abstractmethod
     def finish(self, end_seconds: float) -> tuple[Segment, ...]:
-        """The segments that were not certain yet, to the end of the last moment."""
+        """The segments that were not certain yet; the last one ends at `end_seconds`."""
 
     @abstractmethod
     def answer(self, now: Floats) -> tuple[str, float]:
-        """The label of the newest moment and its probability, from the probabilities (classes,) of it."""
+        """The label of the newest moment and its probability, from its probabilities (classes,)."""
 
 
 def segmenter_for(answer: AnswerSpec, rule: DecisionRule, classes: Sequence[str]) -> Segmenter:
-    """The rule of segments for a kind of answer: by margin for one of the classes, otherwise by thresholds."""
+    """The segmenter for a kind of answer: by margin for one of the classes, otherwise by thresholds."""
     if answer.kind == "one":
         return MarginSegmenter(classes, rule)
     return ThresholdSegmenter(classes, rule)
@@ -60,10 +64,10 @@ def for_class(value: PerClass, name: str, default: float) -> float:
 
 
 class MarginSegmenter(Segmenter):
-    """One class at each moment: the most probable one, if it leads by enough for long enough.
+    """One class at each moment: the most probable one, if its lead is large enough for long enough.
 
-    It remembers the segment that stands, one that may take its place, and an ended one that is unknown, since two
-    neighbours of one name are one segment.
+    It keeps the current stretch, a young stretch that may replace it, and an ended segment that is unknown, since two
+    neighbours that are unknown become one segment.
     """
 
     def __init__(self, classes: Sequence[str], rule: DecisionRule) -> None:
@@ -71,7 +75,7 @@ class MarginSegmenter(Segmenter):
         self._threshold = [for_class(rule.threshold, name, 0.0) for name in classes]
         self._hysteresis = [for_class(rule.hysteresis, name, 0.0) for name in classes]
         self._shortest = [for_class(rule.shortest_seconds, name, 0.0) for name in classes]
-        self._standing: _Stretch | None = None
+        self._current: _Stretch | None = None
         self._young: _Stretch | None = None
         self._unknown: Segment | None = None
 
@@ -83,8 +87,8 @@ class MarginSegmenter(Segmenter):
     def _name_of(self, index: int, probability: float) -> str:
         return self._classes[index] if probability >= self._threshold[index] else UNKNOWN
 
-    def _grown(self, young: _Stretch, at: float) -> bool:
-        """Whether a segment has lasted long enough to stand."""
+    def _long_enough(self, young: _Stretch, at: float) -> bool:
+        """Whether a stretch has lasted long enough to be a segment."""
         return at - young.start >= self._shortest[young.answer]
 
     @override
@@ -97,74 +101,74 @@ class MarginSegmenter(Segmenter):
     @override
     def finish(self, end_seconds: float) -> tuple[Segment, ...]:
         ended: list[Segment] = []
-        if self._standing and self._young:
-            if self._grown(self._young, end_seconds):
-                ended += self._succeed(self._young)
+        if self._current and self._young:
+            if self._long_enough(self._young, end_seconds):
+                ended += self._replace(self._young)
             else:
-                self._standing.take(self._young)
-        if self._standing:
-            ended += self._name(self._standing, end_seconds)
+                self._current.take(self._young)
+        if self._current:
+            ended += self._name(self._current, end_seconds)
         ended += [self._unknown] if self._unknown else []
-        self._standing = self._young = self._unknown = None
+        self._current = self._young = self._unknown = None
         return tuple(ended)
 
     def _moment(self, at: float, shares: Floats) -> list[Segment]:
-        newest = self._young or self._standing
+        newest = self._young or self._current
         best = int(shares.argmax())
         if newest is None:
-            self._standing = _Stretch(best, at, shares.copy())
+            self._current = _Stretch(best, at, shares.copy())
             return []
         if shares[best] <= shares[newest.answer] + self._hysteresis[best]:
             best = newest.answer
         if best == newest.answer:
-            newest.last(shares)
-            return self._grown_up(at)
-        return self._turned(best, at, shares)
+            newest.add(shares)
+            return self._promote(at)
+        return self._change(best, at, shares)
 
-    def _grown_up(self, at: float) -> list[Segment]:
-        """Whether the young stretch has lasted long enough to stand, at a moment that belongs to it."""
-        if self._young and self._grown(self._young, at):
-            return self._succeed(self._young)
+    def _promote(self, at: float) -> list[Segment]:
+        """End the current stretch if the young one, to which this moment belongs, has lasted long enough."""
+        if self._young and self._long_enough(self._young, at):
+            return self._replace(self._young)
         return []
 
-    def _turned(self, answer: int, at: float, shares: Floats) -> list[Segment]:
-        """Another answer begins, before or after the young stretch had grown up."""
+    def _change(self, answer: int, at: float, shares: Floats) -> list[Segment]:
+        """Another answer begins; the young stretch may or may not have lasted long enough by then."""
         ended: list[Segment] = []
-        assert self._standing is not None
+        assert self._current is not None
         begun = _Stretch(answer, at, shares.copy())
-        if self._young and self._grown(self._young, at):
-            ended += self._succeed(self._young)
-        if self._young is None and not self._grown(self._standing, at):
-            begun.precede(self._standing)  # only the film's first stretch can stand and be too short
-            self._standing = begun
+        if self._young and self._long_enough(self._young, at):
+            ended += self._replace(self._young)
+        if self._young is None and not self._long_enough(self._current, at):
+            begun.precede(self._current)  # only the first stretch of a film can be current and too short
+            self._current = begun
             return ended
         if self._young:
-            self._standing, begun = self._shared_out(self._young, begun)
-        self._young = None if begun is self._standing else begun
-        return ended + (self._grown_up(at) if self._young else [])
+            self._current, begun = self._share_out(self._young, begun)
+        self._young = None if begun is self._current else begun
+        return ended + (self._promote(at) if self._young else [])
 
-    def _shared_out(self, short: _Stretch, begun: _Stretch) -> tuple[_Stretch, _Stretch]:
-        """A stretch too short to stand goes to one of its neighbours: the standing one, and the one to go on with."""
-        standing = self._standing
-        assert standing is not None
-        if begun.answer == standing.answer:
-            standing.take(short)
-            standing.take(begun)
-            return standing, standing
-        if short.sums[standing.answer] >= short.sums[begun.answer]:
-            standing.take(short)
+    def _share_out(self, short: _Stretch, begun: _Stretch) -> tuple[_Stretch, _Stretch]:
+        """Give a stretch that is too short to one of its neighbours. Gives the current stretch and the newest one."""
+        current = self._current
+        assert current is not None
+        if begun.answer == current.answer:
+            current.take(short)
+            current.take(begun)
+            return current, current
+        if short.sums[current.answer] >= short.sums[begun.answer]:
+            current.take(short)
         else:
             begun.precede(short)
-        return standing, begun
+        return current, begun
 
-    def _succeed(self, young: _Stretch) -> list[Segment]:
-        assert self._standing is not None
-        ended = self._name(self._standing, young.start)
-        self._standing, self._young = young, None
+    def _replace(self, young: _Stretch) -> list[Segment]:
+        assert self._current is not None
+        ended = self._name(self._current, young.start)
+        self._current, self._young = young, None
         return ended
 
     def _name(self, stretch: _Stretch, end: float) -> list[Segment]:
-        """Give a stretch its name. One that is unknown waits, since the next one may be unknown too."""
+        """End a stretch as a segment with a label. An unknown one waits, since the next may be unknown too."""
         probability = float(stretch.sums[stretch.answer] / stretch.count)
         named = Segment(stretch.start, end, self._name_of(stretch.answer, probability), probability)
         waiting, self._unknown = self._unknown, None
@@ -176,33 +180,33 @@ class MarginSegmenter(Segmenter):
 
 @dataclass
 class _Stretch:
-    """Moments with one answer: when they began, and the sum of the probabilities (classes,) over them."""
+    """Successive moments with one answer: their start, and the sum of their probabilities (classes,)."""
 
     answer: int
     start: float
     sums: Floats
     count: int = 1
 
-    def last(self, shares: Floats) -> None:
-        """Go on by one moment."""
+    def add(self, shares: Floats) -> None:
+        """Add one moment at the end."""
         self.sums += shares
         self.count += 1
 
     def take(self, later: _Stretch) -> None:
-        """Go on by all moments of a stretch that follows."""
+        """Add the moments of the stretch that follows."""
         self.sums, self.count = self.sums + later.sums, self.count + later.count
 
     def precede(self, earlier: _Stretch) -> None:
-        """Begin with all moments of the stretch before."""
+        """Add the moments of the stretch before."""
         self.start = earlier.start
         self.take(earlier)
 
 
 class ThresholdSegmenter(Segmenter):
-    """Each class by itself: a segment begins at its threshold and ends below it by more than the hysteresis.
+    """Each class by itself: a segment begins at its threshold, and ends below the threshold minus the hysteresis.
 
-    The probability of a segment is its highest. A class called normal has no segments: it stands where no other does.
-    Moments without a probability go on with what stands, up to five in a row.
+    The probability of a segment is its highest. The class `normal` has no segments: it is the answer where no other
+    class has one. A segment goes on over moments without probabilities, and ends at the fifth of them in a row.
     """
 
     def __init__(self, classes: Sequence[str], rule: DecisionRule) -> None:
@@ -266,7 +270,7 @@ class ThresholdSegmenter(Segmenter):
 
 
 def _as_one(before: Segment, after: Segment) -> Segment:
-    """Two neighbours of one name; only `unknown` can stand beside itself."""
+    """Two neighbours with the same label as one segment; only `unknown` can have itself as a neighbour."""
     shares = before.end_seconds - before.start_seconds, after.end_seconds - after.start_seconds
     mean = float(np.average([before.probability, after.probability], weights=shares))
     return Segment(before.start_seconds, after.end_seconds, after.label, mean)

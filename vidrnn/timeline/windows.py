@@ -1,5 +1,8 @@
-"""Features come in pieces of any length, windows of them are scored; how they are cut changes nothing. Memory does not
-grow: what is certain of a moment is handed out and forgotten. No frames, no files."""
+"""Readers of features: they score windows of features that come in pieces of any length.
+
+How the features are cut changes nothing. Memory does not grow, since scores that are certain are given and dropped. It
+knows no frames and no files.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from typing_extensions import override
 
 from vidrnn.errors import ModelError
 from vidrnn.runtimes.base import Features, Outputs, Runtime, State
@@ -20,23 +24,23 @@ from vidrnn.video.sampling import default_hop
 
 @dataclass(frozen=True)
 class ScoreEnding:
-    """What is said of features when there are no more."""
+    """The scores that are certain when there are no more features."""
 
     steps: Floats
-    """(steps, classes) of the steps that were not certain yet."""
+    """(steps, classes) of the steps whose scores were not certain yet."""
     clip: Floats
-    """(classes,) of all that was read."""
+    """(classes,) of the film as a whole."""
 
 
 class FeatureReader(ABC):
-    """Reads the features of one film, in order; scores are before softmax."""
+    """Reads the features of one film, in order. Its scores are before softmax."""
 
     @abstractmethod
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
-        """Read on from features (steps, width), some of which follow a cut.
+        """Read on from features (steps, width); `cuts` are the places of those that follow a cut.
 
         Returns:
-            the scores (steps, classes) of the next steps that are certain now.
+            the scores (steps, classes) of the next steps whose scores are certain now.
         """
 
     @abstractmethod
@@ -45,12 +49,12 @@ class FeatureReader(ABC):
 
     @abstractmethod
     def finish(self) -> ScoreEnding:
-        """What is to be said if there are no more features; asking changes nothing."""
+        """The scores if there are no more features. The reader stays as it is."""
 
 
 @dataclass
 class _Window:
-    """A window that has begun: its state, and what it has said of its steps and of itself so far."""
+    """A window that has begun: its state, and the scores of its steps and of itself so far."""
 
     start: int
     state: State | None = None
@@ -61,13 +65,14 @@ class _Window:
 class WindowReader(FeatureReader):
     """Windows begin every quarter of a window, and the state starts anew with each, as in training.
 
-    The last one ends where the film ends, and a film shorter than a window is one window. Where features can be gone on
-    from, each open window carries its state; otherwise, for a head that must see the whole clip, windows are scored
-    from the features kept. What is to be seen now is what the oldest open window says, which has seen most.
+    The last window ends where the film ends, and a film shorter than a window is one window. If the head streams, each
+    open window carries its state. Otherwise the reader keeps the features of a window, and scores it when it is whole.
+    The newest scores are those of the oldest open window, which has seen most, and the scores of the film are the mean
+    over its windows. Cuts are ignored.
     """
 
     def __init__(self, model: Runtime, clip_share: float = 0.5) -> None:
-        """`clip_share`: how much the scores of whole windows count in the scores of their steps, from 0 to 1."""
+        """`clip_share`: the weight of the scores of whole windows in the scores of their steps, from 0 to 1."""
         self._model = model
         self._length = model.handling.sampling.frames
         self._hop = default_hop(self._length)
@@ -79,8 +84,8 @@ class WindowReader(FeatureReader):
         self._sum, self._closed = np.zeros(classes), 0
         self._line = _Line(classes, clip_share)
 
+    @override
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
-        """As the contract says; cuts are passed over."""
         before, self._read = self._read, self._read + len(features)
         first = -(-before // self._hop) * self._hop
         self._open.extend(_Window(start) for start in range(first, self._read, self._hop))
@@ -91,15 +96,15 @@ class WindowReader(FeatureReader):
             self._gather(features, before)
         return self._line.before(self._read - self._length)
 
+    @override
     def now(self) -> Floats:
-        """As the contract says."""
         if self._newest is None:
             oldest = self._open[0]
             self._newest = self._scores([self._last(self._read - oldest.start)])[1][0]
         return self._newest
 
+    @override
     def finish(self) -> ScoreEnding:
-        """As the contract says: the film as a whole is the mean over its windows."""
         last, line = self._last_window(), deepcopy(self._line)
         if last is None:
             return ScoreEnding(line.before(self._read), self._sum / self._closed)
@@ -108,7 +113,7 @@ class WindowReader(FeatureReader):
         return ScoreEnding(line.before(self._read), (self._sum + last.clip) / (self._closed + 1))
 
     def _last_window(self) -> _Window | None:
-        """The window that ends where the film ends, if none has ended there by itself."""
+        """The window that ends where the film ends; None if one has ended there already."""
         if self._closed and (self._read - self._length) % self._hop == 0:
             return None
         if not self._closed and self._model.streams:
@@ -119,7 +124,7 @@ class WindowReader(FeatureReader):
         return last
 
     def _follow(self, features: Features, before: int) -> None:
-        """Let each open window go on; those that have as many steps here go together."""
+        """Read on in each open window; windows with the same number of steps go through the head together."""
         together: dict[tuple[int, bool], list[_Window]] = {}
         for window in self._open:
             steps = min(window.start + self._length, self._read) - max(window.start, before)
@@ -136,7 +141,7 @@ class WindowReader(FeatureReader):
         self._close_ended()
 
     def _gather(self, features: Features, before: int) -> None:
-        """Keep the features, and score the windows that end among them."""
+        """Keep the features of a window, and score the windows that end here."""
         self._newest = None
         some = np.concatenate([self._last(len(self._kept)), features]) if self._kept else features
         self._kept.extend(features)
@@ -153,7 +158,7 @@ class WindowReader(FeatureReader):
             window.clip, window.steps = clips[row], [steps[row]]
 
     def _scores(self, windows: Sequence[Features]) -> tuple[Floats, Floats]:
-        """The scores of whole windows of features that all have the same number of steps."""
+        """The scores of whole windows, which all have the same number of steps."""
         return step_and_clip(self._model.follow(np.stack(windows))[0])
 
     def _close_ended(self) -> None:
@@ -166,14 +171,14 @@ class WindowReader(FeatureReader):
         self._line.add(window.start, np.concatenate(window.steps), window.clip)
 
     def _last(self, count: int) -> Features:
-        """The last so many features (count, width)."""
+        """The last features (count, width)."""
         return np.stack([self._kept[place] for place in range(len(self._kept) - count, len(self._kept))])
 
 
 class ShotReader(FeatureReader):
     """Windows that begin anew at each cut: every shot is read as a film of its own.
 
-    What the film shows as a whole is said as if there were no cuts, as training scores its clips.
+    The scores of the film as a whole ignore cuts, as in training.
     """
 
     def __init__(self, model: Runtime, clip_share: float = 0.5) -> None:
@@ -181,8 +186,8 @@ class ShotReader(FeatureReader):
         self._shot = WindowReader(model, clip_share)
         self._whole: WindowReader | None = None
 
+    @override
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
-        """As the contract says."""
         certain = []
         for start, end in pairwise(sorted({0, *cuts, len(features)})):
             if start in cuts:
@@ -192,12 +197,12 @@ class ShotReader(FeatureReader):
                 self._whole.read(features[start:end])
         return np.concatenate(certain)
 
+    @override
     def now(self) -> Floats:
-        """As the contract says."""
         return self._shot.now()
 
+    @override
     def finish(self) -> ScoreEnding:
-        """As the contract says."""
         shot = self._shot.finish()
         return ScoreEnding(shot.steps, self._whole.finish().clip if self._whole else shot.clip)
 
@@ -209,36 +214,35 @@ class ShotReader(FeatureReader):
 
 
 class CarryingReader(FeatureReader):
-    """One state for ever: it starts anew never."""
+    """One state for the whole film, however long it is: scores are certain at once, and cuts are ignored."""
 
     def __init__(self, model: Runtime) -> None:
         self._model = model
         self._state: State | None = None
         self._newest = np.zeros(len(model.handling.answer.classes))
 
+    @override
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
-        """As the contract says: a step's own scores are certain at once, and cuts are passed over."""
         outputs, self._state = self._model.follow(features[None], self._state)
         steps, clips = step_and_clip(outputs)
         self._newest = clips[0]
         first: Floats = steps[0]
         return first
 
+    @override
     def now(self) -> Floats:
-        """As the contract says."""
         return self._newest
 
+    @override
     def finish(self) -> ScoreEnding:
-        """As the contract says."""
         return ScoreEnding(np.zeros((0, len(self._newest))), self._newest)
 
 
 class _Line:
-    """Scores at each step, of windows that overlap.
+    """The scores of each step, from windows that overlap.
 
-    A step's own scores tell what is to be seen then, and keep boundaries sharp; the scores of the windows that hold it
-    tell what it is part of, and know of order. `clip_share` is how much the windows count; a window counts the more,
-    the nearer the step is to its middle.
+    The step's own scores keep boundaries sharp; the scores of the windows that hold it depend on the order of frames.
+    `clip_share` is the weight of the windows. A window weighs more, the nearer its middle is to the step.
     """
 
     def __init__(self, classes: int, clip_share: float) -> None:
@@ -248,7 +252,7 @@ class _Line:
         self._count, self._weight = np.zeros((0, 1)), np.zeros((0, 1))
 
     def add(self, start: int, steps: Floats, clip: Floats) -> None:
-        """A window's step scores (steps, classes) and clip scores (classes,)."""
+        """Add a window: the scores of its steps (steps, classes) and of itself (classes,)."""
         length = len(steps)
         self._lengthen(start + length - self._first - len(self._own))
         place = slice(start - self._first, start - self._first + length)
@@ -259,7 +263,7 @@ class _Line:
         self._weight[place] += near
 
     def before(self, step: int) -> Floats:
-        """The scores of the steps before this one that were not handed out yet; they are forgotten."""
+        """Take out the scores of the steps before this one."""
         ready = max(0, step - self._first)
         own, shared = self._own[:ready] / self._count[:ready], self._shared[:ready] / self._weight[:ready]
         scores: Floats = (1 - self._clip_share) * own + self._clip_share * shared
@@ -279,17 +283,17 @@ class _Line:
 def step_and_clip(outputs: Outputs) -> tuple[Floats, Floats]:
     """The scores of each step (batch, time, classes) and of the clip (batch, classes).
 
-    The clip of a model that speaks of frames only is the mean over its steps.
+    For a model that answers for frames only, the score of the clip is the mean over its steps.
     """
     steps = outputs["steps"].astype(np.float64)
     return steps, outputs["clip"].astype(np.float64) if "clip" in outputs else steps.mean(1)
 
 
 def feature_reader(model: Runtime, reset: Reset, clip_share: float = 0.5) -> FeatureReader:
-    """The reader of features for a policy of resets.
+    """The reader of features for a rule of resets.
 
     Raises:
-        ModelError: the state is to be carried for ever, and the model cannot do that.
+        ModelError: the rule never resets the state, and the model cannot carry its state from frame to frame.
     """
     if reset == "never":
         if not model.streams:
