@@ -57,7 +57,7 @@ def test_a_folder_that_is_called_by_a_number_is_no_camera(tmp_path: Path, monkey
         ("http://[::1", "is not an address"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_told(source: str, reason: str) -> None:
+def test_an_address_that_leads_nowhere_is_reported(source: str, reason: str) -> None:
     with pytest.raises(UsageError, match=f"(?i){reason}"):
         live_address(source)
 

@@ -280,7 +280,7 @@ def test_a_film_at_an_address_is_read_whole_faster_than_life_and_seen_as_a_film_
         ("63", "cannot be opened"),
     ],
 )
-def test_why_there_is_no_stream_is_told(source: str, reason: str) -> None:
+def test_why_there_is_no_stream_is_reported(source: str, reason: str) -> None:
     with (
         camera(source.format(port=free_port()), Patience(open_seconds=0.5)) as opened,
         pytest.raises(FilmError, match=reason),
@@ -288,7 +288,7 @@ def test_why_there_is_no_stream_is_told(source: str, reason: str) -> None:
         list(news(opened))
 
 
-def test_a_server_that_answers_without_a_stream_is_told(tmp_path: Path) -> None:
+def test_a_server_that_answers_without_a_stream_is_reported(tmp_path: Path) -> None:
     port = free_port()
     serve = [sys.executable, "-m", "http.server", "--directory", tmp_path, "--bind", "127.0.0.1", str(port)]
     reason = pytest.raises(FilmError, match="answers, but gives no stream")
@@ -403,7 +403,7 @@ def test_a_decoder_that_says_no_once_is_asked_again(captures: list[Capture]) -> 
         ("tcp://h:1", Patience(open_seconds=1e-9, silence_seconds=float("inf")), (1, 2**31 - 1)),
     ],
 )
-def test_how_long_a_source_may_be_silent_is_told_to_the_decoder_and_of_a_pipe_nothing(
+def test_how_long_a_source_may_be_silent_is_passed_to_the_decoder_and_of_a_pipe_nothing(
     monkeypatch: pytest.MonkeyPatch, source: str, patience: Patience, limits: tuple[int, int]
 ) -> None:
     asked: list[list[int]] = []

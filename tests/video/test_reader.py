@@ -336,7 +336,7 @@ def test_a_folder_of_pictures_is_a_film_in_the_order_of_its_numbers(tmp_path: Pa
         assert film.facts().codec == f"{suffix[1:]} pictures"
 
 
-def test_pictures_of_other_sizes_or_unreadable_are_told(tmp_path: Path) -> None:
+def test_pictures_of_other_sizes_or_unreadable_are_reported(tmp_path: Path) -> None:
     folder = make_pictures(tmp_path / "shots", frames=3)
     make_pictures(tmp_path / "wide", frames=5, size=Size(48, 100))
     shutil.copy(tmp_path / "wide" / "frame4.png", folder / "frame4.png")
@@ -348,7 +348,7 @@ def test_pictures_of_other_sizes_or_unreadable_are_told(tmp_path: Path) -> None:
     assert any("size of the picture changes" in note for note in film.notes)
 
 
-def test_a_first_picture_that_is_damaged_is_told(tmp_path: Path) -> None:
+def test_a_first_picture_that_is_damaged_is_reported(tmp_path: Path) -> None:
     folder = make_pictures(tmp_path / "shots", frames=4)
     (folder / "frame0.png").write_bytes(b"no picture")
     with open_film(folder, rate=10) as film:

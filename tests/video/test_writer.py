@@ -111,14 +111,14 @@ def test_other_films_cannot_be_written(tmp_path: Path) -> None:
 
 
 @KINDS
-def test_a_place_that_takes_no_file_is_told(tmp_path: Path, suffix: str) -> None:
+def test_a_place_that_takes_no_file_is_reported(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match="could not be written"):
         write_film(tmp_path / "taken" / f"film{suffix}", numbers(3), 25)
 
 
 @KINDS
-def test_a_disk_that_fills_up_is_told_and_what_was_there_stays(tmp_path: Path, suffix: str) -> None:
+def test_a_disk_that_fills_up_is_reported_and_what_was_there_stays(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"film{suffix}"
     write_film(file, numbers(3), 25)
     before = file.read_bytes()
@@ -135,7 +135,7 @@ def test_a_disk_that_fills_up_is_told_and_what_was_there_stays(tmp_path: Path, s
 
 
 @KINDS
-def test_an_encoder_that_pyav_lacks_is_told(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_that_pyav_lacks_is_reported(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lacking = replace(writer._ENCODERS[suffix], name="none")
     monkeypatch.setitem(writer._ENCODERS, suffix, lacking)
     with pytest.raises(OutputError, match=rf"\{suffix} files cannot be written: this PyAV has no encoder none"):
@@ -143,7 +143,7 @@ def test_an_encoder_that_pyav_lacks_is_told(tmp_path: Path, suffix: str, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_is_told_and_what_was_there_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_what_was_there_stays(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     write_text(file, "old\r\n")
     with (
