@@ -1,4 +1,4 @@
-"""The contract of an export: how a model is written in a portable form, and what reads it."""
+"""The contract of an export: it writes a model in a portable form, and reads it back."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Precision = Literal["fp32", "fp16", "int8"]
 
 
 class Export(ABC):
-    """A portable form of models: how it is written, and what reads it."""
+    """A portable form of models."""
 
     file_name: str
-    """Of the file, in full precision, in a model's folder."""
+    """The name of the file in a model's folder, in full precision."""
     precisions: tuple[Precision, ...] = ("fp32",)
-    """In which it can be written."""
+    """The precisions in which it can be written."""
 
     @abstractmethod
     def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
@@ -31,7 +31,7 @@ class Export(ABC):
 
     @abstractmethod
     def read(self, file: Path) -> Runtime:
-        """What was written, ready to be asked."""
+        """A runtime of a file that was written."""
 
     def companions(self, file: Path) -> tuple[Path, ...]:
         """The files that belong to `file`, itself first."""

@@ -1,4 +1,4 @@
-"""A portable file of a model is written, checked against the model, and kept only if it answers alike."""
+"""Write a portable file of a model, check it against the model, and keep it only if the answers agree."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from vidrnn.values import Pixels
 from vidrnn.video.reader import first_frames
 
 TOLERANCE = 1e-4
-"""The largest difference from the model with which an export in full precision is kept."""
+"""The largest difference from the model that an export in full precision may have."""
 CHUNKS = (1, 3, 4, 7, 20)
-"""Numbers of frames in which a clip is handed over, and lengths of clips."""
+"""The numbers of frames in a chunk, and the lengths of clips, of the check."""
 _LENGTH = max(CHUNKS)
 _CALIBRATION_FILMS = 32
-"""Enough for ranges to settle; each gives its first window."""
+"""This many films settle the ranges; each gives its first window."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Which portable file to make of which model."""
+    """The model, and the portable file that is wanted."""
 
     model: Path
     to: str
     precision: Precision = "fp32"
     clips: Path | None = None
-    """Films like those the model is to read: to calibrate by, to check with and, where they are labelled, to score."""
+    """Films like those that the model will read. They calibrate and check; labelled films are scored, too."""
     out: Path | None = None
     """None: in the model's folder."""
     rate: float | None = None
@@ -55,7 +55,7 @@ class Request:
 
 
 _HEADLINES = ("accuracy", "macro_f1", "auc", "mse")
-"""Of the numbers of a report, the first of these says what a lower precision costs."""
+"""The first of these numbers in a report shows the cost of a lower precision."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Scored:
     after: Evaluation
     """Of the file, on the same clips."""
     seen: bool
-    """Whether they are clips that the model learnt from or was chosen on, for want of others."""
+    """Whether the model learnt from these clips or was chosen on them, because there were no others."""
 
     def __str__(self) -> str:
         which = " that the model learnt from or was chosen on" if self.seen else ""
@@ -79,23 +79,23 @@ class Scored:
 
 @dataclass(frozen=True)
 class Portable:
-    """A portable file that was made and kept."""
+    """A portable file that passed its check."""
 
     file: Path
     size_bytes: int
     difference: float
-    """The largest from the model's numbers."""
+    """The largest difference from the model's numbers."""
     scored: Scored | None
-    """What model and file score on the clips, if they are labelled."""
+    """The scores of model and file on the clips, if they are labelled."""
     sentence: str
 
 
 def export_model(request: Request) -> Generator[RunEvent, None, Portable]:
-    """Make a portable file of a model, check it, score it, and tell of it in the model's card.
+    """Write a portable file of a model, check it, score it, and describe it in the model's card.
 
     Raises:
         UsageError: there is no such form or precision, or it needs clips and was given none.
-        ExportError: it cannot be made, or in full precision it does not answer as the model does.
+        ExportError: it cannot be written, or in full precision it does not answer as the model does.
     """
     export, model = _export_named(request), load_model(request.model)
     torch.set_num_threads(1)  # tracing gains nothing by more, and clips are scored side by side
@@ -154,22 +154,22 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, 
             return None
 
     windows = []
-    for done, made in enumerate(map_in_order(window, chosen, request.threads), 1):
+    for done, clip in enumerate(map_in_order(window, chosen, request.threads), 1):
         yield Progress("calibration", done, len(chosen))
-        if made is not None:
-            windows.append(made)
+        if clip is not None:
+            windows.append(clip)
     if not windows:
         raise DataError(f"{request.clips}: none of its films can be read, so there is nothing to calibrate by.")
     return windows
 
 
-def _scored(model: Runtime, made: Runtime, request: Request) -> Generator[RunEvent, None, Scored | None]:
+def _scored(model: Runtime, portable: Runtime, request: Request) -> Generator[RunEvent, None, Scored | None]:
     """The scores of both on labelled clips that the model has not seen, or on all if it has seen all of them.
 
     None, with a warning, if there is nothing labelled.
     """
     assert request.clips is not None
-    predictors = [Predictor(runtime, rate=request.rate, threads=request.threads) for runtime in (model, made)]
+    predictors = [Predictor(runtime, rate=request.rate, threads=request.threads) for runtime in (model, portable)]
     for split in (None, "all"):
         try:
             before = yield from evaluate(predictors[0], request.model, request.clips, split)
@@ -189,33 +189,33 @@ def write_checked(
     precision: Precision = "fp32",
     films: Sequence[Pixels] = (),
 ) -> float:
-    """Write a portable form, check it, and give it its name only then; the largest difference from the model.
+    """Write a portable form, check it, and only then give it its name. Returns the largest difference from the model.
 
     Args:
         export: a member of the family.
         model: on the processor.
-        file: where it comes to stand; what stands there is replaced.
+        file: its place; an older file there is replaced.
         precision: one of the member's.
-        films: clips (time, height, width, 3) at the model's size, to check with beside random ones and calibrate by.
+        films: clips (time, height, width, 3) at the model's size. They calibrate, and check beside random clips.
 
     Raises:
-        ExportError: it cannot be made, or in full precision it does not answer as the model does.
+        ExportError: it cannot be written, or in full precision it does not answer as the model does.
         OutputError: the disk refuses.
     """
     with write_files(export.companions(file), advice="Choose another place with --out.") as (beside, *_):
         export.write(model, beside, precision, films)
-        clips, made = _clips_for(model.spec, films), export.read(beside)
-        found = largest_difference(TorchRuntime(model), made, clips)
-        if precision == "fp32" and not found <= TOLERANCE:
+        clips, portable = _clips_for(model.spec, films), export.read(beside)
+        difference = largest_difference(TorchRuntime(model), portable, clips)
+        if precision == "fp32" and not difference <= TOLERANCE:
             raise ExportError(
-                f"{file}: not kept, since it does not answer as the model does: numbers differ by up to {found:.2g}, "
-                f"and {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
+                f"{file}: not kept, since it does not answer as the model does: numbers differ by up to "
+                f"{difference:.2g}, and {TOLERANCE:g} is allowed. The model itself is whole: --runtime torch reads it."
             )
-    return found
+    return difference
 
 
 def describe(model: LoadedModel, precision: Precision, difference: float, scored: Scored | None = None) -> str:
-    """What a model card says of a portable file."""
+    """The sentence of a model card on a portable file."""
     worth = f"; {scored}" if scored else ""
     if precision != "fp32" and not scored:
         worth = "; what that costs in accuracy was not measured, for want of labelled clips"
@@ -226,26 +226,26 @@ def describe(model: LoadedModel, precision: Precision, difference: float, scored
 def largest_difference(model: Runtime, portable: Runtime, clips: Sequence[Pixels]) -> float:
     """The largest difference between the outputs of a portable file and those of the model.
 
-    Clips (batch, `CHUNKS`' longest, height, width, 3) are read whole and in chunks, from a fresh start and from the
-    model's own state; where both split, their frames are also encoded and the features followed, as predict does. A
-    difference is that of two numbers, or its share of the model's number where that is more than 1: sums grow with a
-    film.
+    Both read clips (batch, time, height, width, 3) whole and in chunks, from a fresh start and from the model's own
+    state. Where both split, they also encode the frames and follow the features, as predict does. A difference is that
+    of two numbers, divided by the model's number where that is above 1, because sums grow with a film.
     """
-    found = [0.0]
+    differences = [0.0]
     for clip in clips:
-        found += _compare_reading(model, portable, clip) if model.streams else _compare_whole(model, portable, clip)
+        compare = _compare_reading if model.streams else _compare_whole
+        differences += compare(model, portable, clip)
         for frames in clip if model.splits and portable.splits else ():
             features = model.encode(frames)
-            found.append(_difference(portable.encode(frames), features))
-            found += _compare_following(model, portable, features[None]) if model.streams else ()
+            differences.append(_difference(portable.encode(frames), features))
+            differences += _compare_following(model, portable, features[None]) if model.streams else ()
             for length in CHUNKS:
                 windows = np.stack([features[:length]] * 2)
-                found.append(_outputs_difference(portable.follow(windows)[0], model.follow(windows)[0]))
-    return float(np.max(found))
+                differences.append(_outputs_difference(portable.follow(windows)[0], model.follow(windows)[0]))
+    return float(np.max(differences))
 
 
 def _compare_reading(model: Runtime, portable: Runtime, clip: Pixels) -> Iterator[float]:
-    """The clip in chunks, each with the state of the one before; then the chunks, each with the model's state."""
+    """The clip in chunks, each with the state of the one before; in one length, also with the model's state."""
     whole, end = model.read(clip)
     for chunk in CHUNKS:
         state: State | None = None
@@ -311,13 +311,13 @@ def _difference(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
 
 
 def _clips_for(spec: ModelSpec, films: Sequence[Pixels]) -> list[Pixels]:
-    """Random pixels, two clips at once, and one clip from the films, or painted where there is none."""
+    """Two clips of random pixels at once, and one clip of the films, or of waves where there is none."""
     random = np.random.default_rng(0).integers(0, 256, (2, _LENGTH, spec.height, spec.width, 3), dtype=np.uint8)
-    real = films[0] if len(films) else _painted(spec)
+    real = films[0] if len(films) else _waves(spec)
     return [random, np.resize(real, (1, _LENGTH, *real.shape[1:]))]
 
 
-def _painted(spec: ModelSpec) -> Pixels:
+def _waves(spec: ModelSpec) -> Pixels:
     """Pictures as smooth as real ones: coloured waves that move."""
     time, rows, columns = np.ogrid[:_LENGTH, : spec.height, : spec.width]
     waves = [np.sin(0.05 * (k + 1) * columns + 0.03 * rows + 0.4 * (k + 1) * time) for k in range(3)]

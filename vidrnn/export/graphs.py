@@ -118,7 +118,7 @@ def examples(spec: ModelSpec, tensors: dict[str, StateTensor], batch: int = 2, t
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Making a graph, without the warnings that torch and onnxruntime give to their own programmers."""
+    """Hide the warnings that torch and onnxruntime address to their own programmers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -130,7 +130,7 @@ def quietly() -> Iterator[None]:
 
 
 def metadata_of(model: LoadedModel, tensors: dict[str, StateTensor], head: bytes | None) -> dict[str, str]:
-    """What a portable file says of itself; `head` is the network from the features on."""
+    """The metadata of a portable file; `head` is the network from the features on."""
     metadata = {
         HEADER_KEY: model.header.to_json(),
         STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
@@ -173,7 +173,7 @@ _OPERATORS: dict[type[nn.Module], tuple[str, tuple[int, ...]]] = {
     nn.GRU: ("GRU", (1, 0, 2)),
     nn.LSTM: ("LSTM", (0, 3, 1, 2)),
 }
-"""ONNX's name, and where its gates stand among torch's."""
+"""The name in ONNX, and the places of its gates among torch's."""
 _STATES = {"RNN": ("hidden",), "GRU": ("hidden",), "LSTM": ("hidden", "cell")}
 _MORE: dict[str, dict[str, int]] = {"GRU": {"linear_before_reset": 1}}
 """torch's reset gate acts after the recurrent matrix."""
@@ -212,7 +212,7 @@ def _traced(
 
 
 def _origin(error: BaseException) -> str:
-    """What went wrong at first, in its own words; what the tracer says after it is advice on the tracer."""
+    """The first line of the first error; the tracer adds advice on the tracer to it."""
     while error.__cause__:
         error = error.__cause__
     lines = str(error).strip().splitlines()
@@ -220,7 +220,7 @@ def _origin(error: BaseException) -> str:
 
 
 def _bare(model: onnx.ModelProto, over_time: Sequence[str]) -> onnx.ModelProto:
-    """The graph without what its making left in it: source lines with paths of this machine, and traced sizes."""
+    """The graph without traces of its export: source lines with paths of this machine, and traced sizes."""
     del model.metadata_props[:]
     _clear(model.graph)
     for value in (*model.graph.input, *model.graph.output):
@@ -244,11 +244,11 @@ def _clear(graph: onnx.GraphProto) -> None:
 
 def _with_onnx_layers(graph: Graph) -> Graph:
     """A copy of the graph with ONNX's recurrent operators in place of torch's."""
-    made = copy.deepcopy(graph)
-    for name, layer in list(made.named_modules()):
+    replaced = copy.deepcopy(graph)
+    for name, layer in list(replaced.named_modules()):
         if type(layer) in _OPERATORS and isinstance(layer, nn.RNNBase):
-            made.set_submodule(name, _OnnxLayer(layer))
-    return made
+            replaced.set_submodule(name, _OnnxLayer(layer))
+    return replaced
 
 
 def _weights(layer: nn.RNNBase, depth: int, order: Sequence[int]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""OpenVINO's own pair of files, for Intel's processors and graphics, made of the ONNX form."""
+"""OpenVINO's own pair of files, for Intel's processors and graphics. It is converted from the ONNX form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vidrnn.values import Pixels
 
 
 class OpenvinoExport(Export):
-    """model.xml, and model.bin beside it. fp16 stores the weights in 16 bits; what is computed stays in 32."""
+    """model.xml, and model.bin beside it. fp16 stores the weights in 16 bits; the computation stays in 32."""
 
     file_name = OPENVINO_NAME
     precisions = ("fp32", "fp16")

@@ -1,4 +1,4 @@
-"""torch's own portable program, for C++ and for Python without vidrnn: one frame and the state go in at each step."""
+"""torch's own portable program, for C++ and for Python without vidrnn. Each step takes one frame and the state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vidrnn.values import Pixels
 class TorchExport(Export):
     """A `.pt2` of the whole network for one frame at a time, any number of streams side by side.
 
-    Beside it in the file: the header, and what each tensor of the state is, in the order that the program takes them.
+    The file also holds the header, the names of the outputs, and the tensors of the state in the order of the inputs.
     """
 
     file_name = "model.pt2"
@@ -51,7 +51,7 @@ class TorchExport(Export):
 
 
 class _StepProgram(Runtime):
-    """A program read back. It goes frame by frame, since it has no way in behind the encoder."""
+    """A program of a file. It reads frame by frame, and cannot be split behind the encoder."""
 
     def __init__(self, file: Path) -> None:
         beside = {HEADER_KEY: "", STATE_KEY: "", OUTPUTS_KEY: ""}
@@ -84,8 +84,8 @@ class _StepProgram(Runtime):
         steps: list[Outputs] = []
         with torch.no_grad():
             for place in range(frames.shape[1]):
-                found = self._step(torch.from_numpy(np.ascontiguousarray(frames[:, place : place + 1])), *held)
-                steps.append({name: np.asarray(one) for name, one in zip(self._outputs, found, strict=False)})
-                held = list(found[len(found) - len(held) :])
+                results = self._step(torch.from_numpy(np.ascontiguousarray(frames[:, place : place + 1])), *held)
+                steps.append({name: np.asarray(one) for name, one in zip(self._outputs, results, strict=False)})
+                held = list(results[len(results) - len(held) :])
         after = {name: np.asarray(tensor) for name, tensor in zip(self._tensors, held, strict=True)}
         return joined_steps(steps), after

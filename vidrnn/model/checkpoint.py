@@ -33,7 +33,7 @@ _PORTABLE_FILES = tuple(
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network ready to be asked, and its header."""
+    """A network in evaluation mode, and its header."""
 
     network: Network
     header: ModelHeader
@@ -41,7 +41,7 @@ class LoadedModel:
 
     @property
     def spec(self) -> ModelSpec:
-        """What the network is."""
+        """The specification of the network."""
         return self.header.spec
 
     def on(self, device: str) -> Self:
@@ -96,15 +96,15 @@ def stored_tensor(path: Path, name: str) -> NDArray[np.float32]:
     file = find_weights(path)
     try:
         with safe_open(file, framework="np") as tensors:
-            found: NDArray[np.float32] = tensors.get_tensor(name)
+            tensor: NDArray[np.float32] = tensors.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: has no {name} ({_first_line(error)}).") from None
-    return found
+    return tensor
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What a stopped training needs to go on as if it had not stopped."""
+    """The state of a stopped training. Resumed from it, the training gives the results of an unbroken one."""
 
     tensors: dict[str, torch.Tensor]
     """Weights now, best weights and optimiser moments, by name."""

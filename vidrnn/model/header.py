@@ -1,4 +1,4 @@
-"""What a model says of itself, and where its files are. Reads no weights and loads no network."""
+"""The header of a model, and the places of its files. Reads no weights and loads no network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEIGHTS_NAME = "model.safetensors"
 PORTABLE_NAME = "model.onnx"
 OPENVINO_NAME = "model.xml"
 HEADER_KEY = "vidrnn"
-"""Under which a file's metadata hold the header."""
+"""The key of the header in the metadata of a file."""
 
 
 def shipped_models() -> Path:
@@ -27,7 +27,7 @@ def shipped_models() -> Path:
 
 
 def find_weights(path: Path) -> Path:
-    """The weights file that `path`, a run folder, a model folder or the file itself, stands for.
+    """The weights file of `path`, which is a run folder, a model folder or the file itself.
 
     Raises:
         ModelError: there is none.
@@ -41,9 +41,9 @@ def find_weights(path: Path) -> Path:
 
 
 def find_portable(path: Path, name: str = PORTABLE_NAME) -> Path | None:
-    """The portable file that `path`, a run folder, a model folder or a file of it, stands for; None if there is none.
+    """The portable file of `path`, which is a run folder, a model folder or a file of it; None if there is none.
 
-    `name` is what such a file is called in a model folder; by itself it may be called anything that ends alike.
+    `name` is its name in a model folder. Elsewhere the file may have any name with the same suffix.
     """
     if path.is_file():
         beside = path if path.suffix == Path(name).suffix else path.with_name(name)
@@ -69,8 +69,8 @@ def _metadata(file: Path) -> dict[str, str]:
         with safe_open(file, framework="np") as tensors:
             metadata: dict[str, str] = tensors.metadata() or {}
     except (SafetensorError, OSError) as error:
-        found = str(error).strip().splitlines()[0].rstrip(".:")
-        raise ModelError(f"{file}: not a whole safetensors file ({found}). Copy the model again.") from None
+        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        raise ModelError(f"{file}: not a whole safetensors file ({reason}). Copy the model again.") from None
     if HEADER_KEY not in metadata:
         raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")
     return metadata
@@ -79,7 +79,7 @@ def _metadata(file: Path) -> dict[str, str]:
 def read_handling(text: str, source: str) -> Handling:
     """How a model is fed and its outputs are read, from the JSON of its header.
 
-    The rest of the header is not checked, since that takes longer than reading a short film.
+    The rest of the header is not checked, because that takes longer than a short film.
 
     Raises:
         ModelError: the text is damaged, or from another version of vidrnn.
@@ -89,7 +89,7 @@ def read_handling(text: str, source: str) -> Handling:
         if header["format_version"] == FORMAT_VERSION:
             return _handling(header)
     except (ValueError, KeyError, TypeError):
-        pass  # reading the whole header says what is wrong with it
+        pass  # reading the whole header gives the right error
     from vidrnn.model.metadata import ModelHeader
 
     return ModelHeader.from_json(text, source).handling

@@ -1,4 +1,4 @@
-"""Where an encoder's first weights come from: ImageNet, a file, another model of ours, or nowhere."""
+"""The first weights of an encoder: from ImageNet, from a file, from another model of vidrnn, or random."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Weights = dict[str, Tensor]
 
 
 def give_weights(encoder: Encoder, name: str, origin: str) -> None:
-    """Fill the encoder `name` from `origin`: `imagenet`, `none`, a file of weights or a model of ours.
+    """Fill the encoder `name` from `origin`: `imagenet`, `none`, a file of weights or a model of vidrnn.
 
     Raises:
         WeightsError: there are no such weights, or they are another network's.
@@ -30,8 +30,8 @@ def give_weights(encoder: Encoder, name: str, origin: str) -> None:
         _fill(encoder, _from_path(Path(origin)), origin)
     elif not isinstance(encoder, TorchvisionEncoder):
         raise WeightsError(f"--weights imagenet: the encoder {name} has no such weights. Use --weights none.")
-    elif not imagenet_file(name).exists() and (kept := _shipped_imagenet(name)) is not None:
-        encoder.load_state_dict(kept)
+    elif not imagenet_file(name).exists() and (weights := _shipped_imagenet(name)) is not None:
+        encoder.load_state_dict(weights)
     else:
         _fill(encoder, {f"network.{key}": tensor for key, tensor in imagenet_weights(name).items()}, origin)
 
@@ -50,7 +50,7 @@ def _shipped_imagenet(name: str) -> Weights | None:
 
 
 def _from_path(path: Path) -> Weights:
-    """Weights of an encoder, named as ours are, from a model of ours, a .safetensors or a torch file."""
+    """Weights under the names of our encoders, from a model of vidrnn, a .safetensors or a torch file."""
     if path.is_dir():
         try:
             path = find_weights(path)
@@ -62,15 +62,15 @@ def _from_path(path: Path) -> Weights:
         stored = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path)
     except (*UNREADABLE, SafetensorError, OSError) as error:
         raise WeightsError(
-            f"--weights {path}: not a file of weights that can be read safely ({_found(error)}). "
+            f"--weights {path}: not a file of weights that can be read safely ({_reason(error)}). "
             "Bring a .safetensors file, or a .pth of tensors only."
         ) from None
     ours = {key.removeprefix("encoder."): tensor for key, tensor in stored.items() if key.startswith("encoder.")}
     return ours or {f"network.{key}": tensor for key, tensor in stored.items()}
 
 
-def _found(error: Exception) -> str:
-    """What an error found; torch's own words are long, and for programmers."""
+def _reason(error: Exception) -> str:
+    """The reason of an error in few words; torch's own words are long, and for programmers."""
     if isinstance(error, RuntimeError | pickle.UnpicklingError | EOFError | LookupError):
         return "it is damaged, or holds more than tensors"
     return str(error).splitlines()[0]
@@ -91,11 +91,11 @@ def _torch_file(path: Path) -> Weights:
 
 
 def _fill(encoder: Encoder, weights: Weights, origin: str) -> None:
-    """Load what the encoder needs; a last layer that it does not have may be left over."""
+    """Load the weights that the encoder needs. Weights of other layers, such as a last layer, are ignored."""
     needed = encoder.state_dict()
     missing = [key for key in needed if key not in weights and not key.endswith("num_batches_tracked")]
     odd = [key for key in needed if key in weights and weights[key].shape != needed[key].shape]
     if missing or odd:
-        found = f"{len(missing)} of {len(needed)} tensors are missing" if missing else f"{odd[0]} has another shape"
-        raise WeightsError(f"--weights {origin}: these are another network's weights: {found}. Check --encoder.")
+        problem = f"{len(missing)} of {len(needed)} tensors are missing" if missing else f"{odd[0]} has another shape"
+        raise WeightsError(f"--weights {origin}: these are another network's weights: {problem}. Check --encoder.")
     encoder.load_state_dict({key: weights.get(key, tensor) for key, tensor in needed.items()})

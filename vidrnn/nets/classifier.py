@@ -1,4 +1,4 @@
-"""Encoder, head and task joined into one network: the only place that knows all three. Opens no films and no files."""
+"""A network of encoder, head and class scores. Opens no files and no films."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vidrnn.registry import load_member
 from vidrnn.values import AnswerSpec, Size
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
-"""On a processor few enough to stay in its caches: with 32 a picture takes a third longer."""
+"""Pictures in one call. On a processor 8 stay in the caches; with 32 a picture takes a third longer."""
 
 
 class Encode(Protocol):
@@ -37,7 +37,7 @@ class Encode(Protocol):
 
 
 class SequenceModel(nn.Module):
-    """Features -> scores: a head and a task. What is trained when the encoder is frozen.
+    """Features -> scores: a head and class scores. Training changes only this part if the encoder is frozen.
 
     With `motion` the head sees each step's features and, after them, how they changed since the step before.
     """
@@ -142,7 +142,7 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def seed_everything(*parts: int) -> None:
-    """Start torch's random numbers from `parts` alone, so that a resumed run draws what an unbroken one would."""
+    """Seed torch from `parts` alone, so that a resumed run draws the numbers of an unbroken one."""
     mixed = 0
     for part in parts:
         mixed = (mixed * 1_000_003 + part + 1) % (2**63)
@@ -150,7 +150,7 @@ def seed_everything(*parts: int) -> None:
 
 
 def refuse_unknown(config: RunConfig) -> None:
-    """Say it early if a part that a run asks for does not exist.
+    """Refuse a run early if a part that it asks for does not exist.
 
     Raises:
         UsageError: there is no encoder, head or readout of that name.
@@ -163,7 +163,7 @@ def refuse_unknown(config: RunConfig) -> None:
 def encoding_of(encoder: Encoder) -> Encode:
     """A function from pictures (count, height, width, 3) uint8 to features (count, width), without gradients.
 
-    It keeps the encoder's weights as they are now, and may be called from several threads.
+    It holds a copy of the encoder's weights. Several threads may call it.
     """
     reader = encoder.folded()
     device = reader.mean.device
@@ -190,7 +190,7 @@ def encoding_of(encoder: Encoder) -> Encode:
 
 
 def fingerprint(encoder: Encoder) -> str:
-    """A name for the encoder's weights: the same weights, the same name."""
+    """A name for the encoder's weights. Equal weights have equal names."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in encoder.state_dict().items():
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""Encoder, head and decoder joined into one network that says what the next frame will be. Opens no films."""
+"""A network of encoder, head and decoder that predicts the next frame. Opens no films."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class PictureBody(nn.Module):
         self.refine = _convolutions(2 * self.width, self.width)
 
     def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What goes through the head, what leads past it, and where each pixel was in the picture before."""
+        """The input of the head, the features that bypass it, and the flow to the picture before."""
         fine, coarse, flow = self.encoder(pictures, before)
         return coarse, fine, flow
 
@@ -70,7 +70,7 @@ class VectorBody(nn.Module):
         self.refine = _convolutions(self.width, self.width)
 
     def look(self, pictures: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The feature vectors; nothing leads past the head, and nothing is known to have moved."""
+        """The feature vectors. Nothing bypasses the head, and the flow is zero."""
         features = self.encoder.encode_pictures(self.encoder.normalised(pictures, before))
         nothing = features.new_zeros(features.shape[0], 0)
         return features, nothing, torch.zeros_like(pictures[:, :1]).expand(-1, 2, -1, -1)
@@ -108,17 +108,17 @@ class FramePredictor(Network):
         self.faint = faint
         self.mean_image: Tensor
         self.register_buffer("mean_image", torch.zeros(decoder.channels, size.height, size.width))
-        """Of the training films, (channels, height, width): nothing is painted with it, it is a baseline's."""
+        """Of the training films, (channels, height, width), for a baseline; the prediction does not use it."""
 
     @property
     def known_encoder(self) -> Encoder:
-        """The encoder of a model that reads by feature vectors."""
+        """The encoder of a model with a vector head."""
         assert isinstance(self.body, VectorBody)
         return self.body.encoder
 
     @property
     def any_size(self) -> bool:
-        """Whether it reads pictures of other sizes than the model's, as parts of pictures in training."""
+        """Whether it reads pictures of other sizes than the model's, such as crops in training."""
         return isinstance(self.body, PictureBody)
 
     @property
@@ -147,7 +147,7 @@ class FramePredictor(Network):
         return {"next": self.shown(predicted).permute(0, 1, 3, 4, 2)}, state
 
     def shown(self, predicted: Tensor) -> Tensor:
-        """What was painted, held to [0, 1] and, where films are mostly black, without what is all too faint."""
+        """Predictions clamped to [0, 1]; in models of mostly black films, faint pixels become black."""
         held = predicted.clamp(0, 1)
         return torch.where(held < self.faint, torch.zeros_like(held), held) if self.faint else held
 
@@ -158,7 +158,7 @@ class FramePredictor(Network):
         return frames.permute(0, 1, 4, 2, 3).float() / 255
 
     def read(self, pictures: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """As `forward`, from pictures (batch, time, channels, height, width) to pictures not yet held to [0, 1]."""
+        """As `forward`, from pictures (batch, time, channels, height, width) to pictures that are not clamped yet."""
         known = part_of(state, "picture")
         before = torch.cat([before_first(pictures, known).unsqueeze(1), pictures[:, :-1]], 1)
         wide, wide_before = self._padded(pictures.flatten(0, 1)), self._padded(before.flatten(0, 1))
@@ -174,7 +174,7 @@ class FramePredictor(Network):
     def rollout(
         self, pictures: Tensor, horizon: int, truth: Tensor | None = None, share: float = 0.0
     ) -> tuple[Tensor, Tensor]:
-        """What comes after pictures (batch, time, ...), each prediction made of those before it.
+        """Predict on and on after pictures (batch, time, ...): each prediction is the next input.
 
         In training, `share` of the predictions that are fed back are replaced by the `truth` (batch, horizon, ...):
         Bengio et al., "Scheduled sampling for sequence prediction with recurrent neural networks", NeurIPS 2015.
@@ -188,14 +188,14 @@ class FramePredictor(Network):
         for step in range(horizon - 1):
             fed = self.shown(ahead[-1])
             if truth is not None and share > 0:
-                told = torch.rand(len(fed), 1, 1, 1, 1, device=fed.device) < share
-                fed = torch.where(told, truth[:, step : step + 1], fed)
+                replaced = torch.rand(len(fed), 1, 1, 1, 1, device=fed.device) < share
+                fed = torch.where(replaced, truth[:, step : step + 1], fed)
             following, state = self.read(fed, state)
             ahead.append(following)
         return near, torch.cat(ahead, 1)
 
     def _padded(self, pictures: Tensor) -> Tensor:
-        """Sides made multiples of what the encoder shrinks by; the picture goes on as it ends."""
+        """Pictures with sides that are multiples of the encoder's shrinking; the padding repeats the edge."""
         rows, columns = pictures.shape[-2:]
         if rows % SHRINKS == 0 and columns % SHRINKS == 0:
             return pictures
@@ -203,12 +203,12 @@ class FramePredictor(Network):
 
 
 def padded_size(size: Size) -> Size:
-    """The size with sides that are multiples of what the encoder shrinks by."""
+    """The size with sides rounded up to multiples of the encoder's shrinking."""
     return Size(-(-size.height // SHRINKS) * SHRINKS, -(-size.width // SHRINKS) * SHRINKS)
 
 
 def _convolutions(entering: int, width: int) -> nn.Sequential:
-    """Two convolutions of 3x3, each rectified."""
+    """Two convolutions of 3x3, each with a leaky rectifier."""
     layers = [
         layer
         for channels in (entering, width)
@@ -223,6 +223,6 @@ def _apart(steps: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _known(pictures: Tensor, state: State | None) -> Tensor:
-    """(batch, time): 1, or 0 for a picture before which there was none."""
+    """(batch, time): 1 where a picture comes before, 0 where none does."""
     first = state["seen"] if state else torch.zeros_like(pictures[:, :1, 0, 0, 0])
     return torch.cat([first, torch.ones_like(pictures[:, 1:, 0, 0, 0])], 1)

@@ -15,14 +15,14 @@ from vidrnn.registry import load_member
 from vidrnn.values import AnswerSpec
 
 Outputs = dict[str, Tensor]
-"""What a network says, by name: `clip` (batch, classes), `steps` (batch, time, classes), both before softmax, `next`
-(batch, time, height, width, channels) in [0, 1]."""
+"""The outputs of a network by name: `clip` (batch, classes) and `steps` (batch, time, classes), both before softmax;
+`next` (batch, time, height, width, channels) in [0, 1]."""
 
 NETWORKS: dict[NetworkName, str] = {
     "scores": "vidrnn.nets.classifier:Model",
     "frames": "vidrnn.nets.frame_predictor:FramePredictor",
 }
-"""Networks, by the name that a spec gives."""
+"""Networks by the name in a spec."""
 
 
 class Network(nn.Module, ABC):

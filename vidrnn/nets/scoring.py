@@ -1,4 +1,4 @@
-"""A network scores windows of features: training judges by these scores."""
+"""Scores of windows and clips of features. Training validates by them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def score_clips(
 ) -> Floats:
     """The mean scores (clips, classes) over the windows of each clip's features (steps, width).
 
-    With `shuffle` the frames of each window are first put into random order, to see what order is worth.
+    With `shuffle` the frames of each window are in random order. The difference shows what order is worth.
     """
     windows: list[Features] = []
     owners: list[int] = []

@@ -1,4 +1,4 @@
-"""What a network is: names and sizes, enough to build it with fresh weights. Knows no films and no files."""
+"""The specification of a network: names and sizes, enough to build it with fresh weights. Knows no files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Record(BaseModel):
 
 
 class EncoderConfig(Record):
-    """Which encoder a model has, and whether training left it as it was."""
+    """The encoder of a model, and whether training changed it."""
 
     name: str
     frozen: bool
@@ -32,7 +32,7 @@ class EncoderConfig(Record):
 
     @property
     def sees(self) -> str:
-        """What it sees other than colours: `, grey, change of pixels`, or nothing."""
+        """Its input beside or instead of colours: `, grey, change of pixels`, or an empty text."""
         return ", grey" * self.grey + ", change of pixels" * self.differences
 
 
@@ -40,9 +40,9 @@ class ForecastConfig(Record):
     """The part of a network that predicts frames."""
 
     context: int = Field(10, ge=1, le=1000)
-    """Frames that it was shown in training before it went on by itself."""
+    """Frames that it saw in training before it predicted by itself."""
     horizon: int = Field(10, ge=1, le=1000)
-    """Frames that it went on for."""
+    """Frames that it predicted by itself."""
     decoder: DecoderName
     grey: bool = False
     """Whether it sees and predicts brightness only."""
@@ -53,12 +53,12 @@ class ForecastConfig(Record):
 
     @property
     def channels(self) -> int:
-        """Of the pictures that it sees and predicts."""
+        """Channels of the pictures that it sees and predicts."""
         return 1 if self.grey else 3
 
 
 class ModelSpec(Record):
-    """A network and how it is fed; together with the weights, the whole model."""
+    """A network and its input. The spec and the weights are the whole model."""
 
     network: NetworkName
     encoder: EncoderConfig

@@ -1,4 +1,4 @@
-"""The contract of a runtime: what computes a model. Frames and state go in, outputs and state come out; numpy only."""
+"""The contract of a runtime, which computes a model. Frames and state go in, outputs and state come out; numpy only."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ network from the features on as base64, if the model can be split there."""
 
 Array = NDArray[Any]
 State = dict[str, Array]
-"""All that a model remembers between two frames, by name; the minibatch is the first axis of each."""
+"""The memory of a model between two frames, by name; the minibatch is the first axis of each tensor."""
 Features = NDArray[np.float32]
 Outputs = dict[str, Array]
-"""What a model says, by name: `clip` (batch, classes), `steps` (batch, time, classes), both before softmax, `next`
+"""The outputs of a model by name: `clip` (batch, classes), `steps` (batch, time, classes), both before softmax, `next`
 (batch, time, height, width, channels) in [0, 1]."""
 
 _PICTURES_AT_ONCE = 8
 """Few enough to stay in a processor's caches."""
 _ENCODER = "encoder."
-"""Begins the names of what an encoder remembers."""
+"""The names of the state of an encoder begin with it."""
 
 
 @dataclass(frozen=True)
 class StateTensor:
-    """One tensor of a state: its shape without the minibatch, its type by numpy's name, and what a fresh one holds."""
+    """One tensor of a state: its shape without the minibatch, its type by numpy's name, and its first value."""
 
     shape: tuple[int, ...]
     type: str
@@ -61,7 +61,7 @@ def past_encoder(names: Iterable[str]) -> list[str]:
 
 
 class Runtime(ABC):
-    """A model that can be asked, whatever computes it. Several threads may ask at once."""
+    """A model that reads frames, on any engine. Several threads may call it at once."""
 
     name: str
     """As `--runtime` takes it."""
@@ -73,7 +73,7 @@ class Runtime(ABC):
     @property
     @abstractmethod
     def header(self) -> ModelHeader:
-        """All that the model says of itself."""
+        """The header of the model."""
 
     @property
     @abstractmethod
@@ -83,7 +83,7 @@ class Runtime(ABC):
     @property
     @abstractmethod
     def splits(self) -> bool:
-        """Whether `encode` and `follow` may be asked, so that a frame is encoded once for all windows that hold it."""
+        """Whether the model has `encode` and `follow`, so that a frame is encoded once for all windows that hold it."""
 
     @abstractmethod
     def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
@@ -91,7 +91,7 @@ class Runtime(ABC):
 
         Args:
             frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
-            state: what this returned for the frames before.
+            state: the state that this method returned for the frames before.
 
         Returns:
             the outputs by name, and the state.
@@ -107,20 +107,20 @@ class Runtime(ABC):
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
         """As `read`, of frames that are encoded already: features (batch, time, width).
 
-        The state is that of the network from the features on; the encoder's own state is not in it.
+        The state belongs to the network from the features on. It does not hold the encoder's own state.
         """
         raise TypeError(f"{type(self).__name__} does not split: ask `splits` before `follow`")
 
 
 class GraphRuntime(Runtime):
-    """A model in a file that holds it as a graph: what all runtimes that read such files share.
+    """A model in a file that holds it as a graph. All runtimes that read such files share this class.
 
-    The file holds the whole network: frames and state -> outputs and state. Windows overlap, and each frame is to be
-    encoded once; so the metadata of a model that splits also hold the network from the features on, as a graph.
+    The file holds the whole network: frames and state -> outputs and state. Windows overlap, and each frame should be
+    encoded once. So the metadata of a model that splits also hold the network from the features on, as a graph.
     """
 
     frames_at_once = 16
-    """Fewer than torch gets, so that little is left to do when a film has been decoded."""
+    """Fewer than torch gets, so that little work is left when the film is decoded."""
 
     def __init__(self, metadata: Mapping[str, str], source: str, *, step_by_step: bool) -> None:
         """`step_by_step`: the graph takes one frame at a time."""
@@ -133,11 +133,11 @@ class GraphRuntime(Runtime):
 
     @abstractmethod
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        """The outputs wanted of the whole network, given its inputs."""
+        """Outputs of the whole network for its inputs."""
 
     @abstractmethod
     def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        """The outputs wanted of the network from the features on, given its inputs."""
+        """Outputs of the network from the features on for its inputs."""
 
     @property
     @override
@@ -195,7 +195,7 @@ class GraphRuntime(Runtime):
         return bool(json.loads(self.metadata[HEADER_KEY])["spec"]["encoder"].get("differences"))
 
     def _run(self, wanted: Sequence[str], frames: Pixels, state: State) -> State:
-        """The outputs wanted, by name; tensors that `state` does not hold begin afresh."""
+        """Outputs by name; tensors that `state` lacks have their first value."""
         given = {name: state.get(name, tensor.fresh_batch(len(frames))) for name, tensor in self._tensors.items()}
         return dict(zip(wanted, self.run_whole(wanted, {"frames": np.ascontiguousarray(frames), **given}), strict=True))
 

@@ -1,4 +1,4 @@
-"""onnxruntime on a processor: starts at once, and needs neither torch nor the weights file beside the .onnx."""
+"""onnxruntime on a processor. It starts at once, and needs neither torch nor the weights file beside the .onnx."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REFUSALS = (
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """A .onnx file that vidrnn made.
+    """A session of a .onnx file that vidrnn wrote.
 
     Raises:
         ModelError: it is damaged, foreign or newer than this onnxruntime.
@@ -45,7 +45,7 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 
 class OnnxRuntime(GraphRuntime):
-    """A .onnx file that vidrnn made; computes on one thread for each thread that asks."""
+    """A .onnx file that vidrnn wrote. It computes on the thread that calls it."""
 
     name = "onnx"
 
@@ -66,13 +66,13 @@ class OnnxRuntime(GraphRuntime):
 
     @override
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        found: Sequence[Array] = self._session.run(list(wanted), given)
-        return found
+        outputs: Sequence[Array] = self._session.run(list(wanted), given)
+        return outputs
 
     @override
     def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        found: Sequence[Array] = self._head.run(list(wanted), given)
-        return found
+        outputs: Sequence[Array] = self._head.run(list(wanted), given)
+        return outputs
 
     @cached_property
     def _head(self) -> onnxruntime.InferenceSession:

@@ -16,7 +16,7 @@ from vidrnn.model.header import HEADER_KEY
 from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
 
 SECTION = "vidrnn"
-"""Of a model's runtime information, where the metadata are."""
+"""The section of a model's runtime information that holds the metadata."""
 _OPTIONS = {
     "INFERENCE_NUM_THREADS": 1,
     "PERFORMANCE_HINT": "LATENCY",
@@ -25,7 +25,7 @@ _OPTIONS = {
 
 
 class OpenvinoRuntime(GraphRuntime):
-    """A pair of files, model.xml and model.bin, that vidrnn made; computes on one thread for each that asks."""
+    """A pair of files, model.xml and model.bin, that vidrnn wrote. It computes on one thread for each caller."""
 
     name = "openvino"
 
@@ -62,11 +62,11 @@ class OpenvinoRuntime(GraphRuntime):
 
     @override
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        return _asked(self._whole, wanted, given)
+        return _infer(self._whole, wanted, given)
 
     @override
     def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        return _asked(self._head, wanted, given)
+        return _infer(self._head, wanted, given)
 
     @cached_property
     def _head(self) -> Any:
@@ -75,8 +75,8 @@ class OpenvinoRuntime(GraphRuntime):
         )
 
 
-def _asked(compiled: Any, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-    """The outputs wanted; in a request of its own, so that several threads may ask at once."""
+def _infer(compiled: Any, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
+    """Outputs by a request of its own, so that several threads may call at once."""
     request = compiled.create_infer_request()
     request.infer(given)
     return [np.array(request.get_tensor(name).data) for name in wanted]
