@@ -38,7 +38,7 @@ class Mixing(nn.Module):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, None]:
         """(time, batch, units) -> the same."""
-        return self.cell.remember(inputs, torch.zeros_like(inputs[0])), None
+        return self.cell.run(inputs, torch.zeros_like(inputs[0])), None
 
 
 def forward_and_backward(layer: nn.Module, inputs: Tensor, given: Tensor) -> float:
