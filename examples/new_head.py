@@ -82,15 +82,15 @@ def train(head: str, steps: int = 150) -> float:
     random = torch.Generator().manual_seed(1)
     for _ in range(steps):
         clips, first = which_came_first(64, random)
-        scores, _ = network(clips)
-        loss = nn.functional.cross_entropy(scores.clip, first)
+        outputs, _ = network(clips)
+        loss = nn.functional.cross_entropy(outputs["clip"], first)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     clips, first = which_came_first(2000, random)
     with torch.no_grad():
-        scores, _ = network.eval()(clips)
-    return float((scores.clip.argmax(1) == first).float().mean())
+        outputs, _ = network.eval()(clips)
+    return float((outputs["clip"].argmax(1) == first).float().mean())
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
     python examples/new_output.py [VIDEO] [MODEL]
 
 An output takes one answer and writes one file. It knows nothing about networks. The file must be complete as soon as it
-has its name, so it is written beside its place and then renamed: `write_whole` does that.
+has its name, so it is written beside its place and then renamed: `write_text` does that.
 
 To keep a format in vidrnn, put its class into a file of its own in vidrnn/outputs/ and add one line to the table in
 vidrnn/outputs/__init__.py. Then `vidrnn predict FOLDER --out results/ --format budget` writes it for every video.
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import vidrnn
-from vidrnn.atomic import write_whole
+from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,21 +30,21 @@ class Budget(Output):
 
     def write(self, answered: Answered, file: Path) -> None:
         """Write the budget of one video as CSV."""
-        segments, duration = answered.found.segments, answered.found.duration_seconds
+        segments, duration = answered.prediction.segments, answered.prediction.duration_seconds
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(["behaviour", "bouts", "seconds", "share"])
         for behaviour in sorted({segment.label for segment in segments}):
             bouts = [one.end_seconds - one.start_seconds for one in segments if one.label == behaviour]
             table.writerow([behaviour, len(bouts), f"{sum(bouts):.2f}", f"{sum(bouts) / duration:.3f}"])
-        write_whole(file, text.getvalue())
+        write_text(file, text.getvalue())
 
 
 def main(video: Path, model: Path, folder: Path) -> None:
     """Read a video, write its budget into `folder` and show it."""
     prediction = vidrnn.load(model).predict(video)
     file = folder / f"{video.name}{Budget.suffix}"
-    Budget().write(Answered(film=video, name=video.name, found=prediction, model=model.name), file)
+    Budget().write(Answered(film=video, name=video.name, prediction=prediction, model=model.name), file)
     print(f"{file}:\n{file.read_text(encoding='utf-8')}", end="")
 
 

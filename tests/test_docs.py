@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,15 @@ import torch
 from test_packaging import ROOT
 
 import vidrnn
-from vidrnn.config import HeadConfig
+from vidrnn.batch import records, work
+from vidrnn.compare import comparison
+from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data import cache as feature_cache
 from vidrnn.data import scan
+from vidrnn.model.checkpoint import CHECKPOINT_FORMAT
+from vidrnn.outputs.base import Answered, prediction_json
+from vidrnn.settings import PredictConfig
+from vidrnn.train import run
 from vidrnn.values import FORMAT_VERSION
 
 DOCS = ROOT / "docs"
@@ -34,8 +39,6 @@ PAGES = (*VERBS, "heads", "deploy", "python", "architecture")
 OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md", "sample_videos/README.md")
 TEXTS = [*(ROOT / name for name in OTHERS), *(DOCS / f"{page}.md" for page in PAGES)]
 COMMANDS = ("train", "predict", "evaluate", "compare", "export", "info")
-FORTHCOMING = {"--decoder"}
-"""Flags that are being renamed."""
 OLD_WORDS = re.compile(r"\b(films?|foret\w+|unusual\w*|painte[dr]\w*|told)\b", re.IGNORECASE)
 
 page_of = pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())
@@ -74,7 +77,7 @@ def flags_of(command: str) -> frozenset[str]:
     line = [sys.executable, "-m", "vidrnn", command, "--help"]
     environment = {**os.environ, "COLUMNS": "300", "PYTHONPATH": str(ROOT)}
     shown = subprocess.run(line, capture_output=True, text=True, check=True, timeout=60, env=environment).stdout
-    return frozenset(re.findall(r"--[a-z][a-z-]*", shown)) | FORTHCOMING
+    return frozenset(re.findall(r"--[a-z][a-z-]*", shown))
 
 
 def flags_used(text: str) -> Iterator[tuple[str, str]]:
@@ -143,7 +146,7 @@ def test_every_flag_stands_in_a_page() -> None:
     named = {flag for file in TEXTS for flag in re.findall(r"--[a-z][a-z-]*", text_of(file))}
     shown = frozenset().union(*map(flags_of, COMMANDS))
     opposites = {flag for flag in shown if flag.startswith("--no-") and flag.replace("--no-", "--") in named}
-    assert shown - named <= {"--help", "--version", "--paint"} | opposites
+    assert shown - named <= {"--help", "--version"} | opposites
 
 
 @page_of
@@ -185,11 +188,26 @@ def test_the_head_that_contributing_shows_streams() -> None:
 
 def test_the_output_that_contributing_shows_writes_the_timeline(tmp_path: Path) -> None:
     names = run_block(programs(ROOT / "CONTRIBUTING.md")[1])
-    found = vidrnn.load(MOVES).predict(DAY)
+    prediction = vidrnn.load(MOVES).predict(DAY)
     file = tmp_path / "labels.txt"
-    names["AudacityLabels"]().write(SimpleNamespace(found=found), file)
+    names["AudacityLabels"]().write(Answered(DAY, DAY.name, prediction, "moves"), file)
     labels = [line.split("\t")[2] for line in text_of(file).splitlines()]
-    assert labels == [segment.label for segment in found.segments]
+    assert labels == [segment.label for segment in prediction.segments]
+
+
+def test_the_task_that_contributing_shows_reads_labels_and_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = run_block(programs(ROOT / "CONTRIBUTING.md")[2])["Label"]()
+    rows = [f"{DAY},{frame},{'dig' if frame < 5 else 'rest'}" for frame in range(360)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,frame,label", *rows]))
+    (film,) = task.read(tmp_path / "labels.csv", to_train=True).films
+    assert task.target(film, ("dig", "rest"), np.array([0, 4, 5])).tolist() == [0, 0, 1]
+    assert task.settings <= {*RunConfig.model_fields, *PredictConfig.__dataclass_fields__}
+    monkeypatch.setattr("vidrnn.predict.predictor.task_named", lambda _: task)
+    prediction = vidrnn.load(MOVES).predict(DAY)
+    assert prediction.label is None and len(prediction.segments) > 10
+    assert set(prediction_json("day", prediction)) == {"path", *task.columns}
 
 
 # Formats
@@ -201,10 +219,15 @@ def test_the_output_that_contributing_shows_writes_the_timeline(tmp_path: Path) 
         ("model header", FORMAT_VERSION),
         ("cache of frames and features", feature_cache._FORMAT),
         ("scan of a video", scan.FORMAT),
+        ("batch record", records._FORMAT),
+        ("answers", work.ANSWERS_VERSION),
+        ("run", run._MARK["vidrnn_run"]),
+        ("training checkpoint", CHECKPOINT_FORMAT),
+        ("comparison", comparison._FORMAT),
     ],
 )
 def test_the_page_of_formats_has_the_numbers_of_the_code(what: str, number: int) -> None:
-    (row,) = re.findall(rf"^\| {what}.*\| (\d+) \|$", text_of(DOCS / "formats.md"), re.MULTILINE)
+    (row,) = re.findall(rf"^\| {what}\b.*\| (\d+) \|$", text_of(DOCS / "formats.md"), re.MULTILINE)
     assert int(row) == number
 
 
@@ -245,10 +268,21 @@ def test_the_program_of_the_page_reads_a_long_film_to_its_end(program: Path) -> 
 
 
 def test_the_page_names_what_every_file_holds() -> None:
-    from vidrnn.runtimes.base import CARRIES_KEY, HEAD_KEY, STATE_KEY, STREAMS_KEY
+    from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY
     from vidrnn.runtimes.onnx import OnnxRuntime
 
     page = DEPLOY.read_text(encoding="utf-8")
     metadata = OnnxRuntime.open(MOVES / "model.onnx").metadata
-    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY, CARRIES_KEY}
+    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY, OUTPUTS_KEY}
     assert all(f"`{key}`" in page for key in metadata)
+
+
+def test_the_page_describes_the_file_of_a_model_of_the_next_frames() -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(ROOT / "models" / "next" / "model.onnx")
+    shapes = {one.name: one.shape for one in (*session.get_inputs(), *session.get_outputs())}
+    assert shapes["frames"] == ["batch", 1, 64, 85, 3] and shapes["next"] == ["batch", 1, 64, 85, 3]
+    page = " ".join(text_of(DEPLOY).split())
+    assert "`frames`, uint8 (batch, 1, height, width, 3)" in page
+    assert "`next`, (batch, 1, height, width, channels) in [0, 1]" in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -68,14 +69,32 @@ def test_films_are_answered_on_the_screen_and_nothing_is_written_unasked(
 
 def test_a_video_shows_the_frames_beyond_the_end(vidrnn: Command, films: Path, tiny_forecaster: TinyRun) -> None:
     typed = ["predict", films, "--model", tiny_forecaster.model, "--jobs", "1", "--device", "cpu"]
-    ended = vidrnn(*typed, "--out", "out", "--format", "video,steps", "--rollout", "2", "--normalised")
+    ended = vidrnn(
+        *typed, "--out", "out", "--format", "video,steps", "--rollout", "2", "--normalised", "--threshold", "0"
+    )
     assert ended.code == 1 and "4 videos, 1 failed" in ended.out
     assert frames_in(Path("out/good.mkv.video.webm")) == 9 + 2
     assert frames_in(Path("out/one.mkv.video.webm")) == 1 + 2
     steps = Path("out/good.mkv.steps.csv").read_text().splitlines()
     assert steps[0] == "frame,seconds,mse,psnr,worst_block,anomaly,anomaly_in_film" and len(steps) == 10
-    header, *rows = Path("out/summary.csv").read_text().splitlines()
-    assert header == "path,anomaly,mse,segments,duration_seconds,frames,notes,error" and len(rows) == 4
+    with Path("out/summary.csv").open(newline="") as table:
+        rows = {row["path"]: row for row in csv.DictReader(table)}
+    assert list(rows["bad.mkv"]) == [
+        "path",
+        "anomaly",
+        "mse",
+        "segments",
+        "duration_seconds",
+        "frames",
+        "notes",
+        "error",
+    ]
+    assert {name: row["segments"] for name, row in rows.items()} == {
+        "bad.mkv": "",
+        "black.mkv": "1",
+        "good.mkv": "1",
+        "one.mkv": "0",
+    }
     assert not list(Path("out").glob("bad*"))
 
 

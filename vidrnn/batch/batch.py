@@ -175,9 +175,12 @@ def _summary(rows: Sequence[Row], columns: Sequence[str]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["path", *columns, "error"])
-    table.writerows([_cell(row.get(column, "")) for column in ("path", *columns, "error")] for row in rows)
+    table.writerows([_cell(column, row.get(column, "")) for column in ("path", *columns, "error")] for row in rows)
     return text.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+def _cell(column: str, value: Any) -> Any:
+    """A value of a row in one cell: of segments their number, of notes all of them."""
+    if isinstance(value, list):
+        return len(value) if column == "segments" else " ".join(map(str, value))
+    return value

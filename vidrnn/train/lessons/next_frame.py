@@ -310,7 +310,8 @@ class NextFrameStudent(Student):
             for name, numbers in rows.items()
         ]
         numbers = {**report.numbers, "folds": None, "interval": None, "controls": controls}
-        return Appraisal((report,), (replace(report, title=f"Scores on its {part} part"),), numbers, report.sentences)
+        shown, card = replace(report, sentences=()), replace(report, title=f"Scores on its {part} part")
+        return Appraisal((shown,), (card,), numbers, report.sentences)
 
     @override
     def check_clips(self) -> Sequence[Pixels]:
