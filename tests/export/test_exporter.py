@@ -97,13 +97,20 @@ FEW: dict[str, Scores | Frames] = {
 }
 """Each head, each decoder, and each mechanism of the state once; the contract of tasks exports convgru."""
 MANY: dict[str, Scores | Frames] = {
-    f"{name}-{readout}-{'both' * both}{'motion' * motion}{'differences' * differences}": Scores(
-        head(name, layers=None if name == "none" else 2, bidirectional=both, motion=motion), readout, differences
-    )
-    for name in HEADS
-    for readout in READOUTS
-    for both, motion, differences in ((False, False, True), (False, True, False), (True, True, True))
-} | {f"{decoder}-{name}": Frames(decoder, name) for decoder in DECODERS for name in (*PICTURE_HEADS, *HEADS)}
+    **{
+        f"{name}-{readout}": Scores(
+            head(name, layers=None if name == "none" else 2, motion=motion), readout, differences
+        )
+        for name in HEADS
+        for readout, (motion, differences) in zip(READOUTS, ((False, True), (True, False), (True, True)), strict=True)
+    },
+    **{
+        f"{name}-both": Scores(head(name, layers=2, bidirectional=True), "attention", differences=True)
+        for name in HEADS
+        if name != "none"
+    },
+    **{f"{decoder}-{name}": Frames(decoder, name) for decoder in DECODERS for name in (*PICTURE_HEADS, *HEADS)},
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
