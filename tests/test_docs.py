@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -286,3 +288,22 @@ def test_the_page_describes_the_file_of_a_model_of_the_next_frames() -> None:
     page = " ".join(text_of(DEPLOY).split())
     assert "`frames`, uint8 (batch, 1, height, width, 3)" in page
     assert "`next`, (batch, 1, height, width, channels) in [0, 1]" in page
+
+
+def test_the_packages_of_the_page_are_enough_to_read_videos(tmp_path: Path) -> None:
+    (listed,) = re.findall(r"^    pip install (av .*)$", text_of(DEPLOY), re.MULTILINE)
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    needed = {re.split(r"[^\w-]", need)[0] for need in project["dependencies"]}
+    assert {*listed.split()} < needed
+    blocked = sorted(name.replace("-", "_") for name in needed - {*listed.split()})
+    assert "torch" in blocked
+    program = (
+        f"import sys\nsys.modules.update(dict.fromkeys({blocked}))\n"
+        "from vidrnn.cli import run\nrun()"  # a module that is None cannot be imported
+    )
+    model = shutil.copy(MOVES / "model.onnx", tmp_path)
+    film = ROOT / "sample_videos" / "walk-left" / "figure01_01.webm"
+    typed = ["predict", film, "--model", model, "--out", tmp_path / "out", "--format", "jsonl,video", "--jobs", "1"]
+    for arguments in (["predict", film, "--model", model], typed, ["info", model], ["info", film]):
+        subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, check=True, timeout=60)
+    assert (tmp_path / "out" / "figure01_01.webm.video.webm").is_file()
