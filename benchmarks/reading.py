@@ -23,6 +23,7 @@ from vidrnn.data.splits import split_films
 from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choose_encoder
 from vidrnn.train.learner import Clock, Setting, sampling_of
+from vidrnn.train.lessons.classes import ClassObjective
 from vidrnn.values import Part
 
 FILMS = Path(__file__).resolve().parents[1] / "sample_videos"
@@ -40,6 +41,7 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
         train, val = split.indices(Part.TRAIN), split.indices(Part.VAL)
         setting = Setting(
             task=task,
+            objective=ClassObjective(),
             dataset=dataset,
             split=split,
             config=config,

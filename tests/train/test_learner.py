@@ -36,6 +36,7 @@ from vidrnn.train.learner import (
     minibatch_for,
     validation_of,
 )
+from vidrnn.train.lessons.classes import ClassObjective
 from vidrnn.train.minibatches import Clips, ClipSampler
 from vidrnn.values import LabelledFilm, Part, Sampling, Size
 
@@ -47,6 +48,7 @@ def setting_of(labels: list[str], tmp_path: Path, **config: Any) -> Setting:
     groups = tuple(str(i) for i in range(len(films)))
     return Setting(
         task=Classify(),
+        objective=ClassObjective(),
         dataset=Dataset(films, (), Grouping(groups, "test"), classes, ()),
         split=Split((Part.TRAIN,) * len(films)),
         config=RunConfig.of(config, source="test"),

@@ -35,6 +35,7 @@ from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.encoder_choice import choose_encoder
 from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
+from vidrnn.train.lessons.classes import ClassObjective
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 
@@ -184,6 +185,7 @@ def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, 
     yield from (Note(text, warning=True) for text in split.notes)
     return Setting(
         task=task,
+        objective=ClassObjective(),
         dataset=dataset,
         split=split,
         config=config,

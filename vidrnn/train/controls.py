@@ -17,7 +17,7 @@ from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everythin
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report, Table
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
-from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, loss_of, minibatch_for, validation_of
+from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, minibatch_for, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.values import Part
 
@@ -194,7 +194,7 @@ def _train(
     lesson = Lesson(
         network=network,
         answer=answer,
-        loss=loss_of(setting, clips),
+        loss=setting.objective.loss(setting, clips),
         minibatches=lambda epoch: (some.on(setting.device) for some in draw.epoch(clips, epoch)),
         steps=draw.steps(clips),
         validate=validate,

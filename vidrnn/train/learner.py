@@ -31,6 +31,7 @@ from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
+from vidrnn.train.objective import Objective
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import FilmFailure, Part, Sampling, Size
 from vidrnn.video.sampling import HALVES, default_spacing
@@ -93,6 +94,7 @@ class Setting:
     """The part that every training of a run shares."""
 
     task: Task
+    objective: Objective
     dataset: Dataset
     split: Split
     config: RunConfig
@@ -244,17 +246,17 @@ class Learner:
             cut=config.label_holds == "always",
             lead=self.choice.encoder.differences,
         )
-        truth = self.setting.dataset.labels[list(val)]
+        objective = self.setting.objective
         ready = self.features(val) if self.frozen else None
 
         def validate() -> Validation:
             features = self.features(val) if ready is None else ready
-            return validation_of(score_clips(self.network.sequence, features, draw.frames), truth, self.setting)
+            return objective.validate(self.setting, self.network.sequence, features, val)
 
         lesson = Lesson(
             network=self.network.sequence if self.frozen else self.network,
             answer=self._answer(),
-            loss=loss_of(self.setting, clips),
+            loss=objective.loss(self.setting, clips),
             minibatches=lambda epoch: (some.on(self.setting.device) for some in draw.epoch(clips, epoch)),
             steps=draw.steps(clips),
             validate=validate,
@@ -356,7 +358,7 @@ def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
         of=None if timed else epoch.of,
         train_loss=epoch.train_loss,
         loss=validation.loss,
-        measures={"acc": validation.shown["accuracy"], "F1": validation.score},
+        measures={**validation.shown, "F1": validation.score},
         best=epoch.best,
         seconds=epoch.seconds,
     )

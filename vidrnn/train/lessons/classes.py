@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import torch
+from torch import Tensor
 from typing_extensions import override
 
 from vidrnn.atomic import write_text
@@ -17,17 +18,21 @@ from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import EpochDone, Note, RunEvent
 from vidrnn.model.checkpoint import CHECKPOINT_FORMAT, check_format
-from vidrnn.nets.classifier import refuse_unknown
+from vidrnn.nets.class_scores import Scores
+from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.network import Network
+from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import Outcome, controls_report, train_controls
 from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder
-from vidrnn.train.fit import Epoch, Fit
-from vidrnn.train.learner import Learner, Setting, epoch_event, sampling_of
+from vidrnn.train.fit import Epoch, Fit, Validation
+from vidrnn.train.learner import Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
+from vidrnn.train.minibatches import Clips
+from vidrnn.train.objective import Objective
 from vidrnn.train.run import Run
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Pixels
 from vidrnn.video.reader import first_frames
@@ -81,6 +86,7 @@ class ClassTeacher(Teacher):
         job = self.job
         return Setting(
             task=job.task,
+            objective=ClassObjective(),
             dataset=dataset,
             split=split,
             config=job.config,
@@ -107,6 +113,21 @@ class ClassTeacher(Teacher):
             name = choice.learner.choice.encoder.name
             write_text(memory, json.dumps({"format": CHECKPOINT_FORMAT, "encoder": name, "reason": choice.reason}))
         return choice
+
+
+class ClassObjective(Objective):
+    """The class of each clip, and of each of its steps; an epoch is judged by macro-F1."""
+
+    @override
+    def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
+        return loss_of(setting, clips)
+
+    @override
+    def validate(
+        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], places: Sequence[int]
+    ) -> Validation:
+        scores = score_clips(sequence, features, setting.sampling.frames)
+        return validation_of(scores, setting.dataset.labels[list(places)], setting)
 
 
 class ClassStudent(Student):
