@@ -247,7 +247,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def said_of(program: Path, film: Path) -> list[tuple[str, float]]:
+def printed_by(program: Path, film: Path) -> list[tuple[str, float]]:
     """What the program prints: names and probabilities."""
     command = [sys.executable, program, MOVES / "model.onnx", film]
     done = subprocess.run(command, cwd=program.parent, capture_output=True, text=True, timeout=60, check=True)
@@ -257,14 +257,14 @@ def said_of(program: Path, film: Path) -> list[tuple[str, float]]:
 @pytest.mark.parametrize("name", ["walk-left/figure01_01", "sit-down/figure08_02"])
 def test_the_program_of_the_page_answers_as_vidrnn_does(program: Path, name: str) -> None:
     film = ROOT / "sample_videos" / f"{name}.webm"
-    found, expected = said_of(program, film), vidrnn.load(MOVES).predict(film)
+    found, expected = printed_by(program, film), vidrnn.load(MOVES).predict(film)
     if len(found) == 1:
         assert found == [(expected.label, pytest.approx(expected.probability, abs=1e-3))]
     assert found[0][0] == expected.label
 
 
 def test_the_program_of_the_page_reads_a_long_film_to_its_end(program: Path) -> None:
-    found = said_of(program, ROOT / "sample_videos" / "a_day.webm")
+    found = printed_by(program, ROOT / "sample_videos" / "a_day.webm")
     assert len(found) > 10
     assert {label for label, _ in found} >= {"walk-left", "walk-right"}
 

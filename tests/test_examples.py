@@ -132,9 +132,11 @@ def test_the_first_value_is_recalled_by_memory_and_attention_together(example: M
     assert found["lstm", "last"] < 0.65 and max(found["none", "attention"], found["none", "last"]) < 0.35
 
 
-def test_all_is_told(example: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_printed(
+    example: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(example, "doubling_results", lambda series, *_: list(example.without_network(series)))
     monkeypatch.setattr(example, "recall_results", lambda *_: [example.Recall("gru", "attention", 0.98, 100)])
     example.main(quick=True)
-    told = capsys.readouterr().out
-    assert "y_64 is infinite" in told and "needs no network" in told and "0.98 (100)" in told
+    printed = capsys.readouterr().out
+    assert "y_64 is infinite" in printed and "needs no network" in printed and "0.98 (100)" in printed

@@ -103,10 +103,10 @@ def test_the_readme_shows_one_small_picture(readme: str) -> None:
 
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
-def test_the_readme_tells_how_large_each_model_is(readme: str, folder: Path) -> None:
-    (told,) = re.findall(rf"^\| `models/{folder.name}` \|.*\| (\d+) MB \|$", readme, re.MULTILINE)
+def test_the_readme_says_how_large_each_model_is(readme: str, folder: Path) -> None:
+    (stated,) = re.findall(rf"^\| `models/{folder.name}` \|.*\| (\d+) MB \|$", readme, re.MULTILINE)
     megabytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-    assert abs(megabytes - int(told)) < 1.5
+    assert abs(megabytes - int(stated)) < 1.5
 
 
 def test_the_architecture_page_draws_the_folders_that_there_are() -> None:

@@ -86,21 +86,21 @@ def test_names_too_long_for_a_file_system_are_cut_and_stay_apart() -> None:
     assert all(len(os.fsencode(file.name)) < 240 for file in files)
 
 
-def test_films_that_a_file_system_would_take_for_one_are_told(tmp_path: Path) -> None:
+def test_films_that_a_file_system_would_take_for_one_are_refused(tmp_path: Path) -> None:
     names = ["a/\u00e4.mp4", "b/x", "A/a\u0308.mp4"]
     assert alike(names[:2]) is None and alike(names) == (names[0], names[2])
     films = texts(tmp_path / "films", "One", "one", "two")
     if len({film.stat().st_ino for film in films}) < 3:
         pytest.skip("no two such films can be here")
     out = tmp_path / "out"
-    assert len(done(batch_of(films, tmp_path / "films", out))) == 3, "here they are told apart"
+    assert len(done(batch_of(films, tmp_path / "films", out))) == 3, "here they are rows apart"
     (out / ".vidrnn/SHARD-1-OF-1.LOCK").touch()  # as it is where the lock is found under this name, too
     with pytest.raises(OutputError, match="One and one: their results would be one file in"):
         done(batch_of(films, tmp_path / "films", out))
     assert len(done(batch_of(films[1:], tmp_path / "films", out))) == 2
 
 
-def test_names_are_told_from_where_all_sources_stand() -> None:
+def test_names_begin_at_where_all_sources_stand() -> None:
     assert common_root([Path("x/films")]) == Path("x/films").absolute()
     root = common_root([Path("x/films"), Path("x/more/films")])
     assert name_below(Path("x/more/films/../films/a.mp4"), root) == "more/films/a.mp4"
@@ -171,7 +171,7 @@ def test_a_film_whose_results_have_no_place_costs_one_row(tmp_path: Path) -> Non
     assert "error" not in found["sub/one"].row
 
 
-def test_a_place_for_the_summary_that_is_taken_is_told(tmp_path: Path) -> None:
+def test_a_place_for_the_summary_that_is_taken_is_an_error(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     (tmp_path / "out/summary.csv").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"summary.csv is a folder, where a file is to be\. Move it away\. What was"):
@@ -188,8 +188,8 @@ def test_large_films_have_more_time_unless_it_is_said(tmp_path: Path) -> None:
             yield from ()
 
     noted: list[list[int]] = []
-    for said in (None, 7):
-        done(batch_of(films, tmp_path / "films", tmp_path / "out", timeout_seconds=said), Noting())
+    for seconds in (None, 7):
+        done(batch_of(films, tmp_path / "films", tmp_path / "out", timeout_seconds=seconds), Noting())
     assert noted == [[900, 300], [7, 7]]
 
 
@@ -326,7 +326,7 @@ def test_a_film_that_other_work_was_begun_on_is_done_again(tmp_path: Path) -> No
     assert (out / "half.txt").read_text() == "half.txt"
 
 
-def test_where_there_is_nothing_but_results_it_is_told(tmp_path: Path) -> None:
+def test_results_alone_are_refused(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     done(batch_of(films, tmp_path / "films", tmp_path / "out"))
     with pytest.raises(UsageError, match=r"one\.txt: was written by vidrnn"):
@@ -341,11 +341,11 @@ def test_who_stops_keeps_what_is_finished(engine: str, tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one", "two", "hangs", "three", "hangs too")
     batch = batch_of(films, tmp_path / "films", tmp_path / "out")
     journey = batch.run(engine_named(engine))
-    began, told = time.monotonic(), [next(journey).row["path"], next(journey).row["path"]]
+    began, rows = time.monotonic(), [next(journey).row["path"], next(journey).row["path"]]
     (tmp_path / "out/.part-hangs.txt").write_text("half of it")
     journey.close()
     assert time.monotonic() - began < 60, "nobody waits for a film that hangs"
-    assert {row["path"] for row in summary(tmp_path / "out")} >= set(told)
+    assert {row["path"] for row in summary(tmp_path / "out")} >= set(rows)
     assert not [file for file in tree(tmp_path / "out") if ".part-" in file]
 
 
@@ -357,7 +357,7 @@ def test_a_full_disk_ends_the_run_with_its_sentence_and_keeps_what_is_whole(engi
     assert [row["path"] for row in summary(tmp_path / "out")] == ["one"]
 
 
-def test_why_it_was_stopped_is_told_though_the_summary_cannot_be_written(tmp_path: Path) -> None:
+def test_the_reason_of_a_stop_is_given_though_the_summary_cannot_be_written(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one", "two")
     journey = batch_of(films, tmp_path / "films", tmp_path / "out").run(Local(1))
     next(journey)
@@ -373,7 +373,7 @@ def test_reasons_with_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
     assert "o?/one.txt is a folder" in done(batch_of(films, tmp_path / "films", out))["one"].row["error"]
 
 
-def test_a_folder_that_takes_no_results_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_takes_no_results_is_an_error(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     (tmp_path / "taken").touch()
     with pytest.raises(OutputError, match="taken: results cannot be written there"):
@@ -461,7 +461,7 @@ def test_a_shard_that_is_none_is_refused(text: str) -> None:
         Shard.parse(text)
 
 
-def test_torchrun_tells_the_shard() -> None:
+def test_torchrun_gives_the_shard() -> None:
     assert Shard.from_environment({"RANK": "0", "WORLD_SIZE": "3"}) == Shard(1, 3)
     assert Shard.from_environment({"RANK": "2", "WORLD_SIZE": "3"}) == Shard(3, 3)
     assert Shard.from_environment({"RANK": "0", "WORLD_SIZE": "1"}) is None

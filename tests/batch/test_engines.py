@@ -49,7 +49,7 @@ def test_an_item_that_takes_too_long_is_lost(engine: str) -> None:
 
 
 @EVERY_ENGINE
-def test_who_breaks_down_is_told_of_once_and_not_among_the_results(
+def test_a_process_that_breaks_down_is_reported_once_and_not_among_the_results(
     engine: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (lost,) = engine_named(engine).run(job(), [{"killed": True}], [60])

@@ -64,8 +64,8 @@ def predicted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     """Run `vidrnn predict` with these arguments in this process, by two processes of its own."""
 
     def command(*arguments: str | Path, model: Path = MOVES) -> Ended:
-        said = ["vidrnn", "predict", *map(str, arguments), "--model", str(model), "--jobs", "2"]
-        monkeypatch.setattr(sys, "argv", said)
+        typed = ["vidrnn", "predict", *map(str, arguments), "--model", str(model), "--jobs", "2"]
+        monkeypatch.setattr(sys, "argv", typed)
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             run()
@@ -79,9 +79,9 @@ def test_a_folder_becomes_answers_and_a_summary(predicted: Command, films: Path)
     assert ended.code == 1, "one film failed"
     assert "bad.mp4  holds text; it is not a film." in ended.out
     assert "3 videos, 1 failed" in ended.out
-    found = rows(Path("out"))
-    assert [row["path"] for row in found] == ["bad.mp4", "walk-left/one.webm", "walk-right/one.webm"]
-    assert found[0]["error"] == "holds text; it is not a film."
+    summary = rows(Path("out"))
+    assert [row["path"] for row in summary] == ["bad.mp4", "walk-left/one.webm", "walk-right/one.webm"]
+    assert summary[0]["error"] == "holds text; it is not a film."
     for name in ("walk-left", "walk-right"):
         expected = library.load(MOVES).predict(films / name / "one.webm")
         answer = json.loads(Path(f"out/{name}/one.webm.jsonl").read_text(encoding="utf-8"))
@@ -145,7 +145,7 @@ def test_results_and_hidden_files_in_the_folder_are_no_films(predicted: Command,
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [
         (["--format", "csv"], "--format: is for answers that are written. Say where: --out DIR."),
         (["--shard", "1/2"], "--shard: is for answers that are written"),
@@ -155,13 +155,13 @@ def test_results_and_hidden_files_in_the_folder_are_no_films(predicted: Command,
         (["--out", "films/bad.mp4"], "films/bad.mp4: results cannot be written there"),
     ],
 )
-def test_mistakes_are_told(predicted: Command, films: Path, flags: list[str], said: str) -> None:
+def test_mistakes_are_refused_with_a_message(predicted: Command, films: Path, flags: list[str], message: str) -> None:
     ended = predicted(films, *flags)
-    assert said in ended.refused(1 if "cannot be written" in said else 2)
+    assert message in ended.refused(1 if "cannot be written" in message else 2)
 
 
 @pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow")])
-def test_a_form_whose_package_is_not_installed_is_told_before_anything_is_read(
+def test_a_form_whose_package_is_not_installed_is_an_error_before_anything_is_read(
     predicted: Command,
     films: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -169,8 +169,8 @@ def test_a_form_whose_package_is_not_installed_is_told_before_anything_is_read(
     package: str,
 ) -> None:
     monkeypatch.setattr("vidrnn.batch.work.find_spec", lambda name: None if name == package else name)
-    said = predicted(films, "--out", "out", "--format", form).refused(2)
-    assert f"--format {form}: needs the package {package}, which is not installed here. Install it" in said
+    message = predicted(films, "--out", "out", "--format", form).refused(2)
+    assert f"--format {form}: needs the package {package}, which is not installed here. Install it" in message
     assert not Path("out").exists()
 
 
@@ -186,9 +186,9 @@ def test_ranks_do_their_parts_beside_each_other_and_give_what_one_run_gives(pred
     arguments = ["predict", films, "--out", "parts", "--model", MOVES]
     world = {**os.environ, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     ranks = [in_a_process(*arguments, env={**world, "RANK": rank}) for rank in ("0", "1")]
-    said = [rank.communicate(timeout=60) for rank in ranks]
+    outputs = [rank.communicate(timeout=60) for rank in ranks]
     assert sorted(rank.returncode for rank in ranks) == [0, 1], "one of them had the damaged film"
-    assert "Shard 1/2, by RANK and WORLD_SIZE in the environment." in said[0][1]
+    assert "Shard 1/2, by RANK and WORLD_SIZE in the environment." in outputs[0][1]
     assert tree(Path("parts")) == tree(Path("whole"))
 
 
@@ -201,13 +201,13 @@ def test_ctrl_c_keeps_what_is_finished(films: Path) -> None:
         assert running.poll() is None
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGINT)
-    said, wrong = running.communicate(timeout=20)
+    output, errors = running.communicate(timeout=20)
     assert running.returncode == 130
-    assert "Traceback" not in said + wrong
+    assert "Traceback" not in output + errors
     finished = [row["path"] for row in rows(Path("out")) if not row["error"]]
     assert 1 <= len(finished) < 40
-    told = [film["path"] for film in json.loads(said)["films"] if "error" not in film]
-    assert told and told == [name for name in finished if name in told], "in the order of the summary"
+    printed = [film["path"] for film in json.loads(output)["films"] if "error" not in film]
+    assert printed and printed == [name for name in finished if name in printed], "in the order of the summary"
     assert all(Path("out", f"{name}.jsonl").is_file() for name in finished)
 
 
@@ -218,9 +218,9 @@ def test_a_ray_cluster_gives_what_processes_give(predicted: Command, films: Path
     running = in_a_process(
         "predict", films, "--out", "ray", "--model", MOVES, "--format", "csv,video", "--engine", "ray"
     )
-    said, wrong = running.communicate(timeout=200)
-    assert running.returncode == 1, wrong
-    assert "3 videos, 1 failed" in said
+    output, errors = running.communicate(timeout=200)
+    assert running.returncode == 1, errors
+    assert "3 videos, 1 failed" in output
     assert tree(Path("ray")) == tree(Path("whole"))
 
 
@@ -232,14 +232,14 @@ def test_who_is_killed_twenty_times_ends_with_the_same_bytes(films: Path) -> Non
     began = time.monotonic()
     assert in_a_process(*arguments, "--out", "whole").wait() == 1
     longest, whole, draw = time.monotonic() - began, tree(Path("whole")), random.Random(0)
-    kept = []
+    finished_films = []
     for _ in range(20):
         shutil.rmtree("out", ignore_errors=True)
         moment = draw.uniform(0.3, 0.9 * longest)
-        kept.append(_killed(arguments, moment))
+        finished_films.append(_killed(arguments, moment))
         assert in_a_process(*arguments, "--out", "out").wait() == 1
         assert tree(Path("out")) == whole, f"killed after {moment} s"
-    assert len(set(kept)) > 5, "the moments were many"
+    assert len(set(finished_films)) > 5, "the moments were many"
 
 
 def _killed(arguments: Sequence[str | Path], moment: float) -> int:

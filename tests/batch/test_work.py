@@ -113,9 +113,9 @@ def into(folder: Path) -> Callable[[str], Path]:
 def test_a_reader_writes_each_form_and_gives_the_row(tiny_forecaster: TinyRun, tmp_path: Path) -> None:
     film = make_film(tmp_path / "one.mkv", frames=9, fps=10.0, size=FRAMES_SIZE, paint=paint_square(7))
     rule = replace(handling_of(tiny_forecaster.model).decision, threshold=0.0)
-    asked = PredictionRequest(tiny_forecaster.model, ("jsonl", "steps"), rule, rollout=2, normalised=True)
-    assert asked.work().columns == ("anomaly", "mse", "segments", "duration_seconds", "frames", "notes")
-    row = open_reader(json.loads(json.dumps(asked.work().settings)))(film, "a/one.mkv", into(tmp_path))
+    request = PredictionRequest(tiny_forecaster.model, ("jsonl", "steps"), rule, rollout=2, normalised=True)
+    assert request.work().columns == ("anomaly", "mse", "segments", "duration_seconds", "frames", "notes")
+    row = open_reader(json.loads(json.dumps(request.work().settings)))(film, "a/one.mkv", into(tmp_path))
     assert json.loads((tmp_path / "film.jsonl").read_text()) == row
     assert list(row) == ["path", "anomaly", "mse", "segments", "duration_seconds", "frames", "notes"]
     (segment,) = row["segments"]

@@ -33,16 +33,16 @@ class Ended:
     err: str
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         """What stands on standard error, on one line and without frames."""
         return re.sub(r"[\s│╭╮╰╯─]+", " ", self.err)
 
     def refused(self, code: int) -> str:
-        """What was said to someone whose request was refused."""
+        """The message of a command that was refused."""
         assert self.code == code, self.err
         assert "Traceback" not in self.err + self.out
-        assert self.said.strip(), "a refusal says why"
-        return self.said
+        assert self.message.strip(), "a refusal says why"
+        return self.message
 
 
 Command = Callable[..., Ended]
@@ -119,9 +119,9 @@ def test_each_command_explains_itself(vidrnn: Command, command: str) -> None:
     assert "Usage: vidrnn" in ended.out
 
 
-def test_the_help_of_a_flag_tells_what_holds_without_it(vidrnn: Command) -> None:
-    told = " ".join(vidrnn("predict", "--help").out.replace("│", " ").split())
-    assert "take over. [0.1]" in told and "[as the model stores it]" in told and "[by RANK, WORLD_SIZE]" in told
+def test_the_help_of_a_flag_has_the_default(vidrnn: Command) -> None:
+    shown = " ".join(vidrnn("predict", "--help").out.replace("│", " ").split())
+    assert "take over. [0.1]" in shown and "[as the model stores it]" in shown and "[by RANK, WORLD_SIZE]" in shown
 
 
 def test_a_command_that_does_not_exist_is_wrong_use(vidrnn: Command) -> None:
@@ -150,7 +150,7 @@ def test_a_training_whose_portable_file_is_refused_keeps_its_model_and_fails(
     vidrnn: Command, class_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> float:
-        raise ExportError("model.onnx: not kept, since it does not answer as the model does.")
+        raise ExportError("model.onnx: not written, since it does not answer as the model does.")
 
     monkeypatch.setattr("vidrnn.train.trainer.write_checked", refuse)
     ended = vidrnn("train", class_folders, "--out", "run", *TINY)
@@ -216,48 +216,48 @@ BAD_FLAGS = {
 
 
 @pytest.mark.parametrize("flags", BAD_FLAGS)
-def test_a_wrong_flag_is_wrong_use_and_told(vidrnn: Command, class_folders: Path, flags: str) -> None:
+def test_a_wrong_flag_is_wrong_use_with_a_message(vidrnn: Command, class_folders: Path, flags: str) -> None:
     tiny = [] if flags.split(maxsplit=1)[0] in TINY else TINY
     expected = 1 if flags == "--weights nofile" else 2
-    said = vidrnn("train", class_folders, "--out", "run", *tiny, *flags.split()).refused(expected)
-    assert BAD_FLAGS[flags] in said
+    message = vidrnn("train", class_folders, "--out", "run", *tiny, *flags.split()).refused(expected)
+    assert BAD_FLAGS[flags] in message
 
 
 def test_training_on_nothing_asks_for_films(vidrnn: Command) -> None:
     assert "vidrnn train DATA" in vidrnn("train").refused(2)
 
 
-def test_data_that_is_not_there_is_told(vidrnn: Command) -> None:
+def test_data_that_does_not_exist_is_an_error(vidrnn: Command) -> None:
     assert "no such folder or CSV file" in vidrnn("train", "nowhere", *TINY).refused(1)
 
 
-def test_an_empty_folder_is_told(vidrnn: Command, tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(vidrnn: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "found no film in it" in vidrnn("train", tmp_path / "empty", *TINY).refused(1)
 
 
-def test_a_single_class_is_told(vidrnn: Command, tmp_path: Path) -> None:
+def test_a_single_class_is_an_error(vidrnn: Command, tmp_path: Path) -> None:
     make_film(tmp_path / "data" / "only" / "film.avi", frames=4)
     assert "one class, 'only'" in vidrnn("train", tmp_path / "data", *TINY).refused(1)
 
 
-def test_a_class_with_too_few_groups_is_told_with_what_to_do(
+def test_a_class_with_too_few_groups_is_an_error_with_advice(
     vidrnn: Command, class_folders: Path, tmp_path: Path
 ) -> None:
     data = shutil.copytree(class_folders, tmp_path / "data")
     for film in (data / "rise").glob("rise_g0[23]*"):
         film.unlink()
-    said = vidrnn("train", data, *TINY).refused(1)
-    assert "'rise'" in said
-    assert "leave the class out" in said
+    message = vidrnn("train", data, *TINY).refused(1)
+    assert "'rise'" in message
+    assert "leave the class out" in message
 
 
-def test_one_film_under_two_labels_is_told(vidrnn: Command, class_folders: Path, tmp_path: Path) -> None:
+def test_one_film_under_two_labels_is_an_error(vidrnn: Command, class_folders: Path, tmp_path: Path) -> None:
     data = shutil.copytree(class_folders, tmp_path / "data")
     shutil.copy(data / "rise" / "rise_g01_c01.avi", data / "fall" / "fall_g01_c09.avi")
-    said = vidrnn("train", data, *TINY).refused(1)
-    assert "fall_g01_c09.avi" in said
-    assert "rise_g01_c01.avi" in said
+    message = vidrnn("train", data, *TINY).refused(1)
+    assert "fall_g01_c09.avi" in message
+    assert "rise_g01_c01.avi" in message
 
 
 @pytest.mark.usefixtures("no_portable_file")
@@ -273,9 +273,9 @@ def test_a_manifest_row_with_a_file_that_is_not_there_is_left_out(vidrnn: Comman
 def test_a_run_that_is_there_is_refused_with_the_ways_out(
     vidrnn: Command, class_folders: Path, tiny_run: TinyRun
 ) -> None:
-    said = vidrnn("train", class_folders, "--out", tiny_run.folder, *TINY).refused(1)
+    message = vidrnn("train", class_folders, "--out", tiny_run.folder, *TINY).refused(1)
     for way in ("--out", "--resume", "--overwrite"):
-        assert way in said
+        assert way in message
 
 
 def test_resuming_with_other_settings_is_wrong_use(vidrnn: Command, class_folders: Path, tiny_run: TinyRun) -> None:
@@ -283,13 +283,13 @@ def test_resuming_with_other_settings_is_wrong_use(vidrnn: Command, class_folder
         assert "--resume" in vidrnn("train", "--resume", tiny_run.folder, *more).refused(2)
 
 
-def test_resuming_what_is_not_a_run_is_told(vidrnn: Command, class_folders: Path) -> None:
-    said = vidrnn("train", "--resume", class_folders).refused(2)
-    assert str(class_folders) in said
+def test_resuming_what_is_not_a_run_is_an_error(vidrnn: Command, class_folders: Path) -> None:
+    message = vidrnn("train", "--resume", class_folders).refused(2)
+    assert str(class_folders) in message
     assert not (class_folders / "metrics.jsonl").exists()
 
 
-def test_a_damaged_checkpoint_is_told(vidrnn: Command, tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_an_error(vidrnn: Command, tiny_run: TinyRun, tmp_path: Path) -> None:
     folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
     (folder / "checkpoint" / "training.safetensors").write_bytes(b"spoilt")
     assert "damaged" in vidrnn("train", "--resume", folder).refused(1)
@@ -297,7 +297,7 @@ def test_a_damaged_checkpoint_is_told(vidrnn: Command, tiny_run: TinyRun, tmp_pa
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("json", [[], ["--json"]])
-def test_an_answer_that_cannot_be_written_is_told(tmp_path: Path, tiny_run: TinyRun, json: list[str]) -> None:
+def test_an_answer_that_cannot_be_written_is_an_error(tmp_path: Path, tiny_run: TinyRun, json: list[str]) -> None:
     film = make_film(tmp_path / "film.mkv")
     command = [sys.executable, "-c", "from vidrnn.cli import run; run()", "predict", film, "--model", tiny_run.model]
     with Path("/dev/full").open("w") as full:
@@ -332,7 +332,7 @@ def test_a_film_is_answered_with_the_model_that_is_named(vidrnn: Command, tiny_r
     film = make_film(Path("film.mkv"), frames=30, fps=10.0)
     ended = vidrnn("predict", film, "--model", tiny_run.folder)
     assert ended.code == 0, ended.err
-    assert str(tiny_run.folder) in ended.err, "the model that was used is always told"
+    assert str(tiny_run.folder) in ended.err, "the model that was used is always shown"
     assert re.search(r"film.mkv +0:03\.0 +30 frames, 10 fps +(rise|fall) +[01]\.\d\d", ended.out)
 
 
@@ -373,8 +373,8 @@ def test_a_bad_film_among_good_ones_costs_a_row_and_the_exit_code(vidrnn: Comman
     make_film(Path("films/3.mkv"), frames=12)
     ended = vidrnn("predict", "films", "--model", tiny_run.folder)
     assert ended.code == 1
-    told = [line.split()[0] for line in ended.out.splitlines() if line.startswith("films/")]
-    assert told == ["films/1.mkv", "films/2.mp4", "films/3.mkv"]
+    shown = [line.split()[0] for line in ended.out.splitlines() if line.startswith("films/")]
+    assert shown == ["films/1.mkv", "films/2.mp4", "films/3.mkv"]
     assert "is empty" in ended.out
     assert ended.out.count("films/2.mp4") == 1
 
@@ -406,25 +406,25 @@ def test_a_pattern_without_a_film_is_wrong_use(vidrnn: Command) -> None:
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "info"])
-def test_a_damaged_model_is_told(
+def test_a_damaged_model_is_an_error(
     vidrnn: Command, tiny_run: TinyRun, class_folders: Path, tmp_path: Path, command: str
 ) -> None:
     folder = shutil.copytree(tiny_run.model, tmp_path / "model")
     weights = folder / "model.safetensors"
     film = make_film(Path("film.mkv"), frames=12)
-    asked = {
+    arguments = {
         "predict": ["predict", film, "--model", folder],
         "evaluate": ["evaluate", folder, class_folders],
         "info": ["info", folder],
     }[command]
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    assert "Copy the model again" in vidrnn(*asked).refused(1)
+    assert "Copy the model again" in vidrnn(*arguments).refused(1)
     weights.write_bytes(b"")
-    assert "Copy the model again" in vidrnn(*asked).refused(1)
+    assert "Copy the model again" in vidrnn(*arguments).refused(1)
 
 
-def test_a_model_that_is_not_there_is_told(vidrnn: Command, class_folders: Path) -> None:
+def test_a_model_that_does_not_exist_is_an_error(vidrnn: Command, class_folders: Path) -> None:
     film = make_film(Path("film.mkv"), frames=12)
     assert "no such model" in vidrnn("predict", film, "--model", "none").refused(1)
     assert "no such model" in vidrnn("evaluate", "none", class_folders).refused(1)
@@ -475,7 +475,7 @@ def test_films_that_could_not_be_scored_make_the_exit_code_one(
     assert ended.code == 1
 
 
-def test_other_classes_are_told(vidrnn: Command, tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_other_classes_are_an_error(vidrnn: Command, tiny_run: TinyRun, tmp_path: Path) -> None:
     make_film(tmp_path / "data" / "jump" / "film.avi", frames=4)
     assert "none of the model's (fall, rise)" in vidrnn("evaluate", tiny_run.folder, tmp_path / "data").refused(1)
 
@@ -487,7 +487,7 @@ def test_a_split_that_there_is_not_is_wrong_use(vidrnn: Command, tiny_run: TinyR
 # --- info ------------------------------------------------------------------------------------------------------------
 
 
-def test_info_of_a_film_tells_what_was_measured(vidrnn: Command) -> None:
+def test_info_of_a_film_has_what_was_measured(vidrnn: Command) -> None:
     film = make_film(Path("film.avi"), frames=25, fps=25.0)
     ended = vidrnn("info", film)
     assert ended.code == 0
@@ -508,7 +508,7 @@ def test_info_of_pictures_needs_their_rate(vidrnn: Command) -> None:
 
 
 @pytest.mark.parametrize("what", ["run", "model", "weights"])
-def test_info_of_a_model_tells_what_it_is(vidrnn: Command, tiny_run: TinyRun, what: str) -> None:
+def test_info_of_a_model_has_its_parts(vidrnn: Command, tiny_run: TinyRun, what: str) -> None:
     path = {"run": tiny_run.folder, "model": tiny_run.model, "weights": tiny_run.model / "model.safetensors"}[what]
     ended = vidrnn("info", path)
     assert ended.code == 0, ended.err
@@ -517,7 +517,7 @@ def test_info_of_a_model_tells_what_it_is(vidrnn: Command, tiny_run: TinyRun, wh
     assert json.loads(vidrnn("info", path, "--json").out)["answer"]["classes"] == ["fall", "rise"]
 
 
-def test_info_of_what_is_no_film_is_told(vidrnn: Command) -> None:
+def test_info_of_what_is_no_film_is_an_error(vidrnn: Command) -> None:
     Path("notes.txt").write_text("dear diary")
     assert "not a film" in vidrnn("info", "notes.txt").refused(1)
     assert "no such file" in vidrnn("info", "none.mp4").refused(1)
@@ -528,7 +528,7 @@ def test_info_of_what_is_no_film_is_told(vidrnn: Command) -> None:
 COMPARED = ["--head", "none", "--head", "gru-both", "--seeds", "1", *TINY]
 
 
-def test_a_comparison_fits_a_terminal_and_tells_where_it_is_kept(
+def test_a_comparison_fits_a_terminal_and_names_its_folder(
     vidrnn: Command, class_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -540,27 +540,29 @@ def test_a_comparison_fits_a_terminal_and_tells_where_it_is_kept(
     assert (Path("runs") / f"{class_folders.name}-compare" / "comparison.png").is_file()
 
 
-def test_a_comparison_as_json_is_one_object_and_goes_on_from_what_is_kept(vidrnn: Command, class_folders: Path) -> None:
-    first = vidrnn("compare", class_folders, *COMPARED, "--out", "kept", "--json")
+def test_a_comparison_as_json_is_one_object_and_continues_where_it_stopped(
+    vidrnn: Command, class_folders: Path
+) -> None:
+    first = vidrnn("compare", class_folders, *COMPARED, "--out", "compared", "--json")
     assert first.code == 0, first.err
-    told = json.loads(first.out)
-    assert [row["head"] for row in told["rows"]] == ["none", "gru-both"]
-    assert {"best", "simplest", "p", "sentence", "clips", "part", "seeds", "epochs"} <= told.keys()
-    again = json.loads(vidrnn("compare", "--resume", "kept", "--head", "gru-both", "--seeds", "1", "--json").out)
-    assert again["rows"][0]["accuracy"] == told["rows"][1]["accuracy"]
+    shown = json.loads(first.out)
+    assert [row["head"] for row in shown["rows"]] == ["none", "gru-both"]
+    assert {"best", "simplest", "p", "sentence", "clips", "part", "seeds", "epochs"} <= shown.keys()
+    again = json.loads(vidrnn("compare", "--resume", "compared", "--head", "gru-both", "--seeds", "1", "--json").out)
+    assert again["rows"][0]["accuracy"] == shown["rows"][1]["accuracy"]
 
 
 def test_a_comparison_that_goes_on_takes_no_other_settings(vidrnn: Command, class_folders: Path) -> None:
-    assert "Only --head and --seeds" in vidrnn("compare", "--resume", "kept", "--epochs", "3").refused(2)
-    assert "Only --head and --seeds" in vidrnn("compare", class_folders, "--resume", "kept").refused(2)
+    assert "Only --head and --seeds" in vidrnn("compare", "--resume", "compared", "--epochs", "3").refused(2)
+    assert "Only --head and --seeds" in vidrnn("compare", class_folders, "--resume", "compared").refused(2)
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "message"),
     [("--head qrnn", "--head qrnn"), ("--seeds 0", "--seeds"), ("--head gru --grey --encoder resnet18", "--grey")],
 )
-def test_what_cannot_be_compared_is_told(vidrnn: Command, class_folders: Path, flags: str, said: str) -> None:
-    assert said in vidrnn("compare", class_folders, *flags.split()).refused(2)
+def test_what_cannot_be_compared_is_an_error(vidrnn: Command, class_folders: Path, flags: str, message: str) -> None:
+    assert message in vidrnn("compare", class_folders, *flags.split()).refused(2)
 
 
 # --- export ----------------------------------------------------------------------------------------------------------
@@ -572,14 +574,14 @@ def test_a_model_is_written_as_onnx_and_read_so_from_then_on(
     folder = shutil.copytree(tiny_run.model, tmp_path / "model")
     film = next(tiny_run.data.rglob("*.avi"))
     before = vidrnn("predict", film, "--model", folder)
-    assert "no model.onnx in it" in before.said and before.code == 0
+    assert "no model.onnx in it" in before.message and before.code == 0
     ended = vidrnn("export", folder)
     assert ended.code == 0 and "model.onnx" in ended.out and "fp32, its numbers at most" in ended.out
     after = vidrnn("predict", film, "--model", folder)
     assert (after.code, after.out) == (0, before.out)
-    assert "onnx" not in after.said
-    told = [json.loads(vidrnn("info", place, "--json").out) for place in (folder, folder / "model.onnx")]
-    assert told[0] == told[1]
+    assert "onnx" not in after.message
+    shown = [json.loads(vidrnn("info", place, "--json").out) for place in (folder, folder / "model.onnx")]
+    assert shown[0] == shown[1]
     scores = [
         json.loads(vidrnn("evaluate", folder, tiny_run.data, "--json", "--runtime", name).out)
         for name in ("onnx", "torch")
@@ -598,12 +600,12 @@ def test_a_model_is_written_as_onnx_and_read_so_from_then_on(
         ("--calibrate nowhere", "nowhere", 2),
     ],
 )
-def test_an_export_that_cannot_be_had_is_told(
+def test_an_export_that_cannot_be_made_is_an_error(
     vidrnn: Command, tiny_run: TinyRun, flags: str, words: str, code: int
 ) -> None:
     assert words in vidrnn("export", tiny_run.model, *flags.split()).refused(code)
 
 
 def test_a_runtime_that_finds_no_file_of_its_own_says_how_to_make_one(vidrnn: Command, tiny_run: TinyRun) -> None:
-    said = vidrnn("predict", next(tiny_run.data.rglob("*.avi")), "--model", tiny_run.model, "--runtime", "onnx")
-    assert "no model.onnx in it" in said.refused(1)
+    message = vidrnn("predict", next(tiny_run.data.rglob("*.avi")), "--model", tiny_run.model, "--runtime", "onnx")
+    assert "no model.onnx in it" in message.refused(1)

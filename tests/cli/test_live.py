@@ -76,11 +76,11 @@ def test_a_film_through_a_pipe_gets_the_answer_of_the_film(vidrnn: Command, tmp_
     assert all(one["label"] != after["label"] for one, after in pairwise(changes))
     film = json.loads(vidrnn("predict", FILM, "--model", MODEL, "--json").out)["films"][0]
     assert changes[-1]["dropped"] == 0, "a film that can be sent faster than it lasts is not left behind"
-    kept = recorded(tmp_path)
-    assert [one["label"] for one in kept] == [one["label"] for one in film["segments"]]
+    written = recorded(tmp_path)
+    assert [one["label"] for one in written] == [one["label"] for one in film["segments"]]
     for name in ("start_seconds", "end_seconds", "probability"):
         expected = [one[name] for one in film["segments"]]
-        assert [one[name] for one in kept] == pytest.approx(expected, abs=0.1 if name == "end_seconds" else 1e-3)
+        assert [one[name] for one in written] == pytest.approx(expected, abs=0.1 if name == "end_seconds" else 1e-3)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -98,10 +98,10 @@ def test_it_stops_at_once_with_its_last_segment_closed_though_the_pipe_is_silent
         assert process.wait(timeout=10) == code
         assert time.monotonic() - began < 3
         last = json.loads(process.stdout.read().splitlines()[-1])
-    kept = recorded(tmp_path)
-    assert first["seconds"] == kept[0]["start_seconds"] == 0
-    assert kept[-1]["end_seconds"] >= last["seconds"]  # type: ignore[operator]
-    assert all(one["end_seconds"] == after["start_seconds"] for one, after in pairwise(kept))
+    written = recorded(tmp_path)
+    assert first["seconds"] == written[0]["start_seconds"] == 0
+    assert written[-1]["end_seconds"] >= last["seconds"]  # type: ignore[operator]
+    assert all(one["end_seconds"] == after["start_seconds"] for one, after in pairwise(written))
 
 
 def test_ctrl_c_that_ends_the_sender_of_a_silent_pipe_too_is_no_error() -> None:
@@ -161,8 +161,8 @@ def test_the_process_is_left_at_once_while_a_stream_is_waited_for(monkeypatch: p
 
 
 def recorded_until(folder: Path) -> float:
-    kept = recorded(folder)
-    return float(str(kept[-1]["end_seconds"])) if kept else 0.0
+    written = recorded(folder)
+    return float(str(written[-1]["end_seconds"])) if written else 0.0
 
 
 def test_what_was_recorded_stays_when_all_is_killed_and_is_gone_on_with(tmp_path: Path) -> None:
@@ -209,21 +209,21 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("said", REFUSED)
+@pytest.mark.parametrize("message", REFUSED)
 def test_what_cannot_be_meant_is_refused_with_a_sentence(
-    vidrnn: Command, monkeypatch: pytest.MonkeyPatch, said: str
+    vidrnn: Command, monkeypatch: pytest.MonkeyPatch, message: str
 ) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert REFUSED[said] in vidrnn("predict", *said.split(), "--model", MODEL).refused(2)
+    assert REFUSED[message] in vidrnn("predict", *message.split(), "--model", MODEL).refused(2)
 
 
-def test_a_pipe_that_nobody_writes_to_is_told(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_that_nobody_writes_to_is_an_error(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     assert "nothing is piped in" in vidrnn("predict", "-", "--model", MODEL).refused(2)
 
 
-def test_a_pipe_that_is_closed_is_told(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_that_is_closed_is_an_error(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     assert "nothing is piped in" in vidrnn("predict", "-", "--model", MODEL).refused(2)
 
@@ -235,6 +235,6 @@ def test_patience_may_be_endless(vidrnn: Command, long: str) -> None:
 
 
 def test_a_stream_that_is_not_there_fails_without_its_password(vidrnn: Command) -> None:
-    said = vidrnn("predict", "tcp://me:hunter2@127.0.0.1:9", "--model", MODEL).refused(1)
-    assert "tcp://127.0.0.1:9: nothing listens" in said
-    assert "hunter2" not in said
+    message = vidrnn("predict", "tcp://me:hunter2@127.0.0.1:9", "--model", MODEL).refused(1)
+    assert "tcp://127.0.0.1:9: nothing listens" in message
+    assert "hunter2" not in message

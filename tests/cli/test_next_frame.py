@@ -164,13 +164,13 @@ def test_an_export_names_its_file_in_the_output_and_in_the_card(
 def test_settings_of_one_task_are_refused_for_the_other_and_heads_are_not_compared(
     vidrnn: Command, films: Path
 ) -> None:
-    said = vidrnn("train", films, "--task", "next-frame", "--readout", "mean", "--frames", "4").refused(2)
-    assert "--readout, --frames: have no meaning for --task next-frame" in said
+    message = vidrnn("train", films, "--task", "next-frame", "--readout", "mean", "--frames", "4").refused(2)
+    assert "--readout, --frames: have no meaning for --task next-frame" in message
     assert "--horizon: has no meaning for --task classify" in vidrnn("train", films, "--horizon", "4").refused(2)
-    said = vidrnn("train", films, "--task", "next-frame", "--folds", "3").refused(2)
-    assert "--folds: has no meaning for --task next-frame" in said
+    message = vidrnn("train", films, "--task", "next-frame", "--folds", "3").refused(2)
+    assert "--folds: has no meaning for --task next-frame" in message
     Path("run.toml").write_text('task = "next-frame"\n')
-    said = vidrnn("train", films, "--config", "run.toml", "--bidirectional").refused(2)
-    assert "--bidirectional: a head that reads in both directions would see" in said
-    said = vidrnn("compare", films, "--config", "run.toml").refused(2)
-    assert "vidrnn compare: does not work for --task next-frame" in said
+    message = vidrnn("train", films, "--config", "run.toml", "--bidirectional").refused(2)
+    assert "--bidirectional: a head that reads in both directions would see" in message
+    message = vidrnn("compare", films, "--config", "run.toml").refused(2)
+    assert "vidrnn compare: does not work for --task next-frame" in message

@@ -105,14 +105,14 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_terminal")
 @pytest.mark.parametrize(("films", "shown"), [(1, True), (2, False)])
-def test_a_bar_tells_how_much_of_a_single_film_has_been_read(capsys: Captured, films: int, shown: bool) -> None:
+def test_a_bar_shows_how_much_of_a_single_film_has_been_read(capsys: Captured, films: int, shown: bool) -> None:
     with PredictionView("m", films, as_json=False) as view:
         view.going(312.4, 1800.0)
     assert ("312/1800" in capsys.readouterr().out) is shown
 
 
 @pytest.mark.usefixtures("_terminal")
-def test_the_time_left_is_told_by_bytes_and_not_by_films(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_goes_by_bytes_and_not_by_films(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     view = BatchView("m", {"before": 50, "a": 100, "b": 300}, as_json=False)
@@ -124,7 +124,7 @@ def test_the_time_left_is_told_by_bytes_and_not_by_films(capsys: Captured, monke
     assert "2 videos, 1 done before, 0 failed; 250 frames in 10.0 s" in capsys.readouterr().out
 
 
-def test_where_no_bar_can_move_lines_tell_how_it_goes_though_no_film_ends(
+def test_where_no_bar_can_move_lines_show_the_progress_though_no_film_ends(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vidrnn.cli.views.predicting._SECONDS_BETWEEN_LINES", 0.01)
@@ -138,7 +138,7 @@ def test_where_no_bar_can_move_lines_tell_how_it_goes_though_no_film_ends(
     assert "0 of 2 videos done  0 frames/s" in shown
 
 
-def test_who_stops_a_folder_is_told_what_is_done_and_how_to_go_on(capsys: Captured) -> None:
+def test_a_stopped_folder_shows_what_is_done_and_how_to_continue(capsys: Captured) -> None:
     with pytest.raises(KeyboardInterrupt), BatchView("m", {"a": 1, "b": 1}, as_json=False) as view:
         view.show(FilmDone({"path": "a", "frames": 9}, before=False))
         raise KeyboardInterrupt
@@ -236,7 +236,7 @@ def test_a_training_is_shown_event_by_event(capsys: Captured) -> None:
     assert "7.mp4" not in out, "many reasons are for the file, not for the screen"
 
 
-def test_what_is_odd_about_a_film_is_told(capsys: Captured) -> None:
+def test_what_is_odd_about_a_film_is_shown(capsys: Captured) -> None:
     facts = FilmFacts(
         Path("[a].mp4"), Size(240, 320), "h264", 50, 1.0, 2.96, 2.0, 90, 51, 24.0, ("Shown turned by 90 degrees.",)
     )
