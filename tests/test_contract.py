@@ -231,7 +231,7 @@ def test_the_moments_are_frames_of_the_film(task: Task, runs: dict[str, TinyRun]
 @EVERY_TASK
 def test_a_bad_film_costs_one_row(task: Task, runs: dict[str, TinyRun], film: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.avi"
-    bad.write_bytes(b"no film at all")
+    bad.write_bytes(b"no video at all")
     found = list(Predictor(opened(runs[task.name]), threads=2).predict_all([film, bad, film]))
     assert [isinstance(one, FilmFailure) for one in found] == [False, True, False]
     json.dumps(prediction_json("film", found[0]), allow_nan=False)  # type: ignore[arg-type]
@@ -261,7 +261,7 @@ def test_a_folder_gets_a_row_for_each_film_and_is_done_once(
     task: Task, runs: dict[str, TinyRun], film: Path, tmp_path: Path
 ) -> None:
     model = opened(runs[task.name])
-    (tmp_path / "bad.avi").write_bytes(b"no film at all")
+    (tmp_path / "bad.avi").write_bytes(b"no video at all")
     request = PredictionRequest(runs[task.name].model, ("jsonl", "steps"), model.handling.decision)
     films = (film, tmp_path / "bad.avi")
 

@@ -79,7 +79,7 @@ def test_odd_films_are_described_or_refused_in_a_sentence(
         assert code in {0, 1}, film.name
         assert "Traceback" not in err
         if code:
-            assert film.name in err, "a refusal names the film"
+            assert film.name in err, "a refusal names the video"
             continue
         read += 1
         given = json.loads(out)
@@ -135,7 +135,7 @@ def test_a_folder_of_odd_films_costs_a_row_each_and_every_row_is_right(footage: 
     work = PredictionRequest(model, ("jsonl",), handling_of(model).decision).work()
     batch = Batch(work, find_films([str(odd)]), (odd,), tmp_path, timeout_seconds=120)
     rows = {done.row["path"]: done.row for done in batch.run(Local(2))}
-    assert set(index) - set(rows) == {"small__webp.webp"}, "a still picture is no film"
+    assert set(index) - set(rows) == {"small__webp.webp"}, "a still picture is no video"
     errors = {name: row["error"] for name, row in rows.items() if "error" in row}
     assert set(errors) == set(UNREADABLE)
     assert all(error.startswith(UNREADABLE[name]) for name, error in errors.items())

@@ -91,7 +91,7 @@ def test_films_that_a_file_system_would_take_for_one_are_refused(tmp_path: Path)
     assert alike(names[:2]) is None and alike(names) == (names[0], names[2])
     films = texts(tmp_path / "films", "One", "one", "two")
     if len({film.stat().st_ino for film in films}) < 3:
-        pytest.skip("no two such films can be here")
+        pytest.skip("no two such videos can be here")
     out = tmp_path / "out"
     assert len(done(batch_of(films, tmp_path / "films", out))) == 3, "here they are rows apart"
     (out / ".vidrnn/SHARD-1-OF-1.LOCK").touch()  # as it is where the lock is found under this name, too
@@ -126,7 +126,7 @@ def test_whatever_happens_to_a_film_costs_one_row(engine: str, tmp_path: Path) -
         assert "SIGABRT" in reasons["aborts"]
         assert "memory" in reasons["killed"]
     found = summary(tmp_path / "out")
-    assert [row["path"] for row in found] == list(names), "in the order of the films"
+    assert [row["path"] for row in found] == list(names), "in the order of the videos"
     assert found[0] == {"path": "a/one", "label": "a/one", "frames": "5", "notes": "a b", "error": ""}
     assert {row["path"]: row["error"] for row in found if row["error"]} == reasons
     assert (tmp_path / "out/b/one.txt").read_text() == "b/one.txt"
@@ -344,7 +344,7 @@ def test_who_stops_keeps_what_is_finished(engine: str, tmp_path: Path) -> None:
     began, rows = time.monotonic(), [next(journey).row["path"], next(journey).row["path"]]
     (tmp_path / "out/.part-hangs.txt").write_text("half of it")
     journey.close()
-    assert time.monotonic() - began < 60, "nobody waits for a film that hangs"
+    assert time.monotonic() - began < 60, "nobody waits for a video that hangs"
     assert {row["path"] for row in summary(tmp_path / "out")} >= set(rows)
     assert not [file for file in tree(tmp_path / "out") if ".part-" in file]
 
@@ -476,8 +476,8 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 from batch.test_batch import batch_of, done
-films = tuple(sorted(Path(sys.argv[1]).iterdir()))
-done(batch_of(films, Path(sys.argv[1]), Path(sys.argv[2]), settings={"seconds": 0.01}))
+videos = tuple(sorted(Path(sys.argv[1]).iterdir()))
+done(batch_of(videos, Path(sys.argv[1]), Path(sys.argv[2]), settings={"seconds": 0.01}))
 """
 
 

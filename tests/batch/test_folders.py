@@ -50,7 +50,7 @@ def films(tmp_path: Path) -> Path:
     for name in ("walk-left", "walk-right"):
         (folder / name).mkdir(parents=True)
         shutil.copy(SAMPLES / name / "figure01_01.webm", folder / name / "one.webm")
-    (folder / "bad.mp4").write_text("no film")
+    (folder / "bad.mp4").write_text("no video")
     return folder
 
 
@@ -76,12 +76,12 @@ def predicted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
 def test_a_folder_becomes_answers_and_a_summary(predicted: Command, films: Path) -> None:
     ended = predicted(films, "--out", "out", "--format", "jsonl,srt")
-    assert ended.code == 1, "one film failed"
-    assert "bad.mp4  holds text; it is not a film." in ended.out
+    assert ended.code == 1, "one video failed"
+    assert "bad.mp4  holds text; it is not a video." in ended.out
     assert "3 videos, 1 failed" in ended.out
     summary = rows(Path("out"))
     assert [row["path"] for row in summary] == ["bad.mp4", "walk-left/one.webm", "walk-right/one.webm"]
-    assert summary[0]["error"] == "holds text; it is not a film."
+    assert summary[0]["error"] == "holds text; it is not a video."
     for name in ("walk-left", "walk-right"):
         expected = library.load(MOVES).predict(films / name / "one.webm")
         answer = json.loads(Path(f"out/{name}/one.webm.jsonl").read_text(encoding="utf-8"))
@@ -187,7 +187,7 @@ def test_ranks_do_their_parts_beside_each_other_and_give_what_one_run_gives(pred
     world = {**os.environ, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     ranks = [in_a_process(*arguments, env={**world, "RANK": rank}) for rank in ("0", "1")]
     outputs = [rank.communicate(timeout=60) for rank in ranks]
-    assert sorted(rank.returncode for rank in ranks) == [0, 1], "one of them had the damaged film"
+    assert sorted(rank.returncode for rank in ranks) == [0, 1], "one of them had the damaged video"
     assert "Shard 1/2, by RANK and WORLD_SIZE in the environment." in outputs[0][1]
     assert tree(Path("parts")) == tree(Path("whole"))
 

@@ -233,7 +233,7 @@ def test_data_that_does_not_exist_is_an_error(vidrnn: Command) -> None:
 
 def test_an_empty_folder_is_an_error(vidrnn: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "found no film in it" in vidrnn("train", tmp_path / "empty", *TINY).refused(1)
+    assert "found no video in it" in vidrnn("train", tmp_path / "empty", *TINY).refused(1)
 
 
 def test_a_single_class_is_an_error(vidrnn: Command, tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_a_model_that_does_not_exist_is_an_error(vidrnn: Command, class_folders:
 def test_evaluation_prints_tables_for_people(vidrnn: Command, tiny_run: TinyRun) -> None:
     ended = vidrnn("evaluate", tiny_run.folder, tiny_run.data)
     assert ended.code == 0, ended.err
-    for piece in ("precision", "recall", "worst clips", "macro-F1", "8 films that the model learnt from left out"):
+    for piece in ("precision", "recall", "worst clips", "macro-F1", "8 videos that the model learnt from left out"):
         assert piece in ended.out
 
 
@@ -519,7 +519,7 @@ def test_info_of_a_model_has_its_parts(vidrnn: Command, tiny_run: TinyRun, what:
 
 def test_info_of_what_is_no_film_is_an_error(vidrnn: Command) -> None:
     Path("notes.txt").write_text("dear diary")
-    assert "not a film" in vidrnn("info", "notes.txt").refused(1)
+    assert "not a video" in vidrnn("info", "notes.txt").refused(1)
     assert "no such file" in vidrnn("info", "none.mp4").refused(1)
 
 

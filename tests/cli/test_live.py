@@ -75,7 +75,7 @@ def test_a_film_through_a_pipe_gets_the_answer_of_the_film(vidrnn: Command, tmp_
     assert len(changes) > 5
     assert all(one["label"] != after["label"] for one, after in pairwise(changes))
     film = json.loads(vidrnn("predict", FILM, "--model", MODEL, "--json").out)["films"][0]
-    assert changes[-1]["dropped"] == 0, "a film that can be sent faster than it lasts is not left behind"
+    assert changes[-1]["dropped"] == 0, "a video that can be sent faster than it lasts is not left behind"
     written = recorded(tmp_path)
     assert [one["label"] for one in written] == [one["label"] for one in film["segments"]]
     for name in ("start_seconds", "end_seconds", "probability"):
@@ -191,13 +191,13 @@ def test_who_reads_no_further_ends_it(tmp_path: Path) -> None:
 
 
 REFUSED = {
-    "0 film.mp4": "Name it alone",
+    "0 video.mp4": "Name it alone",
     "rtsp://host/a rtsp://host/b": "Name it alone",
     "0 --rate 5": "--rate",
     "0 --jobs 2": "--jobs",
-    "film.mp4 --show": "--show",
-    "film.mp4 --reconnect 5": "--reconnect",
-    "film.mp4 --silence 5": "--silence",
+    "video.mp4 --show": "--show",
+    "video.mp4 --reconnect 5": "--reconnect",
+    "video.mp4 --silence 5": "--silence",
     "ftp://host/film.mp4": "Wanted rtsp",
     "rtsp://": "names no host",
     "0 --reconnect -1": "--reconnect",

@@ -39,7 +39,7 @@ def films(tmp_path: Path) -> Path:
         size=FRAMES_SIZE,
         paint=lambda _, size: np.zeros((size.height, size.width, 3), dtype=np.uint8),
     )
-    (folder / "bad.mkv").write_text("no film")
+    (folder / "bad.mkv").write_text("no video")
     return folder
 
 

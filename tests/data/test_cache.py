@@ -101,7 +101,7 @@ def test_features_are_computed_once_and_then_read(desk: Desk) -> None:
 def test_frames_are_decoded_once_and_then_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = scan_film(desk.film)
     first = np.array(desk.frames(scan))
-    monkeypatch.setattr("vidrnn.data.cache.open_film", lambda *_, **__: pytest.fail("the film was read again"))
+    monkeypatch.setattr("vidrnn.data.cache.open_film", lambda *_, **__: pytest.fail("the video was read again"))
     assert np.array_equal(desk.frames(scan), first)
 
 

@@ -70,7 +70,7 @@ def test_a_copy_of_a_film_is_left_out_with_a_note(films: Path) -> None:
     dataset, events = read(films)
     hashes = [scan.content_hash for scan in dataset.scans]
     assert len(hashes) == len(set(hashes)) == 12
-    assert any("exact copies of others: 1 film" in event.text for event in events if isinstance(event, Note))
+    assert any("exact copies of others: 1 video" in event.text for event in events if isinstance(event, Note))
 
 
 def test_films_without_labels_are_counted_as_films(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_films_without_labels_are_counted_as_films(tmp_path: Path) -> None:
     dataset, events = followed(read_dataset(read_films(data), data, None, jobs=2, labelled=False))
     assert dataset.classes == ("",) and len(dataset.films) == 3
     notes = [event.text for event in events if isinstance(event, Note)]
-    assert any(note.startswith("3 films, 63 frames;") for note in notes)
+    assert any(note.startswith("3 videos, 63 frames;") for note in notes)
 
 
 def test_some_films_of_a_dataset_have_their_scans_groups_and_labels(class_folders: Path) -> None:
@@ -103,12 +103,12 @@ def test_an_unreadable_film_is_left_out_and_does_not_shift_the_rest(films: Path)
 def test_a_class_without_a_readable_film_is_an_error(films: Path) -> None:
     for film in (films / "fall").iterdir():
         film.write_bytes(b"\0" * 100)
-    with pytest.raises(DataError, match=r"no film of the class fall can be read"):
+    with pytest.raises(DataError, match=r"no video of the class fall can be read"):
         read(films)
 
 
 def test_a_second_reading_reads_no_film(class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = read(class_folders, tmp_path)
-    monkeypatch.setattr("vidrnn.data.scan.open_film", lambda *_, **__: pytest.fail("a film was read again"))
+    monkeypatch.setattr("vidrnn.data.scan.open_film", lambda *_, **__: pytest.fail("a video was read again"))
     again, _ = read(class_folders, tmp_path)
     assert [scan.content_hash for scan in again.scans] == [scan.content_hash for scan in first.scans]

@@ -54,7 +54,7 @@ class TestClassFolders:
         found = read_labelled(tmp_path)
         assert seen(found) == [("1.mp4", "a"), ("2.mp4", "b")]
         assert found.notes == (
-            "ignored 1 film outside of the class folders: no label",
+            "ignored 1 video outside of the class folders: no label",
             "ignored: 1 file of other kinds, 1 hidden file",
         )
 
@@ -84,12 +84,12 @@ class TestClassFolders:
     @pytest.mark.parametrize(
         ("names", "sentence"),
         [
-            ([], "found no film in it"),
-            (["a/notes.txt"], "found no film in it"),
-            (["1.mp4", "2.mp4"], "Put the films of each class in a folder with the name of the class"),
+            ([], "found no video in it"),
+            (["a/notes.txt"], "found no video in it"),
+            (["1.mp4", "2.mp4"], "Put the videos of each class in a folder with the name of the class"),
             (["1.mp4", "clips.csv"], "the manifest clips.csv: give the manifest as DATA"),
-            (["only/1.mp4", "only/2.mp4"], "holds 2 films of one class, 'only'"),
-            (["train/1.mp4", "test/2.mp4"], "test, train hold films but no class folders"),
+            (["only/1.mp4", "only/2.mp4"], "holds 2 videos of one class, 'only'"),
+            (["train/1.mp4", "test/2.mp4"], "test, train hold videos but no class folders"),
         ],
     )
     def test_a_folder_that_cannot_be_used_is_an_error(self, tmp_path: Path, names: list[str], sentence: str) -> None:
@@ -155,14 +155,14 @@ class TestManifest:
             ("gone.mp4", "line 3 of the manifest names a file that is not there"),
             ("c.mp4", "line 5 of the manifest has no label"),
             (tmp_path.name, "line 6 of the manifest has no path"),
-            ("folder", "line 7 of the manifest names a folder that is not a film of pictures"),
+            ("folder", "line 7 of the manifest names a folder that holds no numbered pictures"),
             ("q" * 5000, "line 8 of the manifest names a file that is not there"),
         ]
 
     def test_a_film_listed_twice_is_used_once(self, tmp_path: Path) -> None:
         found = read_labelled(manifest(tmp_path, "path,label\na.mp4,walk\n./a.mp4,walk\nb.mp4,run\n"))
         assert seen(found) == [("a.mp4", "walk"), ("b.mp4", "run")]
-        assert found.notes == ("1 repeated row: each film is used once",)
+        assert found.notes == ("1 repeated row: each video is used once",)
 
     def test_classes_that_differ_in_case_only_give_a_note(self, tmp_path: Path) -> None:
         found = read_labelled(manifest(tmp_path, "path,label\na.mp4,Walk\nb.mp4,walk\n"))
@@ -178,9 +178,9 @@ class TestManifest:
             ("path|label\na.mp4|walk\n", r"has the columns path\|label"),
             ("path,frame,label\na.mp4,0,walk\n", "a label for each frame .* does not train"),
             ("path,label,path\na.mp4,walk,b.mp4\n", "the header has the column path more than once"),
-            ("path,label\n", "none of its 0 rows names a film that exists"),
-            ("path,label\nx.mp4,walk\ny.mp4,run\n", "none of its 2 rows names a film.* line 2 .* relative to the CSV"),
-            ("path,label\na.mp4,walk\nb.mp4,walk\n", "holds 2 films of one class, 'walk'"),
+            ("path,label\n", "none of its 0 rows names a video that exists"),
+            ("path,label\nx.mp4,walk\ny.mp4,run\n", "none of its 2 rows names a video.* line 2 .* relative to the CSV"),
+            ("path,label\na.mp4,walk\nb.mp4,walk\n", "holds 2 videos of one class, 'walk'"),
             ("path,label\na.mp4,walk\na.mp4,run\n", "a.mp4 is listed as 'walk' and as 'run'"),
             (f'path,label\n"{"x" * 200_000}\na.mp4,walk\n', "line 2 is not CSV: .* quotation mark is not closed"),
             ("path,label\nsit, stand.mp4,walk\n", "line 2 has 3 cells where the header has 2; put a path or a label"),
@@ -235,10 +235,10 @@ class TestFindFilms:
     @pytest.mark.parametrize(
         ("source", "sentence"),
         [
-            ("gone.mp4", "gone.mp4: there is no such film or folder"),
-            ("empty", "empty: this folder holds no film"),
-            ("q" * 5000, "there is no such film or folder"),
-            ("*.txt", r"this pattern matches no film, but 1 other file"),
+            ("gone.mp4", "gone.mp4: there is no such video or folder"),
+            ("empty", "empty: this folder holds no video"),
+            ("q" * 5000, "there is no such video or folder"),
+            ("*.txt", r"this pattern matches no video, but 1 other file"),
         ],
     )
     def test_a_source_that_names_nothing(self, tmp_path: Path, source: str, sentence: str) -> None:
@@ -326,7 +326,7 @@ class TestFilmsWithoutLabels:
         found = read_films(manifest(tmp_path, "path\na.mp4\nb.mp4\na.mp4\ngone.mp4\n"))
         assert seen(found) == [("a.mp4", ""), ("b.mp4", "")]
         assert [failure.path.name for failure in found.failures] == ["gone.mp4"]
-        assert found.notes == ("1 repeated row: each film is used once",)
+        assert found.notes == ("1 repeated row: each video is used once",)
         found = read_films(manifest(tmp_path, "path,label,group,split\na.mp4,x,g1,train\nb.mp4,y,g2,val\n"))
         assert [(film.label, film.group, film.part) for film in found.films] == [
             ("", "g1", Part.TRAIN),
@@ -335,7 +335,7 @@ class TestFilmsWithoutLabels:
 
     @pytest.mark.parametrize(
         ("name", "sentence"),
-        [("empty", "wanted a folder with films in it, found none"), ("gone", "there is no such film, folder or CSV")],
+        [("empty", "wanted a folder with videos in it, found none"), ("gone", "there is no such video, folder or CSV")],
     )
     def test_data_without_a_film_is_an_error(self, tmp_path: Path, name: str, sentence: str) -> None:
         (tmp_path / "empty").mkdir()

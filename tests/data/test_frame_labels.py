@@ -81,9 +81,9 @@ def test_a_film_with_missing_labels_is_a_failure(tmp_path: Path, rows: Rows, rea
         (
             "path,frame,label",
             [("gone.mp4", 0, "normal")],
-            "found no film with a label for each frame in 1 row.*gone.mp4",
+            "found no video with a label for each frame in 1 row.*gone.mp4",
         ),
-        ("path,frame,label", [], "found no film with a label for each frame in 0 rows"),
+        ("path,frame,label", [], "found no video with a label for each frame in 0 rows"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_an_error(tmp_path: Path, header: str, rows: Rows, sentence: str) -> None:

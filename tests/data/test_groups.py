@@ -58,7 +58,7 @@ class TestColumn:
         films = [film("a/1.mp4", group="ann"), film("a/2.mp4"), film("b/2.mp4")]
         grouping = group_films(films, [scan(each) for each in films])
         assert grouping.groups == ("ann", "a/2.mp4", "b/2.mp4")
-        assert grouping.notes == ("without a group, so each is a group of its own: 2 films",)
+        assert grouping.notes == ("without a group, so each is a group of its own: 2 videos",)
 
 
 class TestNames:
@@ -120,7 +120,7 @@ class TestNames:
         names = [f"{label}/p{who:02d}_{n}.mp4" for label in "ab" for who in range(6) for n in range(4)]
         grouping = by_names(*names, "a/odd one.mp4")
         assert grouping.counts["a/odd one.mp4"] == 1
-        assert grouping.notes == ("without pNN_ in the name, so each is a group of its own: 1 film",)
+        assert grouping.notes == ("without pNN_ in the name, so each is a group of its own: 1 video",)
 
 
 class TestAppearance:
@@ -137,7 +137,7 @@ class TestAppearance:
         looks[6][0] = near(looks[1][-1])  # what follows on the last frame of another
         grouping = self.group(films, looks)
         assert together(grouping) == {frozenset({0, 1, 6})}
-        assert grouping.source == "near-duplicates share a group: 3 films in 1 group"
+        assert grouping.source == "near-duplicates share a group: 3 videos in 1 group"
 
     def test_blank_frames_join_no_films(self) -> None:
         films, looks = self.films()
@@ -166,7 +166,7 @@ class TestAppearance:
         grouping = self.group(films, looks)
         assert together(grouping) == {frozenset({2, 3})}
         assert grouping.source.endswith(
-            "all films look alike, as from one fixed camera, so only copies of them share a group"
+            "all videos look alike, as from one fixed camera, so only copies of them share a group"
         )
 
     def test_a_class_filmed_in_one_place_leaves_the_scenes_of_others_joined(self) -> None:
@@ -178,7 +178,7 @@ class TestAppearance:
         looks[7] = near(looks[6])
         grouping = self.group(films, looks)
         assert together(grouping) == {frozenset({6, 7})}
-        assert "films of lab look alike" in grouping.source
+        assert "videos of lab look alike" in grouping.source
 
     @pytest.mark.slow
     def test_two_thousand_films_in_seconds(self) -> None:
@@ -195,18 +195,18 @@ class TestDuplicates:
         kept, kept_scans, notes = drop_duplicates(films, scans)
         assert kept == tuple(films[:2])
         assert kept_scans == tuple(scans[:2])
-        assert notes == ("left out as exact copies of others: 1 film",)
+        assert notes == ("left out as exact copies of others: 1 video",)
 
     def test_with_two_labels_both_films_are_named(self) -> None:
         films = [film("a/1.mp4"), film("b/2.mp4")]
-        with pytest.raises(DataError, match=r"a/1.mp4 \('a'\) and /data/b/2.mp4 \('b'\) are the same film"):
+        with pytest.raises(DataError, match=r"a/1.mp4 \('a'\) and /data/b/2.mp4 \('b'\) are the same video"):
             drop_duplicates(films, [scan(each, content="x") for each in films])
 
     def test_a_copy_does_not_stay_in_train_when_its_double_is_tested(self) -> None:
         films = [film("a/1.mp4", part=Part.TEST), film("a/2.mp4", part=Part.TRAIN), film("a/3.mp4", part=Part.VAL)]
         kept, _, notes = drop_duplicates(films, [scan(each, content="x") for each in films])
         assert kept == (films[0],)
-        assert notes[1] == "in two parts of the given split, used in the later part only: 1 film"
+        assert notes[1] == "in two parts of the given split, used in the later part only: 1 video"
 
 
 @pytest.mark.footage

@@ -21,7 +21,7 @@ def scans(*paths: Path, cache: Path | None = None, **how: float) -> list[FilmSca
 
 
 def read_no_film(*_: object) -> FilmScan:
-    raise AssertionError("a film was read that is in the cache")
+    raise AssertionError("a video was read that is in the cache")
 
 
 def test_the_first_and_the_last_frame_are_among_the_thumbnails(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_short_film_has_fewer_thumbnails(tmp_path: Path, frames: int) -> None:
 
 def test_results_come_in_order_and_a_bad_film_costs_one_row(tmp_path: Path) -> None:
     paths = [make_film(tmp_path / f"{number}.avi", frames=60 - number) for number in range(30)]
-    paths[7].write_bytes(b"no film at all")
+    paths[7].write_bytes(b"no video at all")
     paths.insert(3, tmp_path / "gone.avi")
     found = list(scan_films(paths, cache=None, jobs=3))
     assert [path for path, _ in found] == paths

@@ -98,7 +98,7 @@ class TestSearch:
         with pytest.raises(DataError) as error:
             split_films(films, grouped(films))
         assert str(error.value) == (
-            "Class 'Diving' has 2 groups (4 films: g1, g2), and train, val and test need 3, one each. "
+            "Class 'Diving' has 2 groups (4 videos: g1, g2), and train, val and test need 3, one each. "
             "Use --no-test (train and val only), use --folds 3, or leave the class out."
         )
         assert classes(films, split_films(films, grouped(films), test=False), VAL) == {"a", "Diving"}
@@ -107,7 +107,7 @@ class TestSearch:
     def test_a_class_with_one_film(self, test: bool) -> None:
         films = make(*(("a", f"a{n}", 2) for n in range(5)), ("Diving", "g1", 1))
         with pytest.raises(
-            DataError, match=r"'Diving' has 1 group \(1 film: g1\).*Add films of other groups, or leave"
+            DataError, match=r"'Diving' has 1 group \(1 video: g1\).*Add videos of other groups, or leave"
         ):
             split_films(films, grouped(films), test=test)
 
@@ -152,7 +152,7 @@ class TestGiven:
 
     def test_a_val_that_cannot_be_taken_out_of_train(self) -> None:
         films = self.given(*((label, label, 3, part) for label in "ab" for part in (TRAIN, TEST)))
-        with pytest.raises(DataError, match=r"'a' has 1 group \(3 films: a\), and train and val need 2"):
+        with pytest.raises(DataError, match=r"'a' has 1 group \(3 videos: a\), and train and val need 2"):
             split_films(films, grouped(films))
 
     def test_a_missing_test_gives_a_note(self) -> None:
@@ -162,18 +162,18 @@ class TestGiven:
     def test_a_class_missing_from_a_side(self) -> None:
         films = self.given(("a", "1", 2, TRAIN), ("b", "2", 2, TRAIN), ("a", "3", 2, VAL), ("a", "4", 1, TEST))
         assert split_films(films, grouped(films)).notes == (
-            "no film of class b is in val: scores on val do not include it",
-            "no film of class b is in test: scores on test do not include it",
+            "no video of class b is in val: scores on val do not include it",
+            "no video of class b is in test: scores on test do not include it",
         )
 
     def test_a_class_missing_from_train_is_an_error(self) -> None:
         films = self.given(("a", "1", 2, TRAIN), ("a", "3", 2, VAL), ("b", "4", 1, VAL))
-        with pytest.raises(DataError, match="no film of class b in train"):
+        with pytest.raises(DataError, match="no video of class b in train"):
             split_films(films, grouped(films))
 
     def test_nothing_to_train_on(self) -> None:
         films = self.given(("a", "1", 2, TEST), ("b", "4", 1, TEST))
-        with pytest.raises(DataError, match="no film for train"):
+        with pytest.raises(DataError, match="no video for train"):
             split_films(films, grouped(films))
 
 
@@ -196,7 +196,7 @@ class TestFolds:
         splits = fold_films(films, grouped(films), 3)
         notes = [note for split in splits for note in split.notes]
         assert all(classes(films, split, TRAIN) == {"a", "Diving"} for split in splits)
-        assert any("no film of class Diving is in test" in note for note in notes)
+        assert any("no video of class Diving is in test" in note for note in notes)
 
     def test_a_class_with_one_group_is_refused(self) -> None:
         films = make(*(("a", f"a{n}", 2) for n in range(6)), ("Diving", "g1", 3))

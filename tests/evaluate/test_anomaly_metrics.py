@@ -71,7 +71,7 @@ def test_fewer_films_have_a_wider_interval() -> None:
     ("skill", "other", "sentence"),
     [
         (3.0, 1.0, "This model is better than every baseline without learning: AUC 0.98"),
-        (0.97, 1.0, "As far as these films can tell, frame difference is as good as this model, without any learning"),
+        (0.97, 1.0, "As far as these videos can tell, frame difference is as good as this model, without any learning"),
         (0.5, 1.0, "Frame difference is as good as this model, without any learning: AUC 0.7"),
         (-1.0, 3.0, "The model is of no use here."),
     ],

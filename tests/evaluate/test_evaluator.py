@@ -58,7 +58,7 @@ def test_on_its_own_data_a_model_is_scored_on_its_test_part(tiny_run: TinyRun, t
     parts = parts_of(tiny)
     assert evaluation.films == given["clips"] == parts[Part.TEST] > 0
     assert evaluation.seen == given["seen"] == parts[Part.TRAIN] + parts[Part.VAL]
-    assert f"{evaluation.seen} films that the model learnt from left out" in evaluation.counts
+    assert f"{evaluation.seen} videos that the model learnt from left out" in evaluation.counts
 
 
 def test_the_scores_of_the_test_part_are_those_of_the_training(tiny_run: TinyRun, tiny: Predictor) -> None:
@@ -109,10 +109,10 @@ def test_data_that_the_model_learnt_from_as_a_whole_are_refused_unless_a_split_i
     _, data = tens
     seen = {content_hash(film): Part.TRAIN for film in data.rglob("*.mkv")}
     predictor = Predictor(tens_model(seen=seen))
-    with pytest.raises(DataError, match=r"learnt from all of its 7 films\. .*use --split"):
+    with pytest.raises(DataError, match=r"learnt from all of its 7 videos\. .*use --split"):
         scored(predictor, data)
     assert scored(predictor, data, "train")[0].films == 7
-    with pytest.raises(DataError, match=r"none of its 7 films is in the model's val part"):
+    with pytest.raises(DataError, match=r"none of its 7 videos is in the model's val part"):
         scored(predictor, data, "val")
 
 
@@ -156,7 +156,7 @@ def test_films_of_classes_that_the_model_does_not_know_are_left_out_with_a_note(
     evaluation, _, events = scored(predictor, data)
     assert evaluation.films == 7
     warnings = [event.text for event in events if isinstance(event, Note) and event.warning]
-    assert [text for text in warnings if text.startswith("1 film of classes that the model does not know")]
+    assert [text for text in warnings if text.startswith("1 video of classes that the model does not know")]
 
 
 def test_data_of_other_classes_are_refused_and_the_error_names_both(tens: tuple[Predictor, Path]) -> None:
@@ -195,7 +195,7 @@ def test_data_without_a_readable_film_are_refused_with_the_first_reason(tmp_path
     bad = tmp_path / "data" / "0" / "bad.mp4"
     bad.parent.mkdir(parents=True)
     bad.write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of its 1 films can be used; the first: .*bad.mp4: is empty"):
+    with pytest.raises(DataError, match=r"none of its 1 videos can be used; the first: .*bad.mp4: is empty"):
         scored(Predictor(tens_model()), tmp_path / "data")
 
 

@@ -35,11 +35,11 @@ def scores(*mses: float, ssims: tuple[float | None, ...] | None = None) -> Frame
 
 def test_a_model_that_knows_is_better_than_every_baseline_on_the_same_stretches() -> None:
     films = stretches(10)
-    report = score_forecasts(gliding_model(), films, mean_of(films), "these films")
+    report = score_forecasts(gliding_model(), films, mean_of(films), "these videos")
     numbers = report.numbers
     assert [*numbers["baselines"]] == [*RULES, "mean image"]
     assert [row[0] for row in report.tables[0].rows] == [*RULES, "mean image", THIS_MODEL]
-    assert (numbers["part"], numbers["stretches"]) == ("these films", 10)
+    assert (numbers["part"], numbers["stretches"]) == ("these videos", 10)
     assert numbers["mse"] < 1e-10 and numbers["ssim"] == pytest.approx(1.0)
     assert report.sentences == ("Better than every baseline at every step, in MSE and SSIM.",)
     copied = numbers["baselines"]["copy of the last frame"]
@@ -52,7 +52,7 @@ def test_a_model_that_knows_is_better_than_every_baseline_on_the_same_stretches(
 def test_grey_models_are_scored_in_brightness() -> None:
     films = [np.stack([paint_square(1, grey=True)(index, FRAMES_SIZE) for index in range(7)])]
     numbers = score_forecasts(gliding_model(grey=True), films, None, "val").numbers
-    assert [*numbers["baselines"]] == [*RULES], "without training films there is no mean image"
+    assert [*numbers["baselines"]] == [*RULES], "without training videos there is no mean image"
     assert numbers["mse"] < 1e-10
     black = numbers["baselines"]["black frame"]
     assert black["mse_sum"] == pytest.approx(black["mse"] * 24 * 32)

@@ -68,7 +68,7 @@ def test_calibration_error_is_the_difference_of_probability_and_accuracy() -> No
 
 @pytest.mark.parametrize(("right", "of"), [(0, 5), (5, 5), (3, 4), (45, 50), (1, 1), (99, 100)])
 def test_an_interval_is_wilsons_and_holds_the_share(right: int, of: int) -> None:
-    low, high = interval95(shares(right, of), ["one film"] * of)
+    low, high = interval95(shares(right, of), ["one video"] * of)
     share, z = right / of, 1.959964
     assert 0 <= low <= share <= high <= 1
     for edge in {low, high} - {0.0, 1.0}:
@@ -96,7 +96,7 @@ def test_a_few_groups_are_too_few_to_tell_how_alike_their_clips_are() -> None:
 
 def test_groups_of_one_clip_are_worth_a_clip_each() -> None:
     correct = shares(30, 40)
-    assert interval95(correct, alone(40)) == pytest.approx(interval95(correct, ["one film"] * 40), abs=0.005)
+    assert interval95(correct, alone(40)) == pytest.approx(interval95(correct, ["one video"] * 40), abs=0.005)
 
 
 def test_chance_is_an_unlikely_reason_for_a_steady_difference_and_a_likely_one_for_none() -> None:

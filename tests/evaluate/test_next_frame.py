@@ -81,7 +81,7 @@ def test_the_json_has_the_keys_of_the_design(tmp_path: Path) -> None:
 def test_anomalies_are_scored_beside_baselines_on_the_same_frames(tmp_path: Path, calibrated: bool) -> None:
     evaluation, given, _ = scored(gliding_model(calibrated=calibrated), labelled_films(tmp_path))
     assert given["auc"] > 0.7
-    assert (given["scored_frames"], given["left_out_frames"]) == (24, 4), "the first two frames of a film have no score"
+    assert (given["scored_frames"], given["left_out_frames"]) == (24, 4), "the first two frames have no score"
     names = {row["name"] for row in given["anomaly_baselines"]}
     assert {"frame difference", "flow warp error", "flow magnitude"} <= names
     assert any("anomalies" in sentence for sentence in evaluation.report.sentences)

@@ -461,8 +461,8 @@ def test_lower_precision_is_smaller_and_its_cost_is_measured(tiny: Path, class_f
         portable = export(Request(tiny, "onnx", precision, class_folders, out))  # type: ignore[arg-type]
         assert portable.scored and not portable.scored.seen
         before, after = (one.report.numbers["accuracy"] for one in (portable.scored.before, portable.scored.after))
-        films = f"{portable.scored.after.films} films"
-        assert f"accuracy on {films} {after:.4g}, {before:.4g} before" in portable.sentence
+        films = f"{portable.scored.after.films} videos"
+        assert f"accuracy on {films} {after:.3f}, {before:.3f} before" in portable.sentence
         assert 0 < portable.difference < 1 and portable.size_bytes == out.stat().st_size < 0.8 * whole
         kinds = {weights.data_type for weights in onnx.load(out).graph.initializer}
         assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds
@@ -512,4 +512,4 @@ def test_scores_on_clips_that_the_model_learnt_from_are_marked(tiny_run: TinyRun
     (tmp_path / "learnt.csv").write_text("\n".join(["path,label", *rows]))
     portable = export(Request(tiny, "onnx", "fp16", tmp_path / "learnt.csv", tmp_path / "half.onnx"))
     assert portable.scored and portable.scored.seen
-    assert f"accuracy on {len(learnt)} films that the model learnt from or was chosen on" in portable.sentence
+    assert f"accuracy on {len(learnt)} videos that the model learnt from or was chosen on" in portable.sentence

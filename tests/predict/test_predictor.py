@@ -166,7 +166,7 @@ def test_scores_from_cached_features_are_those_of_predict(tiny_run: TinyRun, tin
     clips = [tiny.read(film).clip for film in films]
     temperature = for_class(tiny.options.rule.temperature, "fall", 1.0)
     assert np.allclose(softmax(scores, temperature), np.stack([clip for clip in clips if clip is not None]), atol=1e-5)
-    assert np.ptp(scores, axis=0).min() > 1e-3, "films that all score the same would prove nothing"
+    assert np.ptp(scores, axis=0).min() > 1e-3, "videos that all score the same would prove nothing"
 
 
 def test_clips_of_different_lengths_are_scored_as_each_by_itself(tiny: Predictor) -> None:

@@ -193,6 +193,6 @@ def test_a_film_too_short_to_be_judged_says_so(tmp_path: Path, frames: int, word
 
 
 def test_a_file_that_is_no_film_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "bad.mkv").write_bytes(b"no film")
+    (tmp_path / "bad.mkv").write_bytes(b"no video")
     with pytest.raises(FilmError, match=r"bad\.mkv"):
         Predictor(gliding_model()).predict(tmp_path / "bad.mkv")

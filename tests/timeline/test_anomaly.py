@@ -100,7 +100,7 @@ def test_frames_without_a_score_have_no_part_in_the_mean() -> None:
 def test_per_film_scores_are_the_papers_and_say_nothing_of_other_films() -> None:
     errors = np.array([NAN, 1e-4, 1e-3, 1e-2])
     assert normalised_in_film(errors)[1:] == pytest.approx([0, 0.5, 1])
-    assert normalised_in_film(errors * 50)[1:] == pytest.approx([0, 0.5, 1]), "a film that is bad all through too"
+    assert normalised_in_film(errors * 50)[1:] == pytest.approx([0, 0.5, 1]), "a video that is bad all through too"
     assert np.isnan(normalised_in_film(errors)[0])
 
 

@@ -152,7 +152,7 @@ def test_each_shot_is_read_as_a_film_of_its_own(head: HeadConfig, cuts: tuple[in
         by_shot, np.concatenate([read(WindowReader(model), shot, 7)[0] for shot in shots]), **CLOSE
     )
     as_one = read(WindowReader(model), features, 7)[1]
-    np.testing.assert_allclose(reader.finish().clip, as_one, **CLOSE, err_msg="a film as a whole knows no cuts")
+    np.testing.assert_allclose(reader.finish().clip, as_one, **CLOSE, err_msg="a video as a whole knows no cuts")
 
 
 def test_asking_for_the_ending_changes_nothing() -> None:

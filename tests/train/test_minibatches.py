@@ -207,7 +207,7 @@ def test_a_stretch_is_successive_frames_of_one_film_from_anywhere_in_it() -> Non
     begins = {int(one[0, 0, 0, 1]) for one in results if one[0, 0, 0, 0] == 1}
     assert {0, 35} <= begins and len(begins) > 25
     short = sum(int(one[0, 0, 0, 0]) == 0 for one in results)
-    assert 0 < short < 20, "a film with one beginning of 37 is seen as often"
+    assert 0 < short < 20, "a video with one beginning of 37 is seen as often"
 
 
 def test_half_of_the_stretches_are_mirrored_on_request() -> None:

@@ -23,7 +23,7 @@ from vidrnn.values import FilmFailure
 
 
 def request_for(folder: Path, **how: Any) -> Request:
-    return Request(folder / "films", RunConfig(), folder / "run", folder / "cache", 1, "vidrnn train films", **how)
+    return Request(folder / "films", RunConfig(), folder / "run", folder / "cache", 1, "vidrnn train videos", **how)
 
 
 def test_records_wait_until_the_folder_is_made_and_progress_is_not_kept(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_a_second_training_with_a_frozen_encoder_decodes_no_film(
 ) -> None:
     frozen = {"encoder": "resnet18", "weights": str(resnet), "epochs": 1}
     train_tiny(class_folders, tmp_path / "gru", **frozen)
-    monkeypatch.setattr("vidrnn.data.cache.open_film", lambda *_, **__: pytest.fail("a film was decoded again"))
+    monkeypatch.setattr("vidrnn.data.cache.open_film", lambda *_, **__: pytest.fail("a video was decoded again"))
     train_tiny(class_folders, tmp_path / "lstm", **frozen | {"head": {"name": "lstm", "size": 8}})
 
 
@@ -287,14 +287,14 @@ def test_a_film_that_cannot_be_read_is_listed_and_left_out(films: Path, tmp_path
 def test_a_class_of_which_no_film_can_be_read_is_named(films: Path, tmp_path: Path) -> None:
     for film in (films / "rise").iterdir():
         film.write_bytes(b"")
-    with pytest.raises(DataError, match=r"no film of the class rise can be read"):
+    with pytest.raises(DataError, match=r"no video of the class rise can be read"):
         train_tiny(films, tmp_path / "run")
 
 
 def test_films_none_of_which_can_be_read_are_refused_with_the_first_reason(films: Path, tmp_path: Path) -> None:
     for film in films.rglob("*.avi"):
         film.write_bytes(b"")
-    with pytest.raises(DataError, match=r"none of its 12 films can be read; the first: .*empty"):
+    with pytest.raises(DataError, match=r"none of its 12 videos can be read; the first: .*empty"):
         train_tiny(films, tmp_path / "run")
 
 

@@ -41,7 +41,7 @@ def test_the_claims_are_those_of_the_container(tmp_path: Path, suffix: str) -> N
 
 
 def test_a_file_that_cannot_be_opened_gives_none(tmp_path: Path) -> None:
-    (tmp_path / "film.avi").write_bytes(b"no film")
+    (tmp_path / "film.avi").write_bytes(b"no video")
     assert Capture.open_file(tmp_path / "film.avi", threads=1) is None
     assert Capture.open_camera(63) is None
 

@@ -99,7 +99,7 @@ def test_what_goes_wrong_while_decoding_is_raised_where_the_chunks_are_read(tmp_
 
         def broken(*_: object, **__: object) -> object:
             yield from ()
-            raise FilmError("film.mkv: the disk is gone.")
+            raise FilmError("video.mkv: the disk is gone.")
 
         opened.sampled = broken  # type: ignore[method-assign,assignment]
         with pytest.raises(FilmError, match="the disk is gone"), closing(decoded(opened, 0.1, SMALL, 4, 3)) as chunks:

@@ -394,7 +394,7 @@ _NO_TRACKS = b"\0\0\0\x10ftypisom\0\0\2\0" + b"\0\0\0\x0cmoov\0\0\0\0"
 
 
 def text(path: Path) -> None:
-    path.write_text("This is not a film.\n" * 50, encoding="utf-8")
+    path.write_text("This is not a video.\n" * 50, encoding="utf-8")
 
 
 def noise(path: Path) -> None:
@@ -480,7 +480,7 @@ PLAYLISTS = {
 def test_a_file_that_names_other_files_or_addresses_is_not_followed(tmp_path: Path, name: str) -> None:
     make_film(tmp_path / "other.avi")
     (tmp_path / name).write_text(PLAYLISTS[name], encoding="utf-8")
-    with pytest.raises(FilmError, match=r"is a playlist, which only names films. Give the films themselves\."):
+    with pytest.raises(FilmError, match=r"is a playlist, which only names videos. Give the videos themselves\."):
         open_film(tmp_path / name)
 
 

@@ -64,7 +64,7 @@ class Batch:
         names = {name_below(film, root): film for film in self.films if film not in earlier}
         if self.films and not names:
             raise UsageError(
-                f"{self.films[0]}: was written by vidrnn as the answer to a film. Name films that it did not write."
+                f"{self.films[0]}: was written by vidrnn as the answer to a video. Name videos that it did not write."
             )
         return names
 

@@ -89,7 +89,7 @@ class _Folder:
             check_format(before.pop("format", _FORMAT), _FORMAT, facts)
             if before != about:
                 raise RunError(
-                    f"{self.path}: its films or its settings differ from those of this command. Choose another --out."
+                    f"{self.path}: its videos or its settings differ from those of this command. Choose another --out."
                 )
             self.trainings = list(_read_trainings(lines)) if lines.exists() else []
             return

@@ -92,7 +92,7 @@ def read_dataset(
     grouping = group_films(films, distinct)
     classes = tuple(sorted({film.label for film in films}))
     dataset = Dataset(films, distinct, grouping, classes, failures)
-    what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "film")
+    what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "video")
     yield Note(f"{what}, {dataset.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
     return dataset
@@ -106,11 +106,11 @@ def _refuse_the_unusable(
 ) -> None:
     if not readable:
         raise DataError(
-            f"{data}: none of its {len(labelled.films)} films can be read; the first: "
+            f"{data}: none of its {len(labelled.films)} videos can be read; the first: "
             f"{failures[0].path}: {failures[0].reason}"
         )
     lost = sorted(set(labelled.classes) - {film.label for film, _ in readable})
     if lost:
         raise DataError(
-            f"{data}: no film of the class {', '.join(lost)} can be read. Repair one, or leave the class out."
+            f"{data}: no video of the class {', '.join(lost)} can be read. Repair one, or leave the class out."
         )

@@ -68,7 +68,7 @@ def read_labelled(data: Path, *, fewest_classes: int = 2) -> LabelledData:
     labelled = _without_repeats(data, labelled)
     if len(labelled.classes) < fewest_classes:
         raise DataError(
-            f"{data}: holds {counted(len(labelled.films), 'film')} of one class, {labelled.classes[0]!r}; "
+            f"{data}: holds {counted(len(labelled.films), 'video')} of one class, {labelled.classes[0]!r}; "
             f"a classifier needs {fewest_classes} classes or more."
         )
     return labelled
@@ -92,7 +92,7 @@ def read_films(data: Path) -> LabelledData:
     elif data.is_file():
         unlabelled = _films_of_unlabelled_rows(data)
     else:
-        raise DataError(f"{data}: there is no such film, folder or CSV file.")
+        raise DataError(f"{data}: there is no such video, folder or CSV file.")
     return _without_repeats(data, unlabelled)
 
 
@@ -164,21 +164,21 @@ def _blake() -> hashlib.blake2b:
 def _films_of(source: str) -> list[Path]:
     path = Path(source)
     if not source.strip():
-        raise UsageError("A source is empty. Name a film, a folder or a pattern.")
+        raise UsageError("A source is empty. Name a video, a folder or a pattern.")
     if _exists(path) and path.is_dir():
         films = [path] if is_film(path) else list(_walk(path).films)
         if not films:
-            raise UsageError(f"{source}: this folder holds no film.")
+            raise UsageError(f"{source}: this folder holds no video.")
         return films
     if _exists(path):
         return [path]
     if not glob.has_magic(source):
-        raise UsageError(f"{source}: there is no such film or folder.")
+        raise UsageError(f"{source}: there is no such video or folder.")
     matches = sorted((Path(match) for match in glob.glob(source, recursive=True)), key=natural_key)  # noqa: PTH207
     films = [film for match in matches for film in _films_of_match(match)]
     if not films:
         others = f", but {counted(len(matches), 'other file')}" if matches else ""
-        raise UsageError(f"{source}: this pattern matches no film{others}.")
+        raise UsageError(f"{source}: this pattern matches no video{others}.")
     return films
 
 
@@ -254,7 +254,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
 def _read_folder(data: Path) -> LabelledData:
     walk = _walk(data)
     if not walk.films:
-        raise DataError(f"{data}: wanted a folder of class folders, found no film in it.")
+        raise DataError(f"{data}: wanted a folder of class folders, found no video in it.")
     inside = [film.relative_to(data).parts for film in walk.films]
     split = _is_split_folder(data, inside)
     depth = 2 if split else 1
@@ -265,7 +265,7 @@ def _read_folder(data: Path) -> LabelledData:
     )
     if not films:
         raise DataError(
-            f"{data}: wanted class folders with films in them, found {counted(len(inside), 'film')} {_hint(walk)}"
+            f"{data}: wanted class folders with videos in them, found {counted(len(inside), 'video')} {_hint(walk)}"
         )
     return LabelledData(films, notes=tuple(_folder_notes(walk, unlabelled=len(inside) - len(films))))
 
@@ -273,7 +273,7 @@ def _read_folder(data: Path) -> LabelledData:
 def _films_below(data: Path) -> LabelledData:
     walk = _walk(data)
     if not walk.films:
-        raise DataError(f"{data}: wanted a folder with films in it, found none.")
+        raise DataError(f"{data}: wanted a folder with videos in it, found none.")
     firsts = [film.relative_to(data).parts[:-1][:1] for film in walk.films]
     split = all(first and first[0].casefold() in PART_WORDS for first in firsts)
     parts = [PART_WORDS[first[0].casefold()] if split else None for first in firsts]
@@ -289,7 +289,7 @@ def _is_split_folder(data: Path, inside: Sequence[tuple[str, ...]]) -> bool:
     if any(len(parts) > 2 for parts in inside):
         return True
     raise DataError(
-        f"{data}: {', '.join(sorted(firsts))} hold films but no class folders; "
+        f"{data}: {', '.join(sorted(firsts))} hold videos but no class folders; "
         "make a folder for each class in them, or give a CSV manifest with path,label,split."
     )
 
@@ -298,12 +298,12 @@ def _hint(walk: _Walk) -> str:
     manifests = sorted(other.name for other in walk.others if other.suffix.casefold() == ".csv")
     if manifests:
         return f"at its top and the manifest {' or '.join(manifests)}: give the manifest as DATA instead."
-    return "at its top. Put the films of each class in a folder with the name of the class."
+    return "at its top. Put the videos of each class in a folder with the name of the class."
 
 
 def _folder_notes(walk: _Walk, unlabelled: int) -> Iterator[str]:
     if unlabelled:
-        yield f"ignored {counted(unlabelled, 'film')} outside of the class folders: no label"
+        yield f"ignored {counted(unlabelled, 'video')} outside of the class folders: no label"
     if walk.hidden or walk.others:
         yield f"ignored: {counted(len(walk.others), 'file')} of other kinds, {counted(walk.hidden, 'hidden file')}"
 
@@ -335,7 +335,7 @@ def _films_of_rows(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> La
     if not films:
         first = f" First problem: {failures[0].reason}." if failures else ""
         raise DataError(
-            f"{data}: none of its {counted(len(rows), 'row')} names a film that exists.{first} "
+            f"{data}: none of its {counted(len(rows), 'row')} names a video that exists.{first} "
             "Paths are relative to the CSV."
         )
     return LabelledData(tuple(films), tuple(failures))
@@ -349,7 +349,7 @@ def _film_of_row(folder: Path, row: Row, part: Part | None, needed: Sequence[str
     if path is None:
         return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names a file that is not there")
     if path.is_dir() and not is_film(path):
-        return FilmFailure(path, f"line {row.line} of the manifest names a folder that is not a film of pictures")
+        return FilmFailure(path, f"line {row.line} of the manifest names a folder that holds no numbered pictures")
     return LabelledFilm(path, _name(row["label"]), _name(row["group"]) or None, part)
 
 
@@ -375,7 +375,7 @@ def _rows(data: Path) -> list[Row]:
     if {"path", "frame", "label"} <= set(columns_of(data, (*COLUMNS, "frame"))):
         raise DataError(
             f"{data}: has a label for each frame (path,frame,label). This version does not train on such labels. "
-            "Give a manifest with one label for each film (path,label)."
+            "Give a manifest with one label for each video (path,label)."
         )
     return read_rows(data, needed=COLUMNS[:2], optional=COLUMNS[2:])
 
@@ -398,7 +398,7 @@ def _without_repeats(data: Path, labelled: LabelledData) -> LabelledData:
             raise DataError(f"{data}: {film.path} is listed for {before.part} and for {film.part}; keep one.")
     notes = list(labelled.notes)
     if repeats := len(labelled.films) - len(first):
-        notes.append(f"{counted(repeats, 'repeated row')}: each film is used once")
+        notes.append(f"{counted(repeats, 'repeated row')}: each video is used once")
     notes += _alike_notes(film.label for film in first.values())
     return LabelledData(tuple(first.values()), labelled.failures, tuple(notes))
 

@@ -47,7 +47,7 @@ class FrameLabels:
         if frames != len(self.labels):
             raise FilmError(
                 f"{self.path}: {counted(frames, 'frame')} could be read, but {len(self.labels):,} are labelled. "
-                "Give one label for each frame of the film, in order."
+                "Give one label for each frame of the video, in order."
             )
 
 
@@ -115,7 +115,7 @@ def read_frame_labels(data: Path) -> FrameLabelledData:
     if not films:
         problem = f" First problem: {unusable[0].path}: {unusable[0].reason}." if unusable else ""
         raise DataError(
-            f"{data}: found no film with a label for each frame in {counted(len(rows), 'row')}.{problem} "
+            f"{data}: found no video with a label for each frame in {counted(len(rows), 'row')}.{problem} "
             "Paths are relative to the CSV."
         )
     return FrameLabelledData(films, unusable, ("frame numbers start at 1: no frame has the number 0",) if first else ())

@@ -95,7 +95,7 @@ def drop_duplicates(
         before = places.setdefault(scan.content_hash, index)
         if films[before].label != film.label:
             raise DataError(
-                f"{films[before].path} ({films[before].label!r}) and {film.path} ({film.label!r}) are the same film "
+                f"{films[before].path} ({films[before].label!r}) and {film.path} ({film.label!r}) are the same video "
                 "with different labels; keep the one that is right."
             )
         sides[scan.content_hash].add(film.part)
@@ -108,16 +108,16 @@ def drop_duplicates(
 
 def _duplicate_notes(dropped: int, in_two_parts: int) -> Iterator[str]:
     if dropped:
-        yield f"left out as exact copies of others: {counted(dropped, 'film')}"
+        yield f"left out as exact copies of others: {counted(dropped, 'video')}"
     if in_two_parts:
-        yield f"in two parts of the given split, used in the later part only: {counted(in_two_parts, 'film')}"
+        yield f"in two parts of the given split, used in the later part only: {counted(in_two_parts, 'video')}"
 
 
 def _from_column(films: Sequence[LabelledFilm]) -> Grouping:
     alone = sum(film.group is None for film in films)
     names = _film_names(films)
     groups = tuple(film.group or name for film, name in zip(films, names, strict=True))
-    notes = (f"without a group, so each is a group of its own: {counted(alone, 'film')}",) if alone else ()
+    notes = (f"without a group, so each is a group of its own: {counted(alone, 'video')}",) if alone else ()
     return Grouping(groups, "from the group column", notes)
 
 
@@ -154,7 +154,7 @@ def _from_names(films: Sequence[LabelledFilm]) -> Grouping | None:
     groups = tuple(value or name for value, name in zip(best.values, names, strict=True))
     without = best.values.count(None)
     notes = (
-        (f"without {best.shown} in the name, so each is a group of its own: {counted(without, 'film')}",)
+        (f"without {best.shown} in the name, so each is a group of its own: {counted(without, 'video')}",)
         if without
         else ()
     )
@@ -256,7 +256,7 @@ def _from_looks(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> Gro
         if not alike.any():
             break
         near &= relation() | ~(alike[:, None] | alike[None, :])
-        which = "all films" if alike.all() else f"films of {', '.join(sorted(set(labels[alike])))}"
+        which = "all videos" if alike.all() else f"videos of {', '.join(sorted(set(labels[alike])))}"
         remark = f"; {which} look alike, as from one fixed camera, {words}"
     return _named_by_looks(films, _clusters(near), remark)
 
@@ -270,9 +270,9 @@ def _named_by_looks(films: Sequence[LabelledFilm], roots: NDArray[np.intp], rema
     groups = tuple(names[root] for root in roots)
     joined = [count for count in Counter(groups).values() if count > 1]
     if not joined:
-        return Grouping(groups, f"no group column and no pattern in names: each film is a group{remark}")
+        return Grouping(groups, f"no group column and no pattern in names: each video is a group{remark}")
     return Grouping(
-        groups, f"near-duplicates share a group: {sum(joined)} films in {counted(len(joined), 'group')}{remark}"
+        groups, f"near-duplicates share a group: {sum(joined)} videos in {counted(len(joined), 'group')}{remark}"
     )
 
 

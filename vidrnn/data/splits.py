@@ -79,7 +79,7 @@ def fold_films(films: Sequence[LabelledFilm], grouping: Grouping, folds: int, *,
     if folds < 2:
         raise UsageError(f"--folds {folds}: wanted 2 folds or more.")
     if any(film.part for film in films):
-        raise UsageError(f"--folds {folds}: these films have a given split. Leave out --folds or the split.")
+        raise UsageError(f"--folds {folds}: these videos have a given split. Leave out --folds or the split.")
     table = _Table.of(films, grouping.groups)
     if folds > len(table.groups):
         raise UsageError(
@@ -101,7 +101,7 @@ def fold_films(films: Sequence[LabelledFilm], grouping: Grouping, folds: int, *,
 def _check_given(films: Sequence[LabelledFilm], grouping: Grouping, seed: int) -> Split:
     unplaced = [film for film in films if film.part is None]
     if unplaced:
-        raise DataError(f"{unplaced[0].path}: has no split, though other films have one. Give it train, val or test.")
+        raise DataError(f"{unplaced[0].path}: has no split, though other videos have one. Give it train, val or test.")
     parts = [film.part for film in films if film.part]
     notes: list[str] = []
     if Part.VAL not in parts:
@@ -124,7 +124,7 @@ def _with_val(films: Sequence[LabelledFilm], groups: Sequence[str], parts: Seque
     """`parts` with val taken out of train, in the same ratio as in a new split."""
     inside = [index for index, part in enumerate(parts) if part is Part.TRAIN]
     if not inside:
-        raise DataError("The given split has no film for train; write train in its split column.")
+        raise DataError("The given split has no video for train; write train in its split column.")
     shares = {Part.TRAIN: SHARES[Part.TRAIN], Part.VAL: SHARES[Part.VAL]}
     new_parts = _search_parts([films[i] for i in inside], [groups[i] for i in inside], shares, seed, given=True)
     new = list(parts)
@@ -137,7 +137,7 @@ def _check_train_classes(films: Sequence[LabelledFilm], parts: Sequence[Part]) -
     learned = {film.label for film, part in zip(films, parts, strict=True) if part is Part.TRAIN}
     if missing := sorted({film.label for film in films} - learned):
         raise DataError(
-            f"The given split has no film of class {_some(missing)} in train; "
+            f"The given split has no video of class {_some(missing)} in train; "
             "put some there, or leave the class out of val and test."
         )
 
@@ -147,7 +147,7 @@ def _missing_notes(films: Sequence[LabelledFilm], parts: Sequence[Part]) -> Iter
     for side in (Part.VAL, Part.TEST):
         there = {film.label for film, part in zip(films, parts, strict=True) if part is side}
         if there and (missing := sorted(labels - there)):
-            yield f"no film of class {_some(missing)} is in {side}: scores on {side} do not include it"
+            yield f"no video of class {_some(missing)} is in {side}: scores on {side} do not include it"
 
 
 def _leaking_groups(groups: Sequence[str], parts: Sequence[Part]) -> tuple[str, ...]:
@@ -185,7 +185,7 @@ def _check_lone_groups(table: _Table) -> None:
         if len(groups) < 2:
             raise DataError(
                 f"Class {label!r} has only one group ({groups[0]}), so it cannot be in both train and test. "
-                "Add films of other groups, or leave the class out."
+                "Add videos of other groups, or leave the class out."
             )
 
 
@@ -259,8 +259,8 @@ def _check_few_groups(table: _Table, sides: Sequence[Part], given: bool) -> None
     if len(groups) >= len(sides):
         return
     films = int(table.counts[:, table.labels.index(label)].sum())
-    has = f"{counted(len(groups), 'group')} ({counted(films, 'film')}: {', '.join(groups)})"
-    remedy = "Add films of other groups, or leave the class out." if len(groups) < 2 else _remedy(sides, given)
+    has = f"{counted(len(groups), 'group')} ({counted(films, 'video')}: {', '.join(groups)})"
+    remedy = "Add videos of other groups, or leave the class out." if len(groups) < 2 else _remedy(sides, given)
     raise DataError(f"Class {label!r} has {has}, and {_sides(sides)} need {len(sides)}, one each. {remedy}")
 
 
@@ -270,10 +270,10 @@ def _sides(sides: Sequence[Part]) -> str:
 
 def _remedy(sides: Sequence[Part], given: bool) -> str:
     if given:
-        return "Mark films of val in the split column, or leave the class out."
+        return "Mark videos of val in the split column, or leave the class out."
     if Part.TEST in sides:
         return "Use --no-test (train and val only), use --folds 3, or leave the class out."
-    return "Add films of other groups, or leave the class out."
+    return "Add videos of other groups, or leave the class out."
 
 
 def _search(counts: NDArray[np.float64], shares: Sequence[float], seed: int) -> NDArray[np.intp]:

@@ -108,7 +108,7 @@ class DetectionReport:
         return Report(
             tables=(Table(columns, rows, strong=frozenset({len(rows) - 1})), Table(("film", "AUC"), films)),
             sentences=self.sentences,
-            notes=("EER: equal error rate; normalised: AUC with the scores of each film scaled from 0 to 1.",),
+            notes=("EER: equal error rate; normalised: AUC with the scores of each video scaled from 0 to 1.",),
             numbers=self.numbers,
         )
 
@@ -130,8 +130,8 @@ class DetectionReport:
     def _frames_sentence(self) -> str:
         left = f"; {self.left_out:,} left out, with too few frames before them" if self.left_out else ""
         return (
-            f"{counted(self.frames, 'frame')} of {counted(len(self.films), 'film')}, "
-            f"{self.anomalies:,} of them anomalies{left}. AUC and equal error rate are over all films together."
+            f"{counted(self.frames, 'frame')} of {counted(len(self.films), 'video')}, "
+            f"{self.anomalies:,} of them anomalies{left}. AUC and equal error rate are over all videos together."
         )
 
     def _smoothing_sentence(self) -> str:
@@ -149,7 +149,7 @@ class DetectionReport:
             )
         if self.ahead_interval[0] <= 0:
             return (
-                f"As far as these films can tell, {best.name} is as good as this model, without any learning: AUC "
+                f"As far as these videos can tell, {best.name} is as good as this model, without any learning: AUC "
                 f"{best.auc:.3f} against {mine:.3f}, which may be chance ({interval})."
             )
         return (
@@ -160,8 +160,8 @@ class DetectionReport:
     def _normalised_sentence(self) -> str:
         mine, best = self.model.auc_normalised, max(self.baselines, key=lambda row: row.auc_normalised)
         return (
-            f"With scores from 0 to 1 in each film, as in many papers, the model has AUC {mine:.3f} and {best.name} "
-            f"{best.auc_normalised:.3f}. These scores need the whole film and give every film a frame of score 1, so "
+            f"With scores from 0 to 1 in each video, as in many papers, the model has AUC {mine:.3f} and {best.name} "
+            f"{best.auc_normalised:.3f}. These scores need the whole video and give every video a frame of score 1, so "
             "they mean little."
         )
 
@@ -199,8 +199,8 @@ def detection_report(
     joined = np.concatenate(labels)
     if not 0 < joined.sum() < len(joined):
         raise DataError(
-            f"{counted(len(joined), 'frame')} of {counted(len(films), 'film')} can be scored, {int(joined.sum()):,} of "
-            "them anomalies. AUC needs normal frames and anomalies."
+            f"{counted(len(joined), 'frame')} of {counted(len(films), 'video')} can be scored, {int(joined.sum()):,} "
+            "of them anomalies. AUC needs normal frames and anomalies."
         )
     units = _units(labels)
     draws = _draws(units, np.random.default_rng(seed))

@@ -36,7 +36,7 @@ class ClassScorer(Scorer):
             others = ", ".join(sorted({film.label for film in labelled.films})[:8])
             raise DataError(
                 f"{data}: its classes ({others}) are none of the model's ({', '.join(classes[:8])}). "
-                "Give films of the model's classes."
+                "Give videos of the model's classes."
             )
         return LabelledData(films, labelled.failures, labelled.notes)
 

@@ -42,8 +42,8 @@ class Evaluation:
     @property
     def counts(self) -> str:
         """A sentence with the number of scored films and the number of films left out."""
-        seen = f"; {counted(self.seen, 'film')} that the model learnt from left out" if self.seen else ""
-        return f"{counted(self.films, 'film')} in {self.seconds:.1f} s{seen}"
+        seen = f"; {counted(self.seen, 'video')} that the model learnt from left out" if self.seen else ""
+        return f"{counted(self.films, 'video')} in {self.seconds:.1f} s{seen}"
 
 
 def evaluate(
@@ -67,7 +67,7 @@ def evaluate(
     yield from (Note(text) for text in named.notes)
     if len(labelled.films) < len(named.films):
         left_out = len(named.films) - len(labelled.films)
-        yield Note(f"{counted(left_out, 'film')} of classes that the model does not know, left out", warning=True)
+        yield Note(f"{counted(left_out, 'video')} of classes that the model does not know, left out", warning=True)
     films, seen = of_split(labelled.films, predictor.model.header.seen, split, data)
     scored: list[ScoredFilm] = []
     failures = list(labelled.failures)
@@ -86,7 +86,7 @@ def evaluate(
         yield LeftOut(tuple(failures))
     if not scored:
         raise DataError(
-            f"{data}: none of its {len(films)} films can be used; the first: {failures[0].path}: {failures[0].reason}"
+            f"{data}: none of its {len(films)} videos can be used; the first: {failures[0].path}: {failures[0].reason}"
         )
     report = yield from scorer.report(scored)
     return Evaluation(report, len(scored), seen, tuple(failures), time.monotonic() - started)
@@ -107,13 +107,13 @@ def of_split(
         unseen = [film for film, part in zip(films, parts, strict=True) if part in (None, Part.TEST)]
         if not unseen:
             raise DataError(
-                f"{data}: the model learnt from all of its {len(films)} films. "
+                f"{data}: the model learnt from all of its {len(films)} videos. "
                 "To score them all the same, use --split train, val or all."
             )
         return unseen, len(films) - len(unseen)
     named = [film for film, part in zip(films, parts, strict=True) if (part or film.part) == Part(split)]
     if not named:
-        raise DataError(f"{data}: none of its {len(films)} films is in the model's {split} part. Leave out --split.")
+        raise DataError(f"{data}: none of its {len(films)} videos is in the model's {split} part. Leave out --split.")
     return named, 0
 
 

@@ -80,9 +80,9 @@ class NextFrameScorer(Scorer):
         if stretches:
             places = np.unique(np.linspace(0, len(stretches) - 1, _MOST_STRETCHES).round().astype(int))
             some = [stretches[place] for place in places]
-            reports.insert(0, score_forecasts(self.model, some, _mean(self.source), "these films"))
+            reports.insert(0, score_forecasts(self.model, some, _mean(self.source), "these videos"))
         else:
-            yield Note("no film is as long as a context and a horizon: steps ahead were not scored", warning=True)
+            yield Note("no video is as long as a context and a horizon: steps ahead were not scored", warning=True)
         numbers: dict[str, Any] = {"task": self.model.handling.answer.task, "films": len(films), **_WITHOUT_STRETCHES}
         for report in reports:
             numbers |= report.numbers

@@ -73,8 +73,13 @@ class Scored:
         which = " that the model learnt from or was chosen on" if self.seen else ""
         before, after = self.before.report.numbers, self.after.report.numbers
         name = next(name for name in _HEADLINES if name in after)
-        films = counted(self.after.films, "film")
-        return f"{name.replace('_', ' ')} on {films}{which} {after[name]:.4g}, {before[name]:.4g} before"
+        films = counted(self.after.films, "video")
+        return f"{name.replace('_', ' ')} on {films}{which} {_shown(after[name])}, {_shown(before[name])} before"
+
+
+def _shown(number: float) -> str:
+    """Three digits after the point; three significant ones of a small number."""
+    return f"{number:.3f}" if number >= 0.1 or number == 0 else f"{number:.3g}"
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, 
         if clip is not None:
             windows.append(clip)
     if not windows:
-        raise DataError(f"{request.clips}: none of its films can be read, so there is nothing to calibrate by.")
+        raise DataError(f"{request.clips}: none of its videos can be read, so there is nothing to calibrate by.")
     return windows
 
 
@@ -218,7 +223,7 @@ def describe(model: LoadedModel, precision: Precision, difference: float, scored
     """The sentence of a model card on a portable file."""
     worth = f"; {scored}" if scored else ""
     if precision != "fp32" and not scored:
-        worth = "; what that costs in accuracy was not measured, for want of labelled clips"
+        worth = "; its cost was not measured; --calibrate DATA measures it"
     how = "" if model.network.streams else "; it reads whole clips and does not stream, since its head reads both ways"
     return f"{precision}, its numbers at most {difference:.1e} from the model's{worth}{how}."
 

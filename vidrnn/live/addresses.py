@@ -124,7 +124,7 @@ def _network(source: str, scheme: str) -> LiveAddress:
     if scheme not in SCHEMES:
         raise UsageError(
             f"{scheme}://...: such an address cannot be read. Wanted {', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}. "
-            "Give a film by its path."
+            "Give a video by its path."
         )
     if re.search("[/?#].*@", source.partition("://")[2], re.DOTALL):
         raise UsageError(f"{scheme}://...: has an @ after its first /, ? or #. {_ESCAPES}")

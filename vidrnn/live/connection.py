@@ -11,7 +11,7 @@ _KNOCK_SECONDS = 2.0
 """How long a host may take to accept a connection, when the reason of a failure is looked for."""
 _NO_FRAMES = {
     Kind.CAMERA: "gives no pictures. Is another program using it?",
-    Kind.PIPE: "gave no film that can be read as it comes. Try: ffmpeg -i FILM -f mpegts - | vidrnn predict -",
+    Kind.PIPE: "gave no video that can be read as it comes. Try: ffmpeg -i FILM -f mpegts - | vidrnn predict -",
     Kind.NETWORK: "was opened, but sent no frame.",
 }
 

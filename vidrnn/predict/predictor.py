@@ -149,7 +149,7 @@ class Predictor:
                         self.report_progress(line.seconds[-1] - line.seconds[0], film.claimed_seconds)
             facts, notes = film.facts(), tuple(film.notes)
         if not line.seconds:
-            raise FilmError(f"{path}: holds no frames. Is it a film?")
+            raise FilmError(f"{path}: holds no frames. Is it a video?")
         end = facts.first_seconds + facts.duration_seconds
         settled, clip = track.finish(end)
         line.add(settled)

@@ -92,8 +92,8 @@ class NextFrame(Task):
     def live_reader(self, model: Runtime, rule: DecisionRule) -> Reader:
         if rule.anomaly is None:
             raise ModelError(
-                "the model: was trained without validation films, so it does not know how large errors normally are, "
-                "and cannot tell anomalies. Train it on more films."
+                "the model: was trained without validation videos, so it does not know how large errors normally are, "
+                "and cannot tell anomalies. Train it on more videos."
             )
         return self.reader(model, rule)
 

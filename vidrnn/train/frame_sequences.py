@@ -126,7 +126,7 @@ def choose_decoder(baselines: dict[str, float]) -> tuple[DecoderName, str]:
         why = "so the decoder warps the last frame by its flow and corrects it (flow)"
     return (
         "kernel" if sparse else "flow",
-        f"Without learning, {best} is the best prediction one step ahead on the training films ({costs}): {why}.",
+        f"Without learning, {best} is the best prediction one step ahead on the training videos ({costs}): {why}.",
     )
 
 

@@ -133,7 +133,7 @@ class _Training:
             return Note("no epoch had been finished: training starts from the beginning")
         if state.facts.get("films") != films:
             raise RunError(
-                f"{run.folder}: {self.job.request.data} is not as it was when this run began: films were added, "
+                f"{run.folder}: {self.job.request.data} is not as it was when this run began: videos were added, "
                 "removed, changed or moved to another part. Going on would mix training with test. Train anew."
             )
         fit.resume(state)

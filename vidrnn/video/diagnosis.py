@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from shlex import quote
 
-TEXT = "holds text; it is not a film."
+TEXT = "holds text; it is not a video."
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _PLAYLIST = re.compile(
     rb"\A(ffconcat version|#EXTM3U)|<(MPD|CompositionPlaylist|SmoothStreamingMedia)[\s>]", re.IGNORECASE
@@ -37,7 +37,7 @@ def why_refused(path: Path) -> str | None:
     if path.stat().st_size == 0:
         return "is empty (0 bytes)."
     if _is_playlist(path):
-        return "is a playlist, which only names films. Give the films themselves."
+        return "is a playlist, which only names videos. Give the videos themselves."
     return None
 
 
@@ -86,7 +86,7 @@ def _why_no_streams(start: bytes) -> str:
         return "is cut short or damaged: its index (moov) is missing or broken. Copy or record it again."
     if start[:3] == b"FLV":
         return "is cut short: it ends before its first frame. Copy or record it again."
-    return "is damaged at its start, or is not a film: no streams were found in it."
+    return "is damaged at its start, or is not a video: no streams were found in it."
 
 
 def why_no_frames(path: Path, codec: str, claimed_frames: int) -> str:

@@ -107,7 +107,7 @@ def first_frames(path: Path, sampling: Sampling, size: Size, rate: float | None 
     with open_film(path, rate=rate if path.is_dir() else None) as film:
         window = list(islice(film.sampled(sampling.spacing_seconds, size=size), sampling.frames))
     if not window:
-        raise FilmError(f"{path}: holds no frames. Is it a film?")
+        raise FilmError(f"{path}: holds no frames. Is it a video?")
     return np.stack([frame.pixels for frame in window])
 
 

@@ -55,9 +55,9 @@ def write_film(file: Path, frames: Iterable[Pixels], fps: float) -> int:
         ValueError: the frames differ in size, or `fps` is not positive.
     """
     if file.suffix not in _ENCODERS:
-        raise UsageError(f"{file}: films are written as {' or '.join(_ENCODERS)}. Give the file such a name.")
+        raise UsageError(f"{file}: videos are written as {' or '.join(_ENCODERS)}. Give the file such a name.")
     if not 0 < fps < float("inf"):
-        raise ValueError(f"a film has more than 0 frames per second, not {fps}")
+        raise ValueError(f"a video has more than 0 frames per second, not {fps}")
     with write_file(file) as beside:
         remaining = iter(frames)
         first = next(remaining, None)

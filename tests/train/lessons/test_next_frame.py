@@ -108,7 +108,7 @@ def test_its_card_shows_its_scores_beside_the_baselines(tiny_forecaster: TinyRun
 def test_the_films_choose_the_decoder_and_a_note_gives_the_reason(tiny_forecaster: TinyRun) -> None:
     header = header_of(tiny_forecaster)
     assert header.spec.forecast is not None and header.spec.forecast.decoder == "flow"
-    assert any(isinstance(one, Note) and "on the training films" in one.text for one in tiny_forecaster.events)
+    assert any(isinstance(one, Note) and "on the training videos" in one.text for one in tiny_forecaster.events)
 
 
 def test_the_model_holds_the_mean_image_of_the_training_films(tiny_forecaster: TinyRun) -> None:

@@ -109,7 +109,7 @@ class Worker(ABC):
             self.stop()
             if not was_ready:
                 raise RunError(
-                    f"A process that was to read films {message.reason} before it began. {message.message}".strip()
+                    f"A process that was to read videos {message.reason} before it began. {message.message}".strip()
                 )
             return None if index is None else Lost(index, f"the process that read it {message.reason}.")
         if isinstance(message, VidrnnError):
