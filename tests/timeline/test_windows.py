@@ -155,6 +155,47 @@ def test_each_shot_is_read_as_a_film_of_its_own(head: HeadConfig, cuts: tuple[in
     np.testing.assert_allclose(reader.finish().clip, as_one, **CLOSE, err_msg="a video as a whole knows no cuts")
 
 
+class FramesOnly(Runtime):
+    """Another runtime without its output `clip`."""
+
+    header = None  # type: ignore[assignment]
+
+    def __init__(self, inner: Runtime) -> None:
+        self.inner, self.handling = inner, inner.handling
+
+    @property
+    def streams(self) -> bool:
+        return self.inner.streams
+
+    splits = True  # type: ignore[assignment]
+
+    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
+        raise AssertionError("frames are encoded already")
+
+    def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
+        outputs, state = self.inner.follow(features, state)
+        return {"steps": outputs["steps"]}, state
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@every_head
+def test_of_a_model_without_scores_of_clips_the_newest_scores_are_those_of_the_newest_step(
+    head: HeadConfig, chunk: int
+) -> None:
+    whole = runtime(head)
+    model, features = FramesOnly(whole), features_for(whole, 23)
+    readers: list[FeatureReader] = [WindowReader(model, 0.0), *([CarryingReader(model)] if model.streams else [])]
+    for reader in readers:
+        steps, _, now = read(reader, features, chunk)
+        at_once = WindowReader(model, 0.0) if isinstance(reader, WindowReader) else CarryingReader(model)
+        expected, _, (last,) = read(at_once, features, len(features))
+        np.testing.assert_allclose(steps, expected, **CLOSE)
+        np.testing.assert_allclose(now[-1], last, **CLOSE)
+        first = whole.follow(features[None, :FRAMES])[0]["steps"][0]
+        if chunk <= FRAMES and model.streams:
+            np.testing.assert_allclose(now[0], first[chunk - 1], **CLOSE)
+
+
 def test_asking_for_the_ending_changes_nothing() -> None:
     model = runtime(STREAMING[0])
     features = features_for(model, 23)

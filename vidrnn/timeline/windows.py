@@ -283,10 +283,11 @@ class _Line:
 def step_and_clip(outputs: Outputs) -> tuple[Floats, Floats]:
     """The scores of each step (batch, time, classes) and of the clip (batch, classes).
 
-    For a model that answers for frames only, the score of the clip is the mean over its steps.
+    For a model that answers for frames only, the newest step stands for the clip: it does not depend on how the
+    features were cut into pieces.
     """
     steps = outputs["steps"].astype(np.float64)
-    return steps, outputs["clip"].astype(np.float64) if "clip" in outputs else steps.mean(1)
+    return steps, outputs["clip"].astype(np.float64) if "clip" in outputs else steps[:, -1]
 
 
 def feature_reader(model: Runtime, reset: Reset, clip_share: float = 0.5) -> FeatureReader:
