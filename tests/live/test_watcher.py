@@ -131,6 +131,25 @@ def test_a_stretch_that_does_not_follow_on_the_one_before_begins_when_its_first_
     assert [epoch(one.end_time) - NOON for one in events] == [10, 38]
 
 
+def test_a_stretch_that_overlaps_the_one_before_begins_when_its_first_frame_arrived() -> None:
+    class Several:
+        """Gives two stretches that overlap, as of two behaviours at once."""
+
+        def push(self, pixels: np.ndarray, seconds: float) -> Answer:
+            ended = {5: Segment(0.2, 0.5, "dig", 0.9), 9: Segment(0.3, 0.9, "walk", 0.9)}.get(round(10 * seconds))
+            return Answer(seconds, "dig", 0.9, ("dig", "walk"), (0.9, 0.9), (ended,) if ended else ())
+
+        def pass_over(self, seconds: float) -> None:
+            pass
+
+        def finish(self, end_seconds: float | None = None) -> Answer:
+            return Answer(1.0, "dig", 0.9, ("dig", "walk"), (0.9, 0.9))
+
+    events = [one for one in watch(Played(map(frame, range(10))), Several) if isinstance(one, Stretch)]
+    assert [epoch(one.start_time) - NOON for one in events] == pytest.approx([0.2, 0.3])
+    assert [epoch(one.end_time) - NOON for one in events] == pytest.approx([0.5, 0.9])
+
+
 def epoch(text: str) -> float:
     parsed = datetime.fromisoformat(text)
     assert parsed.tzinfo is not None, "a time of day says where"

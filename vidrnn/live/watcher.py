@@ -120,7 +120,7 @@ class _Life:
         self._newest: LiveFrame | None = None
         self._arrivals: deque[tuple[float, float]] = deque(maxlen=_ARRIVALS_KEPT)
         self._last_end = float("nan"), 0.0
-        """Of the last stretch: in the source's seconds, and as a time of day."""
+        """Of the stretch that ended last: in the source's seconds, and as a time of day."""
 
     def goes_on_with(self, frame: LiveFrame) -> bool:
         """Whether the frame follows on the newest one."""
@@ -146,8 +146,10 @@ class _Life:
     def _ended(self, answer: Answer) -> Iterator[Stretch]:
         for segment in answer.ended:
             before, end = self._last_end
-            follows = abs(segment.start_seconds - before) <= _SAME_SECONDS
-            start = end if follows else max(end, self._arrived_at(segment.start_seconds))
+            start, overlaps = self._arrived_at(segment.start_seconds), segment.start_seconds < before - _SAME_SECONDS
+            if not overlaps:
+                follows = abs(segment.start_seconds - before) <= _SAME_SECONDS
+                start = end if follows else max(end, start)
             end = max(start, self._arrived_at(segment.end_seconds))
             self._last_end = segment.end_seconds, end
             yield self._stretch(segment, start, end)
