@@ -598,6 +598,8 @@ def test_a_model_is_written_as_onnx_and_read_so_from_then_on(
         ("--to torch --precision fp16", "as fp32", 2),
         ("--to tflite", "tflite", 2),
         ("--calibrate nowhere", "nowhere", 2),
+        ("--to torch --out portable", "portable.pt2", 2),
+        ("--out portable", "portable.onnx", 2),
     ],
 )
 def test_an_export_that_cannot_be_made_is_an_error(

@@ -126,6 +126,11 @@ def _export_named(request: Request) -> Export:
     if request.precision not in export.precisions:
         has = ", ".join(export.precisions)
         raise UsageError(f"--precision {request.precision}: {request.to} is not written so here, but as {has}.")
+    suffix = Path(export.file_name).suffix
+    if request.out is not None and request.out.suffix != suffix:
+        raise UsageError(
+            f"--out {request.out}: {request.to} writes a {suffix} file. Name one, such as {request.out}{suffix}."
+        )
     if request.precision == "int8" and request.clips is None:
         raise UsageError(
             "--precision int8: the range of every layer has to be learnt from clips like those the model is to read. "
