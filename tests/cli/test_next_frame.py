@@ -172,5 +172,8 @@ def test_settings_of_one_task_are_refused_for_the_other_and_heads_are_not_compar
     Path("run.toml").write_text('task = "next-frame"\n')
     message = vidrnn("train", films, "--config", "run.toml", "--bidirectional").refused(2)
     assert "--bidirectional: a head that reads in both directions would see" in message
+    Path("other.toml").write_text('task = "next-frame"\nframes = 9\nreadout = "attention"\n')
+    message = vidrnn("train", films, "--config", "other.toml").refused(2)
+    assert "other.toml: frames: has no meaning for --task next-frame" in message
     message = vidrnn("compare", films, "--config", "run.toml").refused(2)
     assert "vidrnn compare: does not work for --task next-frame" in message

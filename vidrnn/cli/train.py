@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 from threading import Event
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from vidrnn.cli.options import Config, chosen_settings, device_named, films_name
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
 from vidrnn.settings import RUN, PredictConfig
+
+if TYPE_CHECKING:
+    from vidrnn.tasks.base import Task
 
 FIRST = ("task", "out", "head", "encoder", "frames", "spacing", "epochs", "minutes", "folds", "resume")
 """The flags that people use most."""
@@ -55,6 +58,8 @@ def train(
     chosen = chosen_settings(settings_file(resume) if resume else config, settings, "vidrnn train")
     task = task_named(chosen.task)
     refuse_foreign(task.name, RunConfig, settings, task.settings)
+    if config:
+        _refuse_foreign_in(config, chosen, task)
     chosen = chosen.with_defaults(task.defaults)
     films = films_named(data, chosen.data, "vidrnn train")
     request = Request(
@@ -76,6 +81,21 @@ def train(
             view.show(event)
     if stop.is_set():
         raise typer.Exit(130)
+
+
+def _refuse_foreign_in(file: Path, chosen: RunConfig, task: Task) -> None:
+    """Refuse a file that changes a setting which means nothing for the task.
+
+    A run stores all settings, so those with their default value pass.
+
+    Raises:
+        UsageError: it changes some.
+    """
+    default = RunConfig()
+    given = sorted(chosen.model_fields_set - task.settings)
+    if foreign := [name for name in given if getattr(chosen, name) != getattr(default, name)]:
+        has, them = ("has", "it") if len(foreign) == 1 else ("have", "them")
+        raise UsageError(f"{file}: {', '.join(foreign)}: {has} no meaning for --task {task.name}. Leave {them} out.")
 
 
 def _command(arguments: list[str]) -> str:
