@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,13 @@ def test_films_scans_groups_and_labels_stand_in_one_order(class_folders: Path) -
         assert scan.content_hash == content_hash(film.path)
         assert dataset.classes[label] == film.label
         assert f"_{group}_" in film.path.name
+
+
+def test_a_film_without_a_class_of_its_own_has_an_unknown_label(class_folders: Path) -> None:
+    dataset, _ = read(class_folders)
+    films = (replace(dataset.films[0], label="", frames=("fall", "rise")), *dataset.films[1:])
+    labels = replace(dataset, films=films).labels
+    assert labels[0] == -1 and (labels[1:] == dataset.labels[1:]).all()
 
 
 def test_frames_and_durations_are_measured(class_folders: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,17 @@ from safetensors.torch import save_file
 
 import vidrnn
 from vidrnn.config import RunConfig
-from vidrnn.data.films import content_hash
+from vidrnn.data.dataset import read_dataset
+from vidrnn.data.films import content_hash, read_labelled
 from vidrnn.data.scan import scan_film
+from vidrnn.data.splits import split_films
 from vidrnn.errors import DataError, RunError, UsageError
 from vidrnn.evaluate.evaluator import evaluate
 from vidrnn.events import Done, EpochDone, LeftOut, Note, Progress
 from vidrnn.model.checkpoint import find_weights, load_model, load_training, read_header
 from vidrnn.predict.predictor import open_model
 from vidrnn.tables import Report
+from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part, Size
 
 
@@ -323,6 +327,16 @@ def test_a_film_that_vanishes_during_training_is_an_error_with_its_path(
         train_tiny(films, tmp_path / "run")
 
 
+def test_other_labels_of_frames_are_other_films(class_folders: Path) -> None:
+    dataset, _ = followed(read_dataset(read_labelled(class_folders), class_folders, None, jobs=2))
+    split = split_films(dataset.films, dataset.grouping, test=False, seed=0)
+    with_frames = [
+        replace(dataset, films=tuple(replace(film, frames=(name, "rise")) for film in dataset.films))
+        for name in ("fall", "rise")
+    ]
+    assert len({films_hash(one, split) for one in (dataset, *with_frames)}) == 3
+
+
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
@@ -348,6 +362,9 @@ def test_folds_score_every_clip_once_and_then_train_on_all(class_folders: Path, 
     stored = header_of(run).scores
     assert (stored["part"], stored["folds"], stored["accuracy"]) == ("folds", 3, scores["this model"])
     assert stored["interval"] == controls.numbers["controls"][-1]["interval"]
+    low, high = stored["interval"]
+    assert low <= stored["accuracy"] <= high
+    assert "macro_f1" not in stored and stored["val"]["clips"] < 12, "scores of one part do not pass for those of folds"
     assert set(header_of(run).seen.values()) == {Part.TRAIN, Part.VAL}
 
 

@@ -31,8 +31,9 @@ class Dataset:
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
-        """The class index of each film."""
-        return np.asarray([self.classes.index(film.label) for film in self.films], dtype=np.int64)
+        """The class index of each film; -1 where the film as a whole has no class, as where frames have labels."""
+        known = [film.label if film.label in self.classes else None for film in self.films]
+        return np.asarray([-1 if label is None else self.classes.index(label) for label in known], dtype=np.int64)
 
     @property
     def groups(self) -> tuple[str, ...]:

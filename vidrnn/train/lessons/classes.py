@@ -182,6 +182,9 @@ class ClassStudent(Student):
         report = class_report(scores, interval, task=setting.task.name, title=f"Scores on its {part} part")
         controls = controls_report(outcome) if outcome else Report()
         numbers = {"part": part.value, "folds": None, "interval": list(interval), **report.numbers, **controls.numbers}
+        if outcome and outcome.folds:  # pooled scores do not mix with those of one part, which have the same names
+            shared = {name: report.numbers[name] for name in ("task", "classes")}
+            numbers = {**shared, **controls.numbers, part.value: report.numbers}
         words = (f"{part}: {report.sentences[0][:1].lower()}{report.sentences[0][1:]}", most_confused(scores))
         shown = (controls,) if outcome else ()
         return Appraisal(shown, (report, *shown), numbers, tuple(word for word in words if word))
