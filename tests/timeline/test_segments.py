@@ -10,8 +10,25 @@ import numpy as np
 import pytest
 
 from vidrnn.tasks.classify import Classify
-from vidrnn.timeline.segments import ANOMALY, NORMAL, UNKNOWN, MarginSegmenter, ThresholdSegmenter, softmax
-from vidrnn.values import DecisionRule, FilmMoments, FilmPrediction, Floats, PredictionOptions, Segment, Timeline
+from vidrnn.timeline.segments import (
+    ANOMALY,
+    NORMAL,
+    UNKNOWN,
+    MarginSegmenter,
+    ThresholdSegmenter,
+    segmenter_for,
+    softmax,
+)
+from vidrnn.values import (
+    AnswerSpec,
+    DecisionRule,
+    FilmMoments,
+    FilmPrediction,
+    Floats,
+    PredictionOptions,
+    Segment,
+    Timeline,
+)
 
 NAN = float("nan")
 
@@ -200,7 +217,7 @@ def scored(scores: Sequence[float]) -> Floats:
 def anomalies(scores: Sequence[float], **how: float) -> list[tuple[float, float, float]]:
     """Start, end and probability of each anomaly, at 10 frames a second."""
     rule = DecisionRule(**{"threshold": 0.5, "hysteresis": 0.1, "shortest_seconds": 0.2, **how})  # type: ignore[arg-type]
-    segmenter = ThresholdSegmenter((NORMAL, ANOMALY), rule)
+    segmenter = ThresholdSegmenter((NORMAL, ANOMALY), rule, NORMAL)
     ended = [*segmenter.push(np.arange(len(scores)) / 10, scored(scores)), *segmenter.finish(len(scores) / 10)]
     assert all(each.label == ANOMALY for each in ended)
     return [(round(each.start_seconds, 3), round(each.end_seconds, 3), each.probability) for each in ended]
@@ -231,3 +248,11 @@ def test_several_classes_have_segments_that_overlap_each_by_its_own_threshold() 
     along = np.array([[0.4, 0.5], [0.4, 0.7], [0.2, 0.7], [0.2, 0.5]])
     ended = [*segmenter.push(range(4), along), *segmenter.finish(4.0)]
     assert ended == [Segment(0.0, 2.0, "dig", 0.4), Segment(1.0, 3.0, "walk", 0.7)]
+
+
+def test_a_class_is_the_background_only_where_the_model_says_so() -> None:
+    answer = AnswerSpec("some", "several", "frame", (NORMAL, "limp"))
+    segmenter = segmenter_for(answer, DecisionRule(threshold=0.5), answer.classes)
+    assert segmenter.push([0.0, 1.0], np.array([[0.9, 0.1], [0.9, 0.1]])) == ()
+    assert segmenter.answer(np.array([0.9, 0.1])) == (NORMAL, 0.9)
+    assert segmenter.finish(2.0) == (Segment(0.0, 2.0, NORMAL, 0.9),)

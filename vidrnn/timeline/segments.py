@@ -55,7 +55,7 @@ def segmenter_for(answer: AnswerSpec, rule: DecisionRule, classes: Sequence[str]
     """The segmenter for a kind of answer: by margin for one of the classes, otherwise by thresholds."""
     if answer.kind == "one":
         return MarginSegmenter(classes, rule)
-    return ThresholdSegmenter(classes, rule)
+    return ThresholdSegmenter(classes, rule, answer.background)
 
 
 def for_class(value: PerClass, name: str, default: float) -> float:
@@ -205,13 +205,14 @@ class _Stretch:
 class ThresholdSegmenter(Segmenter):
     """Each class by itself: a segment begins at its threshold, and ends below the threshold minus the hysteresis.
 
-    The probability of a segment is its highest. The class `normal` has no segments: it is the answer where no other
-    class has one. A segment goes on over moments without probabilities, and ends at the fifth of them in a row.
+    The probability of a segment is its highest. The background class has no segments: it is the answer where no
+    other class has one. A segment goes on over moments without probabilities, and ends at the fifth of them in a row.
     """
 
-    def __init__(self, classes: Sequence[str], rule: DecisionRule) -> None:
-        self._classes = tuple(classes)
-        self._active = [place for place, name in enumerate(classes) if name != NORMAL]
+    def __init__(self, classes: Sequence[str], rule: DecisionRule, background: str | None = None) -> None:
+        """`background`: the background class, if there is one."""
+        self._classes, self._background = tuple(classes), background
+        self._active = [place for place, name in enumerate(classes) if name != background]
         self._threshold = [for_class(rule.threshold, name, 0.5) for name in classes]
         self._until = [
             threshold - for_class(rule.hysteresis, name, 0.0)
@@ -237,8 +238,8 @@ class ThresholdSegmenter(Segmenter):
         if self._unjudged >= _UNJUDGED_FRAMES or self._judged is None:
             return UNKNOWN, 0.0
         now = self._judged if np.isnan(now).all() else now
-        if not self._since and NORMAL in self._classes:
-            return NORMAL, float(now[self._classes.index(NORMAL)])
+        if not self._since and self._background in self._classes:
+            return self._background, float(now[self._classes.index(self._background)])
         best = max(self._since or self._active, key=lambda place: float(now[place]))
         return self._classes[best] if self._since else UNKNOWN, float(now[best])
 
