@@ -329,6 +329,7 @@ def test_a_model_is_scored_on_films_that_it_has_not_seen(
     assert found.report.tables and found.report.sentences
 
 
+@pytest.mark.slow  # the training of `runs` writes and checks such a file already
 @EVERY_TASK
 def test_an_exported_model_answers_as_the_model_does(
     task: Task, runs: dict[str, TinyRun], film: Path, tmp_path: Path

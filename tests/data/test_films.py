@@ -53,10 +53,7 @@ class TestClassFolders:
         lay(tmp_path, "a/1.mp4", "b/2.mp4", "b/.3.mp4", ".git/a/4.mp4", "a/notes.txt", "loose.mp4")
         found = read_labelled(tmp_path)
         assert seen(found) == [("1.mp4", "a"), ("2.mp4", "b")]
-        assert found.notes == (
-            "ignored 1 video outside of the class folders: no label",
-            "ignored: 1 file of other kinds, 1 hidden file",
-        )
+        assert found.notes == ("ignored: 1 video outside of the class folders, 1 file of other kinds, 1 hidden file",)
 
     def test_a_folder_of_numbered_pictures_is_one_film(self, tmp_path: Path) -> None:
         make_pictures(tmp_path / "up" / "first", frames=3)
@@ -178,8 +175,8 @@ class TestManifest:
             ("path|label\na.mp4|walk\n", r"has the columns path\|label"),
             ("path,frame,label\na.mp4,0,walk\n", "a label for each frame .* does not train"),
             ("path,label,path\na.mp4,walk,b.mp4\n", "the header has the column path more than once"),
-            ("path,label\n", "none of its 0 rows names a video that exists"),
-            ("path,label\nx.mp4,walk\ny.mp4,run\n", "none of its 2 rows names a video.* line 2 .* relative to the CSV"),
+            ("path,label\n", "no row of it names a video that exists"),
+            ("path,label\nx.mp4,walk\ny.mp4,run\n", "no row of it names a video.* line 2 .* relative to the CSV"),
             ("path,label\na.mp4,walk\nb.mp4,walk\n", "holds 2 videos of one class, 'walk'"),
             ("path,label\na.mp4,walk\na.mp4,run\n", "a.mp4 is listed as 'walk' and as 'run'"),
             (f'path,label\n"{"x" * 200_000}\na.mp4,walk\n', "line 2 is not CSV: .* quotation mark is not closed"),
@@ -309,7 +306,7 @@ class TestFilmsWithoutLabels:
         found = read_films(tmp_path)
         assert [film.path.name for film in found.films] == ["2.mp4", "9.avi", "10.avi"]
         assert {(film.label, film.group, film.part) for film in found.films} == {("", None, None)}
-        assert found.notes == ("ignored: 1 file of other kinds, 0 hidden files",)
+        assert found.notes == ("ignored: 1 file of other kinds",)
 
     def test_training_and_testing_folders_are_a_given_split(self, tmp_path: Path) -> None:
         parts = {

@@ -58,7 +58,7 @@ def test_on_its_own_data_a_model_is_scored_on_its_test_part(tiny_run: TinyRun, t
     parts = parts_of(tiny)
     assert evaluation.films == given["clips"] == parts[Part.TEST] > 0
     assert evaluation.seen == given["seen"] == parts[Part.TRAIN] + parts[Part.VAL]
-    assert f"{evaluation.seen} videos that the model learnt from left out" in evaluation.counts
+    assert f"{evaluation.seen} videos of its training and validation were left out" in evaluation.counts
 
 
 def test_the_scores_of_the_test_part_are_those_of_the_training(tiny_run: TinyRun, tiny: Predictor) -> None:

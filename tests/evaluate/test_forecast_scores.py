@@ -88,7 +88,7 @@ def test_baselines_that_are_as_good_are_named_with_their_steps(other: FrameScore
     if words is None:
         assert sentence.startswith("Better than every baseline")
     else:
-        assert sentence == f"As good as this model, or better, in MSE or SSIM: {words}"
+        assert sentence == f"These baselines are as good as this model, or better, in MSE or SSIM: {words}"
 
 
 def test_several_baselines_and_a_single_step_are_named_as_such() -> None:

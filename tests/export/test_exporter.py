@@ -462,7 +462,7 @@ def test_lower_precision_is_smaller_and_its_cost_is_measured(tiny: Path, class_f
         assert portable.scored and not portable.scored.seen
         before, after = (one.report.numbers["accuracy"] for one in (portable.scored.before, portable.scored.after))
         films = f"{portable.scored.after.films} videos"
-        assert f"accuracy on {films} {after:.3f}, {before:.3f} before" in portable.sentence
+        assert f"accuracy on {films} {before:.3f} before, {after:.3f} after" in portable.sentence
         assert 0 < portable.difference < 1 and portable.size_bytes == out.stat().st_size < 0.8 * whole
         kinds = {weights.data_type for weights in onnx.load(out).graph.initializer}
         assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds

@@ -302,10 +302,13 @@ def _hint(walk: _Walk) -> str:
 
 
 def _folder_notes(walk: _Walk, unlabelled: int) -> Iterator[str]:
-    if unlabelled:
-        yield f"ignored {counted(unlabelled, 'video')} outside of the class folders: no label"
-    if walk.hidden or walk.others:
-        yield f"ignored: {counted(len(walk.others), 'file')} of other kinds, {counted(walk.hidden, 'hidden file')}"
+    ignored = {
+        f"{counted(unlabelled, 'video')} outside of the class folders": unlabelled,
+        f"{counted(len(walk.others), 'file')} of other kinds": len(walk.others),
+        counted(walk.hidden, "hidden file"): walk.hidden,
+    }
+    if words := [text for text, count in ignored.items() if count]:
+        yield f"ignored: {', '.join(words)}"
 
 
 # --- manifests -------------------------------------------------------------------------------------------------------
@@ -334,10 +337,7 @@ def _films_of_rows(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> La
             failures.append(film)
     if not films:
         first = f" First problem: {failures[0].reason}." if failures else ""
-        raise DataError(
-            f"{data}: none of its {counted(len(rows), 'row')} names a video that exists.{first} "
-            "Paths are relative to the CSV."
-        )
+        raise DataError(f"{data}: no row of it names a video that exists.{first} Paths are relative to the CSV.")
     return LabelledData(tuple(films), tuple(failures))
 
 

@@ -42,8 +42,8 @@ class Evaluation:
     @property
     def counts(self) -> str:
         """A sentence with the number of scored films and the number of films left out."""
-        seen = f"; {counted(self.seen, 'video')} that the model learnt from left out" if self.seen else ""
-        return f"{counted(self.films, 'video')} in {self.seconds:.1f} s{seen}"
+        left_out = f"; {counted(self.seen, 'video')} of its training and validation were left out" if self.seen else ""
+        return f"{counted(self.films, 'video')} in {self.seconds:.1f} s{left_out}"
 
 
 def evaluate(

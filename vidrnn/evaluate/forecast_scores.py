@@ -109,7 +109,7 @@ def verdict(scores: Mapping[str, FrameScores]) -> str:
             as_good.append(f"{name} at {_steps(steps, len(ours))}")
     if not as_good:
         return "Better than every baseline at every step, in MSE and SSIM."
-    return f"As good as this model, or better, in MSE or SSIM: {'; '.join(as_good)}."
+    return f"These baselines are as good as this model, or better, in MSE or SSIM: {'; '.join(as_good)}."
 
 
 def _higher_ssim(its: StepScores, mine: StepScores) -> bool:

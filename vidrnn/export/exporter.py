@@ -74,7 +74,7 @@ class Scored:
         before, after = self.before.report.numbers, self.after.report.numbers
         name = next(name for name in _HEADLINES if name in after)
         films = counted(self.after.films, "video")
-        return f"{name.replace('_', ' ')} on {films}{which} {_shown(after[name])}, {_shown(before[name])} before"
+        return f"{name.replace('_', ' ')} on {films}{which} {_shown(before[name])} before, {_shown(after[name])} after"
 
 
 def _shown(number: float) -> str:

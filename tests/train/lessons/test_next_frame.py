@@ -74,7 +74,7 @@ def test_films_without_labels_become_a_model_with_scores_beside_baselines(tiny_f
     assert scores["part"] == "test" and scores["definitions"]
     done = tiny_forecaster.events[-1]
     assert isinstance(done, Done) and done.model == tiny_forecaster.model and not done.stopped
-    assert done.sentences == (scores["sentence"],)
+    assert done.sentences[0].startswith("test: MSE of a pixel") and done.sentences[-1] == scores["sentence"]
     controls = header_of(tiny_forecaster).scores["controls"]
     assert [row["name"] for row in controls] == [*names, "this model"]
     assert controls[-1]["test"] == scores["mse"] and controls[-1]["val"] is None

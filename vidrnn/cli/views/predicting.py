@@ -186,9 +186,7 @@ class LiveView:
     def __exit__(self, *_: object) -> None:
         if self.now is not None:
             lost = f"{self.now.dropped:,} frame{'s' * (self.now.dropped != 1)}"
-            self._stderr.print(
-                f"watched {clock(self.now.answer.seconds)}; {lost} could not be kept up with", style="dim"
-            )
+            self._stderr.print(f"watched {clock(self.now.answer.seconds)}; {lost} dropped", style="dim")
 
     def show(self, event: Happening | None) -> None:
         """Show one event."""

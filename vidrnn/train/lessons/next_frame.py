@@ -311,7 +311,9 @@ class NextFrameStudent(Student):
         ]
         numbers = {**report.numbers, "folds": None, "interval": None, "controls": controls}
         shown, card = replace(report, sentences=()), replace(report, title=f"Scores on its {part} part")
-        return Appraisal((shown,), (card,), numbers, report.sentences)
+        ssim = "" if numbers["ssim"] is None else f", SSIM {numbers['ssim']:.3f}"
+        errors = f"{part}: MSE of a pixel {numbers['mse']:.2e}, PSNR {numbers['psnr']:.2f}{ssim}."
+        return Appraisal((shown,), (card,), numbers, (errors, *report.sentences))
 
     @override
     def check_clips(self) -> Sequence[Pixels]:
