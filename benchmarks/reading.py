@@ -22,8 +22,8 @@ from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import split_films
 from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choose_encoder
-from vidrnn.train.learner import Clock, Setting, sampling_of
-from vidrnn.train.lessons.classes import ClassObjective
+from vidrnn.train.learner import Clock
+from vidrnn.train.lessons.classes import class_setting
 from vidrnn.values import Part
 
 FILMS = Path(__file__).resolve().parents[1] / "sample_videos"
@@ -39,18 +39,8 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
         assert isinstance(dataset, Dataset)
         split = split_films(dataset.films, dataset.grouping)
         train, val = split.indices(Part.TRAIN), split.indices(Part.VAL)
-        setting = Setting(
-            task=task,
-            objective=ClassObjective(),
-            dataset=dataset,
-            split=split,
-            config=config,
-            sampling=sampling_of(dataset, split, config),
-            cache=Cache(Path(cache), jobs),
-            clock=Clock(None),
-            stop=Event(),
-            device=torch.device("cpu"),
-        )
+        store, device = Cache(Path(cache), jobs), torch.device("cpu")
+        setting = class_setting(task, dataset, split, config, store, Clock(None), Event(), device)
         learner = _last(choose_encoder(setting)).learner
         _last(learner.prepare(train, to_train=True))
         _last(learner.prepare(val, to_train=False))

@@ -22,6 +22,7 @@ from nets.test_frame_predictor import SIZE, header_of, model_of, spec_of
 from vidrnn.config import HeadConfig
 from vidrnn.data.films import content_hash
 from vidrnn.errors import ExportError, UsageError
+from vidrnn.events import Note
 from vidrnn.export import EXPORTS, graphs
 from vidrnn.export.exporter import (
     CHUNKS,
@@ -513,3 +514,11 @@ def test_scores_on_clips_that_the_model_learnt_from_are_marked(tiny_run: TinyRun
     portable = export(Request(tiny, "onnx", "fp16", tmp_path / "learnt.csv", tmp_path / "half.onnx"))
     assert portable.scored and portable.scored.seen
     assert f"accuracy on {len(learnt)} videos that the model learnt from or was chosen on" in portable.sentence
+
+
+def test_what_is_ignored_in_the_folder_is_said_once(tiny_run: TinyRun, tiny: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_run.data, tmp_path / "films")
+    (folder / "notes.odt").write_bytes(b"not a film")
+    _, events = followed(export_model(Request(tiny, "onnx", "fp16", folder, tmp_path / "half.onnx")))
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert len([text for text in notes if text.startswith("ignored: ")]) == 1, "the films are read up to four times"

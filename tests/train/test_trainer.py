@@ -366,6 +366,10 @@ def test_folds_score_every_clip_once_and_then_train_on_all(class_folders: Path, 
     assert low <= stored["accuracy"] <= high
     assert "macro_f1" not in stored and stored["val"]["clips"] < 12, "scores of one part do not pass for those of folds"
     assert set(header_of(run).seen.values()) == {Part.TRAIN, Part.VAL}
+    first = f"3 folds: accuracy {stored['accuracy']:.3f} ({low:.2f} to {high:.2f}), 12 clips."
+    done = run.events[-1]
+    assert isinstance(done, Done) and first in done.sentences
+    assert header_of(run).summary[0] == first, "a person reads the score of all clips, not that of a small part"
 
 
 def test_a_split_that_a_manifest_gives_is_obeyed(class_folders: Path, tmp_path: Path) -> None:

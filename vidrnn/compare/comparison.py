@@ -34,8 +34,8 @@ from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unkno
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.encoder_choice import choose_encoder
-from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
-from vidrnn.train.lessons.classes import ClassObjective
+from vidrnn.train.learner import Clock, Learner, Setting
+from vidrnn.train.lessons.classes import class_setting
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 
@@ -183,18 +183,8 @@ def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, 
     split = split_films(dataset.films, dataset.grouping, test=config.test, seed=config.seed)
     yield Note(str(split))
     yield from (Note(text, warning=True) for text in split.notes)
-    return Setting(
-        task=task,
-        objective=ClassObjective(),
-        dataset=dataset,
-        split=split,
-        config=config,
-        sampling=sampling_of(dataset, split, config),
-        cache=Cache(request.cache, request.jobs),
-        clock=Clock(None),
-        stop=stop,
-        device=torch.device(request.device),
-    )
+    cache = Cache(request.cache, request.jobs)
+    return class_setting(task, dataset, split, config, cache, Clock(None), stop, torch.device(request.device))
 
 
 def _part(setting: Setting) -> Part:

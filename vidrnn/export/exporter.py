@@ -179,17 +179,33 @@ def _scored(model: Runtime, portable: Runtime, request: Request) -> Generator[Ru
     None, with a warning, if there is nothing labelled.
     """
     assert request.clips is not None
+    said: set[Note] = set()
     predictors = [Predictor(runtime, rate=request.rate, threads=request.threads) for runtime in (model, portable)]
     for split in (None, "all"):
         try:
-            before = yield from evaluate(predictors[0], request.model, request.clips, split)
-            after = yield from evaluate(predictors[1], request.model, request.clips, split)
+            before = yield from _once(evaluate(predictors[0], request.model, request.clips, split), said)
+            after = yield from _once(evaluate(predictors[1], request.model, request.clips, split), said)
         except DataError as error:
             why = error
         else:
             return Scored(before, after, seen=split == "all")
     yield Note(f"accuracy cannot be measured: {why}", warning=True)
     return None
+
+
+def _once(events: Generator[RunEvent, None, Evaluation], said: set[Note]) -> Generator[RunEvent, None, Evaluation]:
+    """The same events and answer, but no note a second time, since the same films are read again."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            evaluation: Evaluation = end.value
+            return evaluation
+        if not isinstance(event, Note):
+            yield event
+        elif event not in said:
+            said.add(event)
+            yield event
 
 
 def write_checked(

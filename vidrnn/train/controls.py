@@ -126,6 +126,13 @@ def controls_report(outcome: Outcome) -> Report:
     return Report("", (_controls_table(controls),), (time_sentence(points, p),), notes, numbers)
 
 
+def folds_sentence(outcome: Outcome) -> str:
+    """The accuracy of the model on the test parts of all folds together, with its 95 % interval."""
+    hits, groups = outcome.hits[THIS_MODEL][Part.TEST], outcome.groups[Part.TEST]
+    low, high = interval95(hits, groups)
+    return f"{outcome.folds} folds: accuracy {hits.mean():.3f} ({low:.2f} to {high:.2f}), {len(groups):,} clips."
+
+
 def _controls_table(controls: Sequence[dict[str, Any]]) -> Table:
     tested = controls[0]["test"] is not None
     rows = tuple(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Sequence
+from threading import Event
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from vidrnn.atomic import write_text
+from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split, split_films
@@ -24,12 +26,13 @@ from vidrnn.nets.network import Network
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
+from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.controls import Outcome, controls_report, train_controls
+from vidrnn.train.controls import Outcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
-from vidrnn.train.learner import Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
+from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective
@@ -84,18 +87,9 @@ class ClassTeacher(Teacher):
 
     def _setting(self, dataset: Dataset, split: Split) -> Setting:
         job = self.job
-        return Setting(
-            task=job.task,
-            objective=ClassObjective(),
-            dataset=dataset,
-            split=split,
-            config=job.config,
-            sampling=sampling_of(dataset, split, job.config),
-            cache=Cache(job.request.cache, job.request.jobs),
-            clock=job.clock,
-            stop=job.stop,
-            device=torch.device(job.request.device),
-        )
+        cache = Cache(job.request.cache, job.request.jobs)
+        device = torch.device(job.request.device)
+        return class_setting(job.task, dataset, split, job.config, cache, job.clock, job.stop, device)
 
     def _choose(self, setting: Setting, run: Run | None) -> Generator[RunEvent, None, Chosen]:
         """The encoder of the run. A resumed run does not repeat a trial that has ended."""
@@ -128,6 +122,31 @@ class ClassObjective(Objective):
     ) -> Validation:
         scores = score_clips(sequence, features, setting.sampling.frames)
         return validation_of(scores, setting.dataset.labels[list(places)], setting)
+
+
+def class_setting(
+    task: Task,
+    dataset: Dataset,
+    split: Split,
+    config: RunConfig,
+    cache: Cache,
+    clock: Clock,
+    stop: Event,
+    device: torch.device,
+) -> Setting:
+    """The setting of a training with a class for each clip; the films decide how they are sampled."""
+    return Setting(
+        task=task,
+        objective=ClassObjective(),
+        dataset=dataset,
+        split=split,
+        config=config,
+        sampling=sampling_of(dataset, split, config),
+        cache=cache,
+        clock=clock,
+        stop=stop,
+        device=device,
+    )
 
 
 class ClassStudent(Student):
@@ -185,7 +204,9 @@ class ClassStudent(Student):
         if outcome and outcome.folds:  # pooled scores do not mix with those of one part, which have the same names
             shared = {name: report.numbers[name] for name in ("task", "classes")}
             numbers = {**shared, **controls.numbers, part.value: report.numbers}
-        words = (f"{part}: {report.sentences[0][:1].lower()}{report.sentences[0][1:]}", most_confused(scores))
+        words = [f"{part}: {report.sentences[0][:1].lower()}{report.sentences[0][1:]}", most_confused(scores)]
+        if outcome and outcome.folds:  # the pooled score comes first: it is of more clips
+            words.insert(0, folds_sentence(outcome))
         shown = (controls,) if outcome else ()
         return Appraisal(shown, (report, *shown), numbers, tuple(word for word in words if word))
 
