@@ -18,8 +18,14 @@ from vidrnn.values import Size
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """The default layers of heads of residual blocks; every other head has one."""
 
+_UNUSED = {"linear": ("size", "layers", "bidirectional", "memory_frames")}
+"""The settings of a head that mean nothing to it."""
+_READOUTS: dict[str, ReadoutName] = {"linear": "statistics"}
+"""The default readouts of heads; every other head has `attention`."""
+MOST_MEMBERS = 32
+
 DecoderName = Literal["direct", "flow", "kernel"]
-ReadoutName = Literal["attention", "mean", "last"]
+ReadoutName = Literal["attention", "mean", "last", "statistics"]
 LabelHolds = Literal["always", "somewhere"]
 
 
@@ -33,8 +39,8 @@ class HeadConfig(_Frozen):
     name: Annotated[
         str,
         Flag(
-            "gru, lstm, rnn, mingru, rglru, or none as a control; next-frame also: convgru, convlstm, which keep the "
-            "picture.",
+            "gru, lstm, rnn, mingru, rglru, linear for a linear classifier of the features, or none as a control; "
+            "next-frame also: convgru, convlstm, which keep the picture.",
             unsaid="gru; next-frame: convgru",
             panel=MODEL,
             name="--head",
@@ -73,6 +79,11 @@ class HeadConfig(_Frozen):
     def depth(self) -> int:
         """How many layers the head has."""
         return self.layers or DEFAULT_LAYERS.get(self.name, 1)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The settings that mean nothing to this head."""
+        return _UNUSED.get(self.name, ())
 
 
 def picture_size(text: str) -> dict[str, int]:
@@ -135,7 +146,14 @@ class RunConfig(_Frozen):
     """Whether to show changes since the frame before. An encoder in training sees them in the pixels, a head behind a
     frozen encoder in the features."""
     head: HeadConfig = HeadConfig()
-    readout: Annotated[ReadoutName, Flag("How frames become one answer for the clip.", panel=MODEL)] = "attention"
+    readout: Annotated[
+        ReadoutName | None,
+        Flag("How frames become one answer for the clip.", unsaid="attention; linear: statistics", panel=MODEL),
+    ] = None
+    """None: the default of the head, see `readout_name`."""
+    members: Annotated[
+        int, Flag("Heads that learn side by side on one encoder; the answer is the mean of theirs.", panel=MODEL)
+    ] = Field(1, ge=1, le=MOST_MEMBERS)
     context: Annotated[
         int,
         Flag("next-frame: frames that it sees before it predicts.", panel=DATA, commands=_TRAIN),
@@ -243,6 +261,11 @@ class RunConfig(_Frozen):
     def size(self) -> Size | None:
         """The picture's size where it was given."""
         return Size(self.height, self.width) if self.height and self.width else None
+
+    @property
+    def readout_name(self) -> ReadoutName:
+        """The readout: the one that was given, or the default of the head."""
+        return self.readout or _READOUTS.get(self.head.name, "attention")
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> RunConfig:
         """These settings, with a task's own defaults for fields that were not given.

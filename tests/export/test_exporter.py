@@ -18,6 +18,7 @@ from conftest import TinyRun, followed, make_film
 from model.test_checkpoint import CARD, make_header
 from nets.test_classifier import make_model
 from nets.test_frame_predictor import SIZE, header_of, model_of, spec_of
+from nets.test_heads import MEMORYLESS
 
 from vidrnn.config import HeadConfig
 from vidrnn.data.films import content_hash
@@ -57,12 +58,14 @@ class Scores:
     head: HeadConfig
     readout: str = "attention"
     differences: bool = False
+    members: int = 1
 
     def model(self) -> LoadedModel:
         header = make_header(self.head, self.readout)
         encoder = EncoderConfig(name="small", frozen=False, origin="none", differences=self.differences)
-        header = header.model_copy(update={"spec": header.spec.model_copy(update={"encoder": encoder})})
-        network = make_model(self.head, self.readout, differences=self.differences)
+        parts = {"encoder": encoder, "members": self.members}
+        header = header.model_copy(update={"spec": header.spec.model_copy(update=parts)})
+        network = make_model(self.head, self.readout, self.members, differences=self.differences)
         return LoadedModel(network, header, Path("model"))
 
 
@@ -91,25 +94,30 @@ FEW: dict[str, Scores | Frames] = {
     "gru-motion": Scores(head("gru", motion=True)),
     "mingru": Scores(head("mingru", layers=1), "mean", differences=True),
     "rglru": Scores(head("rglru", layers=1), "last"),
+    "linear": Scores(head("linear", motion=True), "statistics"),
+    "gru-three": Scores(head("gru"), "statistics", members=3),
     "gru-both-differences": Scores(head("gru", bidirectional=True, motion=True), "mean", differences=True),
     "flow-gru": Frames("flow", "gru", Size(19, 16), grey=False),
     "kernel-none": Frames("kernel", "none"),
     "direct-convlstm": Frames("direct", "convlstm"),
 }
 """Each head, each decoder, and each mechanism of the state once; the contract of tasks exports convgru."""
+SIGHTS = ((False, True), (True, False), (True, True), (True, False))
+"""Motion of features and of pixels, for each readout."""
 MANY: dict[str, Scores | Frames] = {
     **{
         f"{name}-{readout}": Scores(
-            head(name, layers=None if name == "none" else 2, motion=motion), readout, differences
+            head(name, layers=None if name in MEMORYLESS else 2, motion=motion), readout, differences
         )
         for name in HEADS
-        for readout, (motion, differences) in zip(READOUTS, ((False, True), (True, False), (True, True)), strict=True)
+        for readout, (motion, differences) in zip(READOUTS, SIGHTS, strict=True)
     },
     **{
         f"{name}-both": Scores(head(name, layers=2, bidirectional=True), "attention", differences=True)
         for name in HEADS
-        if name != "none"
+        if name not in MEMORYLESS
     },
+    **{f"{name}-three": Scores(head(name, motion=True), "attention", members=3) for name in HEADS},
     **{f"{decoder}-{name}": Frames(decoder, name) for decoder in DECODERS for name in (*PICTURE_HEADS, *HEADS)},
 }
 

@@ -101,6 +101,21 @@ def test_saving_and_loading_changes_nothing_to_the_last_bit(
     assert not loaded.training and not any(weight.requires_grad for weight in loaded.parameters())
 
 
+def test_saving_and_loading_several_heads_changes_nothing_to_the_last_bit(tmp_path: Path) -> None:
+    network, header = make_model(HEAD, "statistics", 3), make_header(HEAD, "statistics")
+    header = header.model_copy(update={"spec": header.spec.model_copy(update={"members": 3})})
+    save_model(tmp_path / "model", network, header, CARD)
+    loaded = load_model(tmp_path / "model")
+    before, after = network(films()), loaded.network(films())
+    assert all(torch.equal(before[0][name], after[0][name]) for name in network.outputs)
+    assert loaded.header == header
+
+
+def test_a_header_from_before_there_were_several_heads_has_one(folder: Path) -> None:
+    rewrite(folder, lambda header: header["spec"].pop("members"))
+    assert load_model(folder).spec.members == 1
+
+
 def test_the_header_comes_back_as_it_was(folder: Path) -> None:
     assert load_model(folder).header == make_header(HEAD) == read_header(folder / WEIGHTS_NAME)
     assert load_model(folder).spec.size.height == 12

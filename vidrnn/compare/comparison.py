@@ -171,7 +171,10 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
 def parse_head(name: str, like: HeadConfig) -> HeadConfig:
     """The settings of the head `name`, with all other settings from `like`. `gru-both` reads in both directions."""
     plain = name.removesuffix(BOTH_WAYS)
-    return like.model_copy(update={"name": plain, "bidirectional": like.bidirectional or plain != name})
+    head = like.model_copy(update={"name": plain})
+    shared = {setting: getattr(HeadConfig(), setting) for setting in head.unused}  # they are for the other heads
+    both = plain != name or (like.bidirectional and "bidirectional" not in shared)
+    return head.model_copy(update={**shared, "bidirectional": both})
 
 
 def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, Setting]:
@@ -286,8 +289,10 @@ def _described(learner: Learner) -> str:
     encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
     how = "frozen" if encoder.frozen else "trained for each head"
     motion = "change of features > " * learner.head.motion
+    head = f"head x{config.members}" if config.members > 1 else "head"
+    readout = config.readout or "its readout"
     return (
-        f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, {learner.choice.size} pixels, "
+        f"{encoder.name} ({how}{encoder.sees}) > {motion}{head} > {readout}, {learner.choice.size} pixels, "
         f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
     )
 

@@ -21,7 +21,7 @@ from torch.export import Dim
 from vidrnn.errors import ExportError
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
-from vidrnn.nets.classifier import Model, SequenceModel
+from vidrnn.nets.classifier import Member, Model, SequenceModel
 from vidrnn.nets.network import Network, Outputs
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
@@ -80,6 +80,11 @@ class _WithFeatures(SequenceModel):
     def streams(self) -> bool:
         """As the inner model."""
         return self.inner.streams
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """As the inner model."""
+        return self.inner.members
 
     def forward(
         self, features: Tensor, state: Tensors | None = None, mask: Tensor | None = None

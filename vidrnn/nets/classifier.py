@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +15,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.nets.class_scores import ClassOutput
+from vidrnn.errors import UsageError
+from vidrnn.nets.class_scores import ClassOutput, LinearSolution
 from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
@@ -23,7 +26,8 @@ from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.nets.state import State, before_first, changes, join, last_of, part_of
 from vidrnn.registry import load_member
-from vidrnn.values import AnswerSpec, Size
+from vidrnn.settings import settings_of
+from vidrnn.values import AnswerSpec, Kind, Size
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
 """Pictures in one call. On a processor 8 stay in the caches; with 32 a picture takes a third longer."""
@@ -36,8 +40,28 @@ class Encode(Protocol):
         """`before`: the picture before the first, None if there is none; only encoders of differences look at it."""
 
 
-class SequenceModel(nn.Module):
-    """Features -> scores: a head and class scores. Training changes only this part if the encoder is frozen.
+class SequenceModel(nn.Module, ABC):
+    """Features -> scores. Training changes only this part if the encoder is frozen."""
+
+    @property
+    @abstractmethod
+    def streams(self) -> bool:
+        """Whether a film can be read in pieces with the state handed on."""
+
+    @property
+    @abstractmethod
+    def members(self) -> tuple[Member, ...]:
+        """The heads with their class scores, which learn side by side; one or more."""
+
+    @abstractmethod
+    def forward(
+        self, features: Tensor, state: State | None = None, mask: Tensor | None = None
+    ) -> tuple[Outputs, State]:
+        """Features (batch, time, width) -> scores, and the state to read on from, if the model streams."""
+
+
+class Member(SequenceModel):
+    """A head and class scores.
 
     With `motion` the head sees each step's features and, after them, how they changed since the step before.
     """
@@ -49,14 +73,19 @@ class SequenceModel(nn.Module):
         self.motion = motion
 
     @property
+    @override
     def streams(self) -> bool:
-        """Whether a film can be read in pieces with the state handed on."""
         return self.head.streams
 
+    @property
+    @override
+    def members(self) -> tuple[Member, ...]:
+        return (self,)
+
+    @override
     def forward(
         self, features: Tensor, state: State | None = None, mask: Tensor | None = None
     ) -> tuple[Outputs, State]:
-        """Features (batch, time, width) -> scores, and the state to read on from, if the head streams."""
         if state and not self.streams:
             raise ValueError("a head that sees whole clips only takes no state")
         before, motion_state = part_of(state, "motion"), State()
@@ -66,6 +95,59 @@ class SequenceModel(nn.Module):
         sequence, head_state = self.head(features, part_of(state, "head"), mask)
         scores, task_state = self.task(sequence, part_of(state, "task"), mask)
         return scores, join(motion=motion_state, head=head_state, task=task_state)
+
+    def pooled(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The readout's vector (batch, readout.width) of whole clips of features (batch, time, width).
+
+        A `LinearSolution` for `set_linear` is one for these vectors.
+        """
+        if self.motion:
+            features = torch.cat([features, changes(features, None)], -1)
+        pooled: Tensor = self.task.readout(self.head(features, None, mask)[0], None, mask)[0]
+        return pooled
+
+    def set_linear(self, clip: LinearSolution, steps: LinearSolution | None = None) -> None:
+        """Set the class layer from solutions for `pooled`; see `ClassOutput.set_linear`."""
+        self.task.set_linear(clip, steps)
+
+
+class Members(SequenceModel):
+    """Several heads with their class scores, which answer together.
+
+    The scores are the mean of the members' log-probabilities; where several classes may hold at once, the mean of their
+    scores.
+    """
+
+    def __init__(self, members: Sequence[Member], kind: Kind = "one") -> None:
+        super().__init__()
+        for number, member in enumerate(members):
+            self.add_module(f"member{number}", member)
+        self.count = len(members)
+        self.kind = kind
+
+    @property
+    @override
+    def streams(self) -> bool:
+        return all(member.streams for member in self.members)
+
+    @property
+    @override
+    def members(self) -> tuple[Member, ...]:
+        return tuple(getattr(self, f"member{number}") for number in range(self.count))
+
+    @override
+    def forward(
+        self, features: Tensor, state: State | None = None, mask: Tensor | None = None
+    ) -> tuple[Outputs, State]:
+        outputs, states = [], {}
+        for number, member in enumerate(self.members):
+            scores, states[f"member{number}"] = member(features, part_of(state, f"member{number}"), mask)
+            outputs.append(scores)
+        return {name: self._mean([scores[name] for scores in outputs]) for name in outputs[0]}, join(**states)
+
+    def _mean(self, scores: Sequence[Tensor]) -> Tensor:
+        stacked = torch.stack(tuple(scores))
+        return (stacked.log_softmax(-1) if self.kind == "one" else stacked).mean(0)
 
 
 class Model(Network):
@@ -77,7 +159,9 @@ class Model(Network):
     @override
     def build(cls, spec: ModelSpec, answer: AnswerSpec) -> Model:
         encoder = build_encoder(spec.encoder, spec.size)
-        return cls(encoder, build_sequence(encoder.width, spec.head, spec.readout, len(answer.classes)))
+        classes, members = len(answer.classes), spec.members
+        sequence = build_sequence(encoder.width, spec.head, spec.readout, classes, members=members, kind=answer.kind)
+        return cls(encoder, sequence)
 
     def __init__(self, encoder: Encoder, sequence: SequenceModel) -> None:
         super().__init__()
@@ -125,15 +209,30 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     return learnt
 
 
-def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> SequenceModel:
-    """A head on features of `width` numbers and a readout for `classes`, with fresh weights.
+def build_sequence(
+    width: int, head: HeadConfig, readout: str, classes: int, *, members: int = 1, kind: Kind = "one"
+) -> SequenceModel:
+    """Heads on features of `width` numbers, each with a readout for `classes`, with fresh weights.
+
+    Args:
+        width: of the features.
+        head: the settings of each head.
+        readout: the name of each readout.
+        classes: how many there are.
+        members: how many heads answer together.
+        kind: of the answer, which decides how their scores are joined.
 
     Raises:
         UsageError: there is no head or readout of that name.
     """
+    built = [_build_member(width, head, readout, classes) for _ in range(members)]
+    return built[0] if members == 1 else Members(built, kind)
+
+
+def _build_member(width: int, head: HeadConfig, readout: str, classes: int) -> Member:
     built: Head = load_member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
     pooling = load_member(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, ClassOutput(pooling, built.size, classes), head.motion)
+    return Member(built, ClassOutput(pooling, built.size, classes), head.motion)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -153,11 +252,30 @@ def refuse_unknown(config: RunConfig) -> None:
     """Refuse a run early if a part that it asks for does not exist.
 
     Raises:
-        UsageError: there is no encoder, head or readout of that name.
+        UsageError: there is no encoder, head or readout of that name, or a setting means nothing to the head.
     """
     if config.encoder != "auto":
         load_member(ENCODERS, "--encoder", config.encoder)
     load_member(HEADS, "--head", config.head.name)
+    refuse_unused(config.head)
+
+
+def refuse_unused(head: HeadConfig) -> None:
+    """Refuse settings that mean nothing to the head.
+
+    The file of a run holds all settings, so those with their default value pass.
+
+    Raises:
+        UsageError: some are given.
+    """
+    default = HeadConfig()
+    given = [name for name in head.unused if getattr(head, name) != getattr(default, name)]
+    if given:
+        flags = [one.flag_name for one in settings_of(HeadConfig) if one.path[-1] in given]
+        does, them = ("does", "it") if len(flags) == 1 else ("do", "them")
+        raise UsageError(
+            f"{', '.join(flags)}: {does} not act on --head {head.name}, which has no units. Leave {them} out."
+        )
 
 
 def encoding_of(encoder: Encoder) -> Encode:

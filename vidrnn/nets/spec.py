@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from vidrnn.config import DecoderName, HeadConfig, ReadoutName
+from vidrnn.config import MOST_MEMBERS, DecoderName, HeadConfig, ReadoutName
 from vidrnn.values import Forecast, Sampling, Size
 
 NetworkName = Literal["scores", "frames"]
@@ -64,6 +64,8 @@ class ModelSpec(Record):
     encoder: EncoderConfig
     head: HeadConfig
     readout: ReadoutName
+    members: int = Field(1, ge=1, le=MOST_MEMBERS)
+    """Heads on one encoder that answer together, of a network that scores classes."""
     forecast: ForecastConfig | None = None
     """Of a network that predicts frames."""
     height: int = Field(ge=1)
@@ -103,7 +105,9 @@ class ModelSpec(Record):
         motion = "change of features > " * self.head.motion
         end = forecast.decoder if forecast else self.readout
         layers = f", {self.head.layers} layers" * (self.head.depth > 1 and self.head.layers is not None)
-        head = f"{self.head.name} {self.head.size}{layers}{', both directions' * self.head.bidirectional}"
+        size = "" if "size" in self.head.unused else f" {self.head.size}"
+        members = f" x{self.members}" * (self.members > 1)
+        head = f"{self.head.name}{size}{members}{layers}{', both directions' * self.head.bidirectional}"
         chain = f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{head} > {end}"
         window = f"windows of {self.frames} frames"
         if forecast:

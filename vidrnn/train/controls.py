@@ -76,7 +76,7 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None
     controls = [
         Control("one frame", none, "mean", 1),
         Control("mean of frames", none, "mean", frames),
-        Control(_SHUFFLED, head, config.readout, frames, shuffled=True),
+        Control(_SHUFFLED, head, config.readout_name, frames, shuffled=True),
     ]
     parts = [part for part in (Part.VAL, Part.TEST) if setting.places(part)]
     clips = _Clips(

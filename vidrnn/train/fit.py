@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Event
@@ -79,6 +79,9 @@ class Lesson:
     validate: Callable[[], Validation]
     advance: Callable[[float], None] = lambda progress: None
     """Called before each minibatch with the share of the training that is done, 0 to 1, for a curriculum."""
+    members: Sequence[nn.Module] = ()
+    """Parts of the network that learn side by side, if there are several. The loss is then the sum of theirs, and the
+    gradient of each is bounded by itself, so that each learns as it would alone."""
 
 
 @dataclass
@@ -105,6 +108,11 @@ class Fit:
             ],
             lr=self.plan.learning_rate,
         )
+        apart = [list(member.parameters()) for member in self.lesson.members]
+        inside = {id(weight) for weights in apart for weight in weights}
+        shared = [weight for weight in self.lesson.network.parameters() if id(weight) not in inside]
+        self._bounded = [weights for weights in (shared, *apart) if weights]
+        """The groups of weights whose gradients are bounded together."""
         self._mean = AveragedModel(self.lesson.network, multi_avg_fn=_ema(), use_buffers=True)
         self._best_weights = _copy(self.lesson.network)
 
@@ -194,10 +202,11 @@ class Fit:
         loss = self.lesson.loss(self.lesson.answer(minibatch), minibatch.target, minibatch.mask)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.lesson.network.parameters(), _LARGEST_GRADIENT)
+        for weights in self._bounded:
+            nn.utils.clip_grad_norm_(weights, _LARGEST_GRADIENT)
         self._optimiser.step()
         self._mean.update_parameters(self.lesson.network)
-        return loss.item()
+        return loss.item() / max(1, len(self.lesson.members))
 
     def _progress(self, steps: int) -> float:
         """The share of the training that is done, 0 to 1."""

@@ -11,6 +11,7 @@ from threading import Event
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
@@ -137,7 +138,14 @@ class Learner:
         encoder = build_encoder(choice.encoder, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
         self.head = head_for(config, self.recipe, motion=config.motion and not choice.encoder.differences)
-        sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.dataset.classes))
+        sequence = build_sequence(
+            encoder.width,
+            self.head,
+            config.readout_name,
+            len(setting.dataset.classes),
+            members=config.members,
+            kind=setting.objective.kind,
+        )
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
             encoder.eval().requires_grad_(False)
@@ -246,37 +254,43 @@ class Learner:
             cut=config.label_holds == "always",
             lead=self.choice.encoder.differences,
         )
-        objective = self.setting.objective
+        objective, members = self.setting.objective, self.network.sequence.members
+        member_loss = objective.loss(self.setting, clips)
         ready = self.features(val) if self.frozen else None
 
         def validate() -> Validation:
             features = self.features(val) if ready is None else ready
             return objective.validate(self.setting, self.network.sequence, features, val)
 
+        def loss(answers: Sequence[Scores], target: Tensor, mask: Tensor) -> Tensor:
+            return torch.stack([member_loss(scores, target, mask) for scores in answers]).sum()
+
         lesson = Lesson(
             network=self.network.sequence if self.frozen else self.network,
             answer=self._answer(),
-            loss=objective.loss(self.setting, clips),
+            loss=loss,
             minibatches=lambda epoch: (some.on(self.setting.device) for some in draw.epoch(clips, epoch)),
             steps=draw.steps(clips),
             validate=validate,
+            members=members if len(members) > 1 else (),
         )
         return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
 
-    def _answer(self) -> Callable[[Minibatch], Scores]:
-        """The function from a minibatch to scores. Frames are augmented and encoded first."""
-        device, sequence, flip = self.setting.device, self.network.sequence, self.setting.flip
+    def _answer(self) -> Callable[[Minibatch], Sequence[Scores]]:
+        """The function from a minibatch to the scores of each member. Frames are augmented and encoded first."""
+        device, members, flip = self.setting.device, self.network.sequence.members, self.setting.flip
         strength = self.setting.config.augment
         shards = None
         if not self.frozen:
             shards = Shards(self.network.encoder, self.setting.cache.threads if device.type == "cpu" else 1)
 
-        def answer(minibatch: Minibatch) -> Scores:
+        def answer(minibatch: Minibatch) -> Sequence[Scores]:
             inputs = minibatch.inputs
             if shards:
                 inputs = shards(inputs, minibatch.mask, draw_augmentation(len(inputs), flip, strength))
-            scores: Scores = sequence(inputs, mask=minibatch.mask)[0]
-            return scores
+                if len(members) > 1:  # the encoder learns from the mean of the members' losses, not from their sum
+                    inputs.register_hook(lambda gradient: gradient / len(members))  # type: ignore[no-untyped-call]
+            return [member(inputs, mask=minibatch.mask)[0] for member in members]
 
         return answer
 

@@ -21,7 +21,7 @@ from vidrnn.events import EpochDone, LeftOut, Note, Progress, RunEvent
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.weights import give_weights
-from vidrnn.nets.classifier import seed_everything
+from vidrnn.nets.classifier import refuse_unused, seed_everything
 from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.frame_predictor import FramePredictor
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
@@ -103,6 +103,7 @@ class NextFrameTeacher(Teacher):
         if not picture and config.head.name not in HEADS:
             known = ", ".join([*PICTURE_HEADS, *HEADS])
             raise UsageError(f"--head {config.head.name}: there is none of that name. There are: {known}.")
+        refuse_unused(config.head)
         if picture and config.encoder not in ("auto", "pyramid"):
             raise UsageError(
                 f"--encoder {config.encoder}: turns frames into vectors, and --head {config.head.name} keeps the "
@@ -225,7 +226,7 @@ class NextFrameTeacher(Teacher):
             ),
             encoder=self._encoder(picture, sequences.grey),
             head=config.head.model_copy(update={"dropout": config.head.dropout or 0.0}),
-            readout=config.readout,
+            readout=config.readout_name,
             height=sequences.size.height,
             width=sequences.size.width,
             frames=self.window,
