@@ -53,6 +53,14 @@ def test_a_person_may_write_only_what_differs(file: Path) -> None:
     assert config == RunConfig(encoder="small", head=HeadConfig(name="rnn"))
 
 
+def test_the_readout_is_that_of_the_head_unless_it_is_given(file: Path) -> None:
+    linear = HeadConfig(name="linear")
+    assert (RunConfig().readout_name, RunConfig(head=linear).readout_name) == ("attention", "statistics")
+    assert RunConfig(head=linear, readout="mean").readout_name == "mean"
+    RunConfig(head=linear).write(file)
+    assert RunConfig.read(file).readout_name == "statistics"
+
+
 def test_the_size_is_known_once_both_sides_are() -> None:
     assert GIVEN.size == Size(64, 96) and RunConfig().size is None
 
@@ -70,6 +78,8 @@ def test_the_size_is_known_once_both_sides_are() -> None:
         ('readout = "max"', "readout"),
         ("label_smoothing = 1.0", "label_smoothing"),
         ("seed = -1", "seed"),
+        ("members = 0", "members"),
+        ("members = 33", "members"),
         ("folds = 1", "folds"),
         ("[head]\nlayers = 0", "head.layers"),
         ("[head]\ndropout = 1.0", "head.dropout"),

@@ -110,6 +110,7 @@ def test_a_number_outside_its_bounds_is_refused_by_the_name_of_its_flag(vidrnn: 
         (["--no-flip", "--no-motion"], {"flip": False, "motion": False}),
         (["--flip", "--spacing", "0.5"], {"flip": True, "spacing_seconds": 0.5}),
         (["clips", "--jobs", "3", "--device", "cpu"], {"data": "clips", "jobs": 3, "device": "cpu"}),
+        (["--readout", "statistics", "--members", "5"], {"readout": "statistics", "members": 5}),
         ([], {}),
     ],
 )
@@ -126,6 +127,11 @@ def test_flags_become_settings_and_those_that_were_not_given_are_left_out(
     monkeypatch.setattr("vidrnn.cli.train.train", train)
     ended = vidrnn("train", *typed)
     assert (ended.code, caught) == (0, [given]), ended.err
+
+
+def test_several_heads_mean_nothing_for_next_frame_prediction() -> None:
+    with pytest.raises(UsageError, match=r"^--members: has no meaning for --task next-frame\. Leave it out\.$"):
+        flags.refuse_foreign("next-frame", RunConfig, {"members": 3}, task_named("next-frame").settings)
 
 
 @pytest.mark.parametrize("task", TASKS)

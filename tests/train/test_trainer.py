@@ -28,7 +28,7 @@ from vidrnn.errors import DataError, RunError, UsageError
 from vidrnn.evaluate.evaluator import evaluate
 from vidrnn.events import Done, EpochDone, LeftOut, Note, Progress
 from vidrnn.model.checkpoint import find_weights, load_model, load_training, read_header
-from vidrnn.predict.predictor import open_model
+from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.tables import Report
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part, Size
@@ -180,6 +180,36 @@ def test_a_stopped_training_leaves_a_model_and_resumed_ends_as_an_unbroken_one(
     assert controls_of(resumed)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["number"] for line in lines if line["event"] == "EpochDone"] == [1, 2]
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_linear_classifier_of_statistics_or_several_of_them_go_from_films_to_a_portable_file(
+    class_folders: Path, tmp_path: Path, members: int
+) -> None:
+    head = {"head": {"name": "linear"}, "members": members, "motion": True}
+    portable = {"portable": True}
+    run = train_tiny(class_folders, tmp_path / "run", request=portable, **head)
+    spec, numbers = header_of(run).spec, header_of(run).scores
+    assert (spec.readout, spec.members) == ("statistics", members)
+    assert f"> linear{' x3' * (members > 1)} > statistics" in notes_of(run)
+    onnx, torch_model = (open_model(run.folder, runtime)[0] for runtime in ("onnx", "torch"))
+    clips = np.random.default_rng(0).integers(0, 256, (2, 9, 24, 32, 3), dtype=np.uint8)
+    for name, found in onnx.read(clips)[0].items():
+        np.testing.assert_allclose(found, torch_model.read(clips)[0][name], atol=1e-4)
+    found, _ = followed(evaluate(Predictor(torch_model), run.model, class_folders))
+    assert found.numbers["accuracy"] == pytest.approx(numbers["accuracy"])
+    stopped = train_tiny(class_folders, tmp_path / "stopped" / "run", stop_after=1, **head)
+    assert stopped.weights != run.weights
+    assert train_tiny(class_folders, stopped.folder, request={"resume": True}, **head).weights == run.weights
+
+
+def test_several_heads_learn_on_the_features_of_a_frozen_encoder(
+    class_folders: Path, resnet: Path, tmp_path: Path
+) -> None:
+    frozen = {"encoder": "resnet18", "weights": str(resnet), "epochs": 1, "members": 2}
+    one, other = (train_tiny(class_folders, tmp_path / name, **frozen) for name in ("one", "two"))
+    assert one.weights == other.weights
+    assert len(controls_of(one)[0].numbers["controls"]) == 5
 
 
 def test_a_frozen_encoder_is_trained_on_its_features_twice_with_the_same_weights(
@@ -424,6 +454,8 @@ def test_a_training_stopped_before_its_first_epoch_leaves_no_model(
     [
         ({"task": "dance"}, "--task dance: there is none of that name"),
         ({"head": {"name": "nosuch"}}, "nosuch"),
+        ({"head": {"name": "linear", "size": 8}}, "--units: does not act on --head linear"),
+        ({"task": "next-frame", "head": {"name": "linear", "layers": 2}}, "--layers: does not act on --head linear"),
         ({"task": "next-frame", "folds": 3}, "--folds: means nothing for --task next-frame"),
     ],
 )

@@ -257,7 +257,7 @@ def _compare_trainings(
     groups = [setting.dataset.groups[place] for place in setting.places(_part(setting))]
     requested = [one for one in trainings if one.seed < request.seeds]
     return compare_heads(
-        requested, dict(zip(request.heads, costs, strict=True)), groups, _described(first), _part(setting)
+        requested, dict(zip(request.heads, costs, strict=True)), groups, _described(first, heads), _part(setting)
     )
 
 
@@ -285,14 +285,15 @@ def _stream_seconds(network: SequenceModel, frames: Sequence[torch.Tensor]) -> f
     return time.perf_counter() - started
 
 
-def _described(learner: Learner) -> str:
+def _described(learner: Learner, heads: Sequence[HeadConfig]) -> str:
+    """The parts that all heads share; the readouts, where those of the heads differ."""
     encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
     how = "frozen" if encoder.frozen else "trained for each head"
     motion = "change of features > " * learner.head.motion
     head = f"head x{config.members}" if config.members > 1 else "head"
-    readout = config.readout or "its readout"
+    readouts = " or ".join(dict.fromkeys(config.model_copy(update={"head": one}).readout_name for one in heads))
     return (
-        f"{encoder.name} ({how}{encoder.sees}) > {motion}{head} > {readout}, {learner.choice.size} pixels, "
+        f"{encoder.name} ({how}{encoder.sees}) > {motion}{head} > {readouts}, {learner.choice.size} pixels, "
         f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
     )
 
