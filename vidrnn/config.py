@@ -5,15 +5,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
 from vidrnn.settings import COMPUTING, DATA, JOBS, MODEL, RATE, TIME, Flag
-from vidrnn.values import Size
+from vidrnn.values import MotionName, Size
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """The default layers of heads of residual blocks; every other head has one."""
@@ -61,7 +61,7 @@ class HeadConfig(_Frozen):
     ] = Field(None, ge=0, lt=1)
     """On the features and on the sequence; None: by the training of the encoder."""
     motion: Annotated[bool, Flag("The head sees how features change; --motion decides it.", commands=())] = False
-    """Whether the head sees beside each frame's features how they changed since the frame before."""
+    """Whether the head sees beside each frame's features how they changed since the step before."""
     memory_frames: Annotated[
         int | None,
         Flag(
@@ -107,6 +107,23 @@ _SIZE = Flag(
     parse=picture_size,
 )
 _TRAIN = ("train",)
+NO_MOTION = "none"
+"""What `--motion` takes for a model that sees no motion."""
+
+
+def motion_names(text: str) -> tuple[MotionName, ...]:
+    """The motion that a text names, in the order of `MotionName`: `flow,change` as change and flow; none for `none`.
+
+    Raises:
+        ValueError: a name does not exist.
+    """
+    known: tuple[MotionName, ...] = get_args(MotionName)
+    named = {name.strip() for name in text.split(",")}
+    if named == {NO_MOTION}:
+        return ()
+    if not named <= set(known):
+        raise ValueError(f"wanted {', '.join(known)} with commas between, or {NO_MOTION}, not {text}")
+    return tuple(name for name in known if name in named)
 
 
 class RunConfig(_Frozen):
@@ -140,11 +157,23 @@ class RunConfig(_Frozen):
     fine_tune: Annotated[bool, Flag("Train a pretrained encoder too.", panel=MODEL)] = False
     grey: Annotated[bool, Flag("Show the encoder brightness only.", panel=MODEL)] = False
     motion: Annotated[
-        bool,
-        Flag("Also show what changed since the frame before.", unsaid="no", panel=MODEL, name="--motion/--no-motion"),
-    ] = False
-    """Whether to show changes since the frame before. An encoder in training sees them in the pixels, a head behind a
-    frozen encoder in the features."""
+        tuple[MotionName, ...],
+        Flag(
+            "Motion that the model sees: change of features, difference of frames, optical flow; commas between, or "
+            "none.",
+            unsaid=NO_MOTION,
+            panel=MODEL,
+            metavar="NAMES",
+            parse=lambda text: {"motion": text},
+        ),
+    ] = ()
+    """What the model sees of motion. `change`: the head sees how features changed since the step before. `difference`:
+    the encoder sees how pixels changed. `flow`: the encoder sees the optical flow, if it is a pretrained one."""
+    motion_seconds: Annotated[
+        float,
+        Flag("difference and flow look back so far.", panel=MODEL, metavar="SECONDS"),
+    ] = Field(0.1, gt=0, le=10)
+    """How much earlier the frame is that `difference` and `flow` compare a frame with."""
     head: HeadConfig = HeadConfig()
     readout: Annotated[
         ReadoutName | None,
@@ -250,6 +279,16 @@ class RunConfig(_Frozen):
     folds: Annotated[
         int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_TRAIN)
     ] = Field(None, ge=2, le=50)
+
+    @field_validator("motion", mode="before")
+    @classmethod
+    def _named_motion(cls, motion: Any) -> Any:
+        """The names in a list, or in a text with commas between."""
+        if isinstance(motion, list | tuple) and all(isinstance(name, str) for name in motion):
+            motion = ",".join(motion) or NO_MOTION
+        if not isinstance(motion, str):
+            raise ValueError(f"wanted {', '.join(get_args(MotionName))} with commas between, or {NO_MOTION}")
+        return motion_names(motion)
 
     @model_validator(mode="after")
     def _both_sides_of_the_size(self) -> RunConfig:

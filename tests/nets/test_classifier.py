@@ -31,7 +31,7 @@ from vidrnn.nets.network import Outputs, build_network
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.nets.state import State, join, part_of
-from vidrnn.values import AnswerSpec, Kind
+from vidrnn.values import AnswerSpec, Kind, PictureMotion
 
 TIME, WIDTH, CLASSES, SIDE = 41, 6, 3, 12
 LENGTHS = [9, TIME, 1]
@@ -52,7 +52,7 @@ every_head_both_ways = pytest.mark.parametrize(
 )
 every_readout = pytest.mark.parametrize("readout", READOUTS)
 every_sight = pytest.mark.parametrize(
-    ("motion", "differences"), [(False, False), (True, False), (False, True)], ids=["still", "features", "frames"]
+    ("change", "motion"), [(False, ()), (True, ()), (False, ("difference",))], ids=["still", "features", "frames"]
 )
 
 
@@ -61,11 +61,18 @@ def make_sequence_model(head: HeadConfig, readout: str, members: int = 1) -> Seq
     return build_sequence(WIDTH, head, readout, CLASSES, members=members).eval()
 
 
-def make_model(head: HeadConfig, readout: str = "attention", members: int = 1, *, differences: bool = False) -> Model:
+def make_model(
+    head: HeadConfig,
+    readout: str = "attention",
+    members: int = 1,
+    *,
+    encoder: str = "small",
+    motion: tuple[PictureMotion, ...] = (),
+) -> Model:
     torch.manual_seed(0)
     spec = ModelSpec(
         network="scores",
-        encoder=EncoderConfig(name="small", frozen=False, origin="none", differences=differences),
+        encoder=EncoderConfig(name=encoder, frozen=False, origin="none", motion=motion),
         head=head,
         readout=readout,
         members=members,
@@ -88,13 +95,20 @@ def films() -> Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 
 
+def frames_before() -> dict[str, Tensor]:
+    """The frames before `films()`, in which nothing of theirs is to be found."""
+    return {"before": films().flip(0, 1)}
+
+
 def read_in_pieces(
-    network: nn.Module, inputs: Tensor, length: int, mask: Tensor | None = None
+    network: nn.Module, inputs: Tensor, length: int, mask: Tensor | None = None, **further: Tensor
 ) -> tuple[Outputs, State]:
     state: State | None = None
     steps = []
     for start, piece in zip(range(0, inputs.shape[1], length), pieces(inputs, length), strict=True):
-        outputs, state = network(piece, state, None if mask is None else mask[:, start : start + length])
+        now = slice(start, start + length)
+        beside = {name: each[:, now] for name, each in further.items()}
+        outputs, state = network(piece, state, None if mask is None else mask[:, now], **beside)
         steps.append(outputs["steps"])
     assert state is not None
     return {"clip": outputs["clip"], "steps": torch.cat(steps, 1)}, state
@@ -142,23 +156,36 @@ def test_clips_of_different_lengths_can_be_cut_together(head: HeadConfig, member
 @every_sight
 @every_head
 def test_a_whole_model_may_be_fed_frames_in_any_pieces(
-    head: HeadConfig, members: int, motion: bool, differences: bool, chunk: int
+    head: HeadConfig, members: int, change: bool, motion: tuple[PictureMotion, ...], chunk: int
 ) -> None:
-    model = make_model(head.model_copy(update={"motion": motion}), members=members, differences=differences)
-    assert_same(read_in_pieces(model, films(), chunk), model(films()))
+    model = make_model(head.model_copy(update={"motion": change}), members=members, motion=motion)
+    further = frames_before() if motion else {}
+    assert_same(read_in_pieces(model, films(), chunk, **further), model(films(), **further))
 
 
 @every_sight
 @every_head_both_ways
 def test_padding_frames_change_nothing_for_a_whole_model(
-    head: HeadConfig, members: int, motion: bool, differences: bool
+    head: HeadConfig, members: int, change: bool, motion: tuple[PictureMotion, ...]
 ) -> None:
-    model = make_model(head.model_copy(update={"motion": motion}), members=members, differences=differences)
-    mask = mask_of(LENGTHS, TIME)
+    model = make_model(head.model_copy(update={"motion": change}), members=members, motion=motion)
+    mask, further = mask_of(LENGTHS, TIME), frames_before() if motion else {}
     dirty = torch.where(mask[..., None, None, None], films(), torch.tensor(255, dtype=torch.uint8))
-    together = model(dirty, None, mask)
+    together = model(dirty, None, mask, **further)
     for i, length in enumerate(LENGTHS):
-        assert_same(of_clip(together, i, length), model(films()[i : i + 1, :length]))
+        alone = {name: each[i : i + 1, :length] for name, each in further.items()}
+        assert_same(of_clip(together, i, length), model(films()[i : i + 1, :length], **alone))
+
+
+def test_an_encoder_has_no_state_whatever_it_sees() -> None:
+    states = [make_model(HeadConfig(name="gru", size=5), motion=motion) for motion in ((), ("difference",))]
+    plain, moving = (model.fresh_state(None) for model in states)  # type: ignore[arg-type]
+    assert plain.keys() == moving.keys() and plain
+
+
+def test_a_model_that_sees_motion_refuses_frames_alone() -> None:
+    with pytest.raises(ValueError, match="`before`"):
+        make_model(HeadConfig(name="gru", size=5), motion=("difference",))(films())
 
 
 @pytest.mark.parametrize("name", ["none", "gru"])

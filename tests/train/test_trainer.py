@@ -31,7 +31,7 @@ from vidrnn.model.checkpoint import find_weights, load_model, load_training, rea
 from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.tables import Report
 from vidrnn.train.trainer import films_hash
-from vidrnn.values import Part, Size
+from vidrnn.values import MotionName, Part, Size
 
 
 def header_of(run: TinyRun) -> Any:
@@ -490,16 +490,37 @@ def test_very_short_films_beside_long_ones_are_learnt(tmp_path: Path) -> None:
     assert isinstance(run.events[-1], Done)
 
 
-@pytest.mark.parametrize("encoder", ["tiny", "resnet18"])
+@pytest.mark.parametrize(
+    ("encoder", "motion"),
+    [
+        ("tiny", ("difference",)),
+        ("tiny", ("change",)),
+        ("resnet18", ("change",)),
+        ("resnet18", ("change", "difference", "flow")),
+        ("resnet18 fine-tuned", ("difference", "flow")),
+    ],
+)
 def test_a_model_that_sees_motion_scores_in_evaluate_what_it_scored_in_training(
-    class_folders: Path, resnet: Path, tmp_path: Path, encoder: str
+    class_folders: Path, resnet: Path, tmp_path: Path, encoder: str, motion: tuple[MotionName, ...]
 ) -> None:
-    how = {"grey": True} if encoder == "tiny" else {"weights": str(resnet)}
-    run = train_tiny(class_folders, tmp_path / "run", encoder=encoder, motion=True, label_holds="somewhere", **how)
+    name, _, fine_tuned = encoder.partition(" ")
+    how = {"grey": True} if name == "tiny" else {"weights": str(resnet), "fine_tune": bool(fine_tuned)}
+    run = train_tiny(
+        class_folders,
+        tmp_path / "run",
+        encoder=name,
+        motion=motion,
+        motion_seconds=0.15,
+        epochs=1,
+        label_holds="somewhere",
+        **how,
+    )
     predictor = vidrnn.load(run.folder)
     spec = predictor.model.header.spec
-    assert (spec.encoder.differences, spec.head.motion) == ((True, False) if encoder == "tiny" else (False, True))
-    assert spec.encoder.grey == (encoder == "tiny")
+    assert spec.head.motion == ("change" in motion)
+    assert spec.encoder.motion == tuple(one for one in motion if one != "change")
+    assert predictor.model.handling.motion_seconds == (0.15 if spec.encoder.motion else None)
+    assert spec.encoder.grey == (name == "tiny")
     evaluation, _ = followed(evaluate(predictor, run.folder, class_folders, "test"))
     trained = predictor.model.header.scores
     assert evaluation.numbers["accuracy"] == pytest.approx(trained["accuracy"])

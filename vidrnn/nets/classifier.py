@@ -21,23 +21,28 @@ from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
-from vidrnn.nets.network import Network, Outputs, blank_frames
+from vidrnn.nets.network import Network, Outputs
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.spec import EncoderConfig, ModelSpec
-from vidrnn.nets.state import State, before_first, changes, join, last_of, part_of
+from vidrnn.nets.state import State, changes, join, last_of, part_of
 from vidrnn.registry import load_member
 from vidrnn.settings import settings_of
-from vidrnn.values import AnswerSpec, Kind, Size
+from vidrnn.values import AnswerSpec, InputName, Kind, Size
+from vidrnn.video.motion import motion_inputs
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
 """Pictures in one call. On a processor 8 stay in the caches; with 32 a picture takes a third longer."""
 
 
+NO_FLOW = "sees no flow. Say --motion difference, or name a pretrained encoder: --encoder mobilenet_v2."
+"""The end of a sentence on an encoder without pretrained weights."""
+
+
 class Encode(Protocol):
-    """Successive pictures (count, height, width, 3) RGB -> features (count, width)."""
+    """Pictures (count, height, width, 3) RGB -> features (count, width)."""
 
     def __call__(self, pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
-        """`before`: the picture before the first, None if there is none; only encoders of differences look at it."""
+        """`before`: the frame before each picture, shaped as `pixels`; only encoders that see motion look at it."""
 
 
 class SequenceModel(nn.Module, ABC):
@@ -178,34 +183,46 @@ class Model(Network):
     def split(self) -> tuple[Encoder, SequenceModel]:
         return self.encoder, self.sequence
 
+    @property
+    @override
+    def inputs(self) -> tuple[InputName, ...]:
+        return self.encoder.inputs
+
     @override
     def fresh_state(self, spec: ModelSpec) -> State:
         if not self.streams:
             return {}
-        state: State = self(blank_frames(spec, 2), None, torch.zeros(1, 2, dtype=torch.bool))[1]
+        nothing, mask = torch.zeros(1, 2, self.encoder.width), torch.zeros(1, 2, dtype=torch.bool)
+        state: State = self.sequence(nothing, None, mask)[1]
         return state
 
     @override
-    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Outputs, State]:
-        before, encoder_state = part_of(state, "encoder"), State()
-        if self.encoder.differences:
-            encoder_state = last_of(frames, before, mask) if self.streams else {}
-        features = self.encoder(frames, before_first(frames, before))
-        scores, sequence_state = self.sequence(features, state, mask)
-        return scores, join(encoder=encoder_state) | sequence_state
+    def forward(
+        self,
+        frames: Tensor,
+        state: State | None = None,
+        mask: Tensor | None = None,
+        *,
+        before: Tensor | None = None,
+        flow: Tensor | None = None,
+    ) -> tuple[Outputs, State]:
+        read: tuple[Outputs, State] = self.sequence(self.encoder(frames, before, flow), state, mask)
+        return read
 
 
 def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     """An encoder with fresh weights.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or it cannot see that motion.
     """
     encoder = load_member(ENCODERS, "--encoder", config.name)
     if config.name not in TRAINED_FROM_SCRATCH:
-        known: Encoder = encoder(config.name)
+        known: Encoder = encoder(config.name, config.motion)
         return known
-    learnt: Encoder = encoder(size, grey=config.grey, differences=config.differences)
+    if "flow" in config.motion:
+        raise UsageError(f"--motion flow: the encoder {config.name} {NO_FLOW}")
+    learnt: Encoder = encoder(size, grey=config.grey, differences="difference" in config.motion)
     return learnt
 
 
@@ -249,13 +266,17 @@ def seed_everything(*parts: int) -> None:
 
 
 def refuse_unknown(config: RunConfig) -> None:
-    """Refuse a run early if a part that it asks for does not exist.
+    """Refuse a run early if a part that it asks for does not exist, or cannot see the motion that it asks for.
 
     Raises:
-        UsageError: there is no encoder, head or readout of that name, or a setting means nothing to the head.
+        UsageError: there is no encoder, head or readout of that name, the encoder sees no flow, or a setting means
+            nothing to the head.
     """
     if config.encoder != "auto":
         load_member(ENCODERS, "--encoder", config.encoder)
+    if "flow" in config.motion and config.encoder in ("auto", *TRAINED_FROM_SCRATCH):
+        which = "small, which --encoder auto tries," if config.encoder == "auto" else config.encoder
+        raise UsageError(f"--motion {','.join(config.motion)}: the encoder {which} {NO_FLOW}")
     load_member(HEADS, "--head", config.head.name)
     refuse_unused(config.head)
 
@@ -286,18 +307,18 @@ def encoding_of(encoder: Encoder) -> Encode:
     reader = encoder.folded()
     device = reader.mean.device
     at_once = _PICTURES_AT_ONCE if device.type == "cpu" else _GPU_PICTURES_AT_ONCE
+    at_once = max(1, at_once // len(reader.views))
 
     def encode(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
         if threading.current_thread() is not threading.main_thread():
             torch.set_num_threads(1)  # of this thread: those beside it use the other cores
-        starts = range(0, len(pixels), at_once)
-        return np.concatenate(
-            [some(pixels[start : start + at_once], pixels[start - 1] if start else before) for start in starts]
-        )
+        pieces = [slice(start, start + at_once) for start in range(0, len(pixels), at_once)]
+        return np.concatenate([some(pixels[each], None if before is None else before[each]) for each in pieces])
 
     def some(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+        further = motion_inputs(reader.inputs, pixels, before)
         with torch.inference_mode():
-            features = reader(tensor_of(pixels), None if before is None else tensor_of(before))
+            features = reader(tensor_of(pixels), **{name: tensor_of(each) for name, each in further.items()})
         return np.asarray(features[0].float().cpu())
 
     def tensor_of(pixels: NDArray[np.uint8]) -> Tensor:

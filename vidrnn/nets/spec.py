@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vidrnn.config import MOST_MEMBERS, DecoderName, HeadConfig, ReadoutName
-from vidrnn.values import Forecast, Sampling, Size
+from vidrnn.values import INPUT_OF, Forecast, InputName, PictureMotion, Sampling, Size
 
 NetworkName = Literal["scores", "frames"]
 """`scores`: encoder, head and class scores; `frames`: encoder, head and a decoder that predicts the next frame."""
@@ -27,13 +27,24 @@ class EncoderConfig(Record):
     origin: str
     """Where its first weights came from: `imagenet`, `none` or the name of a file."""
     grey: bool = False
-    differences: bool = False
-    """Whether it sees beside each frame how its pixels changed since the frame before."""
+    motion: tuple[PictureMotion, ...] = ()
+    """The motion that it sees beside each frame."""
+    motion_seconds: float = Field(0.1, gt=0)
+    """How much earlier the frame is that it compares a frame with."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_old_differences(cls, stored: Any) -> Any:
+        """Refuse an encoder of an earlier vidrnn that compared each frame with the step before."""
+        if isinstance(stored, dict) and stored.get("differences"):
+            raise ValueError("differences: are of the step before, which this vidrnn does not know")
+        return stored
 
     @property
     def sees(self) -> str:
-        """Its input beside or instead of colours: `, grey, change of pixels`, or an empty text."""
-        return ", grey" * self.grey + ", change of pixels" * self.differences
+        """Its input beside or instead of colours: `, grey, difference and flow over 0.1 s`, or an empty text."""
+        motion = f", {' and '.join(self.motion)} over {self.motion_seconds:g} s" if self.motion else ""
+        return ", grey" * self.grey + motion
 
 
 class ForecastConfig(Record):
@@ -73,6 +84,15 @@ class ModelSpec(Record):
     frames: int = Field(ge=1)
     spacing_seconds: float = Field(gt=0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _old_differences(cls, stored: Any) -> Any:
+        """A network that predicts frames still compares each frame with the step before, under another name."""
+        encoder = stored.get("encoder") if isinstance(stored, dict) else None
+        if not isinstance(encoder, dict) or stored.get("network") != "frames" or not encoder.get("differences"):
+            return stored
+        return {**stored, "encoder": {**encoder, "differences": False, "motion": ["difference"]}}
+
     @field_validator("head", mode="before")
     @classmethod
     def _known_fields(cls, head: Any) -> Any:
@@ -90,6 +110,16 @@ class ModelSpec(Record):
     def sampling(self) -> Sampling:
         """Which frames a window holds."""
         return Sampling(self.frames, self.spacing_seconds)
+
+    @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """The inputs of the network beside frames. One that predicts frames knows the frame before from its state."""
+        return tuple(INPUT_OF[name] for name in self.encoder.motion) if self.network == "scores" else ()
+
+    @property
+    def motion_seconds(self) -> float | None:
+        """How much earlier the frame before each frame is; None for a network that needs no frame before."""
+        return self.encoder.motion_seconds if self.inputs else None
 
     @property
     def shape(self) -> Forecast | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError, WeightsError
@@ -13,8 +14,9 @@ from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Choice, Learner, Setting, epoch_event
-from vidrnn.values import Part, Size
+from vidrnn.values import Part, PictureMotion, Size
 
+_PICTURE_MOTION: tuple[PictureMotion, ...] = get_args(PictureMotion)
 _SMALL_AREA = 112 * 84
 _WORLD_AREA = 160 * 214
 _WORLD, _OURS = "mobilenet_v2", "small"
@@ -134,7 +136,8 @@ def choice_of(config: RunConfig, films: Size) -> Choice:
         frozen=frozen,
         origin=Path(weights).name,
         grey=config.grey,
-        differences=config.motion and name in TRAINED_FROM_SCRATCH,
+        motion=tuple(name for name in _PICTURE_MOTION if name in config.motion),
+        motion_seconds=config.motion_seconds,
     )
     return Choice(encoder, config.size or picture_size(name, films), weights)
 

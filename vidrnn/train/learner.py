@@ -23,6 +23,7 @@ from vidrnn.events import EpochDone, Progress, RunEvent
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
+from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.tasks.base import Task
@@ -34,7 +35,7 @@ from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.objective import Objective
 from vidrnn.train.sharded_encoder import Shards
-from vidrnn.values import FilmFailure, Part, Sampling, Size
+from vidrnn.values import FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
 
 
@@ -137,7 +138,7 @@ class Learner:
         seed_everything(config.seed)
         encoder = build_encoder(choice.encoder, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
-        self.head = head_for(config, self.recipe, motion=config.motion and not choice.encoder.differences)
+        self.head = head_for(config, self.recipe, motion="change" in config.motion)
         sequence = build_sequence(
             encoder.width,
             self.head,
@@ -193,9 +194,11 @@ class Learner:
         spacing = setting.sampling.spacing_seconds / (HALVES if to_train else 1)
         grid = Rendering(spacing, self.choice.size, rate=setting.config.rate)
         if not self.frozen:
-            return (film if isinstance(film, FilmFailure) else one_copy(film) for film in cache.frames(scans, grid))
-        encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
-        return cache.features(scans, grid, encoding, mirrored=to_train and setting.flip)
+            motion_seconds = self.choice.encoder.motion_seconds if self.network.inputs else None
+            films = cache.frames(scans, grid, motion_seconds)
+            return (film if isinstance(film, FilmFailure) else one_copy(film) for film in films)
+        encodings = encodings_of(self.network.encoder, self.choice.encoder.motion_seconds)
+        return cache.features(scans, grid, list(encodings.values()), mirrored=to_train and setting.flip)
 
     def ready(self, part: Part) -> list[int]:
         """The clips of a part that are ready for scoring."""
@@ -209,30 +212,37 @@ class Learner:
             task.target(dataset.films[place], dataset.classes, one.indices)
             for place, one in zip(places, steps, strict=True)
         ]
-        return Clips([one.array for one in steps], targets)
+        before = [one.before for one in steps if one.before is not None]
+        return Clips([one.array for one in steps], targets, before or None)
 
     def features(self, places: Sequence[int]) -> list[Features]:
         """The features (steps, width) of the clips at `places`, as `vidrnn predict` computes them."""
-        return self._encoded([self.plain[place].array[0] for place in places])
+        steps = [self.plain[place] for place in places]
+        return self._encoded([(one.array[0], None if one.before is None else one.before[0]) for one in steps])
+
+    def view_features(self, places: Sequence[int], view: ViewName) -> list[Features]:
+        """The part of `features` that is of one view of the encoder."""
+        encoder = self.network.encoder
+        start = encoder.views.index(view) * encoder.view_width
+        return [features[:, start : start + encoder.view_width] for features in self.features(places)]
 
     def feature_clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places`, ready for training, as features of the encoder as it is now."""
         clips = self.clips(places)
         if self.frozen:
             return clips
-        phases = [array[0][phase::HALVES] for array in clips.arrays for phase in range(min(HALVES, array.shape[1]))]
-        encoded = iter(self._encoded(phases))
-        return Clips(
-            [interleaved([next(encoded) for _ in range(min(HALVES, array.shape[1]))])[None] for array in clips.arrays],
-            clips.targets,
-        )
+        frames = [
+            (array[0], None if clips.before is None else clips.before[place][0])
+            for place, array in enumerate(clips.arrays)
+        ]
+        return Clips([features[None] for features in self._encoded(frames)], clips.targets)
 
-    def _encoded(self, arrays: Sequence[Array]) -> list[Features]:
-        """Features unchanged; frames encoded, a clip at a time on each core."""
+    def _encoded(self, clips: Sequence[tuple[Array, Array | None]]) -> list[Features]:
+        """Features unchanged; frames and the frames before them encoded, a clip at a time on each core."""
         if self.frozen:
-            return list(arrays)
+            return [features for features, _ in clips]
         encode = encoding_of(self.network.encoder)
-        return list(map_in_order(encode, arrays, self.setting.cache.threads))
+        return list(map_in_order(lambda clip: encode(*clip), clips, self.setting.cache.threads))
 
     def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Scores (clips, classes) as `vidrnn predict` computes them."""
@@ -252,7 +262,6 @@ class Learner:
             minibatch=config.minibatch or minibatch_for(self.recipe, clips),
             seed=config.seed,
             cut=config.label_holds == "always",
-            lead=self.choice.encoder.differences,
         )
         objective, members = self.setting.objective, self.network.sequence.members
         member_loss = objective.loss(self.setting, clips)
@@ -287,7 +296,8 @@ class Learner:
         def answer(minibatch: Minibatch) -> Sequence[Scores]:
             inputs = minibatch.inputs
             if shards:
-                inputs = shards(inputs, minibatch.mask, draw_augmentation(len(inputs), flip, strength))
+                change = draw_augmentation(len(inputs), flip, strength)
+                inputs = shards(inputs, minibatch.mask, change, minibatch.before)
                 if len(members) > 1:  # the encoder learns from the mean of the members' losses, not from their sum
                     inputs.register_hook(lambda gradient: gradient / len(members))  # type: ignore[no-untyped-call]
             return [member(inputs, mask=minibatch.mask)[0] for member in members]
@@ -319,7 +329,20 @@ def sampling_of(dataset: Dataset, split: Split, config: RunConfig) -> Sampling:
 
 def one_copy(frames: Steps) -> Steps:
     """Frames (steps, ...) as the only copy of a clip: (1, steps, ...)."""
-    return Steps(frames.array[None], frames.indices)
+    return Steps(frames.array[None], frames.indices, None if frames.before is None else frames.before[None])
+
+
+def encodings_of(encoder: Encoder, motion_seconds: float) -> dict[ViewName, Encoding]:
+    """The encoding of each view of a frozen encoder, in their order, for the cache.
+
+    `motion_seconds`: how much earlier the frame is that views of motion compare a frame with.
+    """
+    weights, encodings = fingerprint(encoder), dict[ViewName, Encoding]()
+    for view in encoder.views:
+        single = encoder.of_view(view)
+        name = weights if view == "appearance" else f"{weights}-{view}"  # the key of a model without motion
+        encodings[view] = Encoding(encoding_of(single), name, motion_seconds if single.inputs else None)
+    return encodings
 
 
 def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> HeadConfig:
@@ -329,14 +352,6 @@ def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> Head
     """
     dropout = recipe.dropout if config.head.dropout is None else config.head.dropout
     return config.head.model_copy(update={"dropout": dropout, "motion": motion})
-
-
-def interleaved(phases: Sequence[Features]) -> Features:
-    """The steps of all phases in their order on the fine grid."""
-    whole = np.empty((sum(map(len, phases)), *phases[0].shape[1:]), dtype=phases[0].dtype)
-    for phase, steps in enumerate(phases):
-        whole[phase::HALVES] = steps
-    return whole
 
 
 def minibatch_for(recipe: Recipe, clips: Clips) -> int:

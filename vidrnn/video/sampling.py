@@ -52,8 +52,3 @@ def random_window(fine_steps: int, frames: int, rng: np.random.Generator, *, cut
         length = int(rng.integers((length + 1) // 2, length + 1))
     start = int(rng.integers(len(grid) - length + 1))
     return grid[start : start + length]
-
-
-def step_before(fine_place: int) -> int:
-    """The index in the fine grid of the frame one step before `fine_place`; `fine_place` itself if there is none."""
-    return fine_place - HALVES if fine_place >= HALVES else fine_place

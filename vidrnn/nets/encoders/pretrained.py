@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 
@@ -12,7 +13,8 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights
 from typing_extensions import override
 
 from vidrnn.errors import WeightsError
-from vidrnn.nets.encoders.base import Encoder
+from vidrnn.nets.encoders.base import Encoder, needed
+from vidrnn.values import PictureMotion, ViewName
 
 Weights = dict[str, Tensor]
 
@@ -21,15 +23,34 @@ UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, Lookup
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+_UNCHANGED = 128
+"""The level of a pixel that did not change, in the picture of a difference."""
 
 
 class TorchvisionEncoder(Encoder):
-    """The input of the last linear layer of torchvision's network `name`."""
+    """The input of the last linear layer of torchvision's network `name`.
 
-    def __init__(self, name: str) -> None:
+    With motion the same network also sees a picture of the difference from the frame before, or of the flow.
+    """
+
+    def __init__(self, name: str, motion: Sequence[PictureMotion] = ()) -> None:
         super().__init__(_IMAGENET_MEAN, _IMAGENET_DEVIATION)
         self.network = get_model(name, weights=None)
-        self.width = _remove_last_layer(self.network)
+        self.view_width = _remove_last_layer(self.network)
+        self.views = ("appearance", *motion)
+
+    @override
+    def network_input(self, frames: Tensor, before: Tensor | None = None, flow: Tensor | None = None) -> Tensor:
+        if self.views == ("appearance",):
+            return super().network_input(frames)
+        pictures = [self._picture(view, frames, before, flow) for view in self.views]
+        return self.normalised(self.pixels_of(torch.stack(pictures, 2)))
+
+    def _picture(self, view: ViewName, frames: Tensor, before: Tensor | None, flow: Tensor | None) -> Tensor:
+        """What a view sees, shaped as `frames`: numbers from 0 to 255."""
+        if view == "difference":
+            return (_UNCHANGED + frames.float() - needed("before", before).float()).clamp(0, 255)
+        return (needed("flow", flow) if view == "flow" else frames).float()
 
     @override
     def encode_pictures(self, pictures: Tensor) -> Tensor:

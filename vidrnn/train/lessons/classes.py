@@ -37,8 +37,8 @@ from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoi
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective
 from vidrnn.train.run import Run
-from vidrnn.values import AnswerSpec, DecisionRule, Part, Pixels
-from vidrnn.video.reader import first_frames
+from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
+from vidrnn.video.reader import first_window
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, if time is limited; the rest is for controls and scores."""
@@ -211,11 +211,12 @@ class ClassStudent(Student):
         return Appraisal(shown, (report, *shown), numbers, tuple(word for word in words if word))
 
     @override
-    def check_clips(self) -> Sequence[Pixels]:
+    def check_clips(self) -> Sequence[Window]:
         setting = self.learner.setting
         path = setting.dataset.scans[setting.places(Part.VAL)[0]].facts.path
         try:
-            return [first_frames(path, setting.sampling, self.learner.choice.size, setting.config.rate)]
+            spec, rate = spec_of(self.learner), setting.config.rate
+            return [first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)]
         except FilmError:
             return []
 

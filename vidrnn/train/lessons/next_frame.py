@@ -50,7 +50,7 @@ from vidrnn.train.frame_sequences import (
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher
 from vidrnn.train.minibatches import FrameSampler, Minibatch
 from vidrnn.train.run import Run
-from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels
+from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels, Window
 
 _CROP = 64
 """Pixels a side: of larger pictures, training sees parts of this size, if the network keeps the picture."""
@@ -239,7 +239,7 @@ class NextFrameTeacher(Teacher):
             return EncoderConfig(name="pyramid", frozen=False, origin="none", grey=grey)
         name = "small" if config.encoder == "auto" else config.encoder
         if name in TRAINED_FROM_SCRATCH:
-            return EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=True)
+            return EncoderConfig(name=name, frozen=False, origin="none", grey=grey, motion=("difference",))
         origin = "imagenet" if config.weights in (None, "imagenet") else "none"
         return EncoderConfig(name=name, frozen=not config.fine_tune and origin != "none", origin=origin)
 
@@ -317,8 +317,8 @@ class NextFrameStudent(Student):
         return Appraisal((shown,), (card,), numbers, (errors, *report.sentences))
 
     @override
-    def check_clips(self) -> Sequence[Pixels]:
-        return [self._sequences.of(Part.VAL)[0][: self._spec.frames]]
+    def check_clips(self) -> Sequence[Window]:
+        return [Window(self._sequences.of(Part.VAL)[0][: self._spec.frames])]
 
     def _runtime(self, rule: DecisionRule) -> TorchRuntime:
         """A runtime of the network as it is now."""
