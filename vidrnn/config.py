@@ -144,6 +144,10 @@ class RunConfig(_Frozen):
     encoder: Annotated[
         str, Flag("auto, small, or a torchvision network such as mobilenet_v2.", panel=MODEL, metavar="NAME")
     ] = "auto"
+    search: Annotated[
+        bool,
+        Flag("Search for the settings that were not given, behind a named encoder too.", panel=MODEL, commands=_TRAIN),
+    ] = False
     weights: Annotated[
         str | None,
         Flag(
@@ -226,12 +230,12 @@ class RunConfig(_Frozen):
         bool | None,
         Flag(
             "Mirrored videos are of the same class.",
-            unsaid="unless a class name says left or right",
+            unsaid="if a linear model shows it",
             panel=DATA,
             name="--flip/--no-flip",
         ),
     ] = None
-    """None: mirrored films count as the same class unless a class name has the word left or right."""
+    """None: mirrored films count as the same class if a model that learnt from plain ones answers alike for them."""
     augment: Annotated[
         float,
         Flag(

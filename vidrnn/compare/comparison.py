@@ -33,9 +33,10 @@ from vidrnn.model.checkpoint import check_format
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.encoder_choice import choose_encoder
-from vidrnn.train.learner import Clock, Learner, Setting
+from vidrnn.train.encoder_choice import choice_of
+from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
 from vidrnn.train.lessons.classes import class_setting
+from vidrnn.train.search import settle
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 
@@ -153,7 +154,7 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
     folder = _Folder(request.out)
     setting = yield from _setting(request, stop or Event())
     folder.open(request, films_hash(setting.dataset, setting.split))
-    first = (yield from choose_encoder(setting)).learner
+    first = yield from _settled(setting)
     yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
     yield from first.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)
     for seed in range(request.seeds):
@@ -188,6 +189,15 @@ def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, 
     yield from (Note(text, warning=True) for text in split.notes)
     cache = Cache(request.cache, request.jobs)
     return class_setting(task, dataset, split, config, cache, Clock(None), stop, torch.device(request.device))
+
+
+def _settled(setting: Setting) -> Generator[RunEvent, None, Learner]:
+    """A learner with the settings that fit the films; the heads that are compared are those of the request."""
+    found = yield from settle(setting)
+    dataset, given = setting.dataset, setting.config
+    config = found.config.model_copy(update={"head": given.head, "readout": given.readout, "members": given.members})
+    chosen = replace(setting, config=config, sampling=sampling_of(dataset, setting.split, config))
+    return Learner(chosen, choice_of(config, dataset.median_size))
 
 
 def _part(setting: Setting) -> Part:

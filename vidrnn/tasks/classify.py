@@ -36,7 +36,7 @@ class Classify(Task):
     outputs = ("clip", "steps")
     settings = frozenset(
         {
-            *("data", "task", "encoder", "weights", "fine_tune", "grey", "motion", "motion_seconds"),
+            *("data", "task", "encoder", "search", "weights", "fine_tune", "grey", "motion", "motion_seconds"),
             *("head", "readout", "members", "label_holds"),
             *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),

@@ -76,7 +76,8 @@ class Lesson:
     """Epoch number -> its minibatches, the same each time."""
     steps: int
     """Minibatches in an epoch."""
-    validate: Callable[[], Validation]
+    validate: Callable[[], Validation] | None
+    """None: there is no validation, and the last weights count as the best."""
     advance: Callable[[float], None] = lambda progress: None
     """Called before each minibatch with the share of the training that is done, 0 to 1, for a curriculum."""
     members: Sequence[nn.Module] = ()
@@ -128,6 +129,13 @@ class Fit:
         out_of_patience = self.epoch - self.best_epoch >= self.plan.patience and self.epoch > 0
         out_of_time = self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.epoch > 0
         return self.stop.is_set() or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
+
+    def accept(self) -> None:
+        """Take the weights that the network has now for the result: they were found without steps."""
+        network, self.epoch, self.best_epoch = self.lesson.network.eval(), 1, 1
+        with torch.inference_mode():
+            self.best = self.lesson.validate() if self.lesson.validate else None
+        self._best_weights = _copy(network)
 
     def restore_best(self) -> None:
         """Give the network its best weights: those at an epoch's end, averaged over the steps before it."""
@@ -189,8 +197,8 @@ class Fit:
         network.load_state_dict(self._mean.module.state_dict())
         network.eval()
         with torch.inference_mode():
-            validation = self.lesson.validate()
-        if validation.better_than(self.best):
+            validation = Validation(0.0, 0.0) if self.lesson.validate is None else self.lesson.validate()
+        if self.lesson.validate is None or validation.better_than(self.best):
             self.best, self.best_epoch, self._best_weights = validation, self.epoch, _copy(network)
         network.load_state_dict(now)
         return validation

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 import numpy as np
@@ -59,7 +58,6 @@ _MOST_EPOCHS = 60
 _UNBOUNDED = 1_000_000
 """Epochs of a training that the clock ends."""
 _TIMED_PATIENCE = 40
-_SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
 
 
 @dataclass(frozen=True)
@@ -108,10 +106,8 @@ class Setting:
 
     @property
     def flip(self) -> bool:
-        """Whether a mirrored film has the same class."""
-        if self.config.flip is not None:
-            return self.config.flip
-        return not any(has_side(name) for name in self.dataset.classes)
+        """Whether a mirrored film is taken for one of the same class."""
+        return bool(self.config.flip)
 
     def places(self, part: Part) -> tuple[int, ...]:
         """The places of a part's clips in the dataset."""
@@ -175,6 +171,8 @@ class Learner:
         """
         started = time.monotonic()
         ready = self.fine if to_train else self.plain
+        if not to_train:  # the fine grid holds the model's own
+            ready |= {place: own_grid(self.fine[place]) for place in places if place in self.fine}
         missing = [place for place in places if place not in ready]
         stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
         for done, (place, steps) in enumerate(zip(missing, self._load(missing, to_train), strict=False), 1):
@@ -205,9 +203,9 @@ class Learner:
         return [place for place in self.setting.places(part) if place in self.plain]
 
     def clips(self, places: Sequence[int]) -> Clips:
-        """The clips at `places`, ready for training, each with its truth."""
-        task, dataset = self.setting.task, self.setting.dataset
-        steps = [self.fine[place] for place in places]
+        """The clips at `places` with their truth, for training: on the fine grid, or on the model's own if need be."""
+        task, dataset, grid = self.setting.task, self.setting.dataset, self.fine or self.plain
+        steps = [grid[place] for place in places]
         targets = [
             task.target(dataset.films[place], dataset.classes, one.indices)
             for place, one in zip(places, steps, strict=True)
@@ -248,33 +246,68 @@ class Learner:
         """Scores (clips, classes) as `vidrnn predict` computes them."""
         return score_clips(self.network.sequence, self.features(places), self.setting.sampling.frames)
 
-    def with_fresh_weights(self) -> Learner:
+    def mirrored_features(self, places: Sequence[int]) -> Generator[RunEvent, None, list[Features]]:
+        """The features (steps, width) of the mirrored clips at `places`, on the model's own grid."""
+        scans, found = [self.setting.dataset.scans[place] for place in places], []
+        encodings = list(encodings_of(self.network.encoder, self.choice.encoder.motion_seconds).values())
+        grid = Rendering(self.setting.sampling.spacing_seconds, self.choice.size, rate=self.setting.config.rate)
+        for steps in self.setting.cache.features(scans, grid, encodings, mirrored=True):
+            if isinstance(steps, FilmFailure):
+                raise DataError(f"{steps.path}: could be read before, and not now: {steps.reason}")
+            found.append(steps.array[1])
+            yield Progress("mirrored clips", len(found), len(places))
+        return found
+
+    def with_fresh_weights(self, seed: int | None = None) -> Learner:
         """A learner of the same choice with fresh weights, and with the clips that are ready."""
-        fresh = Learner(self.setting, self.choice)
+        config = self.setting.config
+        setting = (
+            self.setting if seed is None else replace(self.setting, config=config.model_copy(update={"seed": seed}))
+        )
+        fresh = Learner(setting, self.choice)
         fresh.fine, fresh.plain = self.fine, self.plain
         return fresh
 
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, validated on those at `val`."""
-        config, clips = self.setting.config, self.clips(places)
-        draw = ClipSampler(
-            frames=self.setting.sampling.frames,
-            minibatch=config.minibatch or minibatch_for(self.recipe, clips),
-            seed=config.seed,
-            cut=config.label_holds == "always",
-        )
-        objective, members = self.setting.objective, self.network.sequence.members
-        member_loss = objective.loss(self.setting, clips)
+        clips, objective = self.clips(places), self.setting.objective
         ready = self.features(val) if self.frozen else None
 
         def validate() -> Validation:
             features = self.features(val) if ready is None else ready
             return objective.validate(self.setting, self.network.sequence, features, val)
 
+        lesson = self._lesson(clips, validate)
+        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
+
+    def fit_blind(self, places: Sequence[int], share: float, most_epochs: int) -> Fit:
+        """A training on the clips at `places` without validation, which ends with its last weights.
+
+        Args:
+            places: in the dataset.
+            share: of the epochs of a whole training.
+            most_epochs: the largest number of epochs.
+        """
+        lesson = self._lesson(self.clips(places), None)
+        plan = self._plan(lesson.steps, None)
+        epochs = max(1, min(most_epochs, round(share * plan.epochs)))
+        return Fit(lesson, replace(plan, epochs=epochs, patience=epochs), self.setting.stop)
+
+    def _lesson(self, clips: Clips, validate: Callable[[], Validation] | None) -> Lesson:
+        config, members = self.setting.config, self.network.sequence.members
+        draw = ClipSampler(
+            frames=self.setting.sampling.frames,
+            minibatch=config.minibatch or minibatch_for(self.recipe, clips),
+            seed=config.seed,
+            cut=config.label_holds == "always",
+            phases=HALVES if self.fine else 1,
+        )
+        member_loss = self.setting.objective.loss(self.setting, clips)
+
         def loss(answers: Sequence[Scores], target: Tensor, mask: Tensor) -> Tensor:
             return torch.stack([member_loss(scores, target, mask) for scores in answers]).sum()
 
-        lesson = Lesson(
+        return Lesson(
             network=self.network.sequence if self.frozen else self.network,
             answer=self._answer(),
             loss=loss,
@@ -283,7 +316,6 @@ class Learner:
             validate=validate,
             members=members if len(members) > 1 else (),
         )
-        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
 
     def _answer(self) -> Callable[[Minibatch], Sequence[Scores]]:
         """The function from a minibatch to the scores of each member. Frames are augmented and encoded first."""
@@ -325,6 +357,12 @@ def sampling_of(dataset: Dataset, split: Split, config: RunConfig) -> Sampling:
     if spacing is None:
         spacing = default_spacing(dataset.durations_seconds(split.indices(Part.TRAIN)), config.frames)
     return Sampling(config.frames, spacing)
+
+
+def own_grid(fine: Steps) -> Steps:
+    """The steps of the model's own grid among those of the fine grid, without mirrored copies."""
+    before = None if fine.before is None else fine.before[:1, ::HALVES]
+    return Steps(fine.array[:1, ::HALVES], fine.indices[::HALVES], before)
 
 
 def one_copy(frames: Steps) -> Steps:
@@ -391,9 +429,3 @@ def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
         best=epoch.best,
         seconds=epoch.seconds,
     )
-
-
-def has_side(name: str) -> bool:
-    """Whether a class name contains the word left or right: `turn-left`, `TurnLeft`, not `bright`."""
-    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
-    return _SIDES.search(words) is not None

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidrnn.video.sampling import random_window
+from vidrnn.video.sampling import HALVES, random_window
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class ClipSampler:
     """Whether the frames of each window are in random order, for the control without order."""
     cut: bool = True
     """Whether some windows are cut shorter."""
+    phases: int = HALVES
+    """Steps of the clips' grid for each step of a window."""
 
     def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
         """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
@@ -91,7 +93,7 @@ class ClipSampler:
         """A random window of a clip, the frames before its frames, and the truth at its steps."""
         array, target = clips.arrays[place], clips.targets[place]
         copy = int(rng.integers(len(array)))
-        places = random_window(array.shape[1], self.frames, rng, cut=self.cut)
+        places = random_window(array.shape[1], self.frames, rng, cut=self.cut, phases=self.phases)
         if self.shuffled:
             places = rng.permutation(places)
         truth = np.asarray(target) if np.ndim(target) == 0 else target[places]

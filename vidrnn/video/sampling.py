@@ -39,14 +39,16 @@ def default_hop(frames: int) -> int:
     return max(1, frames // 4)
 
 
-def random_window(fine_steps: int, frames: int, rng: np.random.Generator, *, cut: bool = True) -> NDArray[np.int64]:
-    """The indices of one training window in a grid of `fine_steps` (`HALVES` per step); fewer than `frames` if short.
+def random_window(
+    fine_steps: int, frames: int, rng: np.random.Generator, *, cut: bool = True, phases: int = HALVES
+) -> NDArray[np.int64]:
+    """The indices of one training window in a grid of `fine_steps` (`phases` per step); fewer than `frames` if short.
 
     `cut`: half of the windows are made shorter, down to half their length. In a long film windows begin and end
     anywhere, and a model that was trained on whole clips alone does not know the middle of a clip.
     """
-    phase = int(rng.integers(min(HALVES, fine_steps)))
-    grid = np.arange(phase, fine_steps, HALVES)
+    phase = int(rng.integers(min(phases, fine_steps)))
+    grid = np.arange(phase, fine_steps, phases)
     length = min(frames, len(grid))
     if cut and rng.random() < _SHORTENED_SHARE:
         length = int(rng.integers((length + 1) // 2, length + 1))

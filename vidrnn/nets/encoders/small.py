@@ -27,6 +27,8 @@ class SmallEncoder(Encoder):
     view_width = _WIDTH
     convolutions: tuple[int, ...] = (32, 64, 96, 128)
     """Output channels of each convolution."""
+    first_kernel, first_stride = 3, 2
+    """Of the first convolution; all others have kernels of 3 and strides of 2."""
     normalisation: Callable[[int], nn.Module] = nn.LayerNorm
     """The last layer, which normalises the features."""
 
@@ -36,10 +38,12 @@ class SmallEncoder(Encoder):
         self.grey, self.differences = grey, differences
         blocks: list[nn.Module] = []
         height, width, incoming = size.height, size.width, colours * (2 if differences else 1)
+        kernel, stride = self.first_kernel, self.first_stride
         for channels in self.convolutions:
-            convolution = nn.Conv2d(incoming, channels, 3, stride=2, padding=1, bias=False)
+            convolution = nn.Conv2d(incoming, channels, kernel, stride=stride, padding=kernel // 2, bias=False)
             blocks += [convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
-            height, width, incoming = (height + 1) // 2, (width + 1) // 2, channels
+            height, width, incoming = -(-height // stride), -(-width // stride), channels
+            kernel, stride = 3, 2
         self.network = nn.Sequential(*blocks)
         self.rows: Tensor
         self.columns: Tensor
@@ -69,13 +73,14 @@ class SmallEncoder(Encoder):
 
 
 class TinyEncoder(SmallEncoder):
-    """Half the channels of `SmallEncoder`. It trains three times as fast, for simple pictures such as a mouth.
+    """Three convolutions, the first of which has a stride of 4. It trains several times as fast as `SmallEncoder`.
 
-    With a fixed camera most of a frame is the same in all films. Batch normalisation removes that part from the
-    features.
+    It is for small pictures, such as a mouth. With a fixed camera most of a frame is the same in all films. Batch
+    normalisation removes that part from the features.
     """
 
-    convolutions = (16, 32, 48, 64)
+    convolutions = (32, 48, 64)
+    first_kernel, first_stride = 7, 4
     normalisation = nn.BatchNorm1d
 
 
