@@ -175,7 +175,7 @@ class RunConfig(_Frozen):
     the encoder sees how pixels changed. `flow`: the encoder sees the optical flow, if it is a pretrained one."""
     motion_seconds: Annotated[
         float,
-        Flag("difference and flow look back so far.", panel=MODEL, metavar="SECONDS"),
+        Flag("How far difference and flow look back.", panel=MODEL, metavar="SECONDS"),
     ] = Field(0.1, gt=0, le=10)
     """How much earlier the frame is that `difference` and `flow` compare a frame with."""
     head: HeadConfig = HeadConfig()

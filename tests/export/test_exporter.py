@@ -151,12 +151,13 @@ SEEING: dict[str, Scores | Frames] = {
     for motion, (change, pictures) in _MOTIONS.items()
     for name, each in _HEADS.items()
     if "flow" not in pictures or encoder not in TRAINED_FROM_SCRATCH
+    if (encoder, name) != ("mobilenet_v2", "mingru-both")  # a norm in the head blows its rounding up
 }
 """Each encoder with each motion that it can see, before each kind of head."""
 _QUICK = (
     *("resnet18-difference-gru", "resnet18-difference-flow-gru-both", "resnet18-flow-none"),
-    *("mobilenet_v2-difference-change-mingru-both", "small-difference-change-mingru-both"),
-    *("tiny-change-gru-both", "tiny-difference-gru-both"),
+    *("mobilenet_v2-difference-change-gru-both", "resnet18-difference-change-mingru-both"),
+    *("small-difference-change-mingru-both", "tiny-difference-gru-both"),
 )
 FEW |= {name: SEEING[name] for name in _QUICK}
 MANY: dict[str, Scores | Frames] = {

@@ -199,6 +199,38 @@ def test_an_older_format_asks_for_a_new_training(folder: Path) -> None:
         read_weights_handling(file)
 
 
+def test_an_encoder_that_saw_the_step_before_asks_for_a_new_training(folder: Path) -> None:
+    file = rewrite(folder, lambda header: header["spec"]["encoder"].update(differences=True))
+    for read in (load_model, read_weights_handling):
+        with pytest.raises(ModelError, match=r"the step before.*Train it again: --motion difference\.") as caught:
+            read(folder if read is load_model else file)
+        assert str(file) in str(caught.value)
+
+
+def test_an_encoder_that_saw_no_differences_loads_as_before(folder: Path) -> None:
+    rewrite(folder, lambda header: header["spec"]["encoder"].update(differences=False))
+    assert load_model(folder).spec.inputs == ()
+
+
+def test_a_network_that_predicts_frames_still_knows_the_step_before() -> None:
+    spec = make_header(HEAD).spec.model_dump(mode="json") | {"network": "frames"}
+    spec["encoder"] = {"name": "small", "frozen": False, "origin": "none", "differences": True}
+    stored = ModelSpec.model_validate(spec)
+    assert stored.encoder.motion == ("difference",)
+    assert (stored.inputs, stored.motion_seconds) == ((), None)
+
+
+@pytest.mark.parametrize("motion", [(), ("difference",), ("flow",), ("difference", "flow")])
+def test_handling_names_the_inputs_of_the_network(motion: tuple[str, ...]) -> None:
+    header = make_header(HEAD)
+    encoder = EncoderConfig(name="resnet18", frozen=True, origin="none", motion=motion, motion_seconds=0.3)  # type: ignore[arg-type]
+    header = header.model_copy(update={"spec": header.spec.model_copy(update={"encoder": encoder})})
+    quick = read_handling(header.to_json(), "x")
+    assert quick == header.handling
+    assert quick.inputs == tuple({"difference": "before", "flow": "flow"}[name] for name in motion)
+    assert quick.motion_seconds == (0.3 if motion else None)
+
+
 PARTS = [(), ("answer",), ("decision",), ("decision", "anomaly"), ("spec",), ("spec", "encoder"), ("spec", "head")]
 
 

@@ -525,3 +525,30 @@ def test_a_model_that_sees_motion_scores_in_evaluate_what_it_scored_in_training(
     trained = predictor.model.header.scores
     assert evaluation.numbers["accuracy"] == pytest.approx(trained["accuracy"])
     assert evaluation.numbers["ece"] == pytest.approx(trained["ece"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "words"),
+    [
+        ("small", r"--motion change,flow: the encoder small sees no flow\."),
+        ("auto", r"the encoder small, which --encoder auto tries, sees no flow\. .*--encoder mobilenet_v2"),
+    ],
+)
+def test_flow_is_refused_before_any_film_is_read_where_the_encoder_cannot_see_it(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str, words: str
+) -> None:
+    monkeypatch.setattr("vidrnn.data.scan.open_film", lambda *_, **__: pytest.fail("a video was read"))
+    with pytest.raises(UsageError, match=words):
+        train_tiny(class_folders, tmp_path / "run", encoder=encoder, motion="flow,change")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_motion_uses_the_features_that_are_there(
+    class_folders: Path, resnet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how: dict[str, Any] = {"encoder": "resnet18", "weights": str(resnet), "epochs": 1}
+    first = train_tiny(class_folders, tmp_path / "first", motion=("change", "difference"), **how)
+    monkeypatch.setattr("vidrnn.data.cache.open_film", lambda *_, **__: pytest.fail("a video was read again"))
+    for motion in ((), ("difference",)):
+        second = train_tiny(class_folders, tmp_path / f"second{len(motion)}", motion=motion, **how)
+        assert second.cache == first.cache
