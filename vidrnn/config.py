@@ -239,11 +239,11 @@ class RunConfig(_Frozen):
     augment: Annotated[
         float,
         Flag(
-            "How strongly clips are shifted, scaled and relit while an encoder trains, 0 to 2.",
+            "How strongly clips are shifted, scaled, relit and played faster or slower while an encoder trains, 0 to 2.",
             panel=DATA,
         ),
     ] = Field(1.0, ge=0, le=2)
-    """The strength of random shifts, scales and light while an encoder trains; 0: none."""
+    """The strength of random shifts, scales, light and pace while an encoder trains; 0: none."""
 
     epochs: Annotated[int | None, Flag("The most epochs to train.", unsaid="by the number of clips", panel=TIME)] = (
         Field(None, ge=1)

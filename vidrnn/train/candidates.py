@@ -74,9 +74,10 @@ class Clips:
 
 
 def given_settings(config: RunConfig) -> frozenset[str]:
-    """The names of the settings that the user gave, those of the head as `head.size`."""
+    """The names of the settings that the user gave, those of the head as `head.size`. `--encoder auto` gives none."""
     inner = {f"head.{name}" for name in config.head.model_fields_set}
-    return frozenset((config.model_fields_set - {"head"}) | inner)
+    unsaid = {"head", "encoder"} if config.encoder == "auto" else {"head"}
+    return frozenset((config.model_fields_set - unsaid) | inner)
 
 
 def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
@@ -136,10 +137,10 @@ def small_size(films: Size, area: int = _SMALL_AREA) -> Size:
 
 
 def _named(config: RunConfig) -> str:
-    """A candidate in a few words: `mobilenet_v2 + difference > gru x3`."""
-    seen = "".join(f" + {name}" for name in config.motion)
+    """A candidate in a few words: `mobilenet_v2 +difference > gru x3`."""
+    seen = "".join(f" +{name}" for name in config.motion)
     members = f" x{config.members}" if config.members > 1 else ""
-    grey = ", grey" if config.grey else ""
+    grey = " grey" if config.grey else ""
     return f"{config.encoder}{grey}{seen} > {_head(config.head)}{members}"
 
 

@@ -73,6 +73,8 @@ class ClipSampler:
     """Whether some windows are cut shorter."""
     phases: int = HALVES
     """Steps of the clips' grid for each step of a window."""
+    stretch: float = 0.0
+    """How much faster or slower windows may play: by a factor between exp(-stretch) and exp(stretch)."""
 
     def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
         """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
@@ -93,7 +95,7 @@ class ClipSampler:
         """A random window of a clip, the frames before its frames, and the truth at its steps."""
         array, target = clips.arrays[place], clips.targets[place]
         copy = int(rng.integers(len(array)))
-        places = random_window(array.shape[1], self.frames, rng, cut=self.cut, phases=self.phases)
+        places = random_window(array.shape[1], self.frames, rng, cut=self.cut, phases=self.phases, stretch=self.stretch)
         if self.shuffled:
             places = rng.permutation(places)
         truth = np.asarray(target) if np.ndim(target) == 0 else target[places]

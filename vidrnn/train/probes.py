@@ -66,6 +66,9 @@ def fit_logistic(
     at most as many as there are clips. The result is the same.
     """
     mean, deviation = vectors.mean(0), vectors.std(0) + _TINY
+    if _too_few(labels):
+        shares = np.log(np.bincount(labels, minlength=classes) / len(labels) + np.exp(_NEVER))
+        return [Linear(LinearSolution(np.zeros((classes, len(mean))), shares, mean, deviation)) for _ in strengths]
     scaled = (vectors - mean) / deviation
     values, basis = np.linalg.eigh(scaled @ scaled.T)
     lasting = values > _TINY * values[-1]
@@ -85,6 +88,11 @@ def _logistic(inside: Floats, labels: Labels, strength: float, counts: Floats | 
     return model
 
 
+def _too_few(labels: Labels) -> bool:
+    """Whether there are too few clips for a linear model: then the answer is the commonest class."""
+    return len(labels) <= len(np.unique(labels)) or len(np.unique(labels)) < 2
+
+
 def _rows(model: LogisticRegression, classes: int) -> tuple[Floats, Floats]:
     """The weights (classes, width) and biases (classes,), with a row for each class."""
     rows, biases = np.asarray(model.coef_, np.float64), np.asarray(model.intercept_, np.float64)
@@ -97,6 +105,8 @@ def _rows(model: LogisticRegression, classes: int) -> tuple[Floats, Floats]:
 
 def fit_discriminants(vectors: Floats, labels: Labels, classes: int, components: Sequence[float]) -> list[Answer]:
     """PCA, then linear discriminants with a shrunk covariance, with each number of components."""
+    if _too_few(labels):
+        return list(fit_logistic(vectors, labels, classes, components))
     most = max(1, min(int(max(components)), len(vectors) - 1, vectors.shape[1]))
     projection: PCA = PCA(most, random_state=0).fit(vectors)
     inside = projection.transform(vectors)
@@ -104,7 +114,9 @@ def fit_discriminants(vectors: Floats, labels: Labels, classes: int, components:
 
 
 def _discriminants(projection: PCA, inside: Floats, labels: Labels, classes: int, count: int) -> Answer:
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(inside[:, :count], labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class may have one clip; the shrunk covariance takes that
+        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(inside[:, :count], labels)
 
     def scores(vectors: Floats) -> Floats:
         whole = np.full((len(vectors), classes), _NEVER)

@@ -203,7 +203,7 @@ class _Search:
         if features is not None:
             for motion, probe in features.probes.items():
                 candidate = known_candidate(self.setting.config, self.clips, motion, linear=True)
-                self._add(candidate, probe.hits.ravel(), list(self.groups) * _DRAWS, "linear probe")
+                self._add(candidate, probe.hits.ravel(), list(self.groups) * _DRAWS, "probe")
         shared = yield from self._shared_settings(pictures, features)
         if features is not None:
             yield from self._try_known(features, shared)
@@ -285,7 +285,7 @@ class _Search:
                 if self.setting.stop.is_set():
                     raise KeyboardInterrupt
             hits[held] = one.scores(places[held].tolist()).argmax(1) == self.labels[held]
-            how = f"trained for {fit.epoch} epochs" if fit.epoch > 1 else "trained for 1 epoch"
+            how = f"{fit.epoch} epochs" if fit.epoch > 1 else "1 epoch"
         return self._add(candidate, hits, self.groups, how, share)
 
     def _learner(self, config: RunConfig) -> Learner:
@@ -324,6 +324,6 @@ class _Search:
                 {"name": one.candidate.name, "how": one.how, "accuracy": one.accuracy, "interval": [low, high]}
             )
         table = Table(
-            ("tried", "how", "accuracy", "95 % interval"), tuple(rows), strong=frozenset({order.index(chosen)})
+            ("tried", "training", "accuracy", "95 % interval"), tuple(rows), strong=frozenset({order.index(chosen)})
         )
         return Report("Search for settings", (table,), (*self.sentences, reason), (), {"tried": numbers})

@@ -40,15 +40,28 @@ def default_hop(frames: int) -> int:
 
 
 def random_window(
-    fine_steps: int, frames: int, rng: np.random.Generator, *, cut: bool = True, phases: int = HALVES
+    fine_steps: int,
+    frames: int,
+    rng: np.random.Generator,
+    *,
+    cut: bool = True,
+    phases: int = HALVES,
+    stretch: float = 0.0,
 ) -> NDArray[np.int64]:
     """The indices of one training window in a grid of `fine_steps` (`phases` per step); fewer than `frames` if short.
 
-    `cut`: half of the windows are made shorter, down to half their length. In a long film windows begin and end
-    anywhere, and a model that was trained on whole clips alone does not know the middle of a clip.
+    Args:
+        fine_steps: steps of the grid.
+        frames: the largest number of steps of the window.
+        rng: the source of chance.
+        cut: half of the windows are made shorter, down to half their length. In a long film windows begin and end
+            anywhere, and a model that was trained on whole clips alone does not know the middle of a clip.
+        phases: steps of the grid for each step of a window.
+        stretch: how much faster or slower a window may play: by a factor between exp(-stretch) and exp(stretch).
     """
     phase = int(rng.integers(min(phases, fine_steps)))
-    grid = np.arange(phase, fine_steps, phases)
+    pace = phases * float(np.exp(rng.uniform(-stretch, stretch))) if stretch else float(phases)
+    grid = np.arange(phase, fine_steps - 1 + 1e-9, pace).round().astype(np.int64)
     length = min(frames, len(grid))
     if cut and rng.random() < _SHORTENED_SHARE:
         length = int(rng.integers((length + 1) // 2, length + 1))
