@@ -239,7 +239,7 @@ class RunConfig(_Frozen):
     augment: Annotated[
         float,
         Flag(
-            "How strongly clips are shifted, scaled, relit and played faster or slower while an encoder trains, 0 to 2.",
+            "How strongly clips are shifted, scaled, relit and sped up or slowed down while an encoder trains, 0 to 2.",
             panel=DATA,
         ),
     ] = Field(1.0, ge=0, le=2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ _SHUFFLED = "frames shuffled"
 _LINEAR, _PICTURES = "linear, features", "linear, pictures"
 """Logistic regression on statistics of the features, and PCA with linear discriminants on a dozen small pictures."""
 _FOLDS = 5
+_MOTION = "The model sees motion at each step. Shuffling leaves that motion, so order is what comes on top of it."
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Outcome:
     remark: str
     folds: int | None = None
     """The number of pooled folds; None for one split."""
+    motion: bool = False
+    """Whether each step shows motion by itself, so that frames in random order still show it."""
 
     def joined(self, other: Outcome) -> Outcome:
         """Both outcomes as one, as for folds, where each clip is in one test part."""
@@ -68,7 +71,8 @@ class Outcome:
             name: {part: np.concatenate([hit[part], other.hits[name][part]]) for part in hit}
             for name, hit in self.hits.items()
         }
-        return Outcome(hits, {part: self.groups[part] + other.groups[part] for part in self.groups}, self.remark)
+        groups = {part: self.groups[part] + other.groups[part] for part in self.groups}
+        return replace(self, hits=hits, groups=groups, motion=self.motion or other.motion)
 
 
 def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
@@ -106,7 +110,7 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None
     }
     groups = {part: [setting.dataset.groups[place] for place in setting.places(part)] for part in parts}
     remark = "" if learner.frozen else "The controls are trained on the features of the trained encoder."
-    return Outcome(hits, groups, remark)
+    return Outcome(hits, groups, remark, motion=bool(config.motion))
 
 
 def controls_report(outcome: Outcome) -> Report:
@@ -134,6 +138,8 @@ def controls_report(outcome: Outcome) -> Report:
         numbers |= {"accuracy": controls[-1]["test"]}
     notes = (outcome.remark,) if outcome.remark else ()
     sentences = (*linear_sentences(outcome.hits, part, groups), time_sentence(points, p))
+    if outcome.motion:
+        sentences = (*sentences, _MOTION)
     return Report("", (_controls_table(controls),), sentences, notes, numbers)
 
 

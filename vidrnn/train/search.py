@@ -55,6 +55,8 @@ _LEFT_AFTER_SHORT = 0.4
 _CLEARLY = 0.03
 """Who is ahead by more than this after a short training needs no whole one to be chosen."""
 _MINUTES = 10.0
+_CLOCK_SHARE, _CLIP_SECONDS = 0.35, 0.4
+"""Where the user limits the time: the share of it that is for the search, and the least cost of a clip in a search."""
 
 
 @dataclass(frozen=True)
@@ -172,10 +174,20 @@ class _Search:
 
     def __post_init__(self) -> None:
         dataset = self.setting.dataset
-        self.places = sorted([*self.setting.places(Part.TRAIN), *self.setting.places(Part.VAL)])
+        self.places = self._places()
         self.labels = dataset.labels[self.places]
         self.groups = [dataset.groups[place] for place in self.places]
         self.clips = Clips.of(dataset, self.places)
+
+    def _places(self) -> list[int]:
+        """The clips of train and validation; some of them, evenly chosen, if the user's time is short."""
+        places = [*self.setting.places(Part.TRAIN), *self.setting.places(Part.VAL)]
+        seconds = self.setting.clock.share_left(_CLOCK_SHARE)
+        if seconds is not None:
+            most = max(8 * len(self.setting.dataset.classes), int(seconds / _CLIP_SECONDS))
+            self.share = min(self.share, seconds / 60 / _MINUTES)
+            places = self.setting.evenly(places)[:most]
+        return sorted(places)
 
     @cached_property
     def draws(self) -> list[probes.Folds]:

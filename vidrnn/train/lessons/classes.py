@@ -70,7 +70,8 @@ class ClassTeacher(Teacher):
     def student(
         self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
-        found = yield from self._settle(self._setting(dataset, split, self.job.config), run, share)
+        budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
+        found = yield from self._settle(self._setting(dataset, split, self.job.config), run, budget)
         setting = self._setting(dataset, split, found.config)
         learner = Learner(setting, choice_of(found.config, dataset.median_size))
         yield Note(spec_of(learner).describe())
