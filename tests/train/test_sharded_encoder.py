@@ -103,17 +103,17 @@ def test_more_shares_than_clips_do_no_harm() -> None:
     assert features.shape[:2] == (2, TIME) and all(grad.isfinite().all() for grad in gradients(encoder).values())
 
 
-def test_each_share_gets_the_place_of_its_first_clip() -> None:
+def test_each_clip_is_changed_by_its_place_in_the_minibatch() -> None:
     frames = films(5)
     found: dict[int, Tensor] = {}
 
     def prepare(clips: Tensor, first: int) -> Tensor:
         found[first] = clips
-        return 255 - clips
+        return 1 - clips
 
     features = Shards(make_encoder(), 2)(frames, all_real(frames), prepare)
-    assert {first: len(part) for first, part in found.items()} == {0: 3, 3: 2}
-    assert all(torch.equal(part, frames[first : first + len(part)]) for first, part in found.items())
+    assert sorted(found) == list(range(5))
+    assert all(torch.equal((255 * clip[0]).round().byte(), frames[place]) for place, clip in found.items())
     torch.testing.assert_close(
         features, Shards(make_encoder(), 2)(255 - frames, all_real(frames), as_they_are), **CLOSE
     )
@@ -206,5 +206,7 @@ def test_frames_and_the_frames_before_them_change_alike() -> None:
     torch.manual_seed(0)
     config = EncoderConfig(name="small", frozen=False, origin="none", motion=("difference",))
     Shards(build_encoder(config, Size(SIDE, SIDE)), 1)(frames, all_real(frames), prepare, before)
-    [both] = seen
-    assert torch.equal(both[:, :TIME], change(frames, 0)) and torch.equal(both[:, TIME:], change(before, 0))
+    assert len(seen) == 4
+    for place, both in enumerate(seen):
+        for part, given in ((both[:, :TIME], frames), (both[:, TIME:], before)):
+            assert torch.equal(part, change(given[place : place + 1].float() / 255, place))

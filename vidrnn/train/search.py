@@ -52,6 +52,8 @@ _SHORT = 4
 """A short training has so many times fewer epochs than a whole one."""
 _LEFT_AFTER_SHORT = 0.4
 """A whole training leaves at least so much of the errors of a short one."""
+_FEWEST_EPOCHS = 3
+"""A short training of fewer epochs tells nothing, so it is left out."""
 _CLEARLY = 0.03
 """Who is ahead by more than this after a short training needs no whole one to be chosen."""
 _MINUTES = 10.0
@@ -270,6 +272,9 @@ class _Search:
         best_known = max((one.accuracy for one in self.tried), default=0.0)
         short: list[Tried] = []
         for candidate in candidates:
+            learner, kept = self._learner(candidate.config), len(self.places) * (len(self.thirds) - 1)
+            if short and self._epochs_in_budget(learner, kept // len(self.thirds), 1 / _SHORT) < _FEWEST_EPOCHS:
+                continue
             short += [(yield from self._train(candidate, 1 / _SHORT))]
         best = max(short, key=lambda one: (one.accuracy, -one.candidate.kind), default=None)
         if best is None or 1 - _LEFT_AFTER_SHORT * (1 - best.accuracy) < best_known:
@@ -284,13 +289,11 @@ class _Search:
         if not learner.frozen:
             yield from learner.prepare(self.places, to_train=True)
         yield from learner.prepare(self.places, to_train=False)
-        budget = self.share * _BUDGET * (_SHORT_SHARE if share < 1 else _WHOLE_SHARE) / len(self.thirds)
         hits, places = np.zeros(len(self.places), dtype=bool), np.asarray(self.places)
         for number, held in enumerate(self.thirds):
             one = learner.with_fresh_weights(self.setting.config.seed + number)
             train = places[~held].tolist()
-            most = max(1, int(budget / training_work(one, len(train))))
-            fit = one.fit_blind(train, share, most)
+            fit = one.fit_blind(train, share, self._epochs_in_budget(one, len(train), share))
             for epoch in fit.run():
                 total = epoch.of * len(self.thirds)
                 yield Progress(f"trying {candidate.name}", number * epoch.of + epoch.number, total)
@@ -299,6 +302,11 @@ class _Search:
             hits[held] = one.scores(places[held].tolist()).argmax(1) == self.labels[held]
             how = f"{fit.epoch} epochs" if fit.epoch > 1 else "1 epoch"
         return self._add(candidate, hits, self.groups, how, share)
+
+    def _epochs_in_budget(self, learner: Learner, clips: int, share: float) -> int:
+        """The most epochs of one fold; at least one."""
+        budget = self.share * _BUDGET * (_SHORT_SHARE if share < 1 else _WHOLE_SHARE) / len(self.thirds)
+        return max(1, int(budget / training_work(learner, clips)))
 
     def _learner(self, config: RunConfig) -> Learner:
         dataset = self.setting.dataset

@@ -64,9 +64,8 @@ class Shards:
         def encode(job: tuple[Encoder, Tensor, Tensor, int]) -> Tensor:
             one, part, real, first = job
             with torch.enable_grad(), half_precision(part.device):
-                changed, time = prepare(part, first), real.shape[1]
-                further = _further_inputs(one, changed[:, :time], changed[:, time:], real)
-                features = one.encode_input(one.network_input(changed[:, :time], **further)[real]).float()
+                make = _input_of_pixels if one.reads_pixels else _input_of_pictures
+                features = one.encode_input(make(one, part, real, prepare, first)).float()
                 size = (*real.shape, features.shape[-1])
                 whole: Tensor = features.new_zeros(size).masked_scatter(real.unsqueeze(-1), features)
                 return whole
@@ -93,6 +92,26 @@ class Shards:
             for name, buffer in buffers.items():
                 theirs = torch.stack([one.get_buffer(name) for one in self.copies[:used]])
                 buffer.copy_(theirs.double().mean(0) if buffer.is_floating_point() else theirs[0])
+
+
+def _input_of_pixels(encoder: Encoder, frames: Tensor, real: Tensor, prepare: Prepare, first: int) -> Tensor:
+    """The input (count, views, channels, height, width) of the real frames of a share.
+
+    Their pixels are changed as numbers, of brightness alone if the encoder sees no colour: that is the cheapest.
+    """
+    time, inputs = real.shape[1], []
+    for row, (clip, length) in enumerate(zip(frames, real.sum(1).tolist(), strict=True)):
+        shown = torch.cat([clip[:length], clip[time : time + length]])
+        pixels = prepare(encoder.pixels_of(shown).movedim(-3, -1).unsqueeze(0), first + row)[0].movedim(-1, -3)
+        inputs.append(encoder.normalised(pixels[:length], pixels[length:] if len(pixels) > length else None))
+    return torch.cat(inputs).unsqueeze(1)
+
+
+def _input_of_pictures(encoder: Encoder, frames: Tensor, real: Tensor, prepare: Prepare, first: int) -> Tensor:
+    """The same for an encoder whose views are made of pictures of 8 bits."""
+    changed, time = prepare(frames, first), real.shape[1]
+    further = _further_inputs(encoder, changed[:, :time], changed[:, time:], real)
+    return encoder.network_input(changed[:, :time], **further)[real]
 
 
 def _further_inputs(encoder: Encoder, frames: Tensor, before: Tensor, real: Tensor) -> dict[str, Tensor]:

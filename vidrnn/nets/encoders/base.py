@@ -32,6 +32,8 @@ class Encoder(nn.Module, ABC):
     """What each pass of `network` sees. The features of the views are one after the other."""
     grey: bool = False
     """Whether the encoder sees brightness only."""
+    reads_pixels: bool = False
+    """Whether its input is made of pixels alone, so that training may change pixels and not pictures of 8 bits."""
     network: nn.Module
     """The convolutions and their normalisation. They take most of the time."""
 

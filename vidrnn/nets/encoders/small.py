@@ -25,6 +25,7 @@ class SmallEncoder(Encoder):
     """
 
     view_width = _WIDTH
+    reads_pixels = True
     convolutions: tuple[int, ...] = (32, 64, 96, 128)
     """Output channels of each convolution."""
     first_kernel, first_stride = 3, 2
