@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,20 @@ _ADVICE = "It is part of the cache: free some space there, or name another folde
 _FORMAT = 3
 """The version of the entries, a part of their key. It goes up when the same film would give other numbers."""
 _CHUNK_FRAMES = 64
+_MANY_FILES = 10240
+
+
+def _raise_file_limit() -> None:
+    """Allow this process as many open files as the system permits: each entry that is read in place is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (most, _MANY_FILES):  # macOS names a limit that it does not grant
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, wanted), most))
+            return
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,9 @@ class Cache:
 
     folder: Path
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        _raise_file_limit()
 
     def frames(
         self, scans: Sequence[FilmScan], rendering: Rendering, motion_seconds: float | None = None

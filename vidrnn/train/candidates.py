@@ -75,7 +75,7 @@ class Clips:
 
 def given_settings(config: RunConfig) -> frozenset[str]:
     """The names of the settings that the user gave, those of the head as `head.size`. `--encoder auto` gives none."""
-    inner = {f"head.{name}" for name in config.head.model_fields_set}
+    inner = {f"head.{name}" for name in config.head.model_fields_set} if "head" in config.model_fields_set else set()
     unsaid = {"head", "encoder"} if config.encoder == "auto" else {"head"}
     return frozenset((config.model_fields_set - unsaid) | inner)
 
@@ -91,7 +91,7 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 
 def known_candidate(config: RunConfig, clips: Clips, motion: Sequence[str], *, linear: bool) -> Candidate:
     """The known encoder, frozen, with a linear classifier of statistics or a recurrent head."""
-    settings: dict[str, Any] = {"encoder": KNOWN, "motion": tuple(motion), "fine_tune": False}
+    settings: dict[str, Any] = {"encoder": KNOWN, "motion": tuple(motion)}
     if linear:
         settings |= {"head.name": "linear", "readout": "statistics"}
     else:

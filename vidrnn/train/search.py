@@ -24,6 +24,7 @@ from vidrnn.data.splits import hold_out_groups
 from vidrnn.errors import UsageError, WeightsError
 from vidrnn.evaluate.metrics import interval95
 from vidrnn.events import Note, Progress, RunEvent
+from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
 from vidrnn.tables import Report, Table
 from vidrnn.train import probes
 from vidrnn.train.candidates import (
@@ -41,6 +42,8 @@ from vidrnn.train.learner import Learner, Setting, sampling_of
 from vidrnn.train.work import training_work
 from vidrnn.values import Part
 
+_NOT_LINEAR = frozenset({"readout", "members", "head.name", "head.layers", "head.bidirectional", "head.memory_frames"})
+"""Who gives one of these settings wants a recurrent head."""
 _DRAWS = 3
 """Every candidate is judged so often, each time with other folds or other first weights."""
 _FOLDS = 5
@@ -149,8 +152,8 @@ def refuse_unfit(config: RunConfig) -> None:
         raise UsageError(
             f"--weights {config.weights}: --encoder auto does not know which encoder they are for. Name the encoder."
         )
-    if config.encoder == "auto" and config.fine_tune:
-        raise UsageError("--fine-tune: --encoder auto does not know which encoder to train. Name the encoder.")
+    if config.fine_tune:
+        raise UsageError("--fine-tune: the search compares frozen encoders. Name the encoder, and leave out --search.")
 
 
 def search(setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
@@ -214,7 +217,8 @@ class _Search:
         )
         pictures = yield from PictureEvidence.gather(self.setting, self.places, self.draws)
         features = yield from self._known_features()
-        if features is not None:
+        linear = self.setting.config.head.name == "linear" or not given_settings(self.setting.config) & _NOT_LINEAR
+        if features is not None and linear:
             for motion, probe in features.probes.items():
                 candidate = known_candidate(self.setting.config, self.clips, motion, linear=True)
                 self._add(candidate, probe.hits.ravel(), list(self.groups) * _DRAWS, "probe")
@@ -227,7 +231,7 @@ class _Search:
     def _known_features(self) -> Generator[RunEvent, None, FeatureEvidence | None]:
         """Features of the known encoder; None where it does not fit what the user gave, or has no weights here."""
         config = self.setting.config
-        if config.grey or config.encoder not in ("auto", KNOWN):
+        if config.grey or config.encoder in TRAINED_FROM_SCRATCH:
             return None
         seen = known_candidate(config, self.clips, ("difference",), linear=True)
         try:
@@ -256,6 +260,8 @@ class _Search:
 
     def _try_known(self, features: FeatureEvidence, shared: dict[str, object]) -> Generator[RunEvent, None, None]:
         """A recurrent head behind the known encoder, with the motion that the linear probe likes best."""
+        if self.setting.config.head.name == "linear":
+            return
         motion = features.best_motion
         candidate = known_candidate(self.setting.config, self.clips, motion, linear=False)
         candidate = replace(candidate, config=with_settings(candidate.config, {**shared, "flip": False}))
@@ -264,7 +270,7 @@ class _Search:
     def _try_learnt(self, grey: bool, shared: dict[str, object]) -> Generator[RunEvent, None, None]:
         """Encoders that learn from the films: all of them shortly, the best of them wholly if it can still win."""
         config = self.setting.config
-        if config.encoder == KNOWN:
+        if config.encoder not in ("auto", *TRAINED_FROM_SCRATCH) or config.head.name == "linear":
             return
         candidates = learnt_candidates(config, self.clips, grey=grey, shared=shared)
         if config.encoder != "auto":
