@@ -17,7 +17,7 @@ from vidrnn.train.learner import Learner
 from vidrnn.values import Floats
 from vidrnn.video.sampling import default_hop, window_starts
 
-FOLDS = 5
+FOLDS = 3
 """The strength of the regularisation is the one that is best by so many folds of the training clips."""
 
 

@@ -18,6 +18,7 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from vidrnn.nets.class_scores import LinearSolution
 from vidrnn.nets.scoring import Features
@@ -38,7 +39,7 @@ COMPONENTS = (30, 60, 120)
 PICTURES = 12
 """So many small pictures of a clip are read by PCA with linear discriminants, evenly from its first to its last."""
 SMALL_HEIGHT, SMALL_WIDTH = 14, 16
-_STEPS = 200
+_STEPS, _TOLERANCE = 200, 1e-3
 _TINY = 1e-6
 _NEVER = -30.0
 """The score of a class without a clip to learn from."""
@@ -84,7 +85,9 @@ def fit_logistic(
 def _logistic(inside: Floats, labels: Labels, strength: float, counts: Floats | None) -> LogisticRegression:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the optimum is flat, and the answers have settled
-        model: LogisticRegression = LogisticRegression(C=strength, max_iter=_STEPS).fit(inside, labels, counts)
+        model: LogisticRegression = LogisticRegression(C=strength, max_iter=_STEPS, tol=_TOLERANCE).fit(
+            inside, labels, counts
+        )
     return model
 
 
@@ -167,7 +170,8 @@ def judge(
     first: list[Sequence[Answer]] = []
     for draw, folds in enumerate(draws):
         for held in folds:
-            answers = fit(vectors[~held], labels[~held], classes, settings)
+            with threadpool_limits(limits=1, user_api="blas"):  # threads that wait in busy loops slow each other down
+                answers = fit(vectors[~held], labels[~held], classes, settings)
             for place, answer in enumerate(answers):
                 right[place, draw, held] = answer(vectors[held]).argmax(1) == labels[held]
             if draw == 0:

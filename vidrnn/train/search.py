@@ -46,7 +46,8 @@ _NOT_LINEAR = frozenset({"readout", "members", "head.name", "head.layers", "head
 """Who gives one of these settings wants a recurrent head."""
 _DRAWS = 3
 """Every candidate is judged so often, each time with other folds or other first weights."""
-_FOLDS = 5
+_FOLDS = 3
+"""Of every draw, so that linear and trained candidates learn from as many clips."""
 _BUDGET = 20_000.0
 """In thousand millions of multiplications: about ten minutes on two cores."""
 _SHORT_SHARE, _WHOLE_SHARE = 0.15, 0.4
