@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from vidrnn.tables import Report
 from vidrnn.train.controls import THIS_MODEL, Control, Outcome, controls_report, time_sentence
 from vidrnn.values import Part, Pixels, Size
 
-ROWS = ["majority class", "one frame", "mean of frames", "frames shuffled", THIS_MODEL]
+LINEAR = ["linear, pictures", "linear, features"]
+ROWS = ["majority class", *LINEAR, "one frame", "mean of frames", "frames shuffled", THIS_MODEL]
 
 
 def controls_of_run(run: TinyRun) -> Report:
@@ -54,9 +56,24 @@ def test_the_rows_stand_in_order_with_the_model_last() -> None:
     low, high = rows_of(report)[THIS_MODEL]["interval"]
     assert 0.8 < low < 38 / 40 < high < 1.0
     [table] = report.tables
-    assert table.columns == ("accuracy", "val", "test", "95 % interval") and table.strong == {4}
+    assert table.columns == ("accuracy", "val", "test", "95 % interval") and table.strong == {6}
     assert table.rows[-1] == (THIS_MODEL, "0.950", "0.950", f"{low:.2f} to {high:.2f}")
     assert "folds" not in report.numbers and "part" not in report.numbers
+
+
+def test_a_model_that_is_no_better_than_a_linear_one_says_so() -> None:
+    level = controls_report(outcome({THIS_MODEL: 38, "linear, features": 37}))
+    assert level.sentences[0] == (
+        "The model is not shown to be better than a linear one: accuracy 0.950 against 0.925 (linear, features)."
+    )
+    better = controls_report(outcome({THIS_MODEL: 38, "linear, features": 20, "linear, pictures": 18}))
+    assert len(better.sentences) == 1
+
+
+def test_the_motion_that_each_step_shows_is_not_called_order() -> None:
+    plain = outcome({THIS_MODEL: 38})
+    assert controls_report(replace(plain, motion=True)).sentences[-1].startswith("The model sees motion at each step.")
+    assert "motion" not in controls_report(plain).sentences[-1]
 
 
 def test_time_helps_a_model_that_is_far_better_than_with_shuffled_frames() -> None:

@@ -148,10 +148,11 @@ def test_windows_hold_whole_clips_in_few_steps() -> None:
 
 def test_a_setting_of_the_head_that_was_given_stays_beside_open_ones() -> None:
     config = RunConfig(encoder="auto", head=HeadConfig(name="lstm"))
-    tiny, _ = learnt_candidates(
+    tiny, other, _ = learnt_candidates(
         config, Clips(Size(96, 128), 100, 0.04, 3.0, 3.0), grey=True, shared={"flip": False, "label_holds": "always"}
     )
     assert (tiny.config.head.name, tiny.config.head.dropout, tiny.config.encoder) == ("lstm", 0.1, "tiny")
+    assert (other.config.head.name, other.config.augment) == ("lstm", 0.2)
     assert with_settings(config, {"head.name": "gru"}).head.name == "lstm"
 
 

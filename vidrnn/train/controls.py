@@ -283,7 +283,10 @@ def _seconds(learner: Learner) -> float | None:
 
 def linear_sentences(hits: dict[str, Hits], part: Part, groups: Sequence[str]) -> Iterator[str]:
     """Whether a linear control is as good as the model."""
-    name = max((_LINEAR, _PICTURES), key=lambda one: float(hits[one][part].mean()))
+    known = [name for name in (_LINEAR, _PICTURES) if name in hits]
+    if not known:
+        return
+    name = max(known, key=lambda one: float(hits[one][part].mean()))
     linear, mine = hits[name][part], hits[THIS_MODEL][part]
     if float(mine.mean()) > float(linear.mean()) and paired_p(mine, linear, groups) < _SURE:
         return

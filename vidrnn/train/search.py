@@ -50,9 +50,9 @@ _FOLDS = 3
 """Of every draw, so that linear and trained candidates learn from as many clips."""
 _BUDGET = 20_000.0
 """In thousand millions of multiplications: about ten minutes on two cores."""
-_SHORT_SHARE, _WHOLE_SHARE = 0.15, 0.4
+_SHORT_SHARE, _WHOLE_SHARE = 0.18, 0.4
 """Of the budget, for one encoder that learns from the films: a short training, and a whole one."""
-_SHORT = 4
+_SHORT = 3
 """A short training has so many times fewer epochs than a whole one."""
 _LEFT_AFTER_SHORT = 0.4
 """A whole training leaves at least so much of the errors of a short one."""
@@ -213,7 +213,7 @@ class _Search:
         """Evidence first, then the candidates."""
         minutes = max(1, round(_MINUTES * self.share * min(1.0, len(self.places) / 700)))
         yield Note(
-            f"searching for settings by folds of {len(self.places):,} clips, about {minutes} min on two cores; "
+            f"searching for settings by folds of {len(self.places):,} clips, about {minutes} min on two free cores; "
             "a named --encoder leaves the search out"
         )
         pictures = yield from PictureEvidence.gather(self.setting, self.places, self.draws)
