@@ -114,7 +114,12 @@ class RunConfig(_Frozen):
         Flag("Name classes, or predict the next frames and find anomalies.", panel=MODEL, commands=_TRAIN),
     ] = "classify"
     encoder: Annotated[
-        str, Flag("auto, small, or a torchvision network such as mobilenet_v2.", panel=MODEL, metavar="NAME")
+        str,
+        Flag(
+            "auto, small, a torchvision network such as mobilenet_v2, or a file model.onnx.",
+            panel=MODEL,
+            metavar="NAME",
+        ),
     ] = "auto"
     weights: Annotated[
         str | None,
@@ -243,6 +248,19 @@ class RunConfig(_Frozen):
     def size(self) -> Size | None:
         """The picture's size where it was given."""
         return Size(self.height, self.width) if self.height and self.width else None
+
+    @property
+    def encoder_file(self) -> Path | None:
+        """The file that `encoder` names, if it names one."""
+        return Path(self.encoder) if self.encoder.lower().endswith(".onnx") else None
+
+    def located(self, data: Path) -> RunConfig:
+        """These settings as a run stores them: with the absolute paths of DATA and of the encoder's file.
+
+        A run may be resumed in another folder.
+        """
+        paths = {"data": data, "encoder": self.encoder_file}
+        return self.model_copy(update={name: str(path.resolve()) for name, path in paths.items() if path is not None})
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> RunConfig:
         """These settings, with a task's own defaults for fields that were not given.

@@ -30,10 +30,11 @@ from vidrnn.errors import RunError, UsageError
 from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import check_format
+from vidrnn.model.picture_graph import hash_of
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.encoder_choice import choose_encoder
+from vidrnn.train.encoder_choice import choose_encoder, refuse_unfit_encoder
 from vidrnn.train.learner import Clock, Learner, Setting
 from vidrnn.train.lessons.classes import class_setting
 from vidrnn.train.trainer import films_hash
@@ -79,7 +80,7 @@ class _Folder:
             RunError: the folder holds other files, or has other films, other settings or another format.
             OutputError: the folder cannot be written.
         """
-        settings = request.config.model_copy(update={"data": str(request.data.resolve())})
+        settings = request.config.located(request.data)
         about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs"})}
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
@@ -125,6 +126,11 @@ class _Folder:
         return any((one.head, one.seed) == (head, seed) for one in self.trainings)
 
 
+def _encoder_hash(config: RunConfig) -> str:
+    """The hash of the encoder's file; empty where the encoder is no file."""
+    return "" if config.encoder_file is None else f"-{hash_of(config.encoder_file.read_bytes())}"
+
+
 def compare(request: CompareRequest, stop: Event | None = None) -> Generator[RunEvent, None, Comparison]:
     """Train every head with every seed and compare them; yield events, and return the comparison.
 
@@ -146,13 +152,14 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
     heads = [parse_head(name, request.config.head) for name in request.heads]
     for head in heads:
         refuse_unknown(request.config.model_copy(update={"head": head}))
+    refuse_unfit_encoder(request.config)
     if request.config.folds or request.config.minutes:
         raise UsageError(
             "vidrnn compare: does not accept folds or minutes. All heads take the same steps on one split."
         )
     folder = _Folder(request.out)
     setting = yield from _setting(request, stop or Event())
-    folder.open(request, films_hash(setting.dataset, setting.split))
+    folder.open(request, films_hash(setting.dataset, setting.split) + _encoder_hash(request.config))
     first = (yield from choose_encoder(setting)).learner
     yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
     yield from first.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from vidrnn.errors import ExportError
+from vidrnn.export.foreign import GraphNode, with_graph
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.nets.classifier import Model, SequenceModel
+from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.network import Network, Outputs
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
@@ -147,7 +149,15 @@ def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.M
     graph = _with_onnx_layers(WholeGraph(network, names))
     inputs = examples(model.spec, tensors, time=1 if network.step_by_step else 3)
     outputs = [*network.outputs, *features, *map(next_of, names)]
-    return _traced(graph, inputs, ["frames", *names], outputs, any_time=not network.step_by_step)
+    whole = _traced(graph, inputs, ["frames", *names], outputs, any_time=not network.step_by_step)
+    encoder = foreign_graph(model)
+    return whole if encoder is None else with_graph(whole, encoder)
+
+
+def foreign_graph(model: LoadedModel) -> OnnxEncoder | None:
+    """The encoder of a model, if it is a graph of another program."""
+    split = model.network.split
+    return split[0] if split is not None and isinstance(split[0], OnnxEncoder) else None
 
 
 def head_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto | None:
@@ -243,11 +253,13 @@ def _clear(graph: onnx.GraphProto) -> None:
 
 
 def _with_onnx_layers(graph: Graph) -> Graph:
-    """A copy of the graph with ONNX's recurrent operators in place of torch's."""
+    """A copy of the graph with ONNX's recurrent operators in place of torch's, and a node for a foreign encoder."""
     replaced = copy.deepcopy(graph)
     for name, layer in list(replaced.named_modules()):
         if type(layer) in _OPERATORS and isinstance(layer, nn.RNNBase):
             replaced.set_submodule(name, _OnnxLayer(layer))
+        elif isinstance(layer, OnnxEncoder):
+            replaced.set_submodule(name, GraphNode(layer))
     return replaced
 
 

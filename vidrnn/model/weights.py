@@ -12,7 +12,9 @@ from torch import Tensor
 from vidrnn.errors import ModelError, WeightsError
 from vidrnn.model.checkpoint import load_model
 from vidrnn.model.header import find_weights, read_header, shipped_models
+from vidrnn.model.picture_graph import hash_of
 from vidrnn.nets.encoders.base import Encoder
+from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.encoders.pretrained import UNREADABLE, TorchvisionEncoder, imagenet_file, imagenet_weights
 
 Weights = dict[str, Tensor]
@@ -26,6 +28,9 @@ def give_weights(encoder: Encoder, name: str, origin: str) -> None:
     """
     if origin == "none":
         return
+    if isinstance(encoder, OnnxEncoder):
+        _give_graph(encoder, Path(origin))
+        return
     if origin != "imagenet":
         _fill(encoder, _from_path(Path(origin)), origin)
     elif not isinstance(encoder, TorchvisionEncoder):
@@ -34,6 +39,21 @@ def give_weights(encoder: Encoder, name: str, origin: str) -> None:
         encoder.load_state_dict(weights)
     else:
         _fill(encoder, {f"network.{key}": tensor for key, tensor in imagenet_weights(name).items()}, origin)
+
+
+def _give_graph(encoder: OnnxEncoder, file: Path) -> None:
+    """Give an encoder the graph that its record was made from.
+
+    Raises:
+        WeightsError: the file is not there any more, or it has changed.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"--encoder {file}: cannot be read any more: {error.strerror or error}.") from None
+    if hash_of(content) != encoder.graph.hash:
+        raise WeightsError(f"--encoder {file}: was changed while training ran. Start anew.")
+    encoder.take_graph(content)
 
 
 def _shipped_imagenet(name: str) -> Weights | None:

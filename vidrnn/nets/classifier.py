@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.nets.class_scores import ClassOutput
-from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
+from vidrnn.nets.encoders import ENCODERS, FOREIGN_ENCODERS, TRAINED_FROM_SCRATCH, foreign_kind
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
@@ -115,8 +115,11 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     """An encoder with fresh weights.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or the package that it comes from is not installed.
     """
+    if kind := foreign_kind(config.name):
+        foreign: Encoder = load_member(FOREIGN_ENCODERS, "--encoder", kind)(config)
+        return foreign
     encoder = load_member(ENCODERS, "--encoder", config.name)
     if config.name not in TRAINED_FROM_SCRATCH:
         known: Encoder = encoder(config.name)
@@ -155,7 +158,7 @@ def refuse_unknown(config: RunConfig) -> None:
     Raises:
         UsageError: there is no encoder, head or readout of that name.
     """
-    if config.encoder != "auto":
+    if config.encoder != "auto" and foreign_kind(config.encoder) is None:
         load_member(ENCODERS, "--encoder", config.encoder)
     load_member(HEADS, "--head", config.head.name)
 
@@ -191,7 +194,7 @@ def encoding_of(encoder: Encoder) -> Encode:
 
 def fingerprint(encoder: Encoder) -> str:
     """A name for the encoder's weights. Equal weights have equal names."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(encoder.identity.encode(), digest_size=16)
     for name, tensor in encoder.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

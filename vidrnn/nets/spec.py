@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vidrnn.config import DecoderName, HeadConfig, ReadoutName
 from vidrnn.values import Forecast, Sampling, Size
@@ -19,6 +19,47 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ChannelOrder = Literal["rgb", "bgr", "grey"]
+
+
+class PixelRecord(Record):
+    """The pixels that an encoder from elsewhere wants: (pixel * scale - mean) / deviation, for pixels from 0 to 255."""
+
+    channels: ChannelOrder
+    mean: tuple[_Number, ...]
+    """One number for each channel, in the order of the channels."""
+    deviation: tuple[_Positive, ...]
+    """As `mean`."""
+    scale: _Positive = 1 / 255
+
+    @model_validator(mode="after")
+    def _one_number_for_each_channel(self) -> PixelRecord:
+        count = 1 if self.channels == "grey" else 3
+        if not len(self.mean) == len(self.deviation) == count:
+            raise ValueError(f"mean and deviation: {self.channels} needs {count} of each")
+        return self
+
+
+class GraphRecord(Record):
+    """A graph of another program that is an encoder. It is the file `encoder.onnx` in the model folder."""
+
+    hash: str
+    """Of the file's bytes, 32 hexadecimal digits."""
+    width: int = Field(ge=1)
+    """Features per picture."""
+    input: str
+    output: str
+    """The names of its input and its output."""
+    channels_last: bool = False
+    """Whether a picture is (height, width, channels) and not (channels, height, width)."""
+    whole_numbers: bool = False
+    """Whether it takes pixels from 0 to 255 as uint8, and not normalised numbers."""
+    one_at_once: bool = False
+    """Whether it takes one picture at a time."""
+
+
 class EncoderConfig(Record):
     """The encoder of a model, and whether training changed it."""
 
@@ -29,6 +70,10 @@ class EncoderConfig(Record):
     grey: bool = False
     differences: bool = False
     """Whether it sees beside each frame how its pixels changed since the frame before."""
+    pixels: PixelRecord | None = None
+    """Of an encoder from elsewhere: the pixels that it wants."""
+    graph: GraphRecord | None = None
+    """Of an encoder that is a graph of another program."""
 
     @property
     def sees(self) -> str:

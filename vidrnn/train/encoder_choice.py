@@ -9,7 +9,8 @@ from pathlib import Path
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError, WeightsError
 from vidrnn.events import Note, RunEvent
-from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
+from vidrnn.model.picture_graph import PictureGraph, read_picture_graph
+from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH, foreign_kind
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Choice, Learner, Setting, epoch_event
@@ -121,6 +122,8 @@ def choice_of(config: RunConfig, films: Size) -> Choice:
         UsageError: it would be frozen without weights, or does not fit `--grey`.
     """
     name = config.encoder
+    if foreign_kind(name) == "onnx":
+        return _choice_of_graph(config, films)
     weights = config.weights or ("none" if name in TRAINED_FROM_SCRATCH else "imagenet")
     frozen = name not in TRAINED_FROM_SCRATCH and not config.fine_tune
     if frozen and weights == "none":
@@ -137,6 +140,40 @@ def choice_of(config: RunConfig, films: Size) -> Choice:
         differences=config.motion and name in TRAINED_FROM_SCRATCH,
     )
     return Choice(encoder, config.size or picture_size(name, films), weights)
+
+
+def _choice_of_graph(config: RunConfig, films: Size) -> Choice:
+    graph = _graph_of(config)
+    size = config.size or graph.size or picture_size(config.encoder, films)
+    return Choice(graph.config(size), size, config.encoder)
+
+
+def _graph_of(config: RunConfig) -> PictureGraph:
+    """The graph of `--encoder FILE.onnx`.
+
+    Raises:
+        UsageError: it cannot be an encoder, or other settings do not fit it.
+    """
+    name = Path(config.encoder).name
+    if config.fine_tune:
+        raise UsageError(f"--fine-tune: {name} stays as it is, since vidrnn cannot train a graph. Leave it out.")
+    if config.weights:
+        raise UsageError(f"--weights {config.weights}: {name} holds its own weights. Leave --weights out.")
+    if config.grey:
+        raise UsageError(f"--grey: {name} itself says which channels it takes. Leave --grey out.")
+    return read_picture_graph(Path(config.encoder))
+
+
+def refuse_unfit_encoder(config: RunConfig) -> None:
+    """Refuse an encoder from elsewhere before any film is read.
+
+    Raises:
+        UsageError: it cannot be used, or other settings do not fit it.
+    """
+    if foreign_kind(config.encoder) == "onnx":
+        graph = _graph_of(config)
+        if size := config.size or graph.size:
+            graph.config(size)
 
 
 def picture_size(encoder: str, films: Size) -> Size:

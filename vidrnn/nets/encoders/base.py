@@ -43,6 +43,11 @@ class Encoder(nn.Module, ABC):
         self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1), persistent=False)
 
     @property
+    def identity(self) -> str:
+        """All that the features depend on beside the named weights, as text; empty where there is nothing else."""
+        return ""
+
+    @property
     def channels(self) -> int:
         """The number of channels of the input of `network`."""
         return (1 if self.grey else 3) * (2 if self.differences else 1)

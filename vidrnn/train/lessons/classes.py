@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from threading import Event
 
 import torch
@@ -15,7 +16,7 @@ from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split, split_films
-from vidrnn.errors import FilmError
+from vidrnn.errors import FilmError, RunError
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import EpochDone, Note, RunEvent
@@ -30,9 +31,9 @@ from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import Outcome, controls_report, folds_sentence, train_controls
-from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder
+from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
-from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
+from vidrnn.train.learner import Choice, Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective
@@ -54,6 +55,7 @@ class ClassTeacher(Teacher):
     @override
     def refuse_unfit(self) -> None:
         refuse_unknown(self.job.config)
+        refuse_unfit_encoder(self.job.config)
 
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
@@ -98,15 +100,35 @@ class ClassTeacher(Teacher):
             run.open(self.job.request)
             before = json.loads(memory.read_text(encoding="utf-8"))
             check_format(before.get("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, memory)
-            named = setting.config.model_copy(update={"encoder": before["encoder"]})
-            return Chosen(Learner(setting, choice_of(named, setting.dataset.median_size)), None, before["reason"])
+            named = setting.config
+            if named.encoder == "auto":
+                named = named.model_copy(update={"encoder": before["encoder"]})
+            choice_before = choice_of(named, setting.dataset.median_size)
+            _refuse_another_graph(choice_before, before.get("graph"), run.folder)
+            return Chosen(Learner(setting, choice_before), None, before["reason"])
         choice = yield from choose_encoder(setting)
         if run:
             run.open(self.job.request)
         if memory and not setting.stop.is_set():
-            name = choice.learner.choice.encoder.name
-            write_text(memory, json.dumps({"format": CHECKPOINT_FORMAT, "encoder": name, "reason": choice.reason}))
+            encoder = choice.learner.choice.encoder
+            stored = {"format": CHECKPOINT_FORMAT, "encoder": encoder.name, "reason": choice.reason}
+            if encoder.graph is not None:
+                stored["graph"] = encoder.graph.hash
+            write_text(memory, json.dumps(stored))
         return choice
+
+
+def _refuse_another_graph(choice: Choice, before: str | None, run: Path) -> None:
+    """Refuse to go on with another graph than that of the run.
+
+    Raises:
+        RunError: the file of `--encoder` has changed.
+    """
+    if choice.encoder.graph is not None and choice.encoder.graph.hash != before:
+        raise RunError(
+            f"{run}: {choice.encoder.origin} is not the encoder that this run began with. Bring that file back, or "
+            "train anew."
+        )
 
 
 class ClassObjective(Objective):
