@@ -116,7 +116,7 @@ class RunConfig(_Frozen):
     encoder: Annotated[
         str,
         Flag(
-            "auto, small, a torchvision network such as mobilenet_v2, or a file model.onnx.",
+            "auto, small, a torchvision network such as mobilenet_v2, timm:NAME, or a file model.onnx.",
             panel=MODEL,
             metavar="NAME",
         ),
@@ -124,13 +124,13 @@ class RunConfig(_Frozen):
     weights: Annotated[
         str | None,
         Flag(
-            "imagenet, none, or a file or model to start from.",
+            "imagenet, imagenet_v2, none, or a file or model to start from.",
             unsaid="imagenet, where the encoder has them",
             panel=MODEL,
             metavar="NAME",
         ),
     ] = None
-    """`imagenet`, `none` or a file; None: imagenet where the encoder has such weights."""
+    """`imagenet`, `imagenet_v2`, `none` or a file; None: imagenet where the encoder has such weights."""
     fine_tune: Annotated[bool, Flag("Train a pretrained encoder too.", panel=MODEL)] = False
     grey: Annotated[bool, Flag("Show the encoder brightness only.", panel=MODEL)] = False
     motion: Annotated[

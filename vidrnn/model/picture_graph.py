@@ -35,7 +35,7 @@ _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _EXAMPLE = """
     size = "224x224"                    # width x height; may be left out
     channels = "rgb"                    # or "bgr"
-    scale = "1/255"                     # or 1, where mean and deviation are of pixels from 0 to 255
+    scale = "1/255"                     # or 1: for means of 0 to 255
     mean = [0.485, 0.456, 0.406]
     deviation = [0.229, 0.224, 0.225]"""
 
@@ -164,7 +164,7 @@ def probe(config: EncoderConfig, content: bytes, size: Size) -> tuple[int, ...]:
     Raises:
         ModelError: the graph does not take it.
     """
-    encoder = OnnxEncoder(config)
+    encoder = OnnxEncoder(config, size)
     encoder.take_graph(content)
     return encoder.shape_for(size)
 

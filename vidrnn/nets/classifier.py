@@ -118,7 +118,7 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
         UsageError: there is none of that name, or the package that it comes from is not installed.
     """
     if kind := foreign_kind(config.name):
-        foreign: Encoder = load_member(FOREIGN_ENCODERS, "--encoder", kind)(config)
+        foreign: Encoder = load_member(FOREIGN_ENCODERS, "--encoder", kind)(config, size)
         return foreign
     encoder = load_member(ENCODERS, "--encoder", config.name)
     if config.name not in TRAINED_FROM_SCRATCH:

@@ -10,7 +10,10 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError, WeightsError
 from vidrnn.events import Note, RunEvent
 from vidrnn.model.picture_graph import PictureGraph, read_picture_graph
+from vidrnn.model.weights import PRETRAINED
 from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH, foreign_kind
+from vidrnn.nets.encoders.pretrained import TORCHVISION_WEIGHTS
+from vidrnn.nets.encoders.timm_network import TimmFacts, timm_facts
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Choice, Learner, Setting, epoch_event
@@ -124,6 +127,8 @@ def choice_of(config: RunConfig, films: Size) -> Choice:
     name = config.encoder
     if foreign_kind(name) == "onnx":
         return _choice_of_graph(config, films)
+    if foreign_kind(name) == "timm":
+        return _choice_of_timm(config)
     weights = config.weights or ("none" if name in TRAINED_FROM_SCRATCH else "imagenet")
     frozen = name not in TRAINED_FROM_SCRATCH and not config.fine_tune
     if frozen and weights == "none":
@@ -146,6 +151,35 @@ def _choice_of_graph(config: RunConfig, films: Size) -> Choice:
     graph = _graph_of(config)
     size = config.size or graph.size or picture_size(config.encoder, films)
     return Choice(graph.config(size), size, config.encoder)
+
+
+def _choice_of_timm(config: RunConfig) -> Choice:
+    facts, weights = _timm_of(config), config.weights or PRETRAINED
+    encoder = EncoderConfig(
+        name=config.encoder, frozen=not config.fine_tune, origin=Path(weights).name, pixels=facts.pixels
+    )
+    return Choice(encoder, config.size or facts.size, weights)
+
+
+def _timm_of(config: RunConfig) -> TimmFacts:
+    """The facts of `--encoder timm:NAME`.
+
+    Raises:
+        UsageError: there is no such network, or other settings do not fit it.
+    """
+    name = config.encoder
+    if config.weights == "none" and not config.fine_tune:
+        raise UsageError(
+            f"--encoder {name} --weights none: a frozen encoder without weights sees nothing. Add --fine-tune."
+        )
+    if config.weights in TORCHVISION_WEIGHTS:
+        raise UsageError(f"--weights {config.weights}: is of torchvision. Leave it out: timm has weights of its own.")
+    if config.grey:
+        raise UsageError(f"--grey: {name} knows coloured pictures only. Add --encoder small, or leave --grey out.")
+    facts = timm_facts(name)
+    if facts.fixed and config.size not in (None, facts.size):
+        raise UsageError(f"--size {config.size}: {name} takes pictures of {facts.size} pixels only. Leave --size out.")
+    return facts
 
 
 def _graph_of(config: RunConfig) -> PictureGraph:
@@ -174,6 +208,8 @@ def refuse_unfit_encoder(config: RunConfig) -> None:
         graph = _graph_of(config)
         if size := config.size or graph.size:
             graph.config(size)
+    elif foreign_kind(config.encoder) == "timm":
+        _timm_of(config)
 
 
 def picture_size(encoder: str, films: Size) -> Size:

@@ -37,7 +37,8 @@ _REFUSALS = (
 class OnnxEncoder(Encoder):
     """The vector that a graph gives for each picture. It is always frozen."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, size: Size) -> None:
+        """An encoder for pictures of `size`, still without its graph: see `take_graph`."""
         assert config.graph is not None and config.pixels is not None
         super().__init__(*_of_pixels_in_one(config.pixels))
         self.graph, self.pixels = config.graph, config.pixels

@@ -19,6 +19,9 @@ Weights = dict[str, Tensor]
 UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError)
 """The errors that torch raises for a file that holds no weights."""
 
+TORCHVISION_WEIGHTS = {"imagenet": "IMAGENET1K_V1", "imagenet_v2": "IMAGENET1K_V2"}
+"""The weights of torchvision by the name that `--weights` takes. The second come from a better recipe of training."""
+
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -37,22 +40,27 @@ class TorchvisionEncoder(Encoder):
         return features
 
 
-def imagenet_file(name: str) -> Path:
-    """The path where torch stores the ImageNet weights of torchvision's network `name` after the download."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_entry(name).url).name
+def imagenet_file(name: str, origin: str = "imagenet") -> Path:
+    """The path where torch stores weights of torchvision's network `name` after the download.
+
+    Raises:
+        WeightsError: the network has no such weights.
+    """
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_entry(name, origin).url).name
 
 
-def imagenet_weights(name: str) -> Weights:
-    """The ImageNet weights (IMAGENET1K_V1) of torchvision's network `name`, under the names of torchvision.
+def imagenet_weights(name: str, origin: str = "imagenet") -> Weights:
+    """The weights of torchvision's network `name` that `--weights` calls `origin`, under the names of torchvision.
 
     They come from torch's cache of downloads, or from the internet if the cache lacks them.
 
     Raises:
-        WeightsError: the weights are not on this machine and cannot be downloaded, or their file is damaged.
+        WeightsError: the network has no such weights, their file is damaged, or they are not on this machine and cannot
+            be downloaded.
     """
-    file = imagenet_file(name)
+    file = imagenet_file(name, origin)
     try:
-        weights: Weights = _entry(name).get_state_dict(progress=False, check_hash=True, weights_only=True)
+        weights: Weights = _entry(name, origin).get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (*UNREADABLE, URLError, OSError) as error:
         if file.exists():
             raise WeightsError(f"{file}: the file is damaged. Delete it; vidrnn then downloads it again.") from None
@@ -63,8 +71,11 @@ def imagenet_weights(name: str) -> Weights:
     return weights
 
 
-def _entry(name: str) -> WeightsEnum:
-    return get_model_weights(name)["IMAGENET1K_V1"]
+def _entry(name: str, origin: str) -> WeightsEnum:
+    entries = get_model_weights(name)
+    if TORCHVISION_WEIGHTS[origin] not in entries.__members__:
+        raise WeightsError(f"--weights {origin}: torchvision has no such weights of {name}. Use --weights imagenet.")
+    return entries[TORCHVISION_WEIGHTS[origin]]
 
 
 def _remove_last_layer(network: nn.Module) -> int:
