@@ -121,6 +121,15 @@ class RunConfig(_Frozen):
             metavar="NAME",
         ),
     ] = "auto"
+    features: Annotated[
+        str | None,
+        Flag(
+            "Features of the videos in place of an encoder: FILM.npy (time, width), --rate of them per second.",
+            panel=MODEL,
+            metavar="DIR",
+        ),
+    ] = None
+    """The folder of features that are read in place of the films."""
     weights: Annotated[
         str | None,
         Flag(
@@ -254,12 +263,17 @@ class RunConfig(_Frozen):
         """The file that `encoder` names, if it names one."""
         return Path(self.encoder) if self.encoder.lower().endswith(".onnx") else None
 
+    @property
+    def features_folder(self) -> Path | None:
+        """The folder of features, if there is one."""
+        return None if self.features is None else Path(self.features)
+
     def located(self, data: Path) -> RunConfig:
-        """These settings as a run stores them: with the absolute paths of DATA and of the encoder's file.
+        """These settings as a run stores them: with the absolute paths of DATA, of features and of the encoder's file.
 
         A run may be resumed in another folder.
         """
-        paths = {"data": data, "encoder": self.encoder_file}
+        paths = {"data": data, "encoder": self.encoder_file, "features": self.features_folder}
         return self.model_copy(update={name: str(path.resolve()) for name, path in paths.items() if path is not None})
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> RunConfig:

@@ -149,6 +149,16 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """The features that a model reads in place of pictures."""
+
+    width: int
+    """Numbers at each time."""
+    rate: float
+    """Times per second."""
+
+
+@dataclass(frozen=True, slots=True)
 class Handling:
     """How a model is fed, and how its outputs are read: what prediction needs of a header."""
 
@@ -159,6 +169,8 @@ class Handling:
     sampling: Sampling
     forecast: Forecast | None = None
     """Of a model whose answer is a picture."""
+    features: FeatureSpec | None = None
+    """Of a model that reads features in place of pictures; its size then means nothing."""
 
 
 @dataclass(frozen=True, slots=True)

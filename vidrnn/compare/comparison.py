@@ -34,7 +34,7 @@ from vidrnn.model.picture_graph import hash_of
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.encoder_choice import choose_encoder, refuse_unfit_encoder
+from vidrnn.train.encoder_choice import choose_encoder, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.learner import Clock, Learner, Setting
 from vidrnn.train.lessons.classes import class_setting
 from vidrnn.train.trainer import films_hash
@@ -185,8 +185,9 @@ def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, 
     config = request.config.model_copy(update={"patience": _NO_PATIENCE})
     torch.set_num_threads(1)  # shards and parallel films use the other cores
     task = task_named(config.task)
-    named = task.read(request.data, to_train=True)
+    named = task.read(request.data, to_train=True, features=config.features_folder)
     dataset = yield from read_dataset(named, request.data, request.cache, request.jobs, rate=config.rate)
+    refuse_uneven_features(dataset, config)
     split = split_films(dataset.films, dataset.grouping, test=config.test, seed=config.seed)
     yield Note(str(split))
     yield from (Note(text, warning=True) for text in split.notes)

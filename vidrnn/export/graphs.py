@@ -24,7 +24,7 @@ from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.nets.classifier import Model, SequenceModel
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
-from vidrnn.nets.network import Network, Outputs
+from vidrnn.nets.network import Network, Outputs, blank_frames
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
 from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of, past_encoder
@@ -114,7 +114,7 @@ def _described(tensor: Tensor) -> StateTensor:
 
 def examples(spec: ModelSpec, tensors: dict[str, StateTensor], batch: int = 2, time: int = 3) -> tuple[Tensor, ...]:
     """Frames and a fresh state to trace a graph with; torch takes sizes of 1 for constants."""
-    frames = torch.zeros(batch, time, spec.height, spec.width, 3, dtype=torch.uint8)
+    frames = blank_frames(spec, time).expand(batch, *[-1] * (4 if spec.encoder.features is None else 2)).clone()
     return frames, *(torch.from_numpy(tensor.fresh_batch(batch)) for tensor in tensors.values())
 
 
@@ -143,7 +143,12 @@ def metadata_of(model: LoadedModel, tensors: dict[str, StateTensor], head: bytes
 
 
 def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
-    """The whole network: `frames` and the state -> the outputs, `features` if it splits, and each tensor's `.next`."""
+    """The whole network: `frames` and the state -> the outputs, `features` if it splits, and each tensor's `.next`.
+
+    The input of a model that reads features is `features`.
+    """
+    if model.spec.encoder.features and (head := head_as_onnx(model, tensors)) is not None:
+        return head
     network, names = model.network, list(tensors)
     features = ["features"] if network.split is not None else []
     graph = _with_onnx_layers(WholeGraph(network, names))

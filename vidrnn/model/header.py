@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidrnn.errors import ModelError
-from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Forecast, Handling, Sampling, Size
+from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, FeatureSpec, Forecast, Handling, Sampling, Size
 
 if TYPE_CHECKING:
     from vidrnn.model.metadata import ModelHeader
@@ -98,13 +98,14 @@ def read_handling(text: str, source: str) -> Handling:
 def _handling(header: dict[str, Any]) -> Handling:
     spec, answer = header["spec"], header["answer"]
     known = {name: answer.get(name) for name in ("task", "kind", "resolution", "background", "unit")}
-    forecast = spec.get("forecast")
+    forecast, features = spec.get("forecast"), spec["encoder"].get("features")
     return Handling(
         answer=AnswerSpec(**known, classes=tuple(answer["classes"])),
         decision=DecisionRule.of(header["decision"]),
         size=Size(spec["height"], spec["width"]),
         sampling=Sampling(spec["frames"], spec["spacing_seconds"]),
         forecast=forecast and Forecast(forecast["context"], forecast["horizon"], 1 if forecast["grey"] else 3),
+        features=features and FeatureSpec(features["width"], features["rate"]),
     )
 
 

@@ -35,7 +35,7 @@ class ModelHeader(Record):
     def handling(self) -> Handling:
         """How the model is fed, and how its outputs are read."""
         spec = self.spec
-        return Handling(self.answer, self.decision, spec.size, spec.sampling, spec.shape)
+        return Handling(self.answer, self.decision, spec.size, spec.sampling, spec.shape, spec.encoder.features)
 
     def to_json(self) -> str:
         """One line of JSON."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vidrnn.config import DecoderName, HeadConfig, ReadoutName
-from vidrnn.values import Forecast, Sampling, Size
+from vidrnn.values import FeatureSpec, Forecast, Sampling, Size
 
 NetworkName = Literal["scores", "frames"]
 """`scores`: encoder, head and class scores; `frames`: encoder, head and a decoder that predicts the next frame."""
@@ -72,6 +72,8 @@ class EncoderConfig(Record):
     """Whether it sees beside each frame how its pixels changed since the frame before."""
     pixels: PixelRecord | None = None
     """Of an encoder from elsewhere: the pixels that it wants."""
+    features: FeatureSpec | None = None
+    """Where features from elsewhere take the place of an encoder."""
     graph: GraphRecord | None = None
     """Of an encoder that is a graph of another program."""
 
@@ -149,8 +151,12 @@ class ModelSpec(Record):
         end = forecast.decoder if forecast else self.readout
         layers = f", {self.head.layers} layers" * (self.head.depth > 1 and self.head.layers is not None)
         head = f"{self.head.name} {self.head.size}{layers}{', both directions' * self.head.bidirectional}"
-        chain = f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{head} > {end}"
+        first = f"{encoder.name} ({origin}{how}{encoder.sees})"
+        if encoder.features:
+            first = f"features ({encoder.features.width} wide)"
+        chain = f"{first} > {motion}{head} > {end}"
         window = f"windows of {self.frames} frames"
         if forecast:
             window = f"{forecast.context} frames seen and {forecast.horizon} predicted"
-        return f"{chain}, {self.size} pixels, {window}, {self.spacing_seconds:g} s apart"
+        shown = f"{encoder.features.rate:g} per second" if encoder.features else f"{self.size} pixels"
+        return f"{chain}, {shown}, {window}, {self.spacing_seconds:g} s apart"

@@ -80,7 +80,7 @@ class Stream:
         """Read one more frame.
 
         Args:
-            pixels: (height, width, 3) uint8 RGB, of any size.
+            pixels: (height, width, 3) uint8 RGB, of any size; the features (width,) for a model that reads features.
             seconds: its time, later than that of the frame before.
 
         Returns:
@@ -91,14 +91,18 @@ class Stream:
             UsageError: the picture or the time is wrong, or the stream was finished.
         """
         self._check_open()
-        _check_picture(pixels)
+        features = self._model.handling.features
+        if features is None:
+            _check_picture(pixels)
+        else:
+            pixels = _checked_vector(pixels, features.width)
         if not self._end_seconds < seconds < math.inf:
             later = f"later than {self._end_seconds:g}" if math.isfinite(self._end_seconds) else "that is finite"
             raise UsageError(f"the stream: wanted the frame's time in seconds, {later}, not {seconds:g}.")
         times = self._grid.times_served(seconds)
         self._end_seconds = seconds
         if times:
-            shown = resized(pixels, self._model.handling.size)
+            shown = resized(pixels, self._model.handling.size) if features is None else pixels
             if shown is pixels:
                 shown = pixels.copy()  # the caller may write the next frame into the same array
             self._waiting += [(shown, at) for at in times]
@@ -160,6 +164,20 @@ class Stream:
         assert self._newest is not None
         newest, self._newest = self._newest, replace(self._newest, ended=())
         return newest
+
+
+def _checked_vector(vector: Any, width: int) -> Any:
+    """The features of one time as float32.
+
+    Raises:
+        UsageError: they are no vector of `width` finite numbers.
+    """
+    if isinstance(vector, np.ndarray) and vector.shape == (width,) and vector.dtype.kind == "f":
+        single = vector.astype(np.float32)
+        if np.isfinite(single).all():
+            return single
+    description = f"{vector.shape} {vector.dtype}" if isinstance(vector, np.ndarray) else f"a {type(vector).__name__}"
+    raise UsageError(f"the stream: wanted features ({width},), finite float numbers, not {description}.")
 
 
 def _check_picture(pixels: Pixels) -> None:

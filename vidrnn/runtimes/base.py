@@ -90,7 +90,8 @@ class Runtime(ABC):
         """Read on from `state`, None for a fresh start.
 
         Args:
-            frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
+            frames: (batch, time, height, width, 3) uint8 RGB at the model's size, or (batch, time, width) float32 for
+                a model that reads features.
             state: the state that this method returned for the frames before.
 
         Returns:
@@ -174,6 +175,8 @@ class GraphRuntime(Runtime):
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
         if not self.splits:
             return super().encode(pixels, before)
+        if self.handling.features is not None:
+            return pixels.astype(np.float32)
         features = []
         for start in range(0, len(pixels), _PICTURES_AT_ONCE):
             some = pixels[start : start + _PICTURES_AT_ONCE]
@@ -197,7 +200,8 @@ class GraphRuntime(Runtime):
     def _run(self, wanted: Sequence[str], frames: Pixels, state: State) -> State:
         """Outputs by name; tensors that `state` lacks have their first value."""
         given = {name: state.get(name, tensor.fresh_batch(len(frames))) for name, tensor in self._tensors.items()}
-        return dict(zip(wanted, self.run_whole(wanted, {"frames": np.ascontiguousarray(frames), **given}), strict=True))
+        name = "frames" if self.handling.features is None else "features"
+        return dict(zip(wanted, self.run_whole(wanted, {name: np.ascontiguousarray(frames), **given}), strict=True))
 
     @override
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:

@@ -37,6 +37,7 @@ class Classify(Task):
     settings = frozenset(
         {
             *("data", "task", "encoder", "weights", "fine_tune", "grey", "motion", "head", "readout", "label_holds"),
+            "features",
             *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
             *("seed", "jobs", "test", "folds"),
@@ -47,8 +48,8 @@ class Classify(Task):
     columns = ("label", "probability", "duration_seconds", "frames", "notes")
 
     @override
-    def read(self, data: Path, *, to_train: bool) -> LabelledData:
-        return read_labelled(data, fewest_classes=2 if to_train else 1)
+    def read(self, data: Path, *, to_train: bool, features: Path | None = None) -> LabelledData:
+        return read_labelled(data, fewest_classes=2 if to_train else 1, features=features)
 
     @override
     def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:

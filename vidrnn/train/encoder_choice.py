@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidrnn.config import RunConfig
-from vidrnn.errors import UsageError, WeightsError
+from vidrnn.data.dataset import Dataset
+from vidrnn.errors import DataError, UsageError, WeightsError
 from vidrnn.events import Note, RunEvent
 from vidrnn.model.picture_graph import PictureGraph, read_picture_graph
 from vidrnn.model.weights import PRETRAINED
@@ -17,7 +18,7 @@ from vidrnn.nets.encoders.timm_network import TimmFacts, timm_facts
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Choice, Learner, Setting, epoch_event
-from vidrnn.values import Part, Size
+from vidrnn.values import FeatureSpec, Part, Size
 
 _SMALL_AREA = 112 * 84
 _WORLD_AREA = 160 * 214
@@ -45,7 +46,7 @@ class Chosen:
 def choose_encoder(setting: Setting) -> Generator[RunEvent, None, Chosen]:
     """The learner of the encoder in the settings, or of the better one after a trial."""
     config, median = setting.config, setting.dataset.median_size
-    if config.encoder != "auto":
+    if config.encoder != "auto" or config.features:
         return Chosen(Learner(setting, choice_of(config, median)))
     if config.grey:
         raise UsageError("--grey: only the encoder small can do without colours. Add --encoder small.")
@@ -124,6 +125,10 @@ def choice_of(config: RunConfig, films: Size) -> Choice:
     Raises:
         UsageError: it would be frozen without weights, or does not fit `--grey`.
     """
+    if config.features:
+        assert config.rate is not None  # `refuse_unfit_encoder` has seen to it
+        spec = FeatureSpec(films.width, config.rate)
+        return Choice(EncoderConfig(name="features", frozen=True, origin="none", features=spec), Size(1, 1), "none")
     name = config.encoder
     if foreign_kind(name) == "onnx":
         return _choice_of_graph(config, films)
@@ -204,12 +209,48 @@ def refuse_unfit_encoder(config: RunConfig) -> None:
     Raises:
         UsageError: it cannot be used, or other settings do not fit it.
     """
-    if foreign_kind(config.encoder) == "onnx":
+    if config.features:
+        _refuse_beside_features(config)
+    elif foreign_kind(config.encoder) == "onnx":
         graph = _graph_of(config)
         if size := config.size or graph.size:
             graph.config(size)
     elif foreign_kind(config.encoder) == "timm":
         _timm_of(config)
+
+
+def _refuse_beside_features(config: RunConfig) -> None:
+    given = {
+        f"--encoder {config.encoder}": config.encoder != "auto",
+        f"--weights {config.weights}": config.weights is not None,
+        "--fine-tune": config.fine_tune,
+        "--grey": config.grey,
+        f"--size {config.size}": config.size is not None,
+        "--flip": config.flip is True,
+    }
+    if foreign := [flag for flag, is_given in given.items() if is_given]:
+        raise UsageError(f"{', '.join(foreign)}: --features is read in place of pictures and an encoder. Leave it out.")
+    folder = Path(config.features or "")
+    if not folder.is_dir():
+        raise UsageError(f"--features {folder}: there is no such folder.")
+    if config.rate is None:
+        raise UsageError(f"--features {folder}: how many per second is not stated. Give it: --rate R.")
+
+
+def refuse_uneven_features(dataset: Dataset, config: RunConfig) -> None:
+    """Refuse features of several widths.
+
+    Raises:
+        DataError: two files differ.
+    """
+    scans = dataset.scans if config.features else ()
+    other = next((scan for scan in scans if scan.facts.size.width != scans[0].facts.size.width), None)
+    if other is not None:
+        first = scans[0].facts
+        raise DataError(
+            f"{other.facts.path}: has {other.facts.size.width} numbers at each time, and {first.path} has "
+            f"{first.size.width}. All features of a training have the same width."
+        )
 
 
 def picture_size(encoder: str, films: Size) -> Size:

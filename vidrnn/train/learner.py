@@ -106,7 +106,9 @@ class Setting:
 
     @property
     def flip(self) -> bool:
-        """Whether a mirrored film has the same class."""
+        """Whether a mirrored film has the same class. Features cannot be mirrored."""
+        if self.config.features:
+            return False
         if self.config.flip is not None:
             return self.config.flip
         return not any(has_side(name) for name in self.dataset.classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -38,7 +38,7 @@ def decoded(film: Film, spacing_seconds: float, size: Size, length: int, buffers
     Raises:
         FilmError: the film cannot be read on, or whatever else went wrong in the thread.
     """
-    ring = _Ring(length, size, buffers)
+    ring = _Ring([film.buffer(length, size) for _ in range(buffers)])
     thread = Thread(target=ring.fill, args=(film.sampled(spacing_seconds, size=size, place=ring.place),), daemon=True)
     thread.start()
     try:
@@ -54,12 +54,12 @@ def decoded(film: Film, spacing_seconds: float, size: Size, length: int, buffers
 class _Ring:
     """Buffers that go round: free, being filled, ready, and free again after they are given back."""
 
-    def __init__(self, length: int, size: Size, buffers: int) -> None:
+    def __init__(self, buffers: Sequence[Pixels]) -> None:
         self.ready: SimpleQueue[Chunk | Exception | None] = SimpleQueue()
         """Chunks; at the end None, or the exception that ended the decoding."""
         self._free: SimpleQueue[Pixels] = SimpleQueue()
-        for _ in range(buffers):
-            self._free.put(np.empty((length, size.height, size.width, 3), np.uint8))
+        for buffer in buffers:
+            self._free.put(buffer)
         self._buffer = self._free.get()
         self._seconds: list[float] = []
         self._indices: list[int] = []

@@ -21,10 +21,11 @@ TRAINED_FROM_SCRATCH = ("small", "tiny")
 """Encoders without pretrained weights. They learn from the films of the user."""
 
 FOREIGN_ENCODERS = {
+    "features": "vidrnn.nets.encoders.features:GivenFeatures",
     "onnx": "vidrnn.nets.encoders.onnx_file:OnnxEncoder",
     "timm": "vidrnn.nets.encoders.timm_network:TimmEncoder",
 }
-"""Encoders from elsewhere, by their kind: `--encoder FILE.onnx` and `--encoder timm:NAME`."""
+"""Encoders from elsewhere, by their kind: `--features DIR`, `--encoder FILE.onnx` and `--encoder timm:NAME`."""
 
 PICTURE_ENCODERS = {"pyramid": "vidrnn.nets.encoders.pyramid:Pyramid"}
 """Encoders that give feature maps, for next-frame prediction."""

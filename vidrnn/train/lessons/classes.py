@@ -31,7 +31,7 @@ from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import Outcome, controls_report, folds_sentence, train_controls
-from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder, refuse_unfit_encoder
+from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
 from vidrnn.train.learner import Choice, Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
@@ -60,6 +60,7 @@ class ClassTeacher(Teacher):
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
         yield from ()
+        refuse_uneven_features(dataset, self.job.config)
         return dataset
 
     @override
@@ -202,7 +203,10 @@ class ClassStudent(Student):
         val = self.learner.ready(Part.VAL)
         temperature = fit_temperature(self.learner.scores(val), self.learner.setting.dataset.labels[val])
         return DecisionRule(
-            temperature=temperature, hysteresis=HYSTERESIS, shortest_seconds=SHORTEST_SECONDS, reset="cut"
+            temperature=temperature,
+            hysteresis=HYSTERESIS,
+            shortest_seconds=SHORTEST_SECONDS,
+            reset="window" if self.learner.choice.encoder.features else "cut",  # features show no cuts
         )
 
     @override
