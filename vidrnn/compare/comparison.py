@@ -295,8 +295,8 @@ def _described(learner: Learner) -> str:
     how = "frozen" if encoder.frozen else "trained for each head"
     motion = "change of features > " * learner.head.motion
     return (
-        f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, {learner.choice.size} pixels, "
-        f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
+        f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, "
+        f"{encoder.input_of(learner.choice.size)}, windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
     )
 
 

@@ -82,6 +82,10 @@ class EncoderConfig(Record):
         """Its input beside or instead of colours: `, grey, change of pixels`, or an empty text."""
         return ", grey" * self.grey + ", change of pixels" * self.differences
 
+    def input_of(self, size: Size) -> str:
+        """What it reads: pictures of `size`, such as `160x120 pixels`, or features, such as `5 per second`."""
+        return f"{size} pixels" if self.features is None else f"{self.features.rate:g} per second"
+
 
 class ForecastConfig(Record):
     """The part of a network that predicts frames."""
@@ -158,5 +162,4 @@ class ModelSpec(Record):
         window = f"windows of {self.frames} frames"
         if forecast:
             window = f"{forecast.context} frames seen and {forecast.horizon} predicted"
-        shown = f"{encoder.features.rate:g} per second" if encoder.features else f"{self.size} pixels"
-        return f"{chain}, {shown}, {window}, {self.spacing_seconds:g} s apart"
+        return f"{chain}, {encoder.input_of(self.size)}, {window}, {self.spacing_seconds:g} s apart"
