@@ -148,6 +148,10 @@ class Forecast:
     """Of a predicted picture: 1 if it is grey, else 3."""
 
 
+WIDEST_FEATURES = 65_536
+"""The most numbers that stand for one picture or one time. More would be a picture, not features."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
     """The features that a model reads in place of pictures."""
@@ -156,6 +160,12 @@ class FeatureSpec:
     """Numbers at each time."""
     rate: float
     """Times per second."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.width <= WIDEST_FEATURES:
+            raise ValueError(f"features have 1 to {WIDEST_FEATURES} numbers at each time, not {self.width}")
+        if not 0 < self.rate < float("inf"):
+            raise ValueError(f"features come more than 0 times per second, not {self.rate}")
 
 
 @dataclass(frozen=True, slots=True)

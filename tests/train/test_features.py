@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import TinyRun, followed, make_film, tens_model, train_tiny
+from model.test_checkpoint import rewrite
 from numpy.typing import NDArray
 
 from vidrnn.cli import run as run_command
@@ -19,7 +21,7 @@ from vidrnn.errors import DataError, FilmError, ModelError, UsageError
 from vidrnn.evaluate.evaluator import evaluate
 from vidrnn.events import LeftOut, Note
 from vidrnn.model.checkpoint import load_model
-from vidrnn.predict.predictor import Predictor, open_model
+from vidrnn.predict.predictor import Predictor, handling_of, open_model
 from vidrnn.video.reader import open_film
 
 WIDTH, RATE = 6, 4.0
@@ -69,6 +71,18 @@ def file_of(run: TinyRun) -> Path:
     return sorted(run.data.rglob("*.npy"))[0]
 
 
+@pytest.mark.parametrize("wrong", [{"width": 10**12}, {"rate": 0}, {"rate": "fast"}, {"rate": None}])
+def test_a_header_that_states_impossible_features_is_damaged(
+    run: TinyRun, tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    shutil.copytree(run.model, tmp_path / "model")
+    (tmp_path / "model" / "model.onnx").unlink()
+    rewrite(tmp_path / "model", lambda header: header["spec"]["encoder"]["features"].update(wrong))  # type: ignore[index]
+    for read in (handling_of, load_model):
+        with pytest.raises(ModelError, match="its header is damaged"):
+            read(tmp_path / "model")
+
+
 def test_a_head_learns_features_on_their_own_clock(run: TinyRun) -> None:
     header = load_model(run.model).header
     assert "features (6 wide) > gru 8 > attention, 4 per second" in header.spec.describe()
@@ -79,8 +93,9 @@ def test_a_head_learns_features_on_their_own_clock(run: TinyRun) -> None:
     assert again.duration_seconds == pytest.approx(7 / RATE)
 
 
-def test_both_runtimes_and_the_stream_give_the_same_answer(run: TinyRun) -> None:
-    file = file_of(run)
+def test_both_runtimes_and_the_stream_give_the_same_answer(run: TinyRun, tmp_path: Path) -> None:
+    """For a file that is longer than all buffers of the reader together."""
+    file = write(tmp_path / "long.npy", features("rise", seed=1, rows=400))
     rows, answers = np.load(file), []
     for name in ("torch", "onnx"):
         predictor = Predictor(open_model(run.model, name)[0])
@@ -188,6 +203,7 @@ def test_settings_that_do_not_fit_features_are_refused(
         (np.zeros((0, 4), np.float32), "is empty"),
         (np.array([[1.0, 2.0], [np.nan, 0.0]]), "row 1 holds numbers that are not finite"),
         (np.array([[1e300]]), "not finite in 32 bits"),
+        (np.zeros((2, 70_000), np.float16), "has 70,000 numbers at each time; 65,536 are allowed"),
         (np.array([[{}]]), "not a whole .npy file"),
     ],
 )

@@ -296,7 +296,8 @@ def _described(learner: Learner) -> str:
     motion = "change of features > " * learner.head.motion
     return (
         f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, "
-        f"{encoder.input_of(learner.choice.size)}, windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
+        f"{encoder.input_of(learner.choice.size)}, windows of {sampling.frames} frames, "
+        f"{sampling.spacing_seconds:g} s apart"
     )
 
 

@@ -105,7 +105,7 @@ def _handling(header: dict[str, Any]) -> Handling:
         size=Size(spec["height"], spec["width"]),
         sampling=Sampling(spec["frames"], spec["spacing_seconds"]),
         forecast=forecast and Forecast(forecast["context"], forecast["horizon"], 1 if forecast["grey"] else 3),
-        features=features and FeatureSpec(features["width"], features["rate"]),
+        features=features and FeatureSpec(int(features["width"]), float(features["rate"])),
     )
 
 

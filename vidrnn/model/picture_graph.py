@@ -23,7 +23,7 @@ from vidrnn.config import in_words, picture_size
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.spec import ChannelOrder, EncoderConfig, GraphRecord, PixelRecord
-from vidrnn.values import Size
+from vidrnn.values import WIDEST_FEATURES, Size
 
 ENCODER_NAME = "encoder.onnx"
 """The file of the graph in a model folder."""
@@ -91,11 +91,13 @@ class PictureGraph:
         ranks = []
         for output in self.outputs:
             shape = self._shape_of(output, size)
-            if len(shape) >= 2 and shape[0] == 1 and all(side == 1 for side in shape[2:]):
+            is_vector = len(shape) >= 2 and shape[0] == 1 and all(side == 1 for side in shape[2:])
+            if is_vector and 1 <= shape[1] <= WIDEST_FEATURES:
                 return self._config(output, width=shape[1])
             ranks.append(f"{output} {'x'.join(map(str, shape))}")
         raise UsageError(
-            f"{self.file}: no output is one vector for each picture. For one picture it gives {', '.join(ranks)}. "
+            f"{self.file}: no output is one vector for each picture. For one picture it gives "
+            f"{', '.join(ranks) or 'no floats'}. "
             f'Name another output in {self.file.with_suffix(".toml").name}: output = "NAME", or export the graph up to '
             "its pooled features."
         )
@@ -148,7 +150,7 @@ def read_picture_graph(file: Path) -> PictureGraph:
         raise UsageError(f"--encoder {file}: {error}") from None
     stated, source = _stated(file, model)
     pixels = _pixels(stated, given, file, source)
-    outputs = tuple(output.name for output in model.graph.output)
+    outputs = _float_outputs(model)
     if stated.output is not None:
         if stated.output not in outputs:
             raise UsageError(
@@ -177,9 +179,15 @@ def give_graph(encoder: OnnxEncoder, content: bytes, size: Size) -> None:
     """
     if hash_of(content) != encoder.graph.hash:
         raise ModelError("it is not the file that the model was trained with")
-    given, record = _input_of(checked(content)), encoder.graph
+    model, record = checked(content), encoder.graph
+    given = _input_of(model)
     same = (record.input, record.channels_last, record.whole_numbers, record.one_at_once)
-    if same != (given.name, given.channels_last, given.whole_numbers, given.one_at_once):
+    if record.output not in _float_outputs(model) or same != (
+        given.name,
+        given.channels_last,
+        given.whole_numbers,
+        given.one_at_once,
+    ):
         raise ModelError("it is not as the header of the model describes it")
     encoder.take_graph(content)
     shape = encoder.shape_for(size)
@@ -260,6 +268,12 @@ def _input_of(model: onnx.ModelProto) -> _Input:
         height=height,
         width=width,
     )
+
+
+def _float_outputs(model: onnx.ModelProto) -> tuple[str, ...]:
+    """The outputs that are floating-point tensors, in their order."""
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+    return tuple(one.name for one in model.graph.output if one.type.tensor_type.elem_type in floats)
 
 
 def _refuse_input(shown: str) -> NoReturn:

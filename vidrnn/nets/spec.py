@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vidrnn.config import DecoderName, HeadConfig, ReadoutName
-from vidrnn.values import FeatureSpec, Forecast, Sampling, Size
+from vidrnn.values import WIDEST_FEATURES, FeatureSpec, Forecast, Sampling, Size
 
 NetworkName = Literal["scores", "frames"]
 """`scores`: encoder, head and class scores; `frames`: encoder, head and a decoder that predicts the next frame."""
@@ -47,7 +47,7 @@ class GraphRecord(Record):
 
     hash: str
     """Of the file's bytes, 32 hexadecimal digits."""
-    width: int = Field(ge=1)
+    width: int = Field(ge=1, le=WIDEST_FEATURES)
     """Features per picture."""
     input: str
     output: str

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from vidrnn.errors import FilmError
+from vidrnn.values import WIDEST_FEATURES
 from vidrnn.video.sources import Source
 
 FEATURES_SUFFIX = ".npy"
@@ -69,6 +70,8 @@ def _checked(path: Path) -> NDArray[Any]:
         raise FilmError(f"{path}: wanted features (time, width) float16, float32 or float64, found {shape}.")
     if not rows.size:
         raise FilmError(f"{path}: is empty: its shape is {rows.shape}.")
+    if rows.shape[1] > WIDEST_FEATURES:
+        raise FilmError(f"{path}: has {rows.shape[1]:,} numbers at each time; {WIDEST_FEATURES:,} are allowed.")
     for start in range(0, len(rows), _CHUNK_ROWS):
         with np.errstate(over="ignore"):
             finite = np.isfinite(rows[start : start + _CHUNK_ROWS].astype(np.float32)).all(1)
