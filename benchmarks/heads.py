@@ -32,9 +32,9 @@ class Comparison(NamedTuple):
 
 SETS = {
     "samples": Comparison("--encoder tiny --size 64x48", "", 5),
-    "samples-motion": Comparison("--encoder tiny --size 64x48 --motion", "none gru mingru", 5),
+    "samples-motion": Comparison("--encoder tiny --size 64x48 --motion difference", "none gru mingru", 5),
     "ucf9": Comparison("--encoder mobilenet_v2", "", 5),
-    "ucf9-motion": Comparison("--encoder mobilenet_v2 --motion", "none gru mingru", 5),
+    "ucf9-motion": Comparison("--encoder mobilenet_v2 --motion change", "none gru mingru", 5),
     "digit": Comparison(f"{_LIPS} --epochs 20", "mingru-both mingru none gru", 2),
     "command": Comparison(f"{_LIPS} --epochs 14", "mingru-both mingru none", 1),
     "colour": Comparison(f"{_LIPS} --epochs 18", "mingru-both mingru none", 1),

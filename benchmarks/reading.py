@@ -21,8 +21,8 @@ from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import split_films
 from vidrnn.tasks.classify import Classify
-from vidrnn.train.encoder_choice import choose_encoder
-from vidrnn.train.learner import Clock
+from vidrnn.train.encoder_choice import choice_of
+from vidrnn.train.learner import Clock, Learner
 from vidrnn.train.lessons.classes import class_setting
 from vidrnn.values import Part
 
@@ -41,7 +41,7 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
         train, val = split.indices(Part.TRAIN), split.indices(Part.VAL)
         store, device = Cache(Path(cache), jobs), torch.device("cpu")
         setting = class_setting(task, dataset, split, config, store, Clock(None), Event(), device)
-        learner = _last(choose_encoder(setting)).learner
+        learner = Learner(setting, choice_of(config, dataset.median_size))
         _last(learner.prepare(train, to_train=True))
         _last(learner.prepare(val, to_train=False))
         fit = learner.fit(train, val, None)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.config import RunConfig
 from vidrnn.data.scan import cache_folder
 from vidrnn.events import Done, EpochDone, Note, Progress
 from vidrnn.model.checkpoint import load_model
@@ -33,12 +33,22 @@ class Numbers:
     encoder: str
     controls: Report | None
     model: Path
+    interval: tuple[float, float]
+    """The 95 % interval of the accuracy."""
+
+    def control(self, name: str) -> float:
+        """The accuracy of a control on the part that the model is scored on; not a number if there is none."""
+        rows = self.controls.numbers.get("controls", []) if self.controls else []
+        found = next((row for row in rows if row["name"] == name), None)
+        if found is None:
+            return float("nan")
+        return float(found["val"] if found["test"] is None else found["test"])
 
 
 def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **settings: object) -> Numbers:
     """Train as `vidrnn train` would; `head` is a name, every other setting as in RunConfig."""
-    head = HeadConfig(name=str(settings.pop("head", "gru")))
-    config = RunConfig.of({**settings, "head": head.model_dump()}, source="benchmark")
+    head = {"head": {"name": settings.pop("head")}} if "head" in settings else {}
+    config = RunConfig.of({**settings, **head}, source="benchmark")
     request = Request(data, config, out, cache or cache_folder(), jobs, "benchmark", overwrite=True)
     started = time.monotonic()
     epochs: list[EpochDone] = []
@@ -46,7 +56,7 @@ def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **se
     for event in train(request):
         if isinstance(event, EpochDone):
             epochs.append(event)
-        elif isinstance(event, Report):
+        elif isinstance(event, Report) and "controls" in event.numbers:
             controls = event
         elif isinstance(event, Done):
             done = event
@@ -55,19 +65,18 @@ def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **se
         elif isinstance(event, Progress) and event.done == event.total and event.frames:
             print(f"   {event.stage}: {event.frames:,} frames, {time.monotonic() - started:.0f} s in", flush=True)
     header = load_model(done.model).header
-    encoder = header.spec.encoder.name
-    mine = [epoch for epoch in epochs if epoch.training in ("model", f"trial of {encoder}")]
-    mine = [epoch for epoch in mine if epoch.training == mine[-1].training]
+    mine = [epoch for epoch in epochs if epoch.training == "model"]
     return Numbers(
         accuracy=header.scores["accuracy"],
-        macro_f1=header.scores["macro_f1"],
+        macro_f1=header.scores.get("macro_f1", float("nan")),
         seconds=time.monotonic() - started,
         training_seconds=sum(epoch.seconds for epoch in mine),
         epochs=len(mine),
-        val_accuracy=mine[mine[-1].best - 1].measures["acc"],
-        encoder=encoder,
+        val_accuracy=mine[mine[-1].best - 1].measures["accuracy"] if mine else float("nan"),
+        encoder=header.spec.encoder.name,
         controls=controls,
         model=done.model,
+        interval=tuple(header.scores["interval"]),
     )
 
 

@@ -235,11 +235,12 @@ def tens_model(*, frames: int = 8, spacing_seconds: float = 0.1, seen: dict[str,
 
     class Numbers(nn.Module):
         mean = torch.zeros(1)
+        views, inputs = ("appearance",), ()
 
         def folded(self) -> Numbers:
             return self
 
-        def forward(self, pictures: Tensor, _: Tensor | None = None) -> Tensor:
+        def forward(self, pictures: Tensor) -> Tensor:
             numbers = [frame_number(one) for one in pictures[0].numpy()]
             return torch.tensor(numbers, dtype=torch.float32)[None, :, None]
 
@@ -360,7 +361,7 @@ def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
         def header(self) -> ModelHeader:
             return metadata
 
-        def read(self, frames: Pixels, state: Any = None) -> Any:
+        def read(self, frames: Pixels, state: Any = None, before: Pixels | None = None) -> Any:
             seen = state["seen"] if state else np.zeros((len(frames), 1))
             moved = np.roll(as_picture(frames, 1 if grey else 3), GLIDE, axis=3)
             return {"next": moved}, {"seen": seen + frames.shape[1]}

@@ -53,6 +53,14 @@ def test_a_person_may_write_only_what_differs(file: Path) -> None:
     assert config == RunConfig(encoder="small", head=HeadConfig(name="rnn"))
 
 
+def test_the_readout_is_that_of_the_head_unless_it_is_given(file: Path) -> None:
+    linear = HeadConfig(name="linear")
+    assert (RunConfig().readout_name, RunConfig(head=linear).readout_name) == ("attention", "statistics")
+    assert RunConfig(head=linear, readout="mean").readout_name == "mean"
+    RunConfig(head=linear).write(file)
+    assert RunConfig.read(file).readout_name == "statistics"
+
+
 def test_the_size_is_known_once_both_sides_are() -> None:
     assert GIVEN.size == Size(64, 96) and RunConfig().size is None
 
@@ -70,11 +78,18 @@ def test_the_size_is_known_once_both_sides_are() -> None:
         ('readout = "max"', "readout"),
         ("label_smoothing = 1.0", "label_smoothing"),
         ("seed = -1", "seed"),
+        ("members = 0", "members"),
+        ("members = 33", "members"),
         ("folds = 1", "folds"),
         ("[head]\nlayers = 0", "head.layers"),
         ("[head]\ndropout = 1.0", "head.dropout"),
         ("[head]\nmemory_frames = 1", "head.memory_frames"),
         ("height = 64", "give both height and width"),
+        ("motion = true", "motion: value error, wanted change, difference, flow with commas between, or none"),
+        ('motion = "speed"', "wanted change, difference, flow with commas between, or none, not speed"),
+        ('motion = ["flow", "none"]', "or none, not flow,none"),
+        ("motion_seconds = 0", "motion_seconds"),
+        ("motion_seconds = 11", "motion_seconds"),
     ],
 )
 def test_a_wrong_setting_is_a_sentence_that_names_it(file: Path, text: str, setting: str) -> None:
@@ -109,3 +124,22 @@ def test_a_configuration_is_not_changed_once_it_stands() -> None:
 def test_a_header_that_is_none_is_a_sentence(text: str) -> None:
     with pytest.raises(ModelError, match=r"^m: its header is damaged \(.+\)\. Copy the model again\.$"):
         ModelHeader.from_json(text, source="m")
+
+
+@pytest.mark.parametrize(
+    ("text", "motion"),
+    [
+        ("", ()),
+        ('motion = "none"', ()),
+        ("motion = []", ()),
+        ('motion = "difference"', ("difference",)),
+        ('motion = "flow, change"', ("change", "flow")),
+        ('motion = ["difference", "change", "difference"]', ("change", "difference")),
+    ],
+)
+def test_motion_is_a_list_of_names_or_a_text_of_them(file: Path, text: str, motion: tuple[str, ...]) -> None:
+    file.write_text(text)
+    config = RunConfig.read(file)
+    assert config.motion == motion
+    config.write(file)
+    assert RunConfig.read(file) == config

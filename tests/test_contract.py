@@ -190,10 +190,8 @@ def test_how_frames_are_cut_into_pieces_changes_nothing(
 
     def read(length: int) -> tuple[Any, Any, Any]:
         reader = task.reader(model, rule)
-        parts = []
-        for start in range(0, len(frames), length):
-            before = frames[start - 1] if start else None
-            parts.append(reader.read(reader.prepare(frames[start : start + length], before)))
+        pieces = (frames[start : start + length] for start in range(0, len(frames), length))
+        parts = [reader.read(reader.prepare(piece, None)) for piece in pieces]
         ending = reader.finish()
         parts.append(ending.moments)
         names = parts[0].measures

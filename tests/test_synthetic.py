@@ -88,7 +88,7 @@ def learn(make: Make, head: HeadConfig, classes: int, plan: Plan = PLAN) -> floa
     return accuracy(network, test)[0]
 
 
-@pytest.mark.parametrize("name", sorted(set(HEADS) - {"none"}))
+@pytest.mark.parametrize("name", sorted(set(HEADS) - {"none", "linear"}))
 def test_every_recurrent_head_tells_which_of_two_events_came_first(name: str) -> None:
     assert learn(which_came_first, HeadConfig(name=name, size=32), 2) >= 0.98
 

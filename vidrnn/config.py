@@ -5,21 +5,27 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
 from vidrnn.settings import COMPUTING, DATA, JOBS, MODEL, RATE, TIME, Flag
-from vidrnn.values import Size
+from vidrnn.values import MotionName, Size
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """The default layers of heads of residual blocks; every other head has one."""
 
+_UNUSED = {"linear": ("size", "layers", "bidirectional", "memory_frames")}
+"""The settings of a head that mean nothing to it."""
+_READOUTS: dict[str, ReadoutName] = {"linear": "statistics"}
+"""The default readouts of heads; every other head has `attention`."""
+MOST_MEMBERS = 32
+
 DecoderName = Literal["direct", "flow", "kernel"]
-ReadoutName = Literal["attention", "mean", "last"]
+ReadoutName = Literal["attention", "mean", "last", "statistics"]
 LabelHolds = Literal["always", "somewhere"]
 
 
@@ -33,8 +39,8 @@ class HeadConfig(_Frozen):
     name: Annotated[
         str,
         Flag(
-            "gru, lstm, rnn, mingru, rglru, or none as a control; next-frame also: convgru, convlstm, which keep the "
-            "picture.",
+            "gru, lstm, rnn, mingru, rglru, linear for a linear classifier of the features, or none as a control; "
+            "next-frame also: convgru, convlstm, which keep the picture.",
             unsaid="gru; next-frame: convgru",
             panel=MODEL,
             name="--head",
@@ -55,7 +61,7 @@ class HeadConfig(_Frozen):
     ] = Field(None, ge=0, lt=1)
     """On the features and on the sequence; None: by the training of the encoder."""
     motion: Annotated[bool, Flag("The head sees how features change; --motion decides it.", commands=())] = False
-    """Whether the head sees beside each frame's features how they changed since the frame before."""
+    """Whether the head sees beside each frame's features how they changed since the step before."""
     memory_frames: Annotated[
         int | None,
         Flag(
@@ -73,6 +79,11 @@ class HeadConfig(_Frozen):
     def depth(self) -> int:
         """How many layers the head has."""
         return self.layers or DEFAULT_LAYERS.get(self.name, 1)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The settings that mean nothing to this head."""
+        return _UNUSED.get(self.name, ())
 
 
 def picture_size(text: str) -> dict[str, int]:
@@ -96,6 +107,23 @@ _SIZE = Flag(
     parse=picture_size,
 )
 _TRAIN = ("train",)
+NO_MOTION = "none"
+"""What `--motion` takes for a model that sees no motion."""
+
+
+def motion_names(text: str) -> tuple[MotionName, ...]:
+    """The motion that a text names, in the order of `MotionName`: `flow,change` as change and flow; none for `none`.
+
+    Raises:
+        ValueError: a name does not exist.
+    """
+    known: tuple[MotionName, ...] = get_args(MotionName)
+    named = {name.strip() for name in text.split(",")}
+    if named == {NO_MOTION}:
+        return ()
+    if not named <= set(known):
+        raise ValueError(f"wanted {', '.join(known)} with commas between, or {NO_MOTION}, not {text}")
+    return tuple(name for name in known if name in named)
 
 
 class RunConfig(_Frozen):
@@ -130,6 +158,10 @@ class RunConfig(_Frozen):
         ),
     ] = None
     """The folder of features that are read in place of the films."""
+    search: Annotated[
+        bool,
+        Flag("Search for the settings that were not given, behind a named encoder too.", panel=MODEL, commands=_TRAIN),
+    ] = False
     weights: Annotated[
         str | None,
         Flag(
@@ -143,13 +175,32 @@ class RunConfig(_Frozen):
     fine_tune: Annotated[bool, Flag("Train a pretrained encoder too.", panel=MODEL)] = False
     grey: Annotated[bool, Flag("Show the encoder brightness only.", panel=MODEL)] = False
     motion: Annotated[
-        bool,
-        Flag("Also show what changed since the frame before.", unsaid="no", panel=MODEL, name="--motion/--no-motion"),
-    ] = False
-    """Whether to show changes since the frame before. An encoder in training sees them in the pixels, a head behind a
-    frozen encoder in the features."""
+        tuple[MotionName, ...],
+        Flag(
+            "Motion that the model sees: change of features, difference of frames, optical flow; commas between, or "
+            "none.",
+            unsaid=NO_MOTION,
+            panel=MODEL,
+            metavar="NAMES",
+            parse=lambda text: {"motion": text},
+        ),
+    ] = ()
+    """What the model sees of motion. `change`: the head sees how features changed since the step before. `difference`:
+    the encoder sees how pixels changed. `flow`: the encoder sees the optical flow, if it is a pretrained one."""
+    motion_seconds: Annotated[
+        float,
+        Flag("How far difference and flow look back.", panel=MODEL, metavar="SECONDS"),
+    ] = Field(0.1, gt=0, le=10)
+    """How much earlier the frame is that `difference` and `flow` compare a frame with."""
     head: HeadConfig = HeadConfig()
-    readout: Annotated[ReadoutName, Flag("How frames become one answer for the clip.", panel=MODEL)] = "attention"
+    readout: Annotated[
+        ReadoutName | None,
+        Flag("How frames become one answer for the clip.", unsaid="attention; linear: statistics", panel=MODEL),
+    ] = None
+    """None: the default of the head, see `readout_name`."""
+    members: Annotated[
+        int, Flag("Heads that learn side by side on one encoder; the answer is the mean of theirs.", panel=MODEL)
+    ] = Field(1, ge=1, le=MOST_MEMBERS)
     context: Annotated[
         int,
         Flag("next-frame: frames that it sees before it predicts.", panel=DATA, commands=_TRAIN),
@@ -193,20 +244,20 @@ class RunConfig(_Frozen):
         bool | None,
         Flag(
             "Mirrored videos are of the same class.",
-            unsaid="unless a class name says left or right",
+            unsaid="if a linear model shows it",
             panel=DATA,
             name="--flip/--no-flip",
         ),
     ] = None
-    """None: mirrored films count as the same class unless a class name has the word left or right."""
+    """None: mirrored films count as the same class if a model that learnt from plain ones answers alike for them."""
     augment: Annotated[
         float,
         Flag(
-            "How strongly clips are shifted, scaled and relit while an encoder trains, 0 to 2.",
+            "How strongly clips are shifted, scaled, relit and sped up or slowed down while an encoder trains, 0 to 2.",
             panel=DATA,
         ),
     ] = Field(1.0, ge=0, le=2)
-    """The strength of random shifts, scales and light while an encoder trains; 0: none."""
+    """The strength of random shifts, scales, light and pace while an encoder trains; 0: none."""
 
     epochs: Annotated[int | None, Flag("The most epochs to train.", unsaid="by the number of clips", panel=TIME)] = (
         Field(None, ge=1)
@@ -247,6 +298,16 @@ class RunConfig(_Frozen):
         int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_TRAIN)
     ] = Field(None, ge=2, le=50)
 
+    @field_validator("motion", mode="before")
+    @classmethod
+    def _named_motion(cls, motion: Any) -> Any:
+        """The names in a list, or in a text with commas between."""
+        if isinstance(motion, list | tuple) and all(isinstance(name, str) for name in motion):
+            motion = ",".join(motion) or NO_MOTION
+        if not isinstance(motion, str):
+            raise ValueError(f"wanted {', '.join(get_args(MotionName))} with commas between, or {NO_MOTION}")
+        return motion_names(motion)
+
     @model_validator(mode="after")
     def _both_sides_of_the_size(self) -> RunConfig:
         if (self.height is None) != (self.width is None):
@@ -268,6 +329,11 @@ class RunConfig(_Frozen):
         """The folder of features, if there is one."""
         return None if self.features is None else Path(self.features)
 
+    @property
+    def readout_name(self) -> ReadoutName:
+        """The readout: the one that was given, or the default of the head."""
+        return self.readout or _READOUTS.get(self.head.name, "attention")
+
     def located(self, data: Path) -> RunConfig:
         """These settings as a run stores them: with the absolute paths of DATA, of features and of the encoder's file.
 
@@ -275,6 +341,11 @@ class RunConfig(_Frozen):
         """
         paths = {"data": data, "encoder": self.encoder_file, "features": self.features_folder}
         return self.model_copy(update={name: str(path.resolve()) for name, path in paths.items() if path is not None})
+
+    def with_paths_of(self, other: RunConfig) -> RunConfig:
+        """These settings with the paths of DATA, of features and of the encoder's file that other settings hold."""
+        names = ["data", "features"] if self.encoder_file is None else ["data", "features", "encoder"]
+        return self.model_copy(update={name: getattr(other, name) for name in names})
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> RunConfig:
         """These settings, with a task's own defaults for fields that were not given.

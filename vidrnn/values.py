@@ -18,6 +18,18 @@ Pixels = NDArray[np.uint8]
 """(height, width, 3) RGB, or (time, height, width, 3) for a clip."""
 Floats = NDArray[np.float64]
 
+MotionName = Literal["change", "difference", "flow"]
+"""What a model sees of motion. `change`: the head sees how the features changed since the step before; `difference`:
+the encoder sees the difference between a frame and the frame before it; `flow`: the encoder sees the optical flow."""
+PictureMotion = Literal["difference", "flow"]
+"""The motion that an encoder sees."""
+ViewName = Literal["appearance", "difference", "flow"]
+"""What one pass of an encoder sees of a frame: the frame, its difference from the frame before it, or the flow."""
+InputName = Literal["before", "flow"]
+"""An input of a network beside `frames`."""
+INPUT_OF: Mapping[ViewName, InputName] = {"difference": "before", "flow": "flow"}
+"""The input that a view needs beside `frames`."""
+
 
 Reset = Literal["cut", "window", "never"]
 """When a state starts anew: with each of the windows that overlap, which themselves begin anew where the film is cut;
@@ -179,8 +191,22 @@ class Handling:
     sampling: Sampling
     forecast: Forecast | None = None
     """Of a model whose answer is a picture."""
+    inputs: tuple[InputName, ...] = ()
+    """The inputs of the network beside frames."""
+    motion_seconds: float | None = None
+    """How much earlier the frame before each frame is; None for a model that needs no frame before."""
     features: FeatureSpec | None = None
     """Of a model that reads features in place of pictures; its size then means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Frames that are read together."""
+
+    frames: Pixels
+    """(time, height, width, 3), or (batch, time, height, width, 3). Of a model that reads features: (time, width)."""
+    before: Pixels | None = None
+    """The frame before each frame, shaped as `frames`; None for a model that needs no frame before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +216,8 @@ class Frame:
     index: int
     seconds: float
     pixels: Pixels
+    before: Pixels | None = None
+    """The frame before it, shaped as `pixels`; None where it was not asked for."""
 
     def __repr__(self) -> str:
         return f"Frame(index={self.index}, seconds={self.seconds:.3f}, pixels={self.pixels.shape})"

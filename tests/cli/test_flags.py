@@ -107,9 +107,11 @@ def test_a_number_outside_its_bounds_is_refused_by_the_name_of_its_flag(vidrnn: 
         (["--units", "8", "--layers", "2"], {"head": {"size": 8, "layers": 2}}),
         (["--size", "32x24"], {"height": 24, "width": 32}),
         (["--no-test", "--grey"], {"test": False, "grey": True}),
-        (["--no-flip", "--no-motion"], {"flip": False, "motion": False}),
+        (["--no-flip", "--motion", "none"], {"flip": False, "motion": "none"}),
+        (["--motion", "flow,change", "--motion-seconds", "0.2"], {"motion": "flow,change", "motion_seconds": 0.2}),
         (["--flip", "--spacing", "0.5"], {"flip": True, "spacing_seconds": 0.5}),
         (["clips", "--jobs", "3", "--device", "cpu"], {"data": "clips", "jobs": 3, "device": "cpu"}),
+        (["--readout", "statistics", "--members", "5"], {"readout": "statistics", "members": 5}),
         ([], {}),
     ],
 )
@@ -126,6 +128,11 @@ def test_flags_become_settings_and_those_that_were_not_given_are_left_out(
     monkeypatch.setattr("vidrnn.cli.train.train", train)
     ended = vidrnn("train", *typed)
     assert (ended.code, caught) == (0, [given]), ended.err
+
+
+def test_several_heads_mean_nothing_for_next_frame_prediction() -> None:
+    with pytest.raises(UsageError, match=r"^--members: has no meaning for --task next-frame\. Leave it out\.$"):
+        flags.refuse_foreign("next-frame", RunConfig, {"members": 3}, task_named("next-frame").settings)
 
 
 @pytest.mark.parametrize("task", TASKS)

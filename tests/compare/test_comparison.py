@@ -147,6 +147,23 @@ def test_impossible_requests_are_refused_before_films_are_read(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_linear_head_takes_its_own_readout_and_none_of_the_settings_of_units(tmp_path: Path) -> None:
+    like = HeadConfig(size=8, layers=2, bidirectional=True, dropout=0.25)
+    assert parse_head("linear", like) == HeadConfig(name="linear", dropout=0.25)
+    with pytest.raises(UsageError, match="--bidirectional: does not act on --head linear"):
+        run(request_of(tmp_path / "no data", tmp_path / "out", ["linear-both"]))
+
+
+def test_several_heads_of_each_kind_can_be_compared(class_folders: Path, tmp_path: Path) -> None:
+    comparison, _ = run(request_of(class_folders, tmp_path / "out", ["linear", "gru"], members=2, epochs=1))
+    alone, _ = run(request_of(class_folders, tmp_path / "alone", ["gru"], epochs=1))
+    assert "> head x2 > statistics or attention," in comparison.model and "> head > attention," in alone.model
+    assert comparison.rows[1].parameters > alone.rows[0].parameters
+    assert all(row.stream_microseconds for row in comparison.rows)
+    again, _ = run(request_of(class_folders, tmp_path / "out", ["linear", "gru"], members=2, epochs=1, resume=True))
+    assert without_times(again) == without_times(comparison)
+
+
 def test_the_end_of_a_name_asks_for_both_directions() -> None:
     like = HeadConfig(size=8, layers=2)
     assert parse_head("gru-both", like) == HeadConfig(name="gru", size=8, layers=2, bidirectional=True)

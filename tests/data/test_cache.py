@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import frame_number, make_film, make_pictures
 
+from vidrnn.data import cache as cache_module
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
 from vidrnn.errors import OutputError
@@ -21,12 +22,17 @@ GRID = Rendering(spacing_seconds=0.08, size=Size(24, 32))
 
 
 class Counting:
-    """An encoder that gives the number painted on each frame and the mean of the left half. It counts its calls."""
+    """An encoder that gives the number painted on each frame and the mean of the left half. It counts its frames.
+
+    Where it gets the frames before, it encodes those.
+    """
 
     def __init__(self) -> None:
         self.frames = 0
 
-    def __call__(self, pixels: Pixels) -> Array:
+    def __call__(self, pixels: Pixels, before: Pixels | None = None) -> Array:
+        if before is not None:
+            return self(before)
         self.frames += len(pixels)
         left = pixels[:, :, : pixels.shape[2] // 2].mean(axis=(1, 2, 3))
         return np.stack([[frame_number(one) for one in pixels], left], axis=1).astype(np.float32)
@@ -43,8 +49,8 @@ class Desk:
     def features(
         self, scan: FilmScan | None = None, grid: Rendering = GRID, name: str = "a", mirrored: bool = False
     ) -> Array:
-        encoding = Encoding(self.encode, name)
-        (steps,) = self.cache.features([scan or scan_film(self.film)], grid, encoding, mirrored)
+        encodings = [Encoding(self.encode, name)]
+        (steps,) = self.cache.features([scan or scan_film(self.film)], grid, encodings, mirrored)
         assert isinstance(steps, Steps)
         return steps.array
 
@@ -86,7 +92,7 @@ def test_each_step_has_the_index_of_its_frame_in_the_film(desk: Desk, mirrored: 
     for _ in ("computed", "read from the cache"):
         steps = desk.steps(scan, coarse)
         assert steps.indices.tolist() == list(range(0, 25, 3)) == [frame_number(one) for one in steps.array]
-        (encoded,) = desk.cache.features([scan], coarse, Encoding(desk.encode, "a"), mirrored)
+        (encoded,) = desk.cache.features([scan], coarse, [Encoding(desk.encode, "a")], mirrored)
         assert isinstance(encoded, Steps) and encoded.indices.tolist() == list(range(0, 25, 3))
 
 
@@ -183,7 +189,7 @@ def test_films_come_in_order_and_a_vanished_one_costs_a_row(desk: Desk, tmp_path
     scans = [scan_film(film) for film in films]
     films[1].unlink()
     cache = Cache(tmp_path / "cache", threads=2)
-    first, lost, last = cache.features(scans, GRID, Encoding(desk.encode, "a"), mirrored=False)
+    first, lost, last = cache.features(scans, GRID, [Encoding(desk.encode, "a")], mirrored=False)
     assert isinstance(first, Steps) and first.array.shape[1] == 1
     assert isinstance(last, Steps) and last.array.shape[1] == 3
     assert isinstance(lost, FilmFailure)
@@ -201,11 +207,11 @@ def test_two_requests_for_one_film_at_the_same_time_both_succeed(desk: Desk) -> 
 
 
 def test_no_incomplete_file_has_a_final_name(desk: Desk) -> None:
-    def failing(pixels: Pixels) -> Array:
+    def failing(pixels: Pixels, before: Pixels | None) -> Array:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(desk.cache.features([scan_film(desk.film)], GRID, Encoding(failing, "a"), mirrored=False))
+        list(desk.cache.features([scan_film(desk.film)], GRID, [Encoding(failing, "a")], mirrored=False))
     assert not entries(desk.cache)
     assert desk.features().shape == (1, 13, 2)
 
@@ -215,3 +221,67 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(desk: Desk, tm
     blocked.write_text("in the way")
     with pytest.raises(OutputError, match=r"could not be written: .*a file is a file.*VIDRNN_CACHE"):
         list(Cache(blocked).frames([scan_film(desk.film)], GRID))
+
+
+# --- motion ----------------------------------------------------------------------------------------------------------
+
+
+def motion(desk: Desk, name: str, seconds: float | None = 0.08) -> Encoding:
+    return Encoding(desk.encode, name, seconds)
+
+
+def views(desk: Desk, *encodings: Encoding, mirrored: bool = False) -> tuple[Steps, ...]:
+    (found,) = desk.cache.views([scan_film(desk.film)], GRID, encodings, mirrored)
+    assert isinstance(found, tuple)
+    return found
+
+
+def opened_times(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The films that the cache opens from now on."""
+    seen: list[Path] = []
+    open_film = cache_module.open_film
+    monkeypatch.setattr(cache_module, "open_film", lambda path, **how: seen.append(path) or open_film(path, **how))
+    return seen
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_each_view_is_encoded_once_and_a_film_is_decoded_once_for_all(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, mirrored: bool
+) -> None:
+    opened, copies = opened_times(monkeypatch), 2 if mirrored else 1
+    appearance, difference = views(desk, motion(desk, "a", None), motion(desk, "a-difference"), mirrored=mirrored)
+    assert len(opened) == 1 and desk.encode.frames == 2 * copies * 13
+    assert appearance.array[0, :, 0].tolist() == list(range(0, 25, 2))
+    assert difference.array[0, :, 0].tolist() == [0, 0, *range(2, 23, 2)]
+    assert desk.newly_encoded(lambda: views(desk, motion(desk, "a-difference"), mirrored=mirrored)) == 0
+    flow = motion(desk, "a-flow")
+    assert desk.newly_encoded(lambda: views(desk, motion(desk, "a", None), flow, mirrored=mirrored)) == 13 * copies
+    assert len(opened) == 2
+
+
+def test_features_of_several_views_stand_one_after_the_other(desk: Desk) -> None:
+    encodings = [motion(desk, "a", None), motion(desk, "a-difference")]
+    (joined,) = desk.cache.features([scan_film(desk.film)], GRID, encodings, mirrored=True)
+    assert isinstance(joined, Steps) and joined.array.shape == (2, 13, 4)
+    apart = views(desk, *encodings, mirrored=True)
+    assert np.array_equal(joined.array, np.concatenate([view.array for view in apart], -1))
+    assert joined.indices.tolist() == apart[1].indices.tolist()
+
+
+def test_another_motion_has_entries_of_its_own(desk: Desk) -> None:
+    first, again = (views(desk, motion(desk, "a-difference", seconds))[0] for seconds in (0.08, 0.16))
+    assert first.array[0, :, 0].tolist() == [0, 0, *range(2, 23, 2)]
+    assert again.array[0, 4:, 0].tolist() == [*range(4, 21, 2)]
+    with pytest.raises(ValueError, match="one time"):
+        views(desk, motion(desk, "b", 0.08), motion(desk, "c", 0.16))
+
+
+def test_frames_come_with_the_frames_before_and_keep_their_entry(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, opened = desk.steps(), opened_times(monkeypatch)
+    assert plain.before is None
+    for _ in ("computed", "read from the cache"):
+        (steps,) = desk.cache.frames([scan_film(desk.film)], GRID, motion_seconds=0.08)
+        assert isinstance(steps, Steps) and steps.before is not None
+        assert np.array_equal(steps.array, plain.array)
+        assert [frame_number(one) for one in steps.before] == [0, 0, *range(2, 23, 2)]
+    assert len(opened) == 1 and len(entries(desk.cache)) == 4

@@ -18,6 +18,8 @@ from conftest import TinyRun, followed, make_film
 from model.test_checkpoint import CARD, make_header
 from nets.test_classifier import make_model
 from nets.test_frame_predictor import SIZE, header_of, model_of, spec_of
+from nets.test_heads import MEMORYLESS
+from torch import nn
 
 from vidrnn.config import HeadConfig
 from vidrnn.data.films import content_hash
@@ -29,6 +31,7 @@ from vidrnn.export.exporter import (
     TOLERANCE,
     Portable,
     Request,
+    describe,
     export_model,
     largest_difference,
     write_checked,
@@ -38,6 +41,8 @@ from vidrnn.export.onnx import OnnxExport
 from vidrnn.export.torch import TorchExport
 from vidrnn.model.checkpoint import LoadedModel, load_model, save_model
 from vidrnn.nets.decoders import DECODERS
+from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
+from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.spec import EncoderConfig
@@ -45,7 +50,8 @@ from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.runtimes.base import Array, Outputs, Runtime, State, StateTensor, next_of
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.values import Part, Pixels, Size
+from vidrnn.values import Part, PictureMotion, Pixels, Size, Window
+from vidrnn.video.motion import motion_inputs
 
 TIME = 41
 
@@ -56,14 +62,32 @@ class Scores:
 
     head: HeadConfig
     readout: str = "attention"
-    differences: bool = False
+    motion: tuple[PictureMotion, ...] = ()
+    encoder: str = "small"
+    members: int = 1
 
     def model(self) -> LoadedModel:
         header = make_header(self.head, self.readout)
-        encoder = EncoderConfig(name="small", frozen=False, origin="none", differences=self.differences)
-        header = header.model_copy(update={"spec": header.spec.model_copy(update={"encoder": encoder})})
-        network = make_model(self.head, self.readout, differences=self.differences)
+        encoder = EncoderConfig(name=self.encoder, frozen=False, origin="none", motion=self.motion)
+        parts = {"encoder": encoder, "members": self.members}
+        header = header.model_copy(update={"spec": header.spec.model_copy(update=parts)})
+        network = make_model(self.head, self.readout, self.members, encoder=self.encoder, motion=self.motion)
+        if self.encoder not in TRAINED_FROM_SCRATCH:
+            settle(network.encoder, header.spec.size)
         return LoadedModel(network, header, Path("model"))
+
+
+def settle(encoder: Encoder, size: Size) -> None:
+    """Have batch normalisation see something, as after training: else what differs is lost in it."""
+    shape = (4, 8, size.height, size.width, 3)
+    frames, before, flow = torch.randint(256, (3, *shape), dtype=torch.uint8).unbind(0)
+    layers = [layer for layer in encoder.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in layers:
+        layer.momentum = 1.0
+    encoder.train()(frames, before, flow)
+    encoder.eval()
+    with torch.no_grad():
+        layers[-1].weight.mul_(0.02)  # deep networks of random weights blow rounding up
 
 
 @dataclass(frozen=True)
@@ -84,32 +108,73 @@ def head(name: str, **settings: object) -> HeadConfig:
     return HeadConfig(name=name, size=8, **settings)  # type: ignore[arg-type]
 
 
+DIFFERENCE: tuple[PictureMotion, ...] = ("difference",)
 FEW: dict[str, Scores | Frames] = {
     "none": Scores(head("none"), "last"),
     "rnn": Scores(head("rnn"), "mean"),
     "lstm": Scores(head("lstm", layers=2)),
     "gru-motion": Scores(head("gru", motion=True)),
-    "mingru": Scores(head("mingru", layers=1), "mean", differences=True),
+    "mingru": Scores(head("mingru", layers=1), "mean", DIFFERENCE),
     "rglru": Scores(head("rglru", layers=1), "last"),
-    "gru-both-differences": Scores(head("gru", bidirectional=True, motion=True), "mean", differences=True),
+    "linear": Scores(head("linear", motion=True), "statistics"),
+    "gru-three": Scores(head("gru"), "statistics", members=3),
+    "gru-both-difference": Scores(head("gru", bidirectional=True, motion=True), "mean", DIFFERENCE),
     "flow-gru": Frames("flow", "gru", Size(19, 16), grey=False),
     "kernel-none": Frames("kernel", "none"),
     "direct-convlstm": Frames("direct", "convlstm"),
 }
 """Each head, each decoder, and each mechanism of the state once; the contract of tasks exports convgru."""
+SIGHTS: tuple[tuple[bool, tuple[PictureMotion, ...]], ...] = (
+    (False, DIFFERENCE),
+    (True, ()),
+    (True, DIFFERENCE),
+    (True, ()),
+)
+"""Motion of features and of pixels, for each readout."""
+_HEADS = {
+    "none": head("none"),
+    "gru": head("gru"),
+    "gru-both": head("gru", bidirectional=True),
+    "mingru-both": head("mingru", bidirectional=True),
+}
+_MOTIONS: dict[str, tuple[bool, tuple[PictureMotion, ...]]] = {
+    "no-motion": (False, ()),
+    "change": (True, ()),
+    "difference": (False, DIFFERENCE),
+    "difference-change": (True, DIFFERENCE),
+    "flow": (False, ("flow",)),
+    "difference-flow": (False, ("difference", "flow")),
+}
+SEEING: dict[str, Scores | Frames] = {
+    f"{encoder}-{motion}-{name}": Scores(each.model_copy(update={"motion": change}), "mean", pictures, encoder)
+    for encoder in ("mobilenet_v2", "resnet18", "small", "tiny")
+    for motion, (change, pictures) in _MOTIONS.items()
+    for name, each in _HEADS.items()
+    if "flow" not in pictures or encoder not in TRAINED_FROM_SCRATCH
+    if (encoder, name) != ("mobilenet_v2", "mingru-both")  # a norm in the head blows its rounding up
+}
+"""Each encoder with each motion that it can see, before each kind of head."""
+_QUICK = (
+    *("resnet18-difference-gru", "resnet18-difference-flow-gru-both", "resnet18-flow-none"),
+    *("mobilenet_v2-difference-change-gru-both", "resnet18-difference-change-mingru-both"),
+    *("small-difference-change-mingru-both", "tiny-difference-gru-both"),
+)
+FEW |= {name: SEEING[name] for name in _QUICK}
 MANY: dict[str, Scores | Frames] = {
     **{
         f"{name}-{readout}": Scores(
-            head(name, layers=None if name == "none" else 2, motion=motion), readout, differences
+            head(name, layers=None if name in MEMORYLESS else 2, motion=change), readout, motion
         )
         for name in HEADS
-        for readout, (motion, differences) in zip(READOUTS, ((False, True), (True, False), (True, True)), strict=True)
+        for readout, (change, motion) in zip(READOUTS, SIGHTS, strict=True)
     },
     **{
-        f"{name}-both": Scores(head(name, layers=2, bidirectional=True), "attention", differences=True)
+        f"{name}-both": Scores(head(name, layers=2, bidirectional=True), "attention", DIFFERENCE)
         for name in HEADS
-        if name != "none"
+        if name not in MEMORYLESS
     },
+    **{f"{name}-three": Scores(head(name, motion=True), "attention", members=3) for name in HEADS},
+    **SEEING,
     **{f"{decoder}-{name}": Frames(decoder, name) for decoder in DECODERS for name in (*PICTURE_HEADS, *HEADS)},
 }
 
@@ -166,6 +231,22 @@ def clip(model: LoadedModel, batch: int, time: int) -> Pixels:
     return np.random.default_rng(batch * 100 + time).integers(0, 256, shape, dtype=np.uint8)
 
 
+def before_of(model: LoadedModel, frames: Pixels) -> Pixels | None:
+    """Frames before `frames` (batch, time, ...) for a model that sees motion, in another order than a film's."""
+    return frames[:, ::-1].copy() if model.spec.inputs else None
+
+
+def tensors_before(model: LoadedModel, frames: Pixels) -> dict[str, torch.Tensor]:
+    """The inputs of the network beside frames."""
+    inputs = motion_inputs(model.spec.inputs, frames, before_of(model, frames))
+    return {name: torch.from_numpy(pictures) for name, pictures in inputs.items()}
+
+
+def window(model: LoadedModel, batch: int, time: int) -> Window:
+    frames = clip(model, batch, time)
+    return Window(frames, before_of(model, frames))
+
+
 def assert_near(one: State, other: State) -> None:
     assert set(one) == set(other)
     for name in one:
@@ -182,8 +263,8 @@ def test_a_file_reads_whole_clips_of_any_number_and_length(
     model, file = exported
     frames = clip(model, batch, time)
     with torch.no_grad():
-        expected, _ = model.network(torch.from_numpy(frames))
-    outputs, _ = OnnxRuntime.open(file).read(frames)
+        expected, _ = model.network(torch.from_numpy(frames), **tensors_before(model, frames))
+    outputs, _ = OnnxRuntime.open(file).read(frames, None, before_of(model, frames))
     assert tuple(outputs) == model.network.outputs
     assert_near(outputs, {name: tensor.numpy() for name, tensor in expected.items()})
 
@@ -196,12 +277,14 @@ def test_a_file_read_in_chunks_with_its_state_reads_as_the_model_reads_whole(
     runtime, frames = OnnxRuntime.open(file), clip(model, 2, TIME)
     if not runtime.streams:
         pytest.skip("this model reads whole clips")
+    before = before_of(model, frames)
     state: State | None = None
     pieces: list[Outputs] = []
     for start in range(0, TIME, chunk):
-        outputs, state = runtime.read(frames[:, start : start + chunk], state)
+        now = slice(start, start + chunk)
+        outputs, state = runtime.read(frames[:, now], state, None if before is None else before[:, now])
         pieces.append(outputs)
-    expected, end = TorchRuntime(model).read(frames)
+    expected, end = TorchRuntime(model).read(frames, None, before)
     for name, numbers in expected.items():
         found = outputs[name] if name == "clip" else np.concatenate([piece[name] for piece in pieces], 1)
         np.testing.assert_allclose(found, numbers, atol=1e-4)
@@ -212,17 +295,16 @@ def test_a_file_read_in_chunks_with_its_state_reads_as_the_model_reads_whole(
 def test_a_file_continues_from_the_models_own_state(exported: tuple[LoadedModel, Path]) -> None:
     model, file = exported
     runtime, torch_runtime = OnnxRuntime.open(file), TorchRuntime(model)
-    _, carried = torch_runtime.read(clip(model, 2, 9))
-    outputs, after = runtime.read(clip(model, 2, 4), carried)
-    expected, end = torch_runtime.read(clip(model, 2, 4), carried)
+    first, second = window(model, 2, 9), window(model, 2, 4)
+    _, carried = torch_runtime.read(first.frames, None, first.before)
+    outputs, after = runtime.read(second.frames, carried, second.before)
+    expected, end = torch_runtime.read(second.frames, carried, second.before)
     assert_near(outputs, expected)
     assert_near(after, end)
 
 
 @pytest.mark.parametrize("count", [1, 8, 19])
-def test_frames_are_encoded_alike_with_and_without_the_one_before(
-    exported: tuple[LoadedModel, Path], count: int
-) -> None:
+def test_frames_are_encoded_alike(exported: tuple[LoadedModel, Path], count: int) -> None:
     model, file = exported
     runtime, torch_runtime = OnnxRuntime.open(file), TorchRuntime(model)
     assert runtime.splits == torch_runtime.splits
@@ -233,10 +315,16 @@ def test_frames_are_encoded_alike_with_and_without_the_one_before(
             with pytest.raises(TypeError, match="does not split"):
                 one.follow(np.zeros((1, count, 128), np.float32))
         return
-    frames = clip(model, 1, count + 1)[0]
-    for before in (None, frames[0]):
-        features, expected = runtime.encode(frames[1:], before), torch_runtime.encode(frames[1:], before)
-        np.testing.assert_allclose(features, expected, atol=1e-4)
+    seen = window(model, 1, count)
+    frames, before = seen.frames[0], None if seen.before is None else seen.before[0]
+    features, expected = runtime.encode(frames, before), torch_runtime.encode(frames, before)
+    np.testing.assert_allclose(features, expected, atol=1e-4, rtol=1e-4)
+    if before is not None and count > 1:
+        still = torch_runtime.encode(frames, frames)
+        assert np.abs(still - expected).max() > 0.01 * np.abs(expected).max(), "the frames before are seen"
+        for one in (runtime, torch_runtime):
+            with pytest.raises(ValueError, match="`before`"):
+                one.encode(frames)
     windows = np.stack([expected, expected[::-1]])
     assert_near(runtime.follow(windows)[0], torch_runtime.follow(windows)[0])
 
@@ -249,7 +337,8 @@ def test_zeros_or_another_number_stand_for_a_fresh_start(exported: tuple[LoadedM
     frames = torch.from_numpy(clip(model, 2, 5))
     state = {name: torch.from_numpy(tensor.fresh_batch(2)) for name, tensor in fresh_state(model).items()}
     with torch.no_grad():
-        stored, none = model.network(frames, state), model.network(frames, None)
+        further = tensors_before(model, frames.numpy())
+        stored, none = model.network(frames, state, **further), model.network(frames, None, **further)
     torch.testing.assert_close(stored, none)
 
 
@@ -276,8 +365,10 @@ def test_a_file_has_the_interface_that_the_documentation_describes(exported: tup
         for value in (*stored.graph.input, *stored.graph.output)
     }
     time = 1 if model.network.step_by_step else "time"
-    assert sizes.pop("frames") == ["batch", time, spec.height, spec.width, 3]
-    outputs = {"clip": ["batch", 3], "steps": ["batch", "time", 3], "features": ["batch", "time", 128]}
+    for name in ("frames", *spec.inputs):
+        assert sizes.pop(name) == ["batch", time, spec.height, spec.width, 3]
+    width = 0 if model.network.split is None else model.network.split[0].width
+    outputs = {"clip": ["batch", 3], "steps": ["batch", "time", 3], "features": ["batch", "time", width]}
     if model.network.step_by_step:
         outputs = {"next": ["batch", 1, spec.height, spec.width, model.header.spec.shape.channels]}
     assert {name: sizes.pop(name) for name in outputs} == outputs
@@ -324,7 +415,7 @@ def test_the_card_has_the_largest_difference_once(tiny_run: TinyRun, tmp_path: P
 
 @pytest.mark.usefixtures("unchecked")
 def test_the_card_says_that_a_head_which_reads_both_ways_does_not_stream(tmp_path: Path) -> None:
-    model = FEW["gru-both-differences"].model()
+    model = FEW["gru-both-difference"].model()
     save_model(tmp_path / "m", model.network, model.header, CARD)
     assert "does not stream" in export(Request(tmp_path / "m", "onnx")).sentence
     assert "does not stream" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
@@ -332,7 +423,7 @@ def test_the_card_says_that_a_head_which_reads_both_ways_does_not_stream(tmp_pat
 
 def test_a_torch_program_is_refused_for_a_model_that_does_not_stream(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="whole clips"):
-        write_checked(TorchExport(), FEW["gru-both-differences"].model(), tmp_path / "model.pt2")
+        write_checked(TorchExport(), FEW["gru-both-difference"].model(), tmp_path / "model.pt2")
     assert not list(tmp_path.iterdir())
 
 
@@ -357,8 +448,9 @@ class Wrong(Runtime):
     def splits(self) -> bool:
         return self.right.splits
 
-    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
-        outputs, after = self.right.read(frames, None if self.wrong == "forgets" else state)
+    def read(self, frames: Pixels, state: State | None = None, before: Pixels | None = None) -> tuple[Outputs, State]:
+        seen = frames if self.wrong == "before" else before
+        outputs, after = self.right.read(frames, None if self.wrong == "forgets" else state, seen)
         if self.wrong == "steps" and frames.shape[1] == 4:
             outputs = {**outputs, "steps": outputs["steps"] + 0.01}
         if self.wrong == "clip" and frames.shape[1] == 20:
@@ -387,11 +479,12 @@ FAULTS = ["forgets", "state", "no number"]
 @pytest.mark.parametrize(
     ("case", "wrong"),
     [("lstm", wrong) for wrong in (*FAULTS, "steps", "clip", "encode", "follow", "windows")]
-    + [("kernel-convgru", wrong) for wrong in (*FAULTS, "next")],
+    + [("kernel-convgru", wrong) for wrong in (*FAULTS, "next")]
+    + [("tiny-difference-gru-both", "before")],
 )
 def test_the_check_finds_a_fault(case: str, wrong: str) -> None:
     loaded = (MANY | FEW)[case].model()
-    model, clips = TorchRuntime(loaded), [clip(loaded, 1, 20)]
+    model, clips = TorchRuntime(loaded), [window(loaded, 1, 20)]
     assert largest_difference(model, Wrong(model, ""), clips) <= TOLERANCE / 10
     difference = largest_difference(model, Wrong(model, wrong), clips)
     assert difference == np.inf if wrong in ("no number", "clip") else difference > TOLERANCE
@@ -412,7 +505,9 @@ def test_a_file_that_answers_otherwise_is_not_left_behind(tmp_path: Path, monkey
 # --- other forms and precisions --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ["gru-motion", pytest.param("kernel-convgru", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "case", ["gru-motion", "resnet18-difference-gru", pytest.param("kernel-convgru", marks=pytest.mark.slow)]
+)
 def test_a_torch_program_steps_through_a_clip_without_vidrnn(tmp_path: Path, case: str) -> None:
     model = (MANY | FEW)[case].model()
     assert write_checked(TorchExport(), model, tmp_path / "model.pt2") <= TOLERANCE
@@ -421,12 +516,13 @@ def test_a_torch_program_steps_through_a_clip_without_vidrnn(tmp_path: Path, cas
     names, outputs = list(json.loads(beside["vidrnn.state"])), json.loads(beside["vidrnn.outputs"])
     assert names == list(fresh_state(model)) and outputs == list(model.network.outputs)
     frames = clip(model, 3, 7)
+    seen = [torch.from_numpy(frames), *tensors_before(model, frames).values()]
     state = [torch.from_numpy(tensor.fresh_batch(3)) for tensor in fresh_state(model).values()]
     with torch.no_grad():
         for time in range(7):
-            found = step(torch.from_numpy(frames[:, time : time + 1]), *state)
+            found = step(*(pictures[:, time : time + 1] for pictures in seen), *state)
             state = list(found[len(found) - len(names) :])
-    expected = TorchRuntime(model).read(frames)[0]
+    expected = TorchRuntime(model).read(frames, None, before_of(model, frames))[0]
     for name, last in zip(outputs, found, strict=False):
         numbers = expected[name] if name == "clip" else expected[name][:, -1:]
         np.testing.assert_allclose(last.numpy(), numbers, atol=1e-4)
@@ -445,6 +541,23 @@ def test_openvino_reads_a_model_as_torch_does(tmp_path: Path, tiny_run: TinyRun,
     tolerance = 1e-4 if precision == "fp32" else 0.02
     answer, expected = predictor.predict(film), Predictor(TorchRuntime(model)).predict(film)
     assert answer.probability == pytest.approx(expected.probability, abs=tolerance)
+
+
+@pytest.mark.parametrize("case", ["resnet18-difference-flow-gru-both"])
+def test_openvino_reads_a_model_that_sees_motion_as_torch_does(tmp_path: Path, case: str) -> None:
+    pytest.importorskip("openvino")
+    from vidrnn.export.openvino import OpenvinoExport
+
+    assert write_checked(OpenvinoExport(), FEW[case].model(), tmp_path / "model.xml") <= TOLERANCE
+
+
+def test_the_sentence_of_a_file_names_the_inputs_that_it_wants() -> None:
+    told = {name: describe(FEW[name].model(), "fp32", 0.0) for name in ("gru-motion", *_QUICK)}
+    assert "`before`" not in told["gru-motion"] and "`flow`" not in told["gru-motion"]
+    assert "it takes the input `before`" in told["resnet18-difference-gru"]
+    assert "`before`" not in told["resnet18-flow-none"] and "the input `flow`" in told["resnet18-flow-none"]
+    both = told["resnet18-difference-flow-gru-both"]
+    assert "`before`" in both and "`flow`" in both and both.endswith("docs/deploy.md.")
 
 
 @pytest.mark.slow

@@ -22,13 +22,13 @@ from vidrnn.model.picture_graph import read_picture_graph
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence
 from vidrnn.runtimes.onnx import OnnxRuntime
-from vidrnn.values import Size
+from vidrnn.values import PictureMotion, Size, Window
 
 SIZE = Size(12, 12)
 
 
-def model_with(file: Path) -> LoadedModel:
-    config = read_picture_graph(file).config(SIZE)
+def model_with(file: Path, motion: tuple[PictureMotion, ...] = ()) -> LoadedModel:
+    config = read_picture_graph(file).config(SIZE).model_copy(update={"motion": motion})
     encoder = build_encoder(config, SIZE)
     give_weights(encoder, "onnx", str(file))
     header = make_header(HEAD)
@@ -51,17 +51,19 @@ GREY = "mean = [0.5]\ndeviation = [0.25]"
 
 
 @pytest.mark.parametrize(
-    ("how", "stated"),
+    ("how", "stated", "motion"),
     [
-        pytest.param({}, STATED, marks=pytest.mark.slow),
-        ({"batch": 1, "opset": 11}, STATED),
-        ({"channels_last": True, "whole_numbers": True, "opset": 22, "change": rename}, 'channels = "bgr"'),
-        pytest.param({"channels": 1, "flat": True}, GREY, marks=pytest.mark.slow),
+        pytest.param({}, STATED, (), marks=pytest.mark.slow),
+        ({"batch": 1, "opset": 11}, STATED, ("flow",)),
+        ({"channels_last": True, "whole_numbers": True, "opset": 22, "change": rename}, 'channels = "bgr"', ()),
+        pytest.param({"channels": 1, "flat": True}, GREY, ("difference", "flow"), marks=pytest.mark.slow),
     ],
-    ids=["free", "one-at-once-opset-11", "bytes-last-opset-22-names", "grey"],
+    ids=["free", "one-at-once-opset-11-flow", "bytes-last-opset-22-names", "grey-difference-flow"],
 )
-def test_the_portable_file_answers_as_the_model_does(tmp_path: Path, how: dict[str, object], stated: str) -> None:
-    model = model_with(write_graph(tmp_path / "mine.onnx", stated, **how))
+def test_the_portable_file_answers_as_the_model_does(
+    tmp_path: Path, how: dict[str, object], stated: str, motion: tuple[PictureMotion, ...]
+) -> None:
+    model = model_with(write_graph(tmp_path / "mine.onnx", stated, **how), motion)
     difference = write_checked(OnnxExport(), model, tmp_path / "model.onnx")
     assert difference <= TOLERANCE
     written = onnx.load(tmp_path / "model.onnx")
@@ -73,7 +75,7 @@ def test_the_portable_file_answers_as_the_model_does(tmp_path: Path, how: dict[s
 @pytest.mark.slow
 def test_lower_precisions_are_written_too(tmp_path: Path) -> None:
     model = model_with(write_graph(tmp_path / "mine.onnx"))
-    clips = [np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), dtype=np.uint8)]
+    clips = [Window(np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3), dtype=np.uint8))]
     for precision in ("fp16", "int8"):
         assert write_checked(OnnxExport(), model, tmp_path / f"{precision}.onnx", precision, clips) < 0.3
 

@@ -373,6 +373,34 @@ def test_a_camera_is_never_waited_with(captures: list[Capture]) -> None:
     assert len(taken) < 12, "its stamps are not what counts"
 
 
+@pytest.mark.parametrize("spacing", [1 / FPS, 0.1])
+def test_each_frame_comes_with_the_frame_before_it_though_frames_are_dropped(
+    captures: list[Capture], spacing: float
+) -> None:
+    captures.append(Capture(60, apart_seconds=1 / FPS, stamp=lambda i: i / FPS))
+    address, taken = live_address("-"), list[LiveFrame]()
+    assert address is not None
+    with Camera(address, Sight(SMALL, spacing, motion_seconds=0.08), QUICK) as opened:
+        for frame in news(opened):
+            assert isinstance(frame, LiveFrame) and frame.before is not None
+            taken.append(frame)
+            time.sleep(0.15)
+    assert taken[-1].dropped > 0 or spacing == 0.1
+    for frame, number in zip(taken, numbers(taken), strict=True):
+        assert frame_number(frame.before) == (number - 4 if number >= 4 else max(0, number - 1))
+
+
+def test_a_stream_that_comes_back_has_nothing_before_its_first_frame(captures: list[Capture]) -> None:
+    captures += [Capture(6), Capture(6)]
+    address, taken = live_address("rtsp://127.0.0.1/x"), list[LiveFrame]()
+    assert address is not None
+    with Camera(address, Sight(SMALL, 0.2, motion_seconds=0.2), QUICK) as opened:
+        taken = frames(opened, 12)
+    firsts = [frame for frame in taken if frame_number(frame.pixels) == 0]
+    assert len(firsts) == 2
+    assert all(frame.before is not None and frame_number(frame.before) == 0 for frame in firsts)
+
+
 def test_a_frame_that_cannot_be_decoded_is_made_good_by_the_next(captures: list[Capture]) -> None:
     captures.append(Capture(6))
     captures[0].unreadable = {2, 3}

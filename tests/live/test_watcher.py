@@ -114,7 +114,7 @@ def test_a_stretch_that_does_not_follow_on_the_one_before_begins_when_its_first_
     class Rare:
         """Gives stretches with something between them, as of anomalies."""
 
-        def push(self, pixels: np.ndarray, seconds: float) -> Answer:
+        def push(self, pixels: np.ndarray, seconds: float, before: np.ndarray | None = None) -> Answer:
             ended = Segment(round(seconds - 0.3, 1), seconds, "rare", 0.9)
             certain = (ended,) if round(10 * seconds) in (5, 19) else ()
             return Answer(seconds, "rare", 0.9, ("rare",), (0.9,), certain)
@@ -135,7 +135,7 @@ def test_a_stretch_that_overlaps_the_one_before_begins_when_its_first_frame_arri
     class Several:
         """Gives two stretches that overlap, as of two behaviours at once."""
 
-        def push(self, pixels: np.ndarray, seconds: float) -> Answer:
+        def push(self, pixels: np.ndarray, seconds: float, before: np.ndarray | None = None) -> Answer:
             ended = {5: Segment(0.2, 0.5, "dig", 0.9), 9: Segment(0.3, 0.9, "walk", 0.9)}.get(round(10 * seconds))
             return Answer(seconds, "dig", 0.9, ("dig", "walk"), (0.9, 0.9), (ended,) if ended else ())
 
@@ -215,7 +215,7 @@ def test_a_model_is_warmed_up_by_a_picture_of_its_size() -> None:
     pushed: list[tuple[int, ...]] = []
 
     class Cold:
-        def push(self, pixels: np.ndarray, seconds: float) -> None:
+        def push(self, pixels: np.ndarray, seconds: float, before: np.ndarray | None = None) -> None:
             pushed.append(pixels.shape)
 
     warmed_up(Cold, SHOWN)  # type: ignore[arg-type]

@@ -101,6 +101,21 @@ def test_saving_and_loading_changes_nothing_to_the_last_bit(
     assert not loaded.training and not any(weight.requires_grad for weight in loaded.parameters())
 
 
+def test_saving_and_loading_several_heads_changes_nothing_to_the_last_bit(tmp_path: Path) -> None:
+    network, header = make_model(HEAD, "statistics", 3), make_header(HEAD, "statistics")
+    header = header.model_copy(update={"spec": header.spec.model_copy(update={"members": 3})})
+    save_model(tmp_path / "model", network, header, CARD)
+    loaded = load_model(tmp_path / "model")
+    before, after = network(films()), loaded.network(films())
+    assert all(torch.equal(before[0][name], after[0][name]) for name in network.outputs)
+    assert loaded.header == header
+
+
+def test_a_header_from_before_there_were_several_heads_has_one(folder: Path) -> None:
+    rewrite(folder, lambda header: header["spec"].pop("members"))
+    assert load_model(folder).spec.members == 1
+
+
 def test_the_header_comes_back_as_it_was(folder: Path) -> None:
     assert load_model(folder).header == make_header(HEAD) == read_header(folder / WEIGHTS_NAME)
     assert load_model(folder).spec.size.height == 12
@@ -182,6 +197,38 @@ def test_an_older_format_asks_for_a_new_training(folder: Path) -> None:
     assert str(file) in str(caught.value)
     with pytest.raises(ModelError, match=OLDER):
         read_weights_handling(file)
+
+
+def test_an_encoder_that_saw_the_step_before_asks_for_a_new_training(folder: Path) -> None:
+    file = rewrite(folder, lambda header: header["spec"]["encoder"].update(differences=True))
+    for read in (load_model, read_weights_handling):
+        with pytest.raises(ModelError, match=r"the step before.*Train it again: --motion difference\.") as caught:
+            read(folder if read is load_model else file)
+        assert str(file) in str(caught.value)
+
+
+def test_an_encoder_that_saw_no_differences_loads_as_before(folder: Path) -> None:
+    rewrite(folder, lambda header: header["spec"]["encoder"].update(differences=False))
+    assert load_model(folder).spec.inputs == ()
+
+
+def test_a_network_that_predicts_frames_still_knows_the_step_before() -> None:
+    spec = make_header(HEAD).spec.model_dump(mode="json") | {"network": "frames"}
+    spec["encoder"] = {"name": "small", "frozen": False, "origin": "none", "differences": True}
+    stored = ModelSpec.model_validate(spec)
+    assert stored.encoder.motion == ("difference",)
+    assert (stored.inputs, stored.motion_seconds) == ((), None)
+
+
+@pytest.mark.parametrize("motion", [(), ("difference",), ("flow",), ("difference", "flow")])
+def test_handling_names_the_inputs_of_the_network(motion: tuple[str, ...]) -> None:
+    header = make_header(HEAD)
+    encoder = EncoderConfig(name="resnet18", frozen=True, origin="none", motion=motion, motion_seconds=0.3)  # type: ignore[arg-type]
+    header = header.model_copy(update={"spec": header.spec.model_copy(update={"encoder": encoder})})
+    quick = read_handling(header.to_json(), "x")
+    assert quick == header.handling
+    assert quick.inputs == tuple({"difference": "before", "flow": "flow"}[name] for name in motion)
+    assert quick.motion_seconds == (0.3 if motion else None)
 
 
 PARTS = [(), ("answer",), ("decision",), ("decision", "anomaly"), ("spec",), ("spec", "encoder"), ("spec", "head")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,8 @@ from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.encoders.pretrained import TorchvisionEncoder
 from vidrnn.nets.encoders.small import SmallEncoder
 from vidrnn.nets.spec import EncoderConfig
-from vidrnn.values import Size
+from vidrnn.values import PictureMotion, Size
+from vidrnn.video.motion import flow_pictures
 
 SIZE = Size(48, 40)
 WIDTHS = {"small": 128, "mobilenet_v2": 1280, "resnet18": 512, "convnext_tiny": 768}
@@ -34,16 +34,18 @@ def films(batch: int = 2, time: int = 3, size: Size = SIZE) -> Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def make_encoder(name: str, size: Size = SIZE, *, grey: bool = False, differences: bool = False) -> Encoder:
+def make_encoder(
+    name: str, size: Size = SIZE, *, grey: bool = False, motion: tuple[PictureMotion, ...] = ()
+) -> Encoder:
     """One whose batch normalisation has seen something, as after training, so that what differs is not lost in it."""
     torch.manual_seed(0)
-    config = EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=differences)
+    config = EncoderConfig(name=name, frozen=False, origin="none", grey=grey, motion=motion)
     encoder = build_encoder(config, size)
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
-        encoder.train()(films(4, 2, size))
+        encoder.train()(films(4, 2, size), films(4, 2, size).flip(1), films(4, 2, size).flip(0))
     return encoder.eval()
 
 
@@ -163,30 +165,68 @@ def test_the_contract_cannot_be_created() -> None:
         Encoder((0.5,) * 3, (0.25,) * 3)
 
 
-@pytest.mark.parametrize("differences", [False, True])
+@pytest.mark.parametrize("motion", [(), ("difference",)])
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("name", TRAINED_FROM_SCRATCH)
 @torch.no_grad()
-def test_an_encoder_sees_colours_and_changes_only_if_configured(name: str, grey: bool, differences: bool) -> None:
-    encoder, frames = make_encoder(name, grey=grey, differences=differences), films()
-    features = encoder(frames)
+def test_an_encoder_sees_colours_and_changes_only_if_configured(
+    name: str, grey: bool, motion: tuple[PictureMotion, ...]
+) -> None:
+    encoder, frames = make_encoder(name, grey=grey, motion=motion), films()
+    assert encoder.inputs == (("before",) if motion else ())
+    features = encoder(frames, frames)
     luma = (frames.float() @ torch.tensor([0.299, 0.587, 0.114])).round().to(torch.uint8)
-    without_colour = encoder(luma[..., None].expand_as(frames))
-    assert torch.allclose(without_colour, features, atol=0.1 * features.std().item()) == grey
-    backwards = encoder(frames.flip(1)).flip(1)
-    assert torch.allclose(backwards, features, atol=1e-4) == (not differences)
-    parts = [encoder(frames[:, :1]), encoder(frames[:, 1:], frames[:, 0])]
-    torch.testing.assert_close(torch.cat(parts, 1), features, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(encoder(frames[:, :1], frames[:, 0]), features[:, :1], rtol=1e-4, atol=1e-4)
+    without_colour = luma[..., None].expand_as(frames)
+    assert torch.allclose(encoder(without_colour, without_colour), features, atol=0.1 * features.std().item()) == grey
+    changed = encoder(frames, frames.flip(1))
+    assert torch.allclose(changed, features, atol=1e-4) == (not motion)
+    assert_alike(encoder(frames[1:, 2:], frames.flip(1)[1:, 2:]), changed[1:, 2:])
+
+
+@pytest.mark.parametrize("name", TRAINED_FROM_SCRATCH)
+def test_an_encoder_trained_from_scratch_sees_no_flow(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"--motion flow: the encoder {name} sees no flow\. .*--encoder mobilenet_v2"):
+        make_encoder(name, motion=("flow",))
 
 
 @torch.no_grad()
-def test_portions_of_any_size_see_the_picture_before_each_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = make_encoder("tiny", differences=True)
-    pixels = films(1, 11)[0].numpy()
-    whole = encoder(torch.from_numpy(pixels)[None])[0].numpy()
-    for at_once in (1, 3, 8):
+def test_a_pretrained_encoder_sees_differences_and_flow_as_pictures_like_any_other() -> None:
+    encoder, plain = make_encoder("resnet18", motion=("difference", "flow")), make_encoder("resnet18")
+    plain.load_state_dict(encoder.state_dict())
+    frames, before, flow = films(), films().flip(1), films().flip(0)
+    features = encoder(frames, before, flow)
+    assert encoder.width == 3 * plain.width == features.shape[-1] and encoder.inputs == ("before", "flow")
+    difference = (128 + frames.int() - before.int()).clamp(0, 255).to(torch.uint8)
+    views = zip(encoder.views, (frames, difference, flow), features.chunk(3, -1), strict=True)
+    for view, pictures, part in views:
+        assert_alike(part, plain(pictures))
+        assert_alike(part, encoder.of_view(view)(frames, before, flow))
+    assert encoder.views == ("appearance", "difference", "flow")
+    still = encoder(frames, frames, flow)
+    grey = torch.full_like(frames, 128)
+    assert_alike(still.chunk(3, -1)[1], plain(grey))
+
+
+@torch.no_grad()
+def test_views_keep_the_weights_of_the_encoder() -> None:
+    encoder = make_encoder("resnet18", motion=("difference",))
+    single = encoder.of_view("difference")
+    assert fingerprint(single) == fingerprint(encoder) == fingerprint(make_encoder("resnet18", motion=("difference",)))
+    assert (single.views, single.inputs, single.width) == (("difference",), ("before",), 512)
+    assert encoder.of_view("appearance").inputs == ()
+
+
+@pytest.mark.parametrize(("name", "motion"), [("tiny", ("difference",)), ("resnet18", ("difference", "flow"))])
+@torch.no_grad()
+def test_portions_of_any_size_see_the_frame_before_each_picture(
+    monkeypatch: pytest.MonkeyPatch, name: str, motion: tuple[PictureMotion, ...]
+) -> None:
+    encoder = make_encoder(name, motion=motion)
+    pixels, before = (films(1, 11, size=SIZE)[0].numpy(), films(1, 11, size=SIZE).flip(1)[0].numpy())
+    flow = torch.from_numpy(flow_pictures(pixels, before))[None]
+    whole = encoder(torch.from_numpy(pixels)[None], torch.from_numpy(before.copy())[None], flow)[0]
+    for at_once in (1, 4, 8):
         monkeypatch.setattr("vidrnn.nets.classifier._PICTURES_AT_ONCE", at_once)
         encode = encoding_of(encoder)
-        assert np.allclose(encode(pixels), whole, atol=1e-4)
-        assert np.allclose(encode(pixels[5:], pixels[4]), whole[5:], atol=1e-4)
+        assert_alike(torch.from_numpy(encode(pixels, before)), whole)
+        assert_alike(torch.from_numpy(encode(pixels[5:], before[5:])), whole[5:])

@@ -35,7 +35,7 @@ def spec_of(decoder: str, head: str, *, size: Size = SIZE, grey: bool = True, **
     return ModelSpec(
         network="frames",
         forecast=ForecastConfig(context=4, horizon=3, decoder=decoder, grey=grey),  # type: ignore[arg-type]
-        encoder=EncoderConfig(name="small", frozen=False, origin="none", grey=grey, differences=True),
+        encoder=EncoderConfig(name="small", frozen=False, origin="none", grey=grey, motion=("difference",)),
         head=HeadConfig(name=head, size=6, dropout=0.0, **how),  # type: ignore[arg-type]
         readout="last",
         height=size.height,

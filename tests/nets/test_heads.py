@@ -15,6 +15,7 @@ from vidrnn.nets.blocks import Cell
 from vidrnn.nets.classifier import build_sequence
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import DEFAULT_MEMORY_FRAMES, CellHead, Head
+from vidrnn.nets.heads.linear import LinearHead
 from vidrnn.nets.recurrence import recur
 from vidrnn.nets.state import State
 
@@ -25,8 +26,9 @@ GARBAGE = (0.0, -7.0, 1e6)
 """Values of the padding."""
 
 STREAMING = [HeadConfig(name=name, size=SIZE, layers=layers) for name in HEADS for layers in (1, 2)]
-RECURRENT = [config for config in STREAMING if config.name != "none"]
-GATED = [name for name in HEADS if name not in ("none", "rnn")]
+MEMORYLESS = ("none", "linear")
+RECURRENT = [config for config in STREAMING if config.name not in MEMORYLESS]
+GATED = [name for name in HEADS if name not in (*MEMORYLESS, "rnn")]
 CELLS = [config for config in RECURRENT if config.name in ("rnn", "lstm", "gru")]
 BOTH_CELLS = [config.model_copy(update={"bidirectional": True}) for config in CELLS]
 BIDIRECTIONAL = [config.model_copy(update={"bidirectional": True}) for config in RECURRENT]
@@ -127,8 +129,9 @@ def test_a_recurrent_head_remembers_its_first_frame(config: HeadConfig) -> None:
     assert (head(inputs)[0][:, -1] - head(other)[0][:, -1]).abs().max() > 1e-4
 
 
-def test_a_head_without_recurrence_reads_each_frame_by_itself() -> None:
-    head, inputs = make_head(HeadConfig(name="none", size=SIZE)), clips(time=6)
+@pytest.mark.parametrize("name", MEMORYLESS)
+def test_a_head_without_recurrence_reads_each_frame_by_itself(name: str) -> None:
+    head, inputs = make_head(HeadConfig(name=name, size=SIZE)), clips(time=6)
     whole, state = head(inputs)
     torch.testing.assert_close(head(inputs.flip(1))[0], whole.flip(1), **CLOSE)
     assert not state
@@ -170,8 +173,28 @@ def test_dropout_acts_in_training_only(config: HeadConfig) -> None:
 def test_dropout_removes_the_same_features_at_every_step_of_a_clip(config: HeadConfig) -> None:
     head = make_head(config.model_copy(update={"dropout": 0.5})).train()
     still = clips(time=1, batch=4).repeat(1, 8, 1)
-    projected = head.inlet(still)
+    projected = head(still)[0] if isinstance(head, LinearHead) else head.inlet(still)
     torch.testing.assert_close(projected, projected[:, :1].expand_as(projected), **CLOSE)
+
+
+def test_the_linear_head_passes_features_through_and_the_size_of_their_change() -> None:
+    still, moving = (make_head(HeadConfig(name="linear", motion=motion)) for motion in (False, True))
+    torch.testing.assert_close(still(clips())[0], clips(), **CLOSE)
+    both = torch.cat([clips(), -clips()], -1)
+    sequence, state = moving(both)
+    assert moving.size == 2 * WIDTH and not state
+    torch.testing.assert_close(sequence, torch.cat([clips(), clips().abs()], -1), **CLOSE)
+
+
+def test_the_linear_head_learns_the_mean_and_the_deviation_of_real_steps() -> None:
+    head, lengths = make_head(HeadConfig(name="linear")), [9, TIME, 1]
+    inputs, mask = 5 + 3 * clips(), mask_of(lengths, TIME)
+    head.train()
+    for _ in range(200):
+        head(padded(inputs, lengths, 1e6), None, mask)
+    real = head.eval()(inputs)[0][mask]
+    torch.testing.assert_close(real.mean(0), torch.zeros(WIDTH), rtol=0, atol=1e-3)
+    torch.testing.assert_close(real.std(0), torch.ones(WIDTH), rtol=1e-2, atol=0)
 
 
 @pytest.mark.parametrize("config", [*CELLS, *BOTH_CELLS], ids=label)

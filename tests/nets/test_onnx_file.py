@@ -17,13 +17,14 @@ from vidrnn.model.picture_graph import read_picture_graph
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.classifier import build_encoder, encoding_of, fingerprint
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
-from vidrnn.values import Size
+from vidrnn.values import PictureMotion, Size
+from vidrnn.video.motion import flow_pictures
 
 SIZE = Size(20, 30)
 
 
-def encoder_of(file: Path) -> OnnxEncoder:
-    encoder = build_encoder(read_picture_graph(file).config(SIZE), SIZE)
+def encoder_of(file: Path, motion: tuple[PictureMotion, ...] = ()) -> OnnxEncoder:
+    encoder = build_encoder(read_picture_graph(file).config(SIZE).model_copy(update={"motion": motion}), SIZE)
     give_weights(encoder, "onnx", str(file))
     assert isinstance(encoder, OnnxEncoder)
     return encoder
@@ -78,7 +79,27 @@ def test_a_grey_graph_sees_brightness(tmp_path: Path) -> None:
     luma = (pictures() @ np.array([0.299, 0.587, 0.114]))[..., None].repeat(3, 3).round().astype(np.uint8)
     encode = encoding_of(encoder)
     assert np.allclose(encode(pictures()), encode(luma), atol=0.05)
-    assert encoder.network_input(torch.from_numpy(pictures())[None]).shape[2] == 1
+    assert encoder.network_input(torch.from_numpy(pictures())[None]).shape[3] == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ({}, RGB),
+        ({"whole_numbers": True}, 'channels = "bgr"'),
+        ({"channels": 1, "batch": 1}, "mean = [0.5]\ndeviation = [0.25]"),
+    ],
+)
+def test_motion_is_seen_by_further_passes(tmp_path: Path, how: dict[str, object], text: str) -> None:
+    file = write_graph(tmp_path / "mine.onnx", text, **how)
+    encoder, appearance = encoder_of(file, ("difference", "flow")), encoding_of(encoder_of(file))
+    now, before = pictures(11), pictures(11)[::-1].copy()
+    difference = (128 + now.astype(int) - before).clip(0, 255).astype(np.uint8)
+    views = [appearance(one) for one in (now, difference, flow_pictures(now, before))]
+    assert (encoder.width, encoder.inputs) == (15, ("before", "flow"))
+    assert np.allclose(encoding_of(encoder)(now, before), np.concatenate(views, 1), atol=1e-4)
+    for view, features in zip(encoder.views, views, strict=True):
+        assert np.allclose(encoding_of(encoder.of_view(view))(now, before), features, atol=1e-4)
 
 
 def test_copies_portions_and_threads_change_nothing(tmp_path: Path) -> None:

@@ -68,8 +68,10 @@ def test_the_state_has_the_minibatch_first(name: str) -> None:
 
 @every_readout
 def test_a_single_step_is_its_own_readout(name: str) -> None:
-    step = sequences()[:, :1]
-    torch.testing.assert_close(make_readout(name)(step)[0], step[:, 0], **TIGHT)
+    step, readout = sequences()[:, :1], make_readout(name)
+    pooled = readout(step)[0]
+    assert pooled.shape == (BATCH, readout.width)
+    torch.testing.assert_close(readout.of_still(pooled), step[:, 0], **TIGHT)
 
 
 @every_readout
@@ -100,6 +102,36 @@ def test_last_is_the_last_real_step() -> None:
     pooled, _ = make_readout("last")(inputs, None, mask_of(LENGTHS, TIME))
     expected = torch.stack([one[length - 1] for one, length in zip(inputs, LENGTHS, strict=True)])
     assert torch.equal(pooled, expected)
+
+
+def test_statistics_are_the_mean_the_deviation_and_the_maximum_of_the_real_steps() -> None:
+    inputs = sequences() - 3  # all below 0, so that padding with zeros would be the maximum
+    pooled, _ = make_readout("statistics")(inputs, None, mask_of(LENGTHS, TIME))
+    for vector, one, length in zip(pooled, inputs, LENGTHS, strict=True):
+        mean, deviation, largest = vector.chunk(3)
+        real = one[:length]
+        torch.testing.assert_close(mean, real.mean(0), **TIGHT)
+        torch.testing.assert_close(deviation, real.std(0, correction=0), rtol=1e-6, atol=2e-4)
+        assert torch.equal(largest, real.amax(0))
+
+
+def test_the_deviation_of_a_long_stream_keeps_its_digits_far_from_0() -> None:
+    readout = make_readout("statistics").float()
+    inputs = (1000 + torch.randn(1, 20_000, SIZE, generator=torch.Generator().manual_seed(2))).float()
+    pooled, _ = read_in_pieces(readout, inputs, None, 7)
+    expected = inputs.double().std(1, correction=0).float()
+    torch.testing.assert_close(pooled[:, SIZE : 2 * SIZE], expected, rtol=1e-3, atol=0)
+
+
+def test_the_deviation_of_a_still_clip_has_a_finite_gradient() -> None:
+    inputs = torch.ones(2, TIME, SIZE, dtype=torch.float64, requires_grad=True)
+    make_readout("statistics")(inputs)[0].sum().backward()
+    assert inputs.grad is not None and inputs.grad.isfinite().all()
+
+
+def test_statistics_have_a_vector_before_the_first_step() -> None:
+    pooled, state = make_readout("statistics")(sequences(), None, mask_of([0, 0, 0], TIME))
+    assert pooled.abs().max() < 1e-3 and not state["count"].any()
 
 
 def test_attention_is_the_mean_weighted_by_a_softmax_over_the_real_steps() -> None:

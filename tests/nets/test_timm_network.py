@@ -21,7 +21,7 @@ from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encodin
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.encoders.timm_network import timm_facts
 from vidrnn.nets.spec import EncoderConfig
-from vidrnn.values import Size
+from vidrnn.values import PictureMotion, Size
 
 NAME, SIZE = "timm:test_resnet", Size(48, 64)
 """The smallest convolutional network of timm."""
@@ -32,10 +32,12 @@ def timm() -> Any:
     return pytest.importorskip("timm", reason="timm is not installed (the extra vidrnn[timm])")
 
 
-def make_encoder(name: str = NAME, size: Size | None = SIZE, seed: int = 1) -> Encoder:
+def make_encoder(
+    name: str = NAME, size: Size | None = SIZE, seed: int = 1, motion: tuple[PictureMotion, ...] = ()
+) -> Encoder:
     facts = timm_facts(name)
     torch.manual_seed(seed)
-    config = EncoderConfig(name=name, frozen=True, origin="none", pixels=facts.pixels)
+    config = EncoderConfig(name=name, frozen=True, origin="none", pixels=facts.pixels, motion=motion)
     return build_encoder(config, size or facts.size).eval()
 
 
@@ -54,6 +56,18 @@ def test_folding_changes_no_feature(timm: Any, name: str) -> None:
         whole = encoder(torch.from_numpy(pixels)[None])[0].numpy()
     assert whole.shape == (3, encoder.width)
     assert np.abs(encoding_of(encoder)(pixels) - whole).max() <= 3e-4 * np.abs(whole).max()
+
+
+def test_motion_is_seen_by_further_passes(timm: Any) -> None:
+    encoder, appearance = make_encoder(motion=("difference", "flow")), encoding_of(make_encoder())
+    now, before = np.random.default_rng(0).integers(0, 256, (2, 5, SIZE.height, SIZE.width, 3), dtype=np.uint8)
+    difference = (128 + now.astype(int) - before).clip(0, 255).astype(np.uint8)
+    features = encoding_of(encoder)(now, before)
+    for view, pixels in enumerate((now, difference)):
+        seen = features[:, view * encoder.view_width :][:, : encoder.view_width]
+        expected = appearance(pixels)
+        assert np.abs(seen - expected).max() <= 3e-4 * np.abs(expected).max()
+    assert features.shape == (5, 3 * encoder.view_width)
 
 
 def test_the_normalisation_is_that_of_timm(timm: Any) -> None:

@@ -21,7 +21,7 @@ from vidrnn.registry import load_member
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.runtimes.onnx import OnnxRuntime, open_session
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.values import FORMAT_VERSION, FilmPrediction
+from vidrnn.values import FORMAT_VERSION, FilmPrediction, Window
 
 SAMPLES = sorted((ROOT / "sample_videos").glob("**/*.webm"))
 MOVES = ROOT / "models" / "moves"
@@ -67,7 +67,7 @@ def test_a_shipped_portable_file_gives_the_numbers_of_the_model(folder: Path) ->
     portable, model = OnnxRuntime.open(folder / "model.onnx"), TorchRuntime.open(folder)
     size = model.handling.size
     noise = np.random.default_rng(0).integers(0, 256, (1, 9, size.height, size.width, 3), dtype=np.uint8)
-    assert largest_difference(model, portable, [noise]) < 1e-3
+    assert largest_difference(model, portable, [Window(noise)]) < 1e-3
 
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)

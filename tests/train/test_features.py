@@ -93,6 +93,25 @@ def test_a_head_learns_features_on_their_own_clock(run: TinyRun) -> None:
     assert again.duration_seconds == pytest.approx(7 / RATE)
 
 
+def test_nothing_that_needs_pictures_is_asked_of_features(run: TinyRun) -> None:
+    header = load_model(run.model).header
+    names = [control["name"] for control in header.scores["controls"]]
+    assert "linear, features" in names and "linear, pictures" not in names
+    said = "\n".join(event.text for event in run.events if isinstance(event, Note))
+    assert "mirrored" not in said and "search" not in said and not header.facts["choice"]
+
+
+def test_the_head_may_see_how_features_change(data: Path, tmp_path: Path) -> None:
+    run = train(data, tmp_path / "run", data, motion="change", head={"name": "linear"}, members=2)
+    assert "features (6 wide) > change of features > linear x2 > statistics" in load_model(run.model).spec.describe()
+    assert Predictor(open_model(run.model)[0]).predict(file_of(run)).label in ("rise", "fall")
+
+
+def test_the_command_for_an_encoder_of_features_is_told(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--encoder features: names no encoder\. Say --features DIR --rate R"):
+        train_tiny(data, tmp_path / "run", **{**SETTINGS, "encoder": "features"})
+
+
 def test_both_runtimes_and_the_stream_give_the_same_answer(run: TinyRun, tmp_path: Path) -> None:
     """For a file that is longer than all buffers of the reader together."""
     file = write(tmp_path / "long.npy", features("rise", seed=1, rows=400))
@@ -184,6 +203,9 @@ def test_a_run_of_features_is_resumed_to_the_same_weights(data: Path, tmp_path: 
         ({"encoder": "small"}, "--encoder small: --features is read in place of pictures"),
         ({"fine_tune": True}, "--fine-tune"),
         ({"grey": True}, "--grey"),
+        ({"flip": True}, "--flip"),
+        ({"search": True}, "--search: --features is read in place of pictures"),
+        ({"motion": "change,flow"}, "--motion flow: is seen in pictures, and --features is read in place of them"),
         ({"features": "nowhere"}, "--features nowhere: there is no such folder"),
     ],
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from vidrnn.config import HeadConfig
 from vidrnn.model.checkpoint import load_training, save_training
+from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
@@ -208,6 +210,39 @@ def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
     once, again, other = (weights(fit.lesson.network) for fit in fits)
     assert same(once, again) and losses[0] == losses[1]
     assert not same(once, other) and losses[0] != losses[2]
+
+
+def members_lesson(members: Sequence[SequenceModel], network: nn.Module) -> Lesson:
+    """The lesson of `rising_and_falling` for several heads, with losses so large that every gradient is bounded."""
+    clips, draw, loss = rising_and_falling(), ClipSampler(FRAMES, MINIBATCH, seed=0), ClassifyLoss([16, 16], 0.0)
+
+    def total(answers: Sequence[Scores], target: Tensor, mask: Tensor) -> Tensor:
+        return 100 * torch.stack([loss(scores, target, mask) for scores in answers]).sum()
+
+    return Lesson(
+        network=network,
+        answer=lambda minibatch: [member(minibatch.inputs, None, minibatch.mask)[0] for member in members],
+        loss=total,
+        minibatches=lambda epoch: draw.epoch(clips, epoch),
+        steps=draw.steps(clips),
+        validate=lambda: Validation(1.0, 1.0),
+        members=members if len(members) > 1 else (),
+    )
+
+
+def test_heads_that_learn_side_by_side_learn_what_each_learns_alone() -> None:
+    seed_everything(0)
+    together = build_sequence(WIDTH, HeadConfig(name="gru", size=8), "statistics", 2, members=3)
+    alone = [copy.deepcopy(member) for member in together.members]
+    fit = Fit(members_lesson(together.members, together), PLAN)
+    shown = [epoch.train_loss for epoch in fit.run()]
+    losses = []
+    for member, learnt in zip(alone, together.members, strict=True):
+        single = Fit(members_lesson([member], member), PLAN)
+        losses.append([epoch.train_loss for epoch in single.run()])
+        for name, tensor in weights(member).items():
+            torch.testing.assert_close(tensor, weights(learnt)[name])
+    np.testing.assert_allclose(shown, np.mean(losses, axis=0), rtol=1e-5)
 
 
 def test_a_budget_of_seconds_ends_training_inside_an_epoch_once_one_is_done(clock: Clock) -> None:

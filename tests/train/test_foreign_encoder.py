@@ -99,15 +99,41 @@ def test_the_size_that_a_graph_wants_is_taken(class_folders: Path, tmp_path: Pat
         train_tiny(class_folders, tmp_path / "other", encoder=str(file))
 
 
+def features_in(cache: Path) -> set[str]:
+    """The names of the entries that hold features."""
+    return {file.name for file in cache.rglob("*.npy") if np.load(file).dtype == np.float32}
+
+
 def test_features_of_a_graph_are_cached_by_its_hash(class_folders: Path, tmp_path: Path) -> None:
     first = train_tiny(class_folders, tmp_path / "a" / "run", encoder=str(write_graph(tmp_path / "one.onnx")))
-    entries = {file.name for file in first.cache.rglob("*.npy")}
+    entries = features_in(first.cache)
     same = {"encoder": str(write_graph(tmp_path / "another-name.onnx")), "request": {"cache": first.cache}}
     train_tiny(class_folders, tmp_path / "b" / "run", **same)
-    assert {file.name for file in first.cache.rglob("*.npy")} == entries
+    assert features_in(first.cache) == entries
     other = {"encoder": str(write_graph(tmp_path / "other.onnx", opset=21)), "request": {"cache": first.cache}}
     train_tiny(class_folders, tmp_path / "c" / "run", **other)
-    assert len({file.name for file in first.cache.rglob("*.npy")}) == 2 * len(entries)
+    assert len(features_in(first.cache)) == 2 * len(entries) > 0
+
+
+def test_a_graph_sees_motion_by_further_passes(class_folders: Path, tmp_path: Path) -> None:
+    file = write_graph(tmp_path / "mine.onnx")
+    seen = {"encoder": str(file), "motion": "change,difference,flow", "request": {"portable": True}}
+    run = train_tiny(class_folders, tmp_path / "run", **seen)
+    spec = load_model(run.model).spec
+    assert (spec.encoder.motion, spec.head.motion) == (("difference", "flow"), True)
+    assert "onnx (mine.onnx, frozen, difference and flow over 0.1 s)" in spec.describe()
+    answers = [Predictor(open_model(run.model, name)[0]).predict(film_of(run)) for name in ("torch", "onnx")]
+    assert answers[0].probability == pytest.approx(answers[1].probability, abs=1e-4)
+
+
+def test_a_search_behind_a_graph_names_no_place_of_the_machine(class_folders: Path, tmp_path: Path) -> None:
+    file = write_graph(tmp_path / "home of a person" / "mine.onnx")
+    run = train_tiny(class_folders, tmp_path / "run", encoder=str(file), search=True)
+    header = load_model(run.model).header
+    names = {one["name"] for one in header.scores["search"]}
+    assert {"mine.onnx > linear", "mine.onnx +difference > linear"} <= names
+    assert all(name.startswith("mine.onnx") for name in names)
+    assert "home of a person" not in header.to_json()
 
 
 def test_scores_do_not_depend_on_neighbours(run: TinyRun) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -115,17 +117,15 @@ def test_all_tensors_of_a_minibatch_move_to_a_device() -> None:
     assert {tensor.device.type for tensor in (batch.inputs, batch.mask, batch.target)} == {"meta"}
 
 
-def test_a_window_can_start_with_the_frame_before_it() -> None:
-    clips = make_clips(*[12] * 6)
-    batches = [batch for epoch in range(30) for batch in ClipSampler(4, 3, seed=0, lead=True).epoch(clips, epoch)]
-    firsts = set()
-    for batch in batches:
-        assert batch.inputs.shape[1] == 5 and batch.mask.shape[1] == 4
-        for row, mask in zip(batch.inputs[..., 0] % 1000, batch.mask, strict=True):
-            lead, window = int(row[0]), row[1:][mask]
-            firsts.add(int(window[0]))
-            assert lead == (window[0] - HALVES if window[0] >= HALVES else window[0])
-    assert firsts >= {0, 1, 2, 3}
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_each_frame_of_a_window_comes_with_the_frame_before_it(shuffled: bool) -> None:
+    plain = make_clips(12, 3, 30, copies=2)
+    clips = replace(plain, before=[-array for array in plain.arrays])
+    for batch in ClipSampler(4, 3, seed=0, shuffled=shuffled).epoch(clips, 0):
+        assert batch.before is not None and torch.equal(batch.before, -batch.inputs)
+        moved = batch.on(torch.device("meta"))
+        assert moved.before is not None and moved.before.device.type == "meta"
+    assert all(batch.before is None for batch in ClipSampler(4, 3, seed=0).epoch(plain, 0))
 
 
 def test_windows_can_have_one_length() -> None:
@@ -142,16 +142,15 @@ def targets_at_steps(*lengths: int, kind: str) -> list[NDArray[np.generic]]:
     return [np.stack([one, -one, one / 2], 1).astype(np.float32) for one in steps]
 
 
-@pytest.mark.parametrize("how", [{}, {"shuffled": True}, {"lead": True}, {"cut": False}], ids=str)
+@pytest.mark.parametrize("how", [{}, {"shuffled": True}, {"cut": False}], ids=str)
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
 def test_the_truth_of_steps_travels_with_their_window(kind: str, how: dict[str, bool]) -> None:
     lengths = (40, 5, 1, 30)
     clips = Clips(make_clips(*lengths).arrays, targets_at_steps(*lengths, kind=kind))
-    lead = int(how.get("lead", False))
     for epoch in range(5):
         [batch] = ClipSampler(6, 4, seed=0, **how).epoch(clips, epoch)
         real, padding = batch.target[batch.mask], batch.target[~batch.mask]
-        steps = batch.inputs[:, lead:, 0][batch.mask]
+        steps = batch.inputs[..., 0][batch.mask]
         assert batch.target.shape[:2] == batch.mask.shape and len(padding) > 0
         if kind == "classes":
             assert torch.equal(real, steps.long()) and batch.target.dtype == torch.int64

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from vidrnn.nets.classifier import build_encoder
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.spec import EncoderConfig
+from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.sharded_encoder import Shards
-from vidrnn.values import Size
+from vidrnn.values import PictureMotion, Size
+from vidrnn.video.motion import flow_pictures
 
 SIDE, TIME = 16, 3
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -101,17 +103,17 @@ def test_more_shares_than_clips_do_no_harm() -> None:
     assert features.shape[:2] == (2, TIME) and all(grad.isfinite().all() for grad in gradients(encoder).values())
 
 
-def test_each_share_gets_the_place_of_its_first_clip() -> None:
+def test_each_clip_is_changed_by_its_place_in_the_minibatch() -> None:
     frames = films(5)
     found: dict[int, Tensor] = {}
 
     def prepare(clips: Tensor, first: int) -> Tensor:
         found[first] = clips
-        return 255 - clips
+        return 1 - clips
 
     features = Shards(make_encoder(), 2)(frames, all_real(frames), prepare)
-    assert {first: len(part) for first, part in found.items()} == {0: 3, 3: 2}
-    assert all(torch.equal(part, frames[first : first + len(part)]) for first, part in found.items())
+    assert sorted(found) == list(range(5))
+    assert all(torch.equal((255 * clip[0]).round().byte(), frames[place]) for place, clip in found.items())
     torch.testing.assert_close(
         features, Shards(make_encoder(), 2)(255 - frames, all_real(frames), as_they_are), **CLOSE
     )
@@ -174,13 +176,37 @@ def test_padding_does_not_change_the_statistics_of_batch_normalisation() -> None
 
 
 @pytest.mark.parametrize("shares", [1, 2])
-def test_an_encoder_of_differences_is_given_the_frame_before_each(shares: int) -> None:
+@pytest.mark.parametrize(("name", "motion"), [("small", ("difference",)), ("resnet18", ("difference", "flow"))])
+def test_an_encoder_of_motion_is_given_the_frame_before_each(
+    shares: int, name: str, motion: tuple[PictureMotion, ...]
+) -> None:
     torch.manual_seed(0)
-    config = EncoderConfig(name="small", frozen=False, origin="none", differences=True)
+    config = EncoderConfig(name=name, frozen=False, origin="none", motion=motion)
     encoder = build_encoder(config, Size(SIDE, SIDE)).eval()
-    led = torch.cat([films(4).flip(1)[:, :1], films(4)], 1)
+    frames, before = films(4), films(4).flip(1)
     mask = torch.tensor([[True] * 3, [True, True, False], [True, False, False], [True] * 3])
-    features = Shards(encoder, shares)(led, mask, as_they_are)
-    expected = encoder(led[:, 1:], led[:, 0])
-    torch.testing.assert_close(features[mask], expected[mask], **CLOSE)
-    assert (encoder(led[:, 1:])[:, 0] - expected[:, 0]).abs().max() > 1e-2, "the frame before the first is seen"
+    features = Shards(encoder, shares)(frames, mask, as_they_are, before)
+    flow = torch.from_numpy(flow_pictures(frames.numpy(), before.numpy()))
+    expected = encoder(frames, before, flow)
+    scale = expected.abs().max()
+    torch.testing.assert_close(features[mask] / scale, expected[mask] / scale, **CLOSE)
+    assert (encoder(frames, frames, flow) - expected).abs().max() > 1e-2 * scale, "the frames before are seen"
+    assert not features[~mask].any()
+
+
+def test_frames_and_the_frames_before_them_change_alike() -> None:
+    seen: list[Tensor] = []
+    frames, before = films(4), films(4).flip(1)
+    change = draw_augmentation(4, flip=True)
+
+    def prepare(clips: Tensor, first: int) -> Tensor:
+        seen.append(change(clips, first))
+        return seen[-1]
+
+    torch.manual_seed(0)
+    config = EncoderConfig(name="small", frozen=False, origin="none", motion=("difference",))
+    Shards(build_encoder(config, Size(SIDE, SIDE)), 1)(frames, all_real(frames), prepare, before)
+    assert len(seen) == 4
+    for place, both in enumerate(seen):
+        for part, given in ((both[:, :TIME], frames), (both[:, TIME:], before)):
+            assert torch.equal(part, change(given[place : place + 1].float() / 255, place))

@@ -28,10 +28,10 @@ from vidrnn.errors import DataError, RunError, UsageError
 from vidrnn.evaluate.evaluator import evaluate
 from vidrnn.events import Done, EpochDone, LeftOut, Note, Progress
 from vidrnn.model.checkpoint import find_weights, load_model, load_training, read_header
-from vidrnn.predict.predictor import open_model
+from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.tables import Report
 from vidrnn.train.trainer import films_hash
-from vidrnn.values import Part, Size
+from vidrnn.values import MotionName, Part, Size
 
 
 def header_of(run: TinyRun) -> Any:
@@ -180,6 +180,36 @@ def test_a_stopped_training_leaves_a_model_and_resumed_ends_as_an_unbroken_one(
     assert controls_of(resumed)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["number"] for line in lines if line["event"] == "EpochDone"] == [1, 2]
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_a_linear_classifier_of_statistics_or_several_of_them_go_from_films_to_a_portable_file(
+    class_folders: Path, tmp_path: Path, members: int
+) -> None:
+    head = {"head": {"name": "linear"}, "members": members, "motion": True}
+    portable = {"portable": True}
+    run = train_tiny(class_folders, tmp_path / "run", request=portable, **head)
+    spec, numbers = header_of(run).spec, header_of(run).scores
+    assert (spec.readout, spec.members) == ("statistics", members)
+    assert f"> linear{' x3' * (members > 1)} > statistics" in notes_of(run)
+    onnx, torch_model = (open_model(run.folder, runtime)[0] for runtime in ("onnx", "torch"))
+    clips = np.random.default_rng(0).integers(0, 256, (2, 9, 24, 32, 3), dtype=np.uint8)
+    for name, found in onnx.read(clips)[0].items():
+        np.testing.assert_allclose(found, torch_model.read(clips)[0][name], atol=1e-4)
+    found, _ = followed(evaluate(Predictor(torch_model), run.model, class_folders))
+    assert found.numbers["accuracy"] == pytest.approx(numbers["accuracy"])
+    stopped = train_tiny(class_folders, tmp_path / "stopped" / "run", stop_after=1, **head)
+    assert stopped.weights != run.weights
+    assert train_tiny(class_folders, stopped.folder, request={"resume": True}, **head).weights == run.weights
+
+
+def test_several_heads_learn_on_the_features_of_a_frozen_encoder(
+    class_folders: Path, resnet: Path, tmp_path: Path
+) -> None:
+    frozen = {"encoder": "resnet18", "weights": str(resnet), "epochs": 1, "members": 2}
+    one, other = (train_tiny(class_folders, tmp_path / name, **frozen) for name in ("one", "two"))
+    assert one.weights == other.weights
+    assert len(controls_of(one)[0].numbers["controls"]) == 5
 
 
 def test_a_frozen_encoder_is_trained_on_its_features_twice_with_the_same_weights(
@@ -424,6 +454,8 @@ def test_a_training_stopped_before_its_first_epoch_leaves_no_model(
     [
         ({"task": "dance"}, "--task dance: there is none of that name"),
         ({"head": {"name": "nosuch"}}, "nosuch"),
+        ({"head": {"name": "linear", "size": 8}}, "--units: does not act on --head linear"),
+        ({"task": "next-frame", "head": {"name": "linear", "layers": 2}}, "--layers: does not act on --head linear"),
         ({"task": "next-frame", "folds": 3}, "--folds: means nothing for --task next-frame"),
     ],
 )
@@ -458,17 +490,65 @@ def test_very_short_films_beside_long_ones_are_learnt(tmp_path: Path) -> None:
     assert isinstance(run.events[-1], Done)
 
 
-@pytest.mark.parametrize("encoder", ["tiny", "resnet18"])
+@pytest.mark.parametrize(
+    ("encoder", "motion"),
+    [
+        ("tiny", ("difference",)),
+        ("tiny", ("change",)),
+        ("resnet18", ("change",)),
+        ("resnet18", ("change", "difference", "flow")),
+        ("resnet18 fine-tuned", ("difference", "flow")),
+    ],
+)
 def test_a_model_that_sees_motion_scores_in_evaluate_what_it_scored_in_training(
-    class_folders: Path, resnet: Path, tmp_path: Path, encoder: str
+    class_folders: Path, resnet: Path, tmp_path: Path, encoder: str, motion: tuple[MotionName, ...]
 ) -> None:
-    how = {"grey": True} if encoder == "tiny" else {"weights": str(resnet)}
-    run = train_tiny(class_folders, tmp_path / "run", encoder=encoder, motion=True, label_holds="somewhere", **how)
+    name, _, fine_tuned = encoder.partition(" ")
+    how = {"grey": True} if name == "tiny" else {"weights": str(resnet), "fine_tune": bool(fine_tuned)}
+    run = train_tiny(
+        class_folders,
+        tmp_path / "run",
+        encoder=name,
+        motion=motion,
+        motion_seconds=0.15,
+        epochs=1,
+        label_holds="somewhere",
+        **how,
+    )
     predictor = vidrnn.load(run.folder)
     spec = predictor.model.header.spec
-    assert (spec.encoder.differences, spec.head.motion) == ((True, False) if encoder == "tiny" else (False, True))
-    assert spec.encoder.grey == (encoder == "tiny")
+    assert spec.head.motion == ("change" in motion)
+    assert spec.encoder.motion == tuple(one for one in motion if one != "change")
+    assert predictor.model.handling.motion_seconds == (0.15 if spec.encoder.motion else None)
+    assert spec.encoder.grey == (name == "tiny")
     evaluation, _ = followed(evaluate(predictor, run.folder, class_folders, "test"))
     trained = predictor.model.header.scores
     assert evaluation.numbers["accuracy"] == pytest.approx(trained["accuracy"])
     assert evaluation.numbers["ece"] == pytest.approx(trained["ece"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "words"),
+    [
+        ("small", r"--motion change,flow: the encoder small sees no flow\."),
+        ("auto", r"the encoder small, which --encoder auto tries, sees no flow\. .*--encoder mobilenet_v2"),
+    ],
+)
+def test_flow_is_refused_before_any_film_is_read_where_the_encoder_cannot_see_it(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str, words: str
+) -> None:
+    monkeypatch.setattr("vidrnn.data.scan.open_film", lambda *_, **__: pytest.fail("a video was read"))
+    with pytest.raises(UsageError, match=words):
+        train_tiny(class_folders, tmp_path / "run", encoder=encoder, motion="flow,change")
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_motion_uses_the_features_that_are_there(
+    class_folders: Path, resnet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how: dict[str, Any] = {"encoder": "resnet18", "weights": str(resnet), "epochs": 1}
+    first = train_tiny(class_folders, tmp_path / "first", motion=("change", "difference"), **how)
+    monkeypatch.setattr("vidrnn.data.cache.open_film", lambda *_, **__: pytest.fail("a video was read again"))
+    for motion in ((), ("difference",)):
+        second = train_tiny(class_folders, tmp_path / f"second{len(motion)}", motion=motion, **how)
+        assert second.cache == first.cache

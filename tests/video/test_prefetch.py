@@ -21,13 +21,15 @@ SMALL = Size(24, 32)
 
 def copied(chunk: Chunk) -> Chunk:
     """A chunk that stays as it is, its buffer given back."""
-    copy = replace(chunk, pixels=chunk.pixels.copy())
+    copy = replace(chunk, pixels=chunk.pixels.copy(), before=None if chunk.before is None else chunk.before.copy())
     chunk.give_back()
     return copy
 
 
-def chunks_of(film: Path, length: int = 4, buffers: int = 3, spacing: float = 0.1) -> list[Chunk]:
-    with open_film(film) as opened, closing(decoded(opened, spacing, SMALL, length, buffers)) as chunks:
+def chunks_of(
+    film: Path, length: int = 4, buffers: int = 3, spacing: float = 0.1, motion_seconds: float | None = None
+) -> list[Chunk]:
+    with open_film(film) as opened, closing(decoded(opened, spacing, SMALL, length, buffers, motion_seconds)) as chunks:
         return [copied(chunk) for chunk in chunks]
 
 
@@ -40,10 +42,7 @@ def test_the_chunks_are_the_films_frames_in_order(tmp_path: Path, count: int) ->
     seconds = [at for chunk in chunks for at in chunk.seconds]
     assert seconds == pytest.approx(np.arange(count) / 10)
     assert [index for chunk in chunks for index in chunk.indices] == list(range(count))
-    assert chunks[0].before is None
-    assert [frame_number(chunk.before) for chunk in chunks[1:] if chunk.before is not None] == list(
-        range(3, count - 1, 4)
-    )
+    assert all(chunk.before is None for chunk in chunks)
 
 
 def test_pictures_are_those_that_are_read_one_by_one(tmp_path: Path) -> None:
@@ -61,6 +60,15 @@ def test_a_frame_that_stands_long_is_given_for_each_of_its_times(tmp_path: Path)
     chunks = chunks_of(film, length=2)
     assert [frame_number(one) for chunk in chunks for one in chunk.pixels] == single
     assert [index for chunk in chunks for index in chunk.indices] == single
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 20])
+def test_each_frame_comes_with_the_frame_before_it(tmp_path: Path, length: int) -> None:
+    film = make_film(tmp_path / "film.mkv", frames=30, fps=20.0)
+    chunks = chunks_of(film, length, motion_seconds=0.15)
+    assert [frame_number(one) for chunk in chunks for one in chunk.pixels] == list(range(0, 30, 2))
+    before = [frame_number(one) for chunk in chunks if chunk.before is not None for one in chunk.before]
+    assert before == [0, 1, *range(1, 26, 2)], "the frame right before, until there is one 0.15 s earlier"
 
 
 def test_no_more_is_decoded_ahead_than_there_are_buffers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vidrnn.video.sampling import HALVES, default_hop, default_spacing, random_window, step_before, window_starts
+from vidrnn.video.sampling import HALVES, default_hop, default_spacing, random_window, window_starts
 
 
 @pytest.mark.parametrize("frames", [1, 2, 4, 16])
@@ -74,7 +74,3 @@ def test_the_default_spacing_lets_a_window_cover_the_median_clip() -> None:
 
 def test_the_default_spacing_is_at_least_what_a_film_can_tell_apart() -> None:
     assert default_spacing([0.001], 16) == 0.002
-
-
-def test_the_step_before_stands_one_of_the_models_steps_earlier_where_there_is_one() -> None:
-    assert [step_before(place) for place in (0, 1, 2, 5)] == [0, 1, 2 - HALVES, 5 - HALVES]

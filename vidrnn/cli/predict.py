@@ -258,7 +258,7 @@ def _watch(call: _Call, address: LiveAddress) -> int:
     predictor, firmness = Predictor(opened, rule), Firmness.of(handling.answer, rule)
     warmed_up(predictor.stream, handling.size)
     stop, patience = Event(), Patience(silence_seconds=config.silence, lost_seconds=config.reconnect)
-    sight = Sight(handling.size, handling.sampling.spacing_seconds)
+    sight = Sight(handling.size, handling.sampling.spacing_seconds, handling.motion_seconds)
     with ExitStack() as stack:
         file = config.out / f"{address.name}.segments.jsonl" if config.out else None
         lines = stack.enter_context(LineFile(file)) if file else None

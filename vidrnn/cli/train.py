@@ -86,12 +86,13 @@ def train(
 def _refuse_foreign_in(file: Path, chosen: RunConfig, task: Task) -> None:
     """Refuse a file that changes a setting which means nothing for the task.
 
-    A run stores all settings, so those with their default value pass.
+    A run stores all settings, so those with their default value pass. Earlier versions stored the default readout too.
 
     Raises:
         UsageError: it changes some.
     """
-    default = RunConfig()
+    default = RunConfig(head=chosen.head)
+    default = default.model_copy(update={"readout": default.readout_name})
     given = sorted(chosen.model_fields_set - task.settings)
     if foreign := [name for name in given if getattr(chosen, name) != getattr(default, name)]:
         has, them = ("has", "it") if len(foreign) == 1 else ("have", "them")

@@ -30,13 +30,13 @@ from vidrnn.errors import RunError, UsageError
 from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import check_format
-from vidrnn.model.picture_graph import hash_of
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.encoder_choice import choose_encoder, refuse_uneven_features, refuse_unfit_encoder
-from vidrnn.train.learner import Clock, Learner, Setting
+from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
+from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
 from vidrnn.train.lessons.classes import class_setting
+from vidrnn.train.search import settle
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 
@@ -126,11 +126,6 @@ class _Folder:
         return any((one.head, one.seed) == (head, seed) for one in self.trainings)
 
 
-def _encoder_hash(config: RunConfig) -> str:
-    """The hash of the encoder's file; empty where the encoder is no file."""
-    return "" if config.encoder_file is None else f"-{hash_of(config.encoder_file.read_bytes())}"
-
-
 def compare(request: CompareRequest, stop: Event | None = None) -> Generator[RunEvent, None, Comparison]:
     """Train every head with every seed and compare them; yield events, and return the comparison.
 
@@ -150,17 +145,17 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
             "training shows its scores beside those of simple baselines."
         )
     heads = [parse_head(name, request.config.head) for name in request.heads]
+    refuse_unfit_encoder(request.config)
     for head in heads:
         refuse_unknown(request.config.model_copy(update={"head": head}))
-    refuse_unfit_encoder(request.config)
     if request.config.folds or request.config.minutes:
         raise UsageError(
             "vidrnn compare: does not accept folds or minutes. All heads take the same steps on one split."
         )
     folder = _Folder(request.out)
     setting = yield from _setting(request, stop or Event())
-    folder.open(request, films_hash(setting.dataset, setting.split) + _encoder_hash(request.config))
-    first = (yield from choose_encoder(setting)).learner
+    folder.open(request, films_hash(setting.dataset, setting.split) + encoder_hash(request.config))
+    first = yield from _settled(setting)
     yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
     yield from first.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)
     for seed in range(request.seeds):
@@ -178,7 +173,10 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
 def parse_head(name: str, like: HeadConfig) -> HeadConfig:
     """The settings of the head `name`, with all other settings from `like`. `gru-both` reads in both directions."""
     plain = name.removesuffix(BOTH_WAYS)
-    return like.model_copy(update={"name": plain, "bidirectional": like.bidirectional or plain != name})
+    head = like.model_copy(update={"name": plain})
+    shared = {setting: getattr(HeadConfig(), setting) for setting in head.unused}  # they are for the other heads
+    both = plain != name or (like.bidirectional and "bidirectional" not in shared)
+    return head.model_copy(update={**shared, "bidirectional": both})
 
 
 def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, Setting]:
@@ -193,6 +191,15 @@ def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, 
     yield from (Note(text, warning=True) for text in split.notes)
     cache = Cache(request.cache, request.jobs)
     return class_setting(task, dataset, split, config, cache, Clock(None), stop, torch.device(request.device))
+
+
+def _settled(setting: Setting) -> Generator[RunEvent, None, Learner]:
+    """A learner with the settings that fit the films; the heads that are compared are those of the request."""
+    found = yield from settle(setting)
+    dataset, given = setting.dataset, setting.config
+    config = found.config.model_copy(update={"head": given.head, "readout": given.readout, "members": given.members})
+    chosen = replace(setting, config=config, sampling=sampling_of(dataset, setting.split, config))
+    return Learner(chosen, choice_of(config, dataset.median_size))
 
 
 def _part(setting: Setting) -> Part:
@@ -262,7 +269,7 @@ def _compare_trainings(
     groups = [setting.dataset.groups[place] for place in setting.places(_part(setting))]
     requested = [one for one in trainings if one.seed < request.seeds]
     return compare_heads(
-        requested, dict(zip(request.heads, costs, strict=True)), groups, _described(first), _part(setting)
+        requested, dict(zip(request.heads, costs, strict=True)), groups, _described(first, heads), _part(setting)
     )
 
 
@@ -290,12 +297,15 @@ def _stream_seconds(network: SequenceModel, frames: Sequence[torch.Tensor]) -> f
     return time.perf_counter() - started
 
 
-def _described(learner: Learner) -> str:
+def _described(learner: Learner, heads: Sequence[HeadConfig]) -> str:
+    """The parts that all heads share; the readouts, where those of the heads differ."""
     encoder, config, sampling = learner.choice.encoder, learner.setting.config, learner.setting.sampling
     how = "frozen" if encoder.frozen else "trained for each head"
     motion = "change of features > " * learner.head.motion
+    head = f"head x{config.members}" if config.members > 1 else "head"
+    readouts = " or ".join(dict.fromkeys(config.model_copy(update={"head": one}).readout_name for one in heads))
     return (
-        f"{encoder.name} ({how}{encoder.sees}) > {motion}head > {config.readout}, "
+        f"{encoder.name} ({how}{encoder.sees}) > {motion}{head} > {readouts}, "
         f"{encoder.input_of(learner.choice.size)}, windows of {sampling.frames} frames, "
         f"{sampling.spacing_seconds:g} s apart"
     )

@@ -1,7 +1,10 @@
 """A cache of decoded and encoded films. The key of an entry: content, sampling, size, and weights of the encoder.
 
+Frames, the frames before them, and the features of each view of an encoder have entries of their own, so a training
+with other motion finds those that it shares with the one before. A film is decoded once for all that are missing.
+
 Entries are plain .npy files. They are written beside their place and renamed, and read as memory maps. This module does
-not know encoders: the encoding function is an argument.
+not know encoders: the encoding functions are arguments.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from threading import get_ident
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +31,29 @@ from vidrnn.video.features import NPY_HEADERS
 from vidrnn.video.reader import open_film, rate_for
 
 Array = NDArray[Any]
-Encode = Callable[[Pixels], Array]
-"""(count, height, width, 3) uint8 -> (count, width) float32; called from several threads."""
+Encode = Callable[[Pixels, Pixels | None], Array]
+"""Frames (count, height, width, 3) uint8, and the frame before each or None -> (count, width) float32; called from
+several threads."""
+Result = TypeVar("Result")
 
 _ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
 _FORMAT = 3
 """The version of the entries, a part of their key. It goes up when the same film would give other numbers."""
 _CHUNK_FRAMES = 64
+_MANY_FILES = 10240
+
+
+def _raise_file_limit() -> None:
+    """Allow this process as many open files as the system permits: each entry that is read in place is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (most, _MANY_FILES):  # macOS names a limit that it does not grant
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(now, wanted), most))
+            return
 
 
 @dataclass(frozen=True)
@@ -48,10 +68,18 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Encoding:
-    """A function from pictures to features, and the fingerprint of its weights, which is a part of the key."""
+    """A function from pictures to features of one view, and what the key says of it."""
 
     encode: Encode
     fingerprint: str
+    """Of the weights and of the view."""
+    motion_seconds: float | None = None
+    """How much earlier the frame before each frame is; None for features that need no frame before."""
+
+    @property
+    def key(self) -> str:
+        """The part of an entry's key that is of the features."""
+        return self.fingerprint if self.motion_seconds is None else f"{self.fingerprint}-{self.motion_seconds}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +90,8 @@ class Steps:
     """(steps, height, width, 3) uint8 frames, or (copies, steps, width) float32 features."""
     indices: NDArray[np.int64]
     """(steps,) the film's own frame of each step, counted from 0: truth at each frame needs it."""
+    before: Array | None = None
+    """Of frames: the frame before each, shaped as `array`; None where it was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +101,35 @@ class Cache:
     folder: Path
     threads: int = 1
 
-    def frames(self, scans: Sequence[FilmScan], rendering: Rendering) -> Iterator[Steps | FilmFailure]:
-        """Each film's frames on the grid, (steps, height, width, 3) uint8, in the films' order."""
-        return self._each(scans, lambda scan: self._frames(scan, rendering))
+    def __post_init__(self) -> None:
+        _raise_file_limit()
+
+    def frames(
+        self, scans: Sequence[FilmScan], rendering: Rendering, motion_seconds: float | None = None
+    ) -> Iterator[Steps | FilmFailure]:
+        """Each film's frames on the grid, (steps, height, width, 3) uint8, in the films' order.
+
+        With `motion_seconds` the frame before each frame comes too.
+        """
+        return self._each(scans, lambda scan: self._frames(scan, rendering, motion_seconds))
 
     def features(
-        self, scans: Sequence[FilmScan], rendering: Rendering, encoding: Encoding, mirrored: bool
+        self, scans: Sequence[FilmScan], rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
     ) -> Iterator[Steps | FilmFailure]:
-        """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked."""
-        return self._each(scans, lambda scan: self._features(scan, rendering, encoding, mirrored))
+        """Each film's features on the grid, (copies, steps, width) float32: plain, then mirrored if asked.
 
-    def _each(self, scans: Sequence[FilmScan], read: Callable[[FilmScan], Steps]) -> Iterator[Steps | FilmFailure]:
-        def steps_or_failure(scan: FilmScan) -> Steps | FilmFailure:
+        The features of several encodings stand one after the other.
+        """
+        return self._each(scans, lambda scan: _joined(self._views(scan, rendering, encodings, mirrored)))
+
+    def views(
+        self, scans: Sequence[FilmScan], rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
+    ) -> Iterator[tuple[Steps, ...] | FilmFailure]:
+        """As `features`, those of each encoding by themselves, in the order of `encodings`."""
+        return self._each(scans, lambda scan: self._views(scan, rendering, encodings, mirrored))
+
+    def _each(self, scans: Sequence[FilmScan], read: Callable[[FilmScan], Result]) -> Iterator[Result | FilmFailure]:
+        def steps_or_failure(scan: FilmScan) -> Result | FilmFailure:
             try:
                 return read(scan)
             except FilmError as error:
@@ -90,22 +137,38 @@ class Cache:
 
         return map_in_order(steps_or_failure, scans, self.threads)
 
-    def _frames(self, scan: FilmScan, rendering: Rendering) -> Steps:
-        file = self._file(scan, rendering, "frames")
-        if (stored := _read(file)) is not None:
-            return stored
-        frames = list(_sampled(scan, rendering))
-        steps = Steps(np.stack([frame.pixels for frame in frames]), _indices(frames))
-        _write(file, steps)
-        return _read(file) or steps
+    def _frames(self, scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Steps:
+        names = ["frames"] if motion_seconds is None else ["frames", f"before-{motion_seconds}"]
+        files = [self._file(scan, rendering, name) for name in names]
+        found = [_read(file) for file in files]
+        if any(stored is None for stored in found):
+            frames = list(_sampled(scan, rendering, motion_seconds))
+            pictures = (
+                [frame.pixels for frame in frames],
+                [frame.before for frame in frames if frame.before is not None],
+            )
+            for place, file in enumerate(files):
+                if found[place] is None:
+                    steps = Steps(np.stack(pictures[place]), _indices(frames))
+                    _write(file, steps)
+                    found[place] = _read(file) or steps
+        shown, *earlier = [steps for steps in found if steps is not None]
+        return replace(shown, before=earlier[0].array) if earlier else shown
 
-    def _features(self, scan: FilmScan, rendering: Rendering, encoding: Encoding, mirrored: bool) -> Steps:
+    def _views(
+        self, scan: FilmScan, rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
+    ) -> tuple[Steps, ...]:
         copies = 2 if mirrored else 1
-        file = self._file(scan, rendering, f"{encoding.fingerprint}-{copies}")
-        if (stored := _read(file)) is None:
-            stored = _encode(scan, rendering, encoding.encode, copies)
-            _write(file, stored)
-        return Steps(np.array(stored.array), stored.indices)  # in memory: features are small, open files are limited
+        files = [self._file(scan, rendering, f"{encoding.key}-{copies}") for encoding in encodings]
+        found = [_read(file) for file in files]
+        missing = [place for place, stored in enumerate(found) if stored is None]
+        if missing:
+            new = _encode(scan, rendering, [encodings[place] for place in missing], copies)
+            for place, steps in zip(missing, new, strict=True):
+                _write(files[place], steps)
+                found[place] = steps
+        # in memory: features are small, open files are limited
+        return tuple(Steps(np.array(stored.array), stored.indices) for stored in found if stored is not None)
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
         parts = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
@@ -113,28 +176,50 @@ class Cache:
         return self.folder / key[:2] / f"{key}.npy"
 
 
-def _sampled(scan: FilmScan, rendering: Rendering) -> Iterator[Frame]:
+def _sampled(scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Iterator[Frame]:
     path = scan.facts.path
     with open_film(path, rate=rate_for(path, rendering.rate)) as film:
-        yield from film.sampled(rendering.spacing_seconds, size=rendering.size)
+        yield from film.sampled(rendering.spacing_seconds, size=rendering.size, motion_seconds=motion_seconds)
 
 
 def _indices(frames: Sequence[Frame]) -> NDArray[np.int64]:
     return np.asarray([frame.index for frame in frames], dtype=np.int64)
 
 
-def _encode(scan: FilmScan, rendering: Rendering, encode: Encode, copies: int) -> Steps:
-    """The plain features, and with two copies the mirrored ones, from one chunk of frames after the other."""
-    parts: list[list[Array]] = [[] for _ in range(copies)]
+def _joined(views: Sequence[Steps]) -> Steps:
+    """The features of several views one after the other."""
+    if len(views) == 1:
+        return views[0]
+    return Steps(np.concatenate([view.array for view in views], -1), views[0].indices)
+
+
+def _encode(scan: FilmScan, rendering: Rendering, encodings: Sequence[Encoding], copies: int) -> list[Steps]:
+    """The plain features, and with two copies the mirrored ones, from one chunk of frames after the other.
+
+    Raises:
+        ValueError: the encodings look back to different frames.
+    """
+    reaches = {one.motion_seconds for one in encodings if one.motion_seconds is not None}
+    if len(reaches) > 1:
+        raise ValueError(f"one reading of a film looks back by one time, not by {sorted(reaches)} seconds")
+    parts: list[list[Array]] = [[] for _ in encodings]
     indices = []
-    frames = _sampled(scan, rendering)
+    frames = _sampled(scan, rendering, next(iter(reaches), None))
     while chunk := list(islice(frames, _CHUNK_FRAMES // copies)):
-        pixels = np.stack([frame.pixels for frame in chunk])
-        both = pixels if copies == 1 else np.concatenate([pixels, pixels[:, :, ::-1]])
-        for part, features in zip(parts, np.split(encode(both), copies), strict=True):
-            part.append(features)
+        pixels = _mirrored([frame.pixels for frame in chunk], copies)
+        earlier = [frame.before for frame in chunk if frame.before is not None]
+        before = _mirrored(earlier, copies) if earlier else None
+        for part, encoding in zip(parts, encodings, strict=True):
+            features = encoding.encode(pixels, None if encoding.motion_seconds is None else before)
+            part.append(np.stack(np.split(features, copies)))
         indices.append(_indices(chunk))
-    return Steps(np.stack([np.concatenate(part) for part in parts]), np.concatenate(indices))
+    return [Steps(np.concatenate(part, 1), np.concatenate(indices)) for part in parts]
+
+
+def _mirrored(pictures: Sequence[Pixels], copies: int) -> Pixels:
+    """Pictures (copies * count, height, width, 3): plain, and with two copies then mirrored."""
+    plain = np.stack(pictures)
+    return plain if copies == 1 else np.concatenate([plain, plain[:, :, ::-1]])
 
 
 def _index_file(file: Path) -> Path:

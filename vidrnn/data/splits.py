@@ -95,6 +95,33 @@ def fold_films(films: Sequence[LabelledFilm], grouping: Grouping, folds: int, *,
     return tuple(_fold(films, grouping, sides == fold, seed) for fold in range(folds))
 
 
+def hold_out_groups(
+    films: Sequence[LabelledFilm], groups: Sequence[str], folds: int, seed: int = 0
+) -> tuple[NDArray[np.bool_], ...]:
+    """Folds that tell how well a kind of model does: for each, which films are held out. No group is on two sides.
+
+    Every film is held out once. Classes are spread over the folds as evenly as the groups allow; a class with one group
+    is held out as a whole. There are fewer folds if there are fewer groups, and one film in three is held out by itself
+    where there is one group only.
+
+    Args:
+        films: the films.
+        groups: the group of each film.
+        folds: the largest number of folds.
+        seed: other seeds give other folds, where there are several that are even.
+    """
+    table = _Table.of(films, groups)
+    count = min(folds, len(table.groups))
+    if count < 2:
+        table = _Table.of(films, [str(place) for place in range(len(films))])
+        count = min(folds, len(films))
+    order = np.random.default_rng(seed).permutation(len(table.groups))
+    sides = np.empty(len(order), dtype=np.intp)
+    sides[order] = _search(table.counts[order], [1 / count] * count, seed)
+    of_film = table.per_film(sides)
+    return tuple(of_film == fold for fold in range(count) if (of_film == fold).any())
+
+
 # --- given -----------------------------------------------------------------------------------------------------------
 
 

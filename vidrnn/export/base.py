@@ -9,7 +9,7 @@ from typing import Literal
 
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.runtimes.base import Runtime
-from vidrnn.values import Pixels
+from vidrnn.values import Window
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -23,10 +23,10 @@ class Export(ABC):
     """The precisions in which it can be written."""
 
     @abstractmethod
-    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
+    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Window]) -> None:
         """Write the model to `file`.
 
-        `calibration`: clips (time, height, width, 3) like those the model is to read, for precisions that need them.
+        `calibration`: windows like those the model is to read, for precisions that need them.
         """
 
     @abstractmethod

@@ -27,8 +27,8 @@ from vidrnn.runtimes.base import Features, Outputs, Runtime, State
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tasks.base import task_named
 from vidrnn.threads import map_in_order
-from vidrnn.values import Pixels
-from vidrnn.video.reader import first_frames
+from vidrnn.values import InputName, Pixels, Window
+from vidrnn.video.reader import first_window
 
 TOLERANCE = 1e-4
 """The largest difference from the model that an export in full precision may have."""
@@ -146,7 +146,7 @@ def _file_name(export: Export, precision: Precision) -> str:
     return export.file_name if precision == "fp32" else f"{stem}-{precision}{dot}{suffix}"
 
 
-def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, None, list[Pixels]]:
+def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, None, list[Window]]:
     """The first window of some of the clips, evenly chosen; films that cannot be read are passed over."""
     if request.clips is None:
         return []
@@ -162,9 +162,11 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, 
     places = np.unique(np.linspace(0, len(paths) - 1, _CALIBRATION_FILMS).astype(int))
     chosen = [paths[place] for place in places]
 
-    def window(path: Path) -> Pixels | None:
+    spec = model.spec
+
+    def window(path: Path) -> Window | None:
         try:
-            return first_frames(path, model.spec.sampling, model.spec.size, rate)
+            return first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)
         except FilmError:
             return None
 
@@ -218,7 +220,7 @@ def write_checked(
     model: LoadedModel,
     file: Path,
     precision: Precision = "fp32",
-    films: Sequence[Pixels] = (),
+    films: Sequence[Window] = (),
 ) -> float:
     """Write a portable form, check it, and only then give it its name. Returns the largest difference from the model.
 
@@ -227,7 +229,7 @@ def write_checked(
         model: on the processor.
         file: its place; an older file there is replaced.
         precision: one of the member's.
-        films: clips (time, height, width, 3) at the model's size. They calibrate, and check beside random clips.
+        films: windows of films at the model's size. They calibrate, and check beside random clips.
 
     Raises:
         ExportError: it cannot be written, or in full precision it does not answer as the model does.
@@ -245,16 +247,25 @@ def write_checked(
     return difference
 
 
+_INPUTS: dict[InputName, str] = {
+    "before": "the input `before`, the frame before each frame",
+    "flow": "the input `flow`, the optical flow of each frame",
+}
+
+
 def describe(model: LoadedModel, precision: Precision, difference: float, scored: Scored | None = None) -> str:
     """The sentence of a model card on a portable file."""
     worth = f"; {scored}" if scored else ""
     if precision != "fp32" and not scored:
         worth = "; its cost was not measured; --calibrate DATA measures it"
     how = "" if model.network.streams else "; it reads whole clips and does not stream, since its head reads both ways"
+    if model.spec.inputs:
+        further = " and ".join(_INPUTS[name] for name in model.spec.inputs)
+        how = f"{how}; beside `frames` it takes {further}: see docs/deploy.md"
     return f"{precision}, its numbers at most {difference:.1e} from the model's{worth}{how}."
 
 
-def largest_difference(model: Runtime, portable: Runtime, clips: Sequence[Pixels]) -> float:
+def largest_difference(model: Runtime, portable: Runtime, clips: Sequence[Window]) -> float:
     """The largest difference between the outputs of a portable file and those of the model.
 
     Both read clips (batch, time, height, width, 3) whole and in chunks, from a fresh start and from the model's own
@@ -265,9 +276,10 @@ def largest_difference(model: Runtime, portable: Runtime, clips: Sequence[Pixels
     for clip in clips:
         compare = _compare_reading if model.streams else _compare_whole
         differences += compare(model, portable, clip)
-        for frames in clip if model.splits and portable.splits else ():
-            features = model.encode(frames)
-            differences.append(_difference(portable.encode(frames), features))
+        for row in range(len(clip.frames) if model.splits and portable.splits else 0):
+            frames, before = clip.frames[row], None if clip.before is None else clip.before[row]
+            features = model.encode(frames, before)
+            differences.append(_difference(portable.encode(frames, before), features))
             differences += _compare_following(model, portable, features[None]) if model.streams else ()
             for length in CHUNKS:
                 windows = np.stack([features[:length]] * 2)
@@ -275,19 +287,26 @@ def largest_difference(model: Runtime, portable: Runtime, clips: Sequence[Pixels
     return float(np.max(differences))
 
 
-def _compare_reading(model: Runtime, portable: Runtime, clip: Pixels) -> Iterator[float]:
+def _piece(clip: Window, start: int, length: int) -> tuple[Pixels, Pixels | None]:
+    """Some frames of a clip, and the frame before each if it is known."""
+    steps = slice(start, start + length)
+    return clip.frames[:, steps], None if clip.before is None else clip.before[:, steps]
+
+
+def _compare_reading(model: Runtime, portable: Runtime, clip: Window) -> Iterator[float]:
     """The clip in chunks, each with the state of the one before; in one length, also with the model's state."""
-    whole, end = model.read(clip)
+    whole, end = model.read(clip.frames, None, clip.before)
     for chunk in CHUNKS:
         state: State | None = None
         theirs: State | None = None
-        for start in range(0, clip.shape[1], chunk):
-            piece = clip[:, start : start + chunk]
-            outputs, state = portable.read(piece, state)
+        for start in range(0, clip.frames.shape[1], chunk):
+            frames, before = _piece(clip, start, chunk)
+            outputs, state = portable.read(frames, state, before)
             yield _steps_difference(outputs, whole, slice(start, start + chunk))
             if chunk == max(CHUNKS[1:-1]):
-                given, theirs = model.read(piece, before := theirs)
-                carried, after = portable.read(piece, before)
+                last = theirs
+                given, theirs = model.read(frames, last, before)
+                carried, after = portable.read(frames, last, before)
                 yield max(_outputs_difference(carried, given), _states_difference(after, theirs))
         assert state is not None
         yield max(_ends_difference(outputs, whole), _states_difference(state, end))
@@ -305,10 +324,11 @@ def _compare_following(model: Runtime, portable: Runtime, features: Features) ->
         yield max(_ends_difference(outputs, whole), _states_difference(state, end))
 
 
-def _compare_whole(model: Runtime, portable: Runtime, clip: Pixels) -> Iterator[float]:
+def _compare_whole(model: Runtime, portable: Runtime, clip: Window) -> Iterator[float]:
     """Whole clips of several lengths, for a model that takes no state."""
     for length in CHUNKS:
-        yield _outputs_difference(portable.read(clip[:, :length])[0], model.read(clip[:, :length])[0])
+        frames, before = _piece(clip, 0, length)
+        yield _outputs_difference(portable.read(frames, None, before)[0], model.read(frames, None, before)[0])
 
 
 _OF_CLIP = "clip"
@@ -341,16 +361,27 @@ def _difference(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
     return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
 
 
-def _clips_for(spec: ModelSpec, films: Sequence[Pixels]) -> list[Pixels]:
-    """Two clips of random pixels or features at once, and one clip of the films, or of waves where there is none."""
+def _clips_for(spec: ModelSpec, films: Sequence[Window]) -> list[Window]:
+    """Two clips of random pixels or features at once, and one clip of the films, or of waves where there is none.
+
+    Where no film says what was before the frames, it is the frame one step before, or its own for the first.
+    """
     if spec.encoder.features:
         width = spec.encoder.features.width
         numbers: NDArray[Any] = np.random.default_rng(0).normal(size=(2, _LENGTH, width)).astype(np.float32)
-        one: NDArray[Any] = np.resize(films[0], (1, _LENGTH, width)) if len(films) else numbers[:1] / 10
-        return [numbers, one]
-    random = np.random.default_rng(0).integers(0, 256, (2, _LENGTH, spec.height, spec.width, 3), dtype=np.uint8)
-    real = films[0] if len(films) else _waves(spec)
-    return [random, np.resize(real, (1, _LENGTH, *real.shape[1:]))]
+        one: NDArray[Any] = np.resize(films[0].frames, (1, _LENGTH, width)) if films else numbers[:1] / 10
+        return [Window(numbers), Window(one)]
+    noise = np.random.default_rng(0).integers(0, 256, (2, _LENGTH, spec.height, spec.width, 3), dtype=np.uint8)
+    real = films[0] if films else Window(_waves(spec))
+    shape = (1, _LENGTH, *real.frames.shape[1:])
+    film = Window(np.resize(real.frames, shape), None if real.before is None else np.resize(real.before, shape))
+    return [_with_before(clip) if spec.inputs else clip for clip in (Window(noise), film)]
+
+
+def _with_before(clip: Window) -> Window:
+    if clip.before is not None:
+        return clip
+    return Window(clip.frames, np.concatenate([clip.frames[:, :1], clip.frames[:, :-1]], 1))
 
 
 def _waves(spec: ModelSpec) -> Pixels:

@@ -31,7 +31,7 @@ class GraphNode(OnnxEncoder):
             f"{_DOMAIN}::{_NODE}",
             (self.graph_input(pictures),),
             dtype=torch.float32,
-            shape=(pictures.shape[0], self.width),
+            shape=(pictures.shape[0], self.view_width),
             version=1,
         )
         return features
@@ -136,12 +136,12 @@ def _prefix(graph: GraphProto) -> None:
 
 
 def _nodes(encoder: OnnxEncoder, inner: GraphProto, pictures: str, vectors: str) -> list[NodeProto]:
-    """The nodes that turn pictures into vectors (pictures, width) float; their weights are in `inner`."""
+    """The nodes that turn pictures into vectors (pictures, view_width) float; their weights are in `inner`."""
     given, result = _PREFIX + encoder.graph.input, _PREFIX + encoder.graph.output
     raw, wide, shape = (f"{_PREFIX}vidrnn.{name}" for name in ("raw", "float", "shape"))
     ends = [
         helper.make_node("Cast", [raw], [wide], to=TensorProto.FLOAT),
-        helper.make_node("Constant", [], [shape], value_ints=[-1, encoder.width]),
+        helper.make_node("Constant", [], [shape], value_ints=[-1, encoder.view_width]),
         helper.make_node("Reshape", [wide, shape], [vectors]),
     ]
     if not encoder.graph.one_at_once:

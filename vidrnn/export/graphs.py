@@ -1,4 +1,4 @@
-"""A model as graphs for portable files: frames and state in; outputs, features and state out."""
+"""A model as graphs for portable files: frames, further inputs and state in; outputs, features and state out."""
 
 from __future__ import annotations
 
@@ -22,34 +22,37 @@ from vidrnn.errors import ExportError
 from vidrnn.export.foreign import GraphNode, with_graph
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
-from vidrnn.nets.classifier import Model, SequenceModel
+from vidrnn.nets.classifier import Member, Model, SequenceModel
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.network import Network, Outputs, blank_frames
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
-from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of, past_encoder
+from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of
 
 Graph = TypeVar("Graph", bound=nn.Module)
 
 
 class WholeGraph(nn.Module):
-    """Frames and each tensor of the state -> the outputs, the features, and each tensor of the new state.
+    """Frames, further inputs and each tensor of the state -> the outputs, the features, and the new state.
 
-    There are no features of a network that cannot be split behind its encoder.
+    The further inputs are those that the network names in `inputs`, such as `before`. There are no features of a
+    network that cannot be split behind its encoder.
     """
 
     def __init__(self, network: Network, names: Sequence[str]) -> None:
         super().__init__()
         self.network = network
-        self.outputs, self.names = network.outputs, tuple(names)
+        self.outputs, self.inputs, self.names = network.outputs, network.inputs, tuple(names)
         if network.split is not None:
             encoder, sequence = network.split
             assert isinstance(sequence, SequenceModel)
             self.network = Model(encoder.folded(), _WithFeatures(sequence)).eval()
 
-    def forward(self, frames: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """`frames` (batch, time, height, width, 3) uint8, `state` in the order of `names`."""
-        outputs, after = self.network(frames, dict(zip(self.names, state, strict=True)))
+    def forward(self, frames: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        """`frames` (batch, time, height, width, 3) uint8; `others` in the order of `inputs`, then of `names`."""
+        further, state = others[: len(self.inputs)], others[len(self.inputs) :]
+        pictures = dict(zip(self.inputs, further, strict=True))
+        outputs, after = self.network(frames, dict(zip(self.names, state, strict=True)), **pictures)
         features = (after[_FEATURES],) if _FEATURES in after else ()
         return *(outputs[name] for name in self.outputs), *features, *(after[name] for name in self.names)
 
@@ -83,6 +86,11 @@ class _WithFeatures(SequenceModel):
         """As the inner model."""
         return self.inner.streams
 
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """As the inner model."""
+        return self.inner.members
+
     def forward(
         self, features: Tensor, state: Tensors | None = None, mask: Tensor | None = None
     ) -> tuple[Outputs, Tensors]:
@@ -113,9 +121,10 @@ def _described(tensor: Tensor) -> StateTensor:
 
 
 def examples(spec: ModelSpec, tensors: dict[str, StateTensor], batch: int = 2, time: int = 3) -> tuple[Tensor, ...]:
-    """Frames and a fresh state to trace a graph with; torch takes sizes of 1 for constants."""
+    """Frames, further inputs and a fresh state to trace a graph with; torch takes sizes of 1 for constants."""
     frames = blank_frames(spec, time).expand(batch, *[-1] * (4 if spec.encoder.features is None else 2)).clone()
-    return frames, *(torch.from_numpy(tensor.fresh_batch(batch)) for tensor in tensors.values())
+    further = (torch.zeros_like(frames) for _ in spec.inputs)
+    return frames, *further, *(torch.from_numpy(tensor.fresh_batch(batch)) for tensor in tensors.values())
 
 
 @contextmanager
@@ -143,7 +152,8 @@ def metadata_of(model: LoadedModel, tensors: dict[str, StateTensor], head: bytes
 
 
 def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
-    """The whole network: `frames` and the state -> the outputs, `features` if it splits, and each tensor's `.next`.
+    """The whole network: `frames`, further inputs and the state -> the outputs, `features` if it splits, and each
+    tensor's `.next`.
 
     The input of a model that reads features is `features`.
     """
@@ -154,7 +164,8 @@ def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.M
     graph = _with_onnx_layers(WholeGraph(network, names))
     inputs = examples(model.spec, tensors, time=1 if network.step_by_step else 3)
     outputs = [*network.outputs, *features, *map(next_of, names)]
-    whole = _traced(graph, inputs, ["frames", *names], outputs, any_time=not network.step_by_step)
+    given = ["frames", *network.inputs, *names]
+    whole = _traced(graph, inputs, given, outputs, any_time=not network.step_by_step)
     encoder = foreign_graph(model)
     return whole if encoder is None else with_graph(whole, encoder)
 
@@ -166,16 +177,16 @@ def foreign_graph(model: LoadedModel) -> OnnxEncoder | None:
 
 
 def head_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto | None:
-    """The network from the features on: `features` and its part of the state -> the outputs, and each one's `.next`.
+    """The network from the features on: `features` and the state -> the outputs, and each tensor's `.next`.
 
     None for a network that cannot be split there.
     """
     if model.network.split is None:
         return None
     encoder, sequence = model.network.split
-    names = past_encoder(tensors)
+    names = list(tensors)
     features = torch.zeros(2, 3, encoder.width)
-    state = (torch.from_numpy(tensors[name].fresh_batch(2)) for name in names)
+    state = (torch.from_numpy(tensor.fresh_batch(2)) for tensor in tensors.values())
     graph = _with_onnx_layers(HeadGraph(sequence, model.network.outputs, names))
     outputs = [*model.network.outputs, *map(next_of, names)]
     return _traced(graph, (features, *state), ["features", *names], outputs, any_time=True)
@@ -193,7 +204,7 @@ _STATES = {"RNN": ("hidden",), "GRU": ("hidden",), "LSTM": ("hidden", "cell")}
 _MORE: dict[str, dict[str, int]] = {"GRU": {"linear_before_reset": 1}}
 """torch's reset gate acts after the recurrent matrix."""
 _DIRECTIONS = {1: "forward", 2: "bidirectional"}
-_OVER_TIME = ("frames", "features", "steps", "next")
+_OVER_TIME = ("frames", "before", "flow", "features", "steps", "next")
 """Inputs and outputs that have a second axis of any length."""
 
 

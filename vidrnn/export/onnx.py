@@ -19,7 +19,8 @@ from vidrnn.model.header import PORTABLE_NAME
 from vidrnn.runtimes.base import Runtime, StateTensor
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.values import Pixels
+from vidrnn.values import Window
+from vidrnn.video.motion import motion_inputs
 
 _FEWEST = 64
 """Tensors of fewer numbers stay in 32 bits, because there is little to save."""
@@ -31,7 +32,7 @@ class OnnxExport(Export):
     file_name = PORTABLE_NAME
     precisions = ("fp32", "fp16", "int8")
 
-    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
+    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Window]) -> None:
         """As the contract says."""
         tensors = fresh_state(model)
         whole, head = whole_as_onnx(model, tensors), head_as_onnx(model, tensors)
@@ -66,15 +67,17 @@ def _stored_in_halves(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _inputs(
-    model: LoadedModel, tensors: dict[str, StateTensor], clips: Sequence[Pixels]
+    model: LoadedModel, tensors: dict[str, StateTensor], windows: Sequence[Window]
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """The inputs of the graph for clips (time, height, width, 3), one clip or one frame at a time."""
+    """The inputs of the graph for windows, one window or one frame at a time."""
     runtime, fresh = TorchRuntime(model), {name: tensor.fresh_batch(1) for name, tensor in tensors.items()}
-    for clip in clips:
-        pieces = np.split(clip[None], len(clip), 1) if model.network.step_by_step else [clip[None]]
+    for window in windows:
+        frames, before = window.frames[None], None if window.before is None else window.before[None]
+        further = motion_inputs(model.spec.inputs, frames, before)
+        pieces = np.split(frames, frames.shape[1], 1) if model.network.step_by_step else [frames]
         state = fresh
         for piece in pieces:
-            yield {"frames": piece, **state}
+            yield {"frames": piece, **further, **state}
             if len(pieces) > 1:
                 _, state = runtime.read(piece, state)
 

@@ -11,7 +11,7 @@ from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import OPENVINO_NAME
 from vidrnn.runtimes.base import Runtime
 from vidrnn.runtimes.openvino import SECTION, OpenvinoRuntime, openvino
-from vidrnn.values import Pixels
+from vidrnn.values import Window
 
 
 class OpenvinoExport(Export):
@@ -20,7 +20,7 @@ class OpenvinoExport(Export):
     file_name = OPENVINO_NAME
     precisions = ("fp32", "fp16")
 
-    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
+    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Window]) -> None:
         """As the contract says.
 
         Raises:

@@ -18,7 +18,8 @@ from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.runtimes.base import OUTPUTS_KEY, STATE_KEY, Outputs, Runtime, State, StateTensor, joined_steps
-from vidrnn.values import Pixels
+from vidrnn.values import Pixels, Window
+from vidrnn.video.motion import motion_inputs
 
 
 class TorchExport(Export):
@@ -29,7 +30,7 @@ class TorchExport(Export):
 
     file_name = "model.pt2"
 
-    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Pixels]) -> None:
+    def write(self, model: LoadedModel, file: Path, precision: Precision, calibration: Sequence[Window]) -> None:
         """As the contract says.
 
         Raises:
@@ -43,7 +44,7 @@ class TorchExport(Export):
             )
         tensors = fresh_state(model)
         inputs = examples(model.spec, tensors, time=1)
-        shapes = ({0: Dim.DYNAMIC}, tuple({0: Dim.DYNAMIC} for _ in tensors))
+        shapes = ({0: Dim.DYNAMIC}, tuple({0: Dim.DYNAMIC} for _ in inputs[1:]))
         with quietly():
             program = torch.export.export(WholeGraph(model.network, list(tensors)), inputs, dynamic_shapes=shapes)
             beside = metadata_of(model, tensors, None)
@@ -82,13 +83,15 @@ class _StepProgram(Runtime):
         return False
 
     @override
-    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
+    def read(self, frames: Pixels, state: State | None = None, before: Pixels | None = None) -> tuple[Outputs, State]:
         tensors = self._tensors.items()
         held = [torch.from_numpy((state or {}).get(name, tensor.fresh_batch(len(frames)))) for name, tensor in tensors]
+        seen = [frames, *motion_inputs(self.handling.inputs, frames, before).values()]
         steps: list[Outputs] = []
         with torch.no_grad():
             for place in range(frames.shape[1]):
-                results = self._step(torch.from_numpy(np.ascontiguousarray(frames[:, place : place + 1])), *held)
+                now = (torch.from_numpy(np.ascontiguousarray(each[:, place : place + 1])) for each in seen)
+                results = self._step(*now, *held)
                 steps.append({name: np.asarray(one) for name, one in zip(self._outputs, results, strict=False)})
                 held = list(results[len(results) - len(held) :])
         after = {name: np.asarray(tensor) for name, tensor in zip(self._tensors, held, strict=True)}

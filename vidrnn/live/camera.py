@@ -24,6 +24,7 @@ from vidrnn.live.connection import open_source, why_no_frames, why_not_opened
 from vidrnn.values import Pixels, Size
 from vidrnn.video.capture import Capture
 from vidrnn.video.clock import Grid, LiveClock, Pace
+from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.reader import resized
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
@@ -51,6 +52,8 @@ class Sight:
 
     size: Size
     spacing_seconds: float
+    motion_seconds: float | None = None
+    """How much earlier the frame before each frame is; None for a model that needs no frame before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class LiveFrame:
     """How many times the stream had broken off before. Frames of two lives do not follow each other."""
     dropped: int = 0
     """How many frames for the model were dropped before it could take them, since the beginning."""
+    before: Pixels | None = None
+    """The frame before it, shaped as `pixels`, dropped or not; None where the model needs none."""
 
 
 class Camera:
@@ -240,16 +245,21 @@ class _Reader:
 
     def _read_frames(self, capture: Capture) -> None:
         grid, pace, due = Grid(self._sight.spacing_seconds), Pace(), list[float]()
+        reach = self._sight.motion_seconds
+        finder = None if reach is None else BeforeFinder(reach)
         asked = time.monotonic()
         while not self._stop.is_set() and (raw := capture.grab()) is not None:
             now, arrived = time.monotonic(), time.time()
             seconds = self._tick(raw, now)
             pace.add_frame(seconds, asked, now)
             due += grid.times_served(seconds)
-            if (due or self._watched) and (picture := capture.picture()) is not None:
+            if (due or self._watched or finder) and (picture := capture.picture()) is not None:
                 self._exchange.picture = picture if self._watched else None
+                if due or finder:
+                    pixels = self._prepared(picture)
+                    before = finder.find(seconds, pixels) if finder else None
                 if due:
-                    frame = LiveFrame(self._prepared(picture), due[0], due[-1], arrived, self._life)
+                    frame = LiveFrame(pixels, due[0], due[-1], arrived, self._life, before=before)
                     self._exchange.put(frame, pace.spare_seconds(time.monotonic()))
                     due = []
             asked = time.monotonic()

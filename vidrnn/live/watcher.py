@@ -36,8 +36,8 @@ _BINARY: int = getattr(os, "O_BINARY", 0)
 class Watcher(Protocol):
     """Gives an answer at each frame, as a stream of a model does. Its memory does not grow."""
 
-    def push(self, pixels: Pixels, seconds: float) -> Answer:
-        """The answer now, after one more frame."""
+    def push(self, pixels: Pixels, seconds: float, before: Pixels | None = None) -> Answer:
+        """The answer now, after one more frame; `before` is the frame before it, for a model that sees motion."""
 
     def pass_over(self, seconds: float) -> None:
         """Frames for times before this one are lost."""
@@ -130,7 +130,7 @@ class _Life:
     def see(self, frame: LiveFrame) -> Iterator[Happening]:
         """One more frame."""
         self._watcher.pass_over(frame.since_seconds)
-        answer = self._watcher.push(frame.pixels, frame.seconds)
+        answer = self._watcher.push(frame.pixels, frame.seconds, frame.before)
         self._newest = frame
         self._arrivals.append((frame.seconds, frame.arrived))
         yield from self._ended(answer)

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidrnn.errors import ModelError
-from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, FeatureSpec, Forecast, Handling, Sampling, Size
+from vidrnn.values import (
+    FORMAT_VERSION,
+    INPUT_OF,
+    AnswerSpec,
+    DecisionRule,
+    FeatureSpec,
+    Forecast,
+    Handling,
+    Sampling,
+    Size,
+)
 
 if TYPE_CHECKING:
     from vidrnn.model.metadata import ModelHeader
@@ -86,7 +96,7 @@ def read_handling(text: str, source: str) -> Handling:
     """
     try:
         header = json.loads(text)
-        if header["format_version"] == FORMAT_VERSION:
+        if header["format_version"] == FORMAT_VERSION and not header["spec"]["encoder"].get("differences"):
             return _handling(header)
     except (ValueError, KeyError, TypeError):
         pass  # reading the whole header gives the right error
@@ -98,13 +108,16 @@ def read_handling(text: str, source: str) -> Handling:
 def _handling(header: dict[str, Any]) -> Handling:
     spec, answer = header["spec"], header["answer"]
     known = {name: answer.get(name) for name in ("task", "kind", "resolution", "background", "unit")}
-    forecast, features = spec.get("forecast"), spec["encoder"].get("features")
+    forecast, encoder = spec.get("forecast"), spec["encoder"]
+    features, motion = encoder.get("features"), encoder.get("motion", ()) if spec["network"] == "scores" else ()
     return Handling(
         answer=AnswerSpec(**known, classes=tuple(answer["classes"])),
         decision=DecisionRule.of(header["decision"]),
         size=Size(spec["height"], spec["width"]),
         sampling=Sampling(spec["frames"], spec["spacing_seconds"]),
         forecast=forecast and Forecast(forecast["context"], forecast["horizon"], 1 if forecast["grey"] else 3),
+        inputs=tuple(INPUT_OF[name] for name in motion),
+        motion_seconds=encoder["motion_seconds"] if motion else None,
         features=features and FeatureSpec(int(features["width"]), float(features["rate"])),
     )
 

@@ -35,7 +35,16 @@ class ModelHeader(Record):
     def handling(self) -> Handling:
         """How the model is fed, and how its outputs are read."""
         spec = self.spec
-        return Handling(self.answer, self.decision, spec.size, spec.sampling, spec.shape, spec.encoder.features)
+        return Handling(
+            self.answer,
+            self.decision,
+            spec.size,
+            spec.sampling,
+            spec.shape,
+            spec.inputs,
+            spec.motion_seconds,
+            spec.encoder.features,
+        )
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -62,6 +71,11 @@ class ModelHeader(Record):
                     f"{source}: made with model format {version}, and this vidrnn reads format {FORMAT_VERSION}. "
                     "Train it again, or use the vidrnn that made it."
                 ) from None
+            if _sees_step_before(text):
+                raise ModelError(
+                    f"{source}: its encoder compares each frame with the step before, and this vidrnn compares it with "
+                    "the frame a fixed time before. Train it again: --motion difference."
+                ) from None
             raise ModelError(
                 f"{source}: its header is damaged ({in_words(error, {})}). Copy the model again."
             ) from None
@@ -79,6 +93,14 @@ class ModelHeader(Record):
 
 def _numbers(setting: PerClass) -> tuple[float, ...]:
     return tuple(setting.values()) if isinstance(setting, dict) else (setting,)
+
+
+def _sees_step_before(text: str) -> bool:
+    """Whether a header is of an earlier vidrnn, and its encoder saw differences from the step before."""
+    try:
+        return bool(json.loads(text)["spec"]["encoder"]["differences"])
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _version(text: str) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,31 +15,58 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.nets.class_scores import ClassOutput
+from vidrnn.errors import UsageError
+from vidrnn.nets.class_scores import ClassOutput, LinearSolution
 from vidrnn.nets.encoders import ENCODERS, FOREIGN_ENCODERS, TRAINED_FROM_SCRATCH, foreign_kind
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
-from vidrnn.nets.network import Network, Outputs, blank_frames
+from vidrnn.nets.network import Network, Outputs
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.spec import EncoderConfig, ModelSpec
-from vidrnn.nets.state import State, before_first, changes, join, last_of, part_of
+from vidrnn.nets.state import State, changes, join, last_of, part_of
 from vidrnn.registry import load_member
-from vidrnn.values import AnswerSpec, Size
+from vidrnn.settings import settings_of
+from vidrnn.values import AnswerSpec, InputName, Kind, Size
+from vidrnn.video.motion import motion_inputs
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
 """Pictures in one call. On a processor 8 stay in the caches; with 32 a picture takes a third longer."""
 
 
+NO_FLOW = "sees no flow. Say --motion difference, or name a pretrained encoder: --encoder mobilenet_v2."
+"""The end of a sentence on an encoder without pretrained weights."""
+
+
 class Encode(Protocol):
-    """Successive pictures (count, height, width, 3) RGB -> features (count, width)."""
+    """Pictures (count, height, width, 3) RGB -> features (count, width)."""
 
     def __call__(self, pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
-        """`before`: the picture before the first, None if there is none; only encoders of differences look at it."""
+        """`before`: the frame before each picture, shaped as `pixels`; only encoders that see motion look at it."""
 
 
-class SequenceModel(nn.Module):
-    """Features -> scores: a head and class scores. Training changes only this part if the encoder is frozen.
+class SequenceModel(nn.Module, ABC):
+    """Features -> scores. Training changes only this part if the encoder is frozen."""
+
+    @property
+    @abstractmethod
+    def streams(self) -> bool:
+        """Whether a film can be read in pieces with the state handed on."""
+
+    @property
+    @abstractmethod
+    def members(self) -> tuple[Member, ...]:
+        """The heads with their class scores, which learn side by side; one or more."""
+
+    @abstractmethod
+    def forward(
+        self, features: Tensor, state: State | None = None, mask: Tensor | None = None
+    ) -> tuple[Outputs, State]:
+        """Features (batch, time, width) -> scores, and the state to read on from, if the model streams."""
+
+
+class Member(SequenceModel):
+    """A head and class scores.
 
     With `motion` the head sees each step's features and, after them, how they changed since the step before.
     """
@@ -49,14 +78,19 @@ class SequenceModel(nn.Module):
         self.motion = motion
 
     @property
+    @override
     def streams(self) -> bool:
-        """Whether a film can be read in pieces with the state handed on."""
         return self.head.streams
 
+    @property
+    @override
+    def members(self) -> tuple[Member, ...]:
+        return (self,)
+
+    @override
     def forward(
         self, features: Tensor, state: State | None = None, mask: Tensor | None = None
     ) -> tuple[Outputs, State]:
-        """Features (batch, time, width) -> scores, and the state to read on from, if the head streams."""
         if state and not self.streams:
             raise ValueError("a head that sees whole clips only takes no state")
         before, motion_state = part_of(state, "motion"), State()
@@ -66,6 +100,59 @@ class SequenceModel(nn.Module):
         sequence, head_state = self.head(features, part_of(state, "head"), mask)
         scores, task_state = self.task(sequence, part_of(state, "task"), mask)
         return scores, join(motion=motion_state, head=head_state, task=task_state)
+
+    def pooled(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The readout's vector (batch, readout.width) of whole clips of features (batch, time, width).
+
+        A `LinearSolution` for `set_linear` is one for these vectors.
+        """
+        if self.motion:
+            features = torch.cat([features, changes(features, None)], -1)
+        pooled: Tensor = self.task.readout(self.head(features, None, mask)[0], None, mask)[0]
+        return pooled
+
+    def set_linear(self, clip: LinearSolution, steps: LinearSolution | None = None) -> None:
+        """Set the class layer from solutions for `pooled`; see `ClassOutput.set_linear`."""
+        self.task.set_linear(clip, steps)
+
+
+class Members(SequenceModel):
+    """Several heads with their class scores, which answer together.
+
+    The scores are the mean of the members' log-probabilities; where several classes may hold at once, the mean of their
+    scores.
+    """
+
+    def __init__(self, members: Sequence[Member], kind: Kind = "one") -> None:
+        super().__init__()
+        for number, member in enumerate(members):
+            self.add_module(f"member{number}", member)
+        self.count = len(members)
+        self.kind = kind
+
+    @property
+    @override
+    def streams(self) -> bool:
+        return all(member.streams for member in self.members)
+
+    @property
+    @override
+    def members(self) -> tuple[Member, ...]:
+        return tuple(getattr(self, f"member{number}") for number in range(self.count))
+
+    @override
+    def forward(
+        self, features: Tensor, state: State | None = None, mask: Tensor | None = None
+    ) -> tuple[Outputs, State]:
+        outputs, states = [], {}
+        for number, member in enumerate(self.members):
+            scores, states[f"member{number}"] = member(features, part_of(state, f"member{number}"), mask)
+            outputs.append(scores)
+        return {name: self._mean([scores[name] for scores in outputs]) for name in outputs[0]}, join(**states)
+
+    def _mean(self, scores: Sequence[Tensor]) -> Tensor:
+        stacked = torch.stack(tuple(scores))
+        return (stacked.log_softmax(-1) if self.kind == "one" else stacked).mean(0)
 
 
 class Model(Network):
@@ -77,7 +164,9 @@ class Model(Network):
     @override
     def build(cls, spec: ModelSpec, answer: AnswerSpec) -> Model:
         encoder = build_encoder(spec.encoder, spec.size)
-        return cls(encoder, build_sequence(encoder.width, spec.head, spec.readout, len(answer.classes)))
+        classes, members = len(answer.classes), spec.members
+        sequence = build_sequence(encoder.width, spec.head, spec.readout, classes, members=members, kind=answer.kind)
+        return cls(encoder, sequence)
 
     def __init__(self, encoder: Encoder, sequence: SequenceModel) -> None:
         super().__init__()
@@ -94,49 +183,77 @@ class Model(Network):
     def split(self) -> tuple[Encoder, SequenceModel]:
         return self.encoder, self.sequence
 
+    @property
+    @override
+    def inputs(self) -> tuple[InputName, ...]:
+        return self.encoder.inputs
+
     @override
     def fresh_state(self, spec: ModelSpec) -> State:
         if not self.streams:
             return {}
-        state: State = self(blank_frames(spec, 2), None, torch.zeros(1, 2, dtype=torch.bool))[1]
+        nothing, mask = torch.zeros(1, 2, self.encoder.width), torch.zeros(1, 2, dtype=torch.bool)
+        state: State = self.sequence(nothing, None, mask)[1]
         return state
 
     @override
-    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Outputs, State]:
-        before, encoder_state = part_of(state, "encoder"), State()
-        if self.encoder.differences:
-            encoder_state = last_of(frames, before, mask) if self.streams else {}
-        features = self.encoder(frames, before_first(frames, before))
-        scores, sequence_state = self.sequence(features, state, mask)
-        return scores, join(encoder=encoder_state) | sequence_state
+    def forward(
+        self,
+        frames: Tensor,
+        state: State | None = None,
+        mask: Tensor | None = None,
+        *,
+        before: Tensor | None = None,
+        flow: Tensor | None = None,
+    ) -> tuple[Outputs, State]:
+        read: tuple[Outputs, State] = self.sequence(self.encoder(frames, before, flow), state, mask)
+        return read
 
 
 def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     """An encoder with fresh weights.
 
     Raises:
-        UsageError: there is none of that name, or the package that it comes from is not installed.
+        UsageError: there is none of that name, it cannot see that motion, or the package that it comes from is not
+            installed.
     """
     if kind := foreign_kind(config.name):
         foreign: Encoder = load_member(FOREIGN_ENCODERS, "--encoder", kind)(config, size)
         return foreign
     encoder = load_member(ENCODERS, "--encoder", config.name)
     if config.name not in TRAINED_FROM_SCRATCH:
-        known: Encoder = encoder(config.name)
+        known: Encoder = encoder(config.name, config.motion)
         return known
-    learnt: Encoder = encoder(size, grey=config.grey, differences=config.differences)
+    if "flow" in config.motion:
+        raise UsageError(f"--motion flow: the encoder {config.name} {NO_FLOW}")
+    learnt: Encoder = encoder(size, grey=config.grey, differences="difference" in config.motion)
     return learnt
 
 
-def build_sequence(width: int, head: HeadConfig, readout: str, classes: int) -> SequenceModel:
-    """A head on features of `width` numbers and a readout for `classes`, with fresh weights.
+def build_sequence(
+    width: int, head: HeadConfig, readout: str, classes: int, *, members: int = 1, kind: Kind = "one"
+) -> SequenceModel:
+    """Heads on features of `width` numbers, each with a readout for `classes`, with fresh weights.
+
+    Args:
+        width: of the features.
+        head: the settings of each head.
+        readout: the name of each readout.
+        classes: how many there are.
+        members: how many heads answer together.
+        kind: of the answer, which decides how their scores are joined.
 
     Raises:
         UsageError: there is no head or readout of that name.
     """
+    built = [_build_member(width, head, readout, classes) for _ in range(members)]
+    return built[0] if members == 1 else Members(built, kind)
+
+
+def _build_member(width: int, head: HeadConfig, readout: str, classes: int) -> Member:
     built: Head = load_member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
     pooling = load_member(READOUTS, "--readout", readout)(built.size)
-    return SequenceModel(built, ClassOutput(pooling, built.size, classes), head.motion)
+    return Member(built, ClassOutput(pooling, built.size, classes), head.motion)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -153,14 +270,37 @@ def seed_everything(*parts: int) -> None:
 
 
 def refuse_unknown(config: RunConfig) -> None:
-    """Refuse a run early if a part that it asks for does not exist.
+    """Refuse a run early if a part that it asks for does not exist, or cannot see the motion that it asks for.
 
     Raises:
-        UsageError: there is no encoder, head or readout of that name.
+        UsageError: there is no encoder, head or readout of that name, the encoder sees no flow, or a setting means
+            nothing to the head.
     """
     if config.encoder != "auto" and foreign_kind(config.encoder) is None:
         load_member(ENCODERS, "--encoder", config.encoder)
+    if "flow" in config.motion and config.encoder in ("auto", *TRAINED_FROM_SCRATCH):
+        which = "small, which --encoder auto tries," if config.encoder == "auto" else config.encoder
+        raise UsageError(f"--motion {','.join(config.motion)}: the encoder {which} {NO_FLOW}")
     load_member(HEADS, "--head", config.head.name)
+    refuse_unused(config.head)
+
+
+def refuse_unused(head: HeadConfig) -> None:
+    """Refuse settings that mean nothing to the head.
+
+    The file of a run holds all settings, so those with their default value pass.
+
+    Raises:
+        UsageError: some are given.
+    """
+    default = HeadConfig()
+    given = [name for name in head.unused if getattr(head, name) != getattr(default, name)]
+    if given:
+        flags = [one.flag_name for one in settings_of(HeadConfig) if one.path[-1] in given]
+        does, them = ("does", "it") if len(flags) == 1 else ("do", "them")
+        raise UsageError(
+            f"{', '.join(flags)}: {does} not act on --head {head.name}, which has no units. Leave {them} out."
+        )
 
 
 def encoding_of(encoder: Encoder) -> Encode:
@@ -171,18 +311,18 @@ def encoding_of(encoder: Encoder) -> Encode:
     reader = encoder.folded()
     device = reader.mean.device
     at_once = _PICTURES_AT_ONCE if device.type == "cpu" else _GPU_PICTURES_AT_ONCE
+    at_once = max(1, at_once // len(reader.views))
 
     def encode(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
         if threading.current_thread() is not threading.main_thread():
             torch.set_num_threads(1)  # of this thread: those beside it use the other cores
-        starts = range(0, len(pixels), at_once)
-        return np.concatenate(
-            [some(pixels[start : start + at_once], pixels[start - 1] if start else before) for start in starts]
-        )
+        pieces = [slice(start, start + at_once) for start in range(0, len(pixels), at_once)]
+        return np.concatenate([some(pixels[each], None if before is None else before[each]) for each in pieces])
 
     def some(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+        further = motion_inputs(reader.inputs, pixels, before)
         with torch.inference_mode():
-            features = reader(tensor_of(pixels), None if before is None else tensor_of(before))
+            features = reader(tensor_of(pixels), **{name: tensor_of(each) for name, each in further.items()})
         return np.asarray(features[0].float().cpu())
 
     def tensor_of(pixels: NDArray[np.uint8]) -> Tensor:

@@ -140,7 +140,15 @@ class FramePredictor(Network):
         return state
 
     @override
-    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Outputs, State]:
+    def forward(
+        self,
+        frames: Tensor,
+        state: State | None = None,
+        mask: Tensor | None = None,
+        *,
+        before: Tensor | None = None,
+        flow: Tensor | None = None,
+    ) -> tuple[Outputs, State]:
         if mask is not None:
             raise ValueError("a network that predicts frames reads no padding")
         predicted, state = self.read(self.pictures_of(frames), state)

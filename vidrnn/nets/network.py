@@ -12,7 +12,7 @@ from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.spec import ModelSpec, NetworkName
 from vidrnn.nets.state import State
 from vidrnn.registry import load_member
-from vidrnn.values import AnswerSpec
+from vidrnn.values import AnswerSpec, InputName
 
 Outputs = dict[str, Tensor]
 """The outputs of a network by name: `clip` (batch, classes) and `steps` (batch, time, classes), both before softmax;
@@ -52,14 +52,29 @@ class Network(nn.Module, ABC):
         """The encoder, and the network from the features on; None where it cannot be split so."""
         return None
 
+    @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """The inputs beside frames and state."""
+        return ()
+
     @abstractmethod
-    def forward(self, frames: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Outputs, State]:
+    def forward(
+        self,
+        frames: Tensor,
+        state: State | None = None,
+        mask: Tensor | None = None,
+        *,
+        before: Tensor | None = None,
+        flow: Tensor | None = None,
+    ) -> tuple[Outputs, State]:
         """Read on from `state`.
 
         Args:
             frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
             state: what this returned for the frames before; None is a fresh start.
             mask: (batch, time) bool, True for real frames, which come before the padding; None if all are real.
+            before: the frame before each frame, shaped as `frames`; only networks whose `inputs` name it look at it.
+            flow: the flow picture of each frame, shaped as `frames`; likewise.
 
         Returns:
             the outputs, and the state to read on from.

@@ -6,8 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from vidrnn.config import DecoderName, HeadConfig, ReadoutName
-from vidrnn.values import WIDEST_FEATURES, FeatureSpec, Forecast, Sampling, Size
+from vidrnn.config import MOST_MEMBERS, DecoderName, HeadConfig, ReadoutName
+from vidrnn.values import (
+    INPUT_OF,
+    WIDEST_FEATURES,
+    FeatureSpec,
+    Forecast,
+    InputName,
+    PictureMotion,
+    Sampling,
+    Size,
+)
 
 NetworkName = Literal["scores", "frames"]
 """`scores`: encoder, head and class scores; `frames`: encoder, head and a decoder that predicts the next frame."""
@@ -68,8 +77,10 @@ class EncoderConfig(Record):
     origin: str
     """Where its first weights came from: `imagenet`, `none` or the name of a file."""
     grey: bool = False
-    differences: bool = False
-    """Whether it sees beside each frame how its pixels changed since the frame before."""
+    motion: tuple[PictureMotion, ...] = ()
+    """The motion that it sees beside each frame."""
+    motion_seconds: float = Field(0.1, gt=0)
+    """How much earlier the frame is that it compares a frame with."""
     pixels: PixelRecord | None = None
     """Of an encoder from elsewhere: the pixels that it wants."""
     features: FeatureSpec | None = None
@@ -77,10 +88,19 @@ class EncoderConfig(Record):
     graph: GraphRecord | None = None
     """Of an encoder that is a graph of another program."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_old_differences(cls, stored: Any) -> Any:
+        """Refuse an encoder of an earlier vidrnn that compared each frame with the step before."""
+        if isinstance(stored, dict) and stored.get("differences"):
+            raise ValueError("differences: are of the step before, which this vidrnn does not know")
+        return stored
+
     @property
     def sees(self) -> str:
-        """Its input beside or instead of colours: `, grey, change of pixels`, or an empty text."""
-        return ", grey" * self.grey + ", change of pixels" * self.differences
+        """Its input beside or instead of colours: `, grey, difference and flow over 0.1 s`, or an empty text."""
+        motion = f", {' and '.join(self.motion)} over {self.motion_seconds:g} s" if self.motion else ""
+        return ", grey" * self.grey + motion
 
     def input_of(self, size: Size) -> str:
         """What it reads: pictures of `size`, such as `160x120 pixels`, or features, such as `5 per second`."""
@@ -115,12 +135,23 @@ class ModelSpec(Record):
     encoder: EncoderConfig
     head: HeadConfig
     readout: ReadoutName
+    members: int = Field(1, ge=1, le=MOST_MEMBERS)
+    """Heads on one encoder that answer together, of a network that scores classes."""
     forecast: ForecastConfig | None = None
     """Of a network that predicts frames."""
     height: int = Field(ge=1)
     width: int = Field(ge=1)
     frames: int = Field(ge=1)
     spacing_seconds: float = Field(gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_differences(cls, stored: Any) -> Any:
+        """A network that predicts frames still compares each frame with the step before, under another name."""
+        encoder = stored.get("encoder") if isinstance(stored, dict) else None
+        if not isinstance(encoder, dict) or stored.get("network") != "frames" or not encoder.get("differences"):
+            return stored
+        return {**stored, "encoder": {**encoder, "differences": False, "motion": ["difference"]}}
 
     @field_validator("head", mode="before")
     @classmethod
@@ -141,6 +172,16 @@ class ModelSpec(Record):
         return Sampling(self.frames, self.spacing_seconds)
 
     @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """The inputs of the network beside frames. One that predicts frames knows the frame before from its state."""
+        return tuple(INPUT_OF[name] for name in self.encoder.motion) if self.network == "scores" else ()
+
+    @property
+    def motion_seconds(self) -> float | None:
+        """How much earlier the frame before each frame is; None for a network that needs no frame before."""
+        return self.encoder.motion_seconds if self.inputs else None
+
+    @property
     def shape(self) -> Forecast | None:
         """Context, horizon and channels of a network that predicts frames."""
         known = self.forecast
@@ -154,7 +195,9 @@ class ModelSpec(Record):
         motion = "change of features > " * self.head.motion
         end = forecast.decoder if forecast else self.readout
         layers = f", {self.head.layers} layers" * (self.head.depth > 1 and self.head.layers is not None)
-        head = f"{self.head.name} {self.head.size}{layers}{', both directions' * self.head.bidirectional}"
+        size = "" if "size" in self.head.unused else f" {self.head.size}"
+        members = f" x{self.members}" * (self.members > 1)
+        head = f"{self.head.name}{size}{members}{layers}{', both directions' * self.head.bidirectional}"
         first = f"{encoder.name} ({origin}{how}{encoder.sees})"
         if encoder.features:
             first = f"features ({encoder.features.width} wide)"

@@ -147,8 +147,8 @@ class Predictor:
         with open_film(path, rate=self._rate_for(path)) as film:
             _refuse_other_input(film, handling)
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
-            spacing = handling.sampling.spacing_seconds
-            with closing(decoded(film, spacing, handling.size, length, buffers)) as chunks:
+            spacing, motion_seconds = handling.sampling.spacing_seconds, handling.motion_seconds
+            with closing(decoded(film, spacing, handling.size, length, buffers, motion_seconds)) as chunks:
                 for piece in map_in_order(lambda chunk: _prepare(reader, chunk), chunks, threads):
                     if stop.is_set():
                         raise FilmError(f"{path}: given up, since reading was stopped.")

@@ -17,6 +17,7 @@ from vidrnn.timeline.reading import Moments, Reader
 from vidrnn.timeline.segments import segmenter_for
 from vidrnn.values import Answer, DecisionRule, Floats, Pixels, Segment
 from vidrnn.video.clock import Grid
+from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.reader import resized
 
 
@@ -70,18 +71,21 @@ class Stream:
         self._model, self._at_once = model, at_once
         self._track = Track(task.live_reader(model, rule), model, rule)
         self._grid = Grid(model.handling.sampling.spacing_seconds)
-        self._before: Pixels | None = None
-        self._waiting: list[tuple[Pixels, float]] = []
+        motion_seconds = model.handling.motion_seconds
+        self._finder = None if motion_seconds is None else BeforeFinder(motion_seconds)
+        self._waiting: list[tuple[Pixels, Pixels | None, float]] = []
         self._newest: Answer | None = None
         self._end_seconds = -math.inf
         self._ended = False
 
-    def push(self, pixels: Pixels, seconds: float) -> Answer:
+    def push(self, pixels: Pixels, seconds: float, before: Pixels | None = None) -> Answer:
         """Read one more frame.
 
         Args:
             pixels: (height, width, 3) uint8 RGB, of any size; the features (width,) for a model that reads features.
             seconds: its time, later than that of the frame before.
+            before: the frame before it, for a model that sees motion, where not every frame of the source is pushed;
+                None has the stream find it among the frames that were pushed.
 
         Returns:
             the newest answer; its `seconds` is the time that it is for. There is a new one at the first frame, and then
@@ -101,11 +105,14 @@ class Stream:
             raise UsageError(f"the stream: wanted the frame's time in seconds, {later}, not {seconds:g}.")
         times = self._grid.times_served(seconds)
         self._end_seconds = seconds
-        if times:
-            shown = resized(pixels, self._model.handling.size) if features is None else pixels
-            if shown is pixels:
-                shown = pixels.copy()  # the caller may write the next frame into the same array
-            self._waiting += [(shown, at) for at in times]
+        if times or self._finder is not None:
+            shown, earlier = self._resized(pixels), None
+            if self._finder is not None:
+                earlier = self._finder.find(seconds, shown)
+                if before is not None:
+                    _check_picture(before)
+                    earlier = self._resized(before)
+            self._waiting += [(shown, earlier, at) for at in times]
         if self._newest is None or len(self._waiting) >= self._at_once:
             self._read_waiting()
         return self._take_newest()
@@ -149,13 +156,24 @@ class Stream:
         if self._ended:
             raise UsageError("the stream: was finished, and takes nothing more. Begin another: .stream().")
 
+    def _resized(self, pixels: Pixels) -> Pixels:
+        """The picture at the model's size, in memory of its own: the caller may write the next one into the same.
+
+        Features come as they are; `_checked_vector` has copied them.
+        """
+        if self._model.handling.features is not None:
+            return pixels
+        shown = resized(pixels, self._model.handling.size)
+        return pixels.copy() if shown is pixels else shown
+
     def _read_waiting(self) -> None:
         if not self._waiting:
             return
-        pixels, times = np.stack([shown for shown, _ in self._waiting]), [at for _, at in self._waiting]
+        pixels, times = np.stack([shown for shown, _, _ in self._waiting]), [at for _, _, at in self._waiting]
+        earlier = [before for _, before, _ in self._waiting if before is not None]
         self._waiting = []
-        settled = self._track.read(self._track.reader.prepare(pixels, self._before), times)
-        self._before = pixels[-1]
+        prepared = self._track.reader.prepare(pixels, np.stack(earlier) if earlier else None)
+        settled = self._track.read(prepared, times)
         ended = (self._newest.ended if self._newest else ()) + settled.segments
         self._newest = self._track.answer(times[-1], self._track.reader.now(), ended)
 

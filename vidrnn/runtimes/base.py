@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from typing_extensions import override
 
 from vidrnn.model.header import HEADER_KEY, read_handling
 from vidrnn.values import Handling, Pixels
+from vidrnn.video.motion import motion_inputs
 
 if TYPE_CHECKING:
     from vidrnn.model.metadata import ModelHeader
@@ -33,8 +33,6 @@ Outputs = dict[str, Array]
 
 _PICTURES_AT_ONCE = 8
 """Few enough to stay in a processor's caches."""
-_ENCODER = "encoder."
-"""The names of the state of an encoder begin with it."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,6 @@ class StateTensor:
 def next_of(name: str) -> str:
     """The output that a state tensor's new value comes out of."""
     return f"{name}.next"
-
-
-def past_encoder(names: Iterable[str]) -> list[str]:
-    """The tensors of a state that belong to the network from the features on."""
-    return [name for name in names if not name.startswith(_ENCODER)]
 
 
 class Runtime(ABC):
@@ -86,30 +79,26 @@ class Runtime(ABC):
         """Whether the model has `encode` and `follow`, so that a frame is encoded once for all windows that hold it."""
 
     @abstractmethod
-    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
+    def read(self, frames: Pixels, state: State | None = None, before: Pixels | None = None) -> tuple[Outputs, State]:
         """Read on from `state`, None for a fresh start.
 
         Args:
             frames: (batch, time, height, width, 3) uint8 RGB at the model's size, or (batch, time, width) float32 for
                 a model that reads features.
             state: the state that this method returned for the frames before.
+            before: the frame before each frame, shaped as `frames`. A model with `handling.inputs` needs it, and
+                computes the flow from it; others do not look at it.
 
         Returns:
             the outputs by name, and the state.
         """
 
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
-        """Features (count, width) of successive pictures (count, height, width, 3).
-
-        `before` is the picture before the first, None if there is none; only encoders of differences look at it.
-        """
+        """Features (count, width) of pictures (count, height, width, 3); `before` as in `read`, shaped as `pixels`."""
         raise TypeError(f"{type(self).__name__} does not split: ask `splits` before `encode`")
 
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
-        """As `read`, of frames that are encoded already: features (batch, time, width).
-
-        The state belongs to the network from the features on. It does not hold the encoder's own state.
-        """
+        """As `read`, of frames that are encoded already: features (batch, time, width)."""
         raise TypeError(f"{type(self).__name__} does not split: ask `splits` before `follow`")
 
 
@@ -158,17 +147,18 @@ class GraphRuntime(Runtime):
         return HEAD_KEY in self.metadata
 
     @override
-    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
+    def read(self, frames: Pixels, state: State | None = None, before: Pixels | None = None) -> tuple[Outputs, State]:
         if not self._step_by_step:
-            return self._read(frames, state or {})
+            return self._read(frames, state or {}, before)
         steps, state = [], state or {}
         for place in range(frames.shape[1]):
-            step, state = self._read(frames[:, place : place + 1], state)
+            now = slice(place, place + 1)
+            step, state = self._read(frames[:, now], state, None if before is None else before[:, now])
             steps.append(step)
         return joined_steps(steps), state
 
-    def _read(self, frames: Pixels, state: State) -> tuple[Outputs, State]:
-        after = self._run([*self._outputs, *map(next_of, self._tensors)], frames, state)
+    def _read(self, frames: Pixels, state: State, before: Pixels | None) -> tuple[Outputs, State]:
+        after = self._run([*self._outputs, *map(next_of, self._tensors)], frames, state, before)
         return {name: after[name] for name in self._outputs}, {name: after[next_of(name)] for name in self._tensors}
 
     @override
@@ -178,36 +168,26 @@ class GraphRuntime(Runtime):
         if self.handling.features is not None:
             return pixels.astype(np.float32)
         features = []
-        for start in range(0, len(pixels), _PICTURES_AT_ONCE):
-            some = pixels[start : start + _PICTURES_AT_ONCE]
-            last = pixels[start - 1] if start else before
-            if self._differences and last is not None:
-                features.append(self._encode(np.concatenate([last[None], some]))[1:])
-            else:
-                features.append(self._encode(some))
+        at_once = max(1, _PICTURES_AT_ONCE // (1 + len(self.handling.inputs)))
+        for start in range(0, len(pixels), at_once):
+            some = slice(start, start + at_once)
+            earlier = None if before is None else before[None, some]
+            features.append(self._run(["features"], pixels[None, some], {}, earlier)["features"][0])
         return np.concatenate(features)
 
-    def _encode(self, pixels: Pixels) -> Features:
-        """The features of pictures (count, height, width, 3), the first of which has none before it."""
-        features: Features = self._run(["features"], pixels[None], {})["features"][0]
-        return features
-
-    @cached_property
-    def _differences(self) -> bool:
-        """Whether the encoder sees how each picture differs from the one before."""
-        return bool(json.loads(self.metadata[HEADER_KEY])["spec"]["encoder"].get("differences"))
-
-    def _run(self, wanted: Sequence[str], frames: Pixels, state: State) -> State:
+    def _run(self, wanted: Sequence[str], frames: Pixels, state: State, before: Pixels | None) -> State:
         """Outputs by name; tensors that `state` lacks have their first value."""
         given = {name: state.get(name, tensor.fresh_batch(len(frames))) for name, tensor in self._tensors.items()}
         name = "frames" if self.handling.features is None else "features"
-        return dict(zip(wanted, self.run_whole(wanted, {name: np.ascontiguousarray(frames), **given}), strict=True))
+        seen = {name: frames} | motion_inputs(self.handling.inputs, frames, before)
+        given |= {name: np.ascontiguousarray(array) for name, array in seen.items()}
+        return dict(zip(wanted, self.run_whole(wanted, given), strict=True))
 
     @override
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
         if not self.splits:
             return super().follow(features, state)
-        names, held = past_encoder(self._tensors), state or {}
+        names, held = list(self._tensors), state or {}
         given = {name: held[name] if held else self._tensors[name].fresh_batch(len(features)) for name in names}
         wanted = [*self._outputs, *map(next_of, names)]
         after = dict(zip(wanted, self.run_head(wanted, {"features": features, **given}), strict=True))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import override
 
 from vidrnn.errors import ModelError
@@ -19,6 +20,7 @@ from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import Encode, encoding_of
 from vidrnn.runtimes.base import Array, Features, Outputs, Runtime, State
 from vidrnn.values import Pixels
+from vidrnn.video.motion import motion_inputs
 
 
 class TorchRuntime(Runtime):
@@ -58,8 +60,8 @@ class TorchRuntime(Runtime):
         return self.network.split is not None
 
     @override
-    def read(self, frames: Pixels, state: State | None = None) -> tuple[Outputs, State]:
-        return self._ask(self.network, frames, state)
+    def read(self, frames: Pixels, state: State | None = None, before: Pixels | None = None) -> tuple[Outputs, State]:
+        return self._ask(self.network, frames, state, motion_inputs(self.handling.inputs, frames, before))
 
     @override
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
@@ -69,16 +71,23 @@ class TorchRuntime(Runtime):
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
         if self.network.split is None:
             return super().follow(features, state)
-        return self._ask(self.network.split[1], features, state)
+        return self._ask(self.network.split[1], features, state, {})
 
-    def _ask(self, network: nn.Module, inputs: Array, state: State | None) -> tuple[Outputs, State]:
+    def _ask(
+        self, network: nn.Module, inputs: Array, state: State | None, further: Mapping[str, Pixels]
+    ) -> tuple[Outputs, State]:
         if threading.current_thread() is not threading.main_thread():
             torch.set_num_threads(1)  # of this thread: the threads beside it use the other cores
         device = next(self.network.parameters()).device
+
+        def tensor_of(array: Array) -> Tensor:
+            owned = np.require(array, requirements=["C", "W"])  # a read-only array cannot become a tensor
+            return torch.from_numpy(owned).to(device)
+
         given = {name: torch.from_numpy(tensor).to(device) for name, tensor in (state or {}).items()}
-        owned = np.require(inputs, requirements=["C", "W"])  # a read-only array cannot become a tensor
+        pictures = {name: tensor_of(each) for name, each in further.items()}
         with torch.inference_mode():
-            outputs, after = network(torch.from_numpy(owned).to(device), given or None)
+            outputs, after = network(tensor_of(inputs), given or None, **pictures)
         state = {name: np.asarray(tensor.cpu()) for name, tensor in after.items()} if self.streams else {}
         return {name: np.asarray(tensor.cpu()) for name, tensor in outputs.items()}, state
 

@@ -36,8 +36,8 @@ class Classify(Task):
     outputs = ("clip", "steps")
     settings = frozenset(
         {
-            *("data", "task", "encoder", "weights", "fine_tune", "grey", "motion", "head", "readout", "label_holds"),
-            "features",
+            *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "motion"),
+            *("motion_seconds", "head", "readout", "members", "label_holds"),
             *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
             *("seed", "jobs", "test", "folds"),

@@ -48,7 +48,7 @@ class Reader(ABC):
 
         Args:
             pixels: successive frames (count, height, width, 3) at the model's size; the caller overwrites them later.
-            before: the frame before the first, None if there is none.
+            before: the frame before each, shaped as `pixels`; None if the model's `handling` asks for none.
         """
 
     @abstractmethod

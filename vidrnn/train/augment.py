@@ -32,7 +32,8 @@ class Augmentation:
         """The changed clips, shaped as `clips`.
 
         Args:
-            clips: (count, time, height, width, 3) uint8, neighbours in the minibatch.
+            clips: (count, time, height, width, channels), neighbours in the minibatch: pictures of 8 bits, or pixels in
+                [0, 1], of three colours or of brightness alone.
             first: the place of the first of them in the minibatch.
         """
         rows = self.amounts[first : first + len(clips)]
@@ -53,7 +54,7 @@ class Augmentation:
         )
         colours = [
             transforms.adjust_brightness(moved[:, place : place + 1], 1 + _LIGHT * amount)
-            for place, amount in enumerate(light)
+            for place, amount in enumerate(light[: moved.shape[1]])
         ]
         lit = transforms.adjust_contrast(torch.cat(colours, 1), 1 + _LIGHT * contrast)
         if self.flip and mirror > 0:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.data.splits import hold_out_groups
 from vidrnn.evaluate.metrics import interval95, paired_p
 from vidrnn.events import Progress, RunEvent
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report, Table
+from vidrnn.train import probes
+from vidrnn.train.evidence import small_clips
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, minibatch_for, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
-from vidrnn.values import Part
+from vidrnn.values import Floats, Part
+from vidrnn.video.sampling import HALVES
 
 _SURE = 0.05
 THIS_MODEL = "this model"
 _SHUFFLED = "frames shuffled"
+_LINEAR, _PICTURES = "linear, features", "linear, pictures"
+"""Logistic regression on statistics of the features, and PCA with linear discriminants on a dozen small pictures."""
+_FOLDS = 3
+_MOTION = "The model sees motion at each step. Shuffling leaves that motion, so order is what comes on top of it."
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Outcome:
     remark: str
     folds: int | None = None
     """The number of pooled folds; None for one split."""
+    motion: bool = False
+    """Whether each step shows motion by itself, so that frames in random order still show it."""
 
     def joined(self, other: Outcome) -> Outcome:
         """Both outcomes as one, as for folds, where each clip is in one test part."""
@@ -61,7 +71,8 @@ class Outcome:
             name: {part: np.concatenate([hit[part], other.hits[name][part]]) for part in hit}
             for name, hit in self.hits.items()
         }
-        return Outcome(hits, {part: self.groups[part] + other.groups[part] for part in self.groups}, self.remark)
+        groups = {part: self.groups[part] + other.groups[part] for part in self.groups}
+        return replace(self, hits=hits, groups=groups, motion=self.motion or other.motion)
 
 
 def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
@@ -76,14 +87,18 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None
     controls = [
         Control("one frame", none, "mean", 1),
         Control("mean of frames", none, "mean", frames),
-        Control(_SHUFFLED, head, config.readout, frames, shuffled=True),
+        Control(_SHUFFLED, head, config.readout_name, frames, shuffled=True),
     ]
     parts = [part for part in (Part.VAL, Part.TEST) if setting.places(part)]
+    yield from learner.prepare(_ready(learner), to_train=False)
     clips = _Clips(
-        learner.feature_clips([place for place in setting.places(Part.TRAIN) if place in learner.fine]),
+        learner.feature_clips(_ready(learner)),
         {part: learner.features(setting.places(part)) for part in parts},
     )
     hits = {"majority class": _majority(learner, parts)}
+    if not config.features:
+        hits[_PICTURES] = yield from _linear_on_pictures(learner, parts)
+    hits[_LINEAR] = _linear_on_features(learner, clips.scored)
     for done, control in enumerate(controls):
         yield Progress(f"control: {control.name}", done, len(controls))
         hits[control.name] = _hits(learner, control, clips)
@@ -96,7 +111,7 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None
     }
     groups = {part: [setting.dataset.groups[place] for place in setting.places(part)] for part in parts}
     remark = "" if learner.frozen else "The controls are trained on the features of the trained encoder."
-    return Outcome(hits, groups, remark)
+    return Outcome(hits, groups, remark, motion=bool(config.motion))
 
 
 def controls_report(outcome: Outcome) -> Report:
@@ -123,7 +138,10 @@ def controls_report(outcome: Outcome) -> Report:
         numbers |= {"part": "folds", "folds": outcome.folds, "interval": controls[-1]["interval"]}
         numbers |= {"accuracy": controls[-1]["test"]}
     notes = (outcome.remark,) if outcome.remark else ()
-    return Report("", (_controls_table(controls),), (time_sentence(points, p),), notes, numbers)
+    sentences = (*linear_sentences(outcome.hits, part, groups), time_sentence(points, p))
+    if outcome.motion:
+        sentences = (*sentences, _MOTION)
+    return Report("", (_controls_table(controls),), sentences, notes, numbers)
 
 
 def folds_sentence(outcome: Outcome) -> str:
@@ -160,6 +178,50 @@ def _majority(learner: Learner, parts: Sequence[Part]) -> Hits:
     return {part: labels[list(places(part))] == commonest for part in parts}
 
 
+def _linear_on_pictures(learner: Learner, parts: Sequence[Part]) -> Generator[RunEvent, None, Hits]:
+    setting = learner.setting
+    train, scored = _ready(learner), {part: list(setting.places(part)) for part in parts}
+    order = [*train, *(place for places in scored.values() for place in places)]
+    small = dict(zip(order, (yield from small_clips(setting, order)), strict=True))
+
+    def vectors(places: Sequence[int]) -> Floats:
+        return np.stack([probes.small_pictures(small[place]) for place in places])
+
+    fit = (probes.fit_discriminants, probes.COMPONENTS)
+    return _linear(learner, fit, vectors(train), {part: vectors(places) for part, places in scored.items()})
+
+
+def _linear_on_features(learner: Learner, scored: dict[Part, list[Features]]) -> Hits:
+    change = learner.head.motion
+
+    def vectors(clips: Sequence[Features]) -> Floats:
+        return np.stack([probes.statistics_of(clip, change=change) for clip in clips])
+
+    learnt = vectors(learner.features(_ready(learner)))
+    fit = (probes.fit_logistic, probes.STRENGTHS)
+    return _linear(learner, fit, learnt, {part: vectors(clips) for part, clips in scored.items()})
+
+
+def _linear(
+    learner: Learner, fit: tuple[probes.Fit, Sequence[float]], learnt: Floats, scored: dict[Part, Floats]
+) -> Hits:
+    """A linear model of the training clips, its strength chosen by folds of them; the clips that it answers rightly."""
+    dataset, train = learner.setting.dataset, _ready(learner)
+    films, groups = [dataset.films[place] for place in train], [dataset.groups[place] for place in train]
+    folds = hold_out_groups(films, groups, _FOLDS, learner.setting.config.seed)
+    labels, classes = dataset.labels[train], len(dataset.classes)
+    strength = probes.judge(fit[0], learnt, labels, classes, [folds], fit[1]).setting
+    (answer,) = fit[0](learnt, labels, classes, [strength])
+    truth = {part: dataset.labels[list(learner.setting.places(part))] for part in scored}
+    return {part: answer(vectors).argmax(1) == truth[part] for part, vectors in scored.items()}
+
+
+def _ready(learner: Learner) -> list[int]:
+    """The training clips that are ready."""
+    kept = learner.fine or learner.plain
+    return [place for place in learner.setting.places(Part.TRAIN) if place in kept]
+
+
 def _hits(learner: Learner, control: Control, clips: _Clips) -> Hits:
     """Train one control; the clips that it answers rightly."""
     setting = learner.setting
@@ -192,6 +254,7 @@ def _train(
         seed=config.seed,
         shuffled=control.shuffled,
         cut=config.label_holds == "always",
+        phases=HALVES if learner.fine else 1,
     )
 
     def answer(minibatch: Minibatch) -> Scores:
@@ -217,6 +280,17 @@ def _seconds(learner: Learner) -> float | None:
     """The time limit of one control; the time that is left is for three controls and the evaluation."""
     left = learner.setting.clock.share_left(0.3)
     return None if left is None else max(2.0, left)
+
+
+def linear_sentences(hits: dict[str, Hits], part: Part, groups: Sequence[str]) -> Iterator[str]:
+    """Whether a linear control is as good as the model."""
+    linear_controls = [name for name in (_LINEAR, _PICTURES) if name in hits]  # features have no pictures
+    name = max(linear_controls, key=lambda one: float(hits[one][part].mean()))
+    linear, mine = hits[name][part], hits[THIS_MODEL][part]
+    if float(mine.mean()) > float(linear.mean()) and paired_p(mine, linear, groups) < _SURE:
+        return
+    scores = f"{mine.mean():.3f} against {linear.mean():.3f} ({name})"
+    yield f"The model is not shown to be better than a linear one: accuracy {scores}."
 
 
 def time_sentence(points: float, p: float) -> str:

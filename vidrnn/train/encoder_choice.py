@@ -1,120 +1,25 @@
-"""`--encoder auto`: a short trial of two encoders; the better one on validation is taken."""
+"""The encoder of a training, and the size of the pictures that it sees."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 from vidrnn.config import RunConfig
 from vidrnn.data.dataset import Dataset
-from vidrnn.errors import DataError, UsageError, WeightsError
-from vidrnn.events import Note, RunEvent
-from vidrnn.model.picture_graph import PictureGraph, read_picture_graph
+from vidrnn.errors import DataError, UsageError
+from vidrnn.model.picture_graph import PictureGraph, hash_of, read_picture_graph
 from vidrnn.model.weights import PRETRAINED
 from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH, foreign_kind
 from vidrnn.nets.encoders.pretrained import TORCHVISION_WEIGHTS
 from vidrnn.nets.encoders.timm_network import TimmFacts, timm_facts
 from vidrnn.nets.spec import EncoderConfig
-from vidrnn.train.fit import Fit
-from vidrnn.train.learner import Choice, Learner, Setting, epoch_event
-from vidrnn.values import FeatureSpec, Part, Size
+from vidrnn.train.learner import Choice
+from vidrnn.values import FeatureSpec, PictureMotion, Size
 
 _SMALL_AREA = 112 * 84
 _WORLD_AREA = 160 * 214
-_WORLD, _OURS = "mobilenet_v2", "small"
-_TRAIN_CLIPS, _VAL_CLIPS = 320, 160
-"""The largest numbers of clips in a trial. If no more clips exist, the trial is the training."""
-_GOOD_ENOUGH = 0.98
-"""A frozen encoder with this score is taken at once: a better score could hardly be measured."""
-_SHARE = 0.35
-"""Of the time that is left, if time is limited."""
-_CLIP_SECONDS = 0.4
-"""The estimated cost of a clip in a trial."""
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The learner of the chosen encoder, and its training if the trial was on all clips."""
-
-    learner: Learner
-    fit: Fit | None = None
-    reason: str = ""
-    """The result of the trial, in a sentence."""
-
-
-def choose_encoder(setting: Setting) -> Generator[RunEvent, None, Chosen]:
-    """The learner of the encoder in the settings, or of the better one after a trial."""
-    config, median = setting.config, setting.dataset.median_size
-    if config.encoder != "auto" or config.features:
-        return Chosen(Learner(setting, choice_of(config, median)))
-    if config.grey:
-        raise UsageError("--grey: only the encoder small can do without colours. Add --encoder small.")
-    if config.weights:
-        raise UsageError(
-            f"--weights {config.weights}: --encoder auto does not know which encoder they are for. Name the encoder."
-        )
-    named = [config.model_copy(update={"encoder": name}) for name in (_WORLD, _OURS)]
-    try:
-        world = Learner(setting, choice_of(named[0], median))
-    except WeightsError as error:
-        yield Note(f"{error} Going on with the encoder small.", warning=True)
-        return Chosen(Learner(setting, choice_of(named[1], median)))
-    trial = _Trial.of(setting)
-    yield from trial.train(world)
-    if trial.scores[_WORLD] >= _GOOD_ENOUGH or setting.stop.is_set():
-        return (yield from trial.conclude(world))
-    ours = Learner(setting, choice_of(named[1], median))
-    yield from trial.train(ours)
-    return (yield from trial.conclude(world if trial.scores[_WORLD] >= trial.scores[_OURS] else ours))
-
-
-@dataclass
-class _Trial:
-    """The clips of a trial, and its results."""
-
-    setting: Setting
-    clips: Sequence[int]
-    val: Sequence[int]
-    scores: dict[str, float]
-    fits: dict[str, Fit]
-
-    @classmethod
-    def of(cls, setting: Setting) -> _Trial:
-        train, val = setting.places(Part.TRAIN), setting.places(Part.VAL)
-        most = _TRAIN_CLIPS
-        if (seconds := setting.clock.share_left(_SHARE)) is not None:
-            most = max(len(setting.dataset.classes) * 4, min(most, int(seconds / 2 / _CLIP_SECONDS)))
-        return cls(setting, even_part(setting, train, most), even_part(setting, val, _VAL_CLIPS), {}, {})
-
-    def train(self, learner: Learner) -> Generator[RunEvent, None, None]:
-        """Train one candidate on the trial's clips."""
-        name, setting = learner.choice.encoder.name, self.setting
-        yield from learner.prepare(self.clips, to_train=True)
-        yield from learner.prepare(self.val, to_train=False)
-        fit = learner.fit(self.clips, self.val, setting.clock.share_left(_SHARE / 2))
-        for epoch in fit.run():
-            yield epoch_event(epoch, f"trial of {name}", timed=setting.clock.minutes is not None)
-        self.scores[name] = fit.best.score if fit.best else 0.0
-        self.fits[name] = fit
-
-    def conclude(self, winner: Learner) -> Generator[RunEvent, None, Chosen]:
-        """The result of the trial. The winner starts again on all clips if the trial did not hold them all."""
-        name, setting = winner.choice.encoder.name, self.setting
-        scores = ", ".join(f"{one} {score:.3f}" for one, score in self.scores.items())
-        sentence = f"{name} was chosen by macro-F1 on validation in a trial on {len(self.clips)} clips: {scores}."
-        if len(self.scores) == 1:
-            sentence = f"{name} scored {scores} in a trial on {len(self.clips)} clips; the other encoder was not tried."
-        yield Note(sentence)
-        whole = len(self.clips) == len(setting.places(Part.TRAIN)) and setting.clock.minutes is None
-        if whole or setting.stop.is_set():
-            return Chosen(winner, self.fits[name], sentence)
-        return Chosen(winner.with_fresh_weights(), None, sentence)
-
-
-def even_part(setting: Setting, places: Sequence[int], most: int) -> Sequence[int]:
-    """At most `most` of the clips at `places`, in their order; each class has its share."""
-    return places if len(places) <= most else sorted(setting.evenly(places)[:most])
+_PICTURE_MOTION: tuple[PictureMotion, ...] = get_args(PictureMotion)
 
 
 def choice_of(config: RunConfig, films: Size) -> Choice:
@@ -142,26 +47,34 @@ def choice_of(config: RunConfig, films: Size) -> Choice:
         )
     if config.grey and name not in TRAINED_FROM_SCRATCH:
         raise UsageError(f"--grey: {name} knows coloured pictures only. Add --encoder small, or leave --grey out.")
-    encoder = EncoderConfig(
-        name=name,
-        frozen=frozen,
-        origin=Path(weights).name,
-        grey=config.grey,
-        differences=config.motion and name in TRAINED_FROM_SCRATCH,
-    )
+    origin = Path(weights).name
+    encoder = EncoderConfig(name=name, frozen=frozen, origin=origin, grey=config.grey, **_motion_of(config))
     return Choice(encoder, config.size or picture_size(name, films), weights)
+
+
+def _motion_of(config: RunConfig) -> dict[str, Any]:
+    """The fields of an encoder that say what it sees of motion."""
+    return {"motion": _picture_motion(config), "motion_seconds": config.motion_seconds}
+
+
+def _picture_motion(config: RunConfig) -> tuple[PictureMotion, ...]:
+    return tuple(name for name in _PICTURE_MOTION if name in config.motion)
 
 
 def _choice_of_graph(config: RunConfig, films: Size) -> Choice:
     graph = _graph_of(config)
     size = config.size or graph.size or picture_size(config.encoder, films)
-    return Choice(graph.config(size), size, config.encoder)
+    return Choice(graph.config(size).model_copy(update=_motion_of(config)), size, config.encoder)
 
 
 def _choice_of_timm(config: RunConfig) -> Choice:
     facts, weights = _timm_of(config), config.weights or PRETRAINED
     encoder = EncoderConfig(
-        name=config.encoder, frozen=not config.fine_tune, origin=Path(weights).name, pixels=facts.pixels
+        name=config.encoder,
+        frozen=not config.fine_tune,
+        origin=Path(weights).name,
+        pixels=facts.pixels,
+        **_motion_of(config),
     )
     return Choice(encoder, config.size or facts.size, weights)
 
@@ -203,6 +116,11 @@ def _graph_of(config: RunConfig) -> PictureGraph:
     return read_picture_graph(Path(config.encoder))
 
 
+def encoder_hash(config: RunConfig) -> str:
+    """The hash of the encoder's file; empty where the encoder is no file."""
+    return "" if config.encoder_file is None else hash_of(config.encoder_file.read_bytes())
+
+
 def refuse_unfit_encoder(config: RunConfig) -> None:
     """Refuse an encoder from elsewhere before any film is read.
 
@@ -211,6 +129,8 @@ def refuse_unfit_encoder(config: RunConfig) -> None:
     """
     if config.features:
         _refuse_beside_features(config)
+    elif foreign_kind(config.encoder) == "features":
+        raise UsageError(f"--encoder {config.encoder}: names no encoder. Say --features DIR --rate R.")
     elif foreign_kind(config.encoder) == "onnx":
         graph = _graph_of(config)
         if size := config.size or graph.size:
@@ -227,9 +147,15 @@ def _refuse_beside_features(config: RunConfig) -> None:
         "--grey": config.grey,
         f"--size {config.size}": config.size is not None,
         "--flip": config.flip is True,
+        "--search": config.search,
     }
     if foreign := [flag for flag, is_given in given.items() if is_given]:
         raise UsageError(f"{', '.join(foreign)}: --features is read in place of pictures and an encoder. Leave it out.")
+    if motion := _picture_motion(config):
+        raise UsageError(
+            f"--motion {','.join(motion)}: is seen in pictures, and --features is read in place of them. Say --motion "
+            "change, or leave it out."
+        )
     folder = Path(config.features or "")
     if not folder.is_dir():
         raise UsageError(f"--features {folder}: there is no such folder.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Event
@@ -76,9 +76,13 @@ class Lesson:
     """Epoch number -> its minibatches, the same each time."""
     steps: int
     """Minibatches in an epoch."""
-    validate: Callable[[], Validation]
+    validate: Callable[[], Validation] | None
+    """None: there is no validation, and the last weights count as the best."""
     advance: Callable[[float], None] = lambda progress: None
     """Called before each minibatch with the share of the training that is done, 0 to 1, for a curriculum."""
+    members: Sequence[nn.Module] = ()
+    """Parts of the network that learn side by side, if there are several. The loss is then the sum of theirs, and the
+    gradient of each is bounded by itself, so that each learns as it would alone."""
 
 
 @dataclass
@@ -105,6 +109,11 @@ class Fit:
             ],
             lr=self.plan.learning_rate,
         )
+        apart = [list(member.parameters()) for member in self.lesson.members]
+        inside = {id(weight) for weights in apart for weight in weights}
+        shared = [weight for weight in self.lesson.network.parameters() if id(weight) not in inside]
+        self._bounded = [weights for weights in (shared, *apart) if weights]
+        """The groups of weights whose gradients are bounded together."""
         self._mean = AveragedModel(self.lesson.network, multi_avg_fn=_ema(), use_buffers=True)
         self._best_weights = _copy(self.lesson.network)
 
@@ -120,6 +129,13 @@ class Fit:
         out_of_patience = self.epoch - self.best_epoch >= self.plan.patience and self.epoch > 0
         out_of_time = self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.epoch > 0
         return self.stop.is_set() or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
+
+    def accept(self) -> None:
+        """Take the weights that the network has now for the result: they were found without steps."""
+        network, self.epoch, self.best_epoch = self.lesson.network.eval(), 1, 1
+        with torch.inference_mode():
+            self.best = self.lesson.validate() if self.lesson.validate else None
+        self._best_weights = _copy(network)
 
     def restore_best(self) -> None:
         """Give the network its best weights: those at an epoch's end, averaged over the steps before it."""
@@ -181,8 +197,8 @@ class Fit:
         network.load_state_dict(self._mean.module.state_dict())
         network.eval()
         with torch.inference_mode():
-            validation = self.lesson.validate()
-        if validation.better_than(self.best):
+            validation = Validation(0.0, 0.0) if self.lesson.validate is None else self.lesson.validate()
+        if self.lesson.validate is None or validation.better_than(self.best):
             self.best, self.best_epoch, self._best_weights = validation, self.epoch, _copy(network)
         network.load_state_dict(now)
         return validation
@@ -194,10 +210,11 @@ class Fit:
         loss = self.lesson.loss(self.lesson.answer(minibatch), minibatch.target, minibatch.mask)
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.lesson.network.parameters(), _LARGEST_GRADIENT)
+        for weights in self._bounded:
+            nn.utils.clip_grad_norm_(weights, _LARGEST_GRADIENT)
         self._optimiser.step()
         self._mean.update_parameters(self.lesson.network)
-        return loss.item()
+        return loss.item() / max(1, len(self.lesson.members))
 
     def _progress(self, steps: int) -> float:
         """The share of the training that is done, 0 to 1."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from threading import Event
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
@@ -22,6 +22,7 @@ from vidrnn.events import EpochDone, Progress, RunEvent
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
+from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.tasks.base import Task
@@ -33,7 +34,7 @@ from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.objective import Objective
 from vidrnn.train.sharded_encoder import Shards
-from vidrnn.values import FilmFailure, Part, Sampling, Size
+from vidrnn.values import FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
 
 
@@ -53,11 +54,12 @@ class Recipe:
 FROZEN = Recipe(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
 TRAINED = Recipe(steps=405, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
 FINE_TUNED = Recipe(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
+_STRETCH = 0.2
+"""While an encoder trains, clips play up to a fifth faster or slower, times the strength of augmentation."""
 _MOST_EPOCHS = 60
 _UNBOUNDED = 1_000_000
 """Epochs of a training that the clock ends."""
 _TIMED_PATIENCE = 40
-_SIDES = re.compile(r"(?<![a-z])(left|right)(?![a-z])")
 
 
 @dataclass(frozen=True)
@@ -106,12 +108,8 @@ class Setting:
 
     @property
     def flip(self) -> bool:
-        """Whether a mirrored film has the same class. Features cannot be mirrored."""
-        if self.config.features:
-            return False
-        if self.config.flip is not None:
-            return self.config.flip
-        return not any(has_side(name) for name in self.dataset.classes)
+        """Whether a mirrored film is taken for one of the same class."""
+        return bool(self.config.flip)
 
     def places(self, part: Part) -> tuple[int, ...]:
         """The places of a part's clips in the dataset."""
@@ -138,8 +136,15 @@ class Learner:
         seed_everything(config.seed)
         encoder = build_encoder(choice.encoder, choice.size)
         give_weights(encoder, choice.encoder.name, choice.weights)
-        self.head = head_for(config, self.recipe, motion=config.motion and not choice.encoder.differences)
-        sequence = build_sequence(encoder.width, self.head, config.readout, len(setting.dataset.classes))
+        self.head = head_for(config, self.recipe, motion="change" in config.motion)
+        sequence = build_sequence(
+            encoder.width,
+            self.head,
+            config.readout_name,
+            len(setting.dataset.classes),
+            members=config.members,
+            kind=setting.objective.kind,
+        )
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
             encoder.eval().requires_grad_(False)
@@ -168,6 +173,8 @@ class Learner:
         """
         started = time.monotonic()
         ready = self.fine if to_train else self.plain
+        if not to_train:  # the fine grid holds the model's own
+            ready |= {place: own_grid(self.fine[place]) for place in places if place in self.fine}
         missing = [place for place in places if place not in ready]
         stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
         for done, (place, steps) in enumerate(zip(missing, self._load(missing, to_train), strict=False), 1):
@@ -187,98 +194,148 @@ class Learner:
         spacing = setting.sampling.spacing_seconds / (HALVES if to_train else 1)
         grid = Rendering(spacing, self.choice.size, rate=setting.config.rate)
         if not self.frozen:
-            return (film if isinstance(film, FilmFailure) else one_copy(film) for film in cache.frames(scans, grid))
-        encoding = Encoding(encoding_of(self.network.encoder), fingerprint(self.network.encoder))
-        return cache.features(scans, grid, encoding, mirrored=to_train and setting.flip)
+            motion_seconds = self.choice.encoder.motion_seconds if self.network.inputs else None
+            films = cache.frames(scans, grid, motion_seconds)
+            return (film if isinstance(film, FilmFailure) else one_copy(film) for film in films)
+        encodings = encodings_of(self.network.encoder, self.choice.encoder.motion_seconds)
+        return cache.features(scans, grid, list(encodings.values()), mirrored=to_train and setting.flip)
 
     def ready(self, part: Part) -> list[int]:
         """The clips of a part that are ready for scoring."""
         return [place for place in self.setting.places(part) if place in self.plain]
 
     def clips(self, places: Sequence[int]) -> Clips:
-        """The clips at `places`, ready for training, each with its truth."""
-        task, dataset = self.setting.task, self.setting.dataset
-        steps = [self.fine[place] for place in places]
+        """The clips at `places` with their truth, for training: on the fine grid, or on the model's own if need be."""
+        task, dataset, grid = self.setting.task, self.setting.dataset, self.fine or self.plain
+        steps = [grid[place] for place in places]
         targets = [
             task.target(dataset.films[place], dataset.classes, one.indices)
             for place, one in zip(places, steps, strict=True)
         ]
-        return Clips([one.array for one in steps], targets)
+        before = [one.before for one in steps if one.before is not None]
+        return Clips([one.array for one in steps], targets, before or None)
 
     def features(self, places: Sequence[int]) -> list[Features]:
         """The features (steps, width) of the clips at `places`, as `vidrnn predict` computes them."""
-        return self._encoded([self.plain[place].array[0] for place in places])
+        steps = [self.plain[place] for place in places]
+        return self._encoded([(one.array[0], None if one.before is None else one.before[0]) for one in steps])
+
+    def view_features(self, places: Sequence[int], view: ViewName) -> list[Features]:
+        """The part of `features` that is of one view of the encoder."""
+        encoder = self.network.encoder
+        start = encoder.views.index(view) * encoder.view_width
+        return [features[:, start : start + encoder.view_width] for features in self.features(places)]
 
     def feature_clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places`, ready for training, as features of the encoder as it is now."""
         clips = self.clips(places)
         if self.frozen:
             return clips
-        phases = [array[0][phase::HALVES] for array in clips.arrays for phase in range(min(HALVES, array.shape[1]))]
-        encoded = iter(self._encoded(phases))
-        return Clips(
-            [interleaved([next(encoded) for _ in range(min(HALVES, array.shape[1]))])[None] for array in clips.arrays],
-            clips.targets,
-        )
+        frames = [
+            (array[0], None if clips.before is None else clips.before[place][0])
+            for place, array in enumerate(clips.arrays)
+        ]
+        return Clips([features[None] for features in self._encoded(frames)], clips.targets)
 
-    def _encoded(self, arrays: Sequence[Array]) -> list[Features]:
-        """Features unchanged; frames encoded, a clip at a time on each core."""
+    def _encoded(self, clips: Sequence[tuple[Array, Array | None]]) -> list[Features]:
+        """Features unchanged; frames and the frames before them encoded, a clip at a time on each core."""
         if self.frozen:
-            return list(arrays)
+            return [features for features, _ in clips]
         encode = encoding_of(self.network.encoder)
-        return list(map_in_order(encode, arrays, self.setting.cache.threads))
+        return list(map_in_order(lambda clip: encode(*clip), clips, self.setting.cache.threads))
 
     def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Scores (clips, classes) as `vidrnn predict` computes them."""
         return score_clips(self.network.sequence, self.features(places), self.setting.sampling.frames)
 
-    def with_fresh_weights(self) -> Learner:
+    def mirrored_features(self, places: Sequence[int]) -> Generator[RunEvent, None, list[Features]]:
+        """The features (steps, width) of the mirrored clips at `places`, on the model's own grid."""
+        scans, found = [self.setting.dataset.scans[place] for place in places], []
+        encodings = list(encodings_of(self.network.encoder, self.choice.encoder.motion_seconds).values())
+        grid = Rendering(self.setting.sampling.spacing_seconds, self.choice.size, rate=self.setting.config.rate)
+        for steps in self.setting.cache.features(scans, grid, encodings, mirrored=True):
+            if isinstance(steps, FilmFailure):
+                raise DataError(f"{steps.path}: could be read before, and not now: {steps.reason}")
+            found.append(steps.array[1])
+            yield Progress("mirrored clips", len(found), len(places))
+        return found
+
+    def with_fresh_weights(self, seed: int | None = None) -> Learner:
         """A learner of the same choice with fresh weights, and with the clips that are ready."""
-        fresh = Learner(self.setting, self.choice)
+        config = self.setting.config
+        setting = (
+            self.setting if seed is None else replace(self.setting, config=config.model_copy(update={"seed": seed}))
+        )
+        fresh = Learner(setting, self.choice)
         fresh.fine, fresh.plain = self.fine, self.plain
         return fresh
 
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, validated on those at `val`."""
-        config, clips = self.setting.config, self.clips(places)
-        draw = ClipSampler(
-            frames=self.setting.sampling.frames,
-            minibatch=config.minibatch or minibatch_for(self.recipe, clips),
-            seed=config.seed,
-            cut=config.label_holds == "always",
-            lead=self.choice.encoder.differences,
-        )
-        objective = self.setting.objective
+        clips, objective = self.clips(places), self.setting.objective
         ready = self.features(val) if self.frozen else None
 
         def validate() -> Validation:
             features = self.features(val) if ready is None else ready
             return objective.validate(self.setting, self.network.sequence, features, val)
 
-        lesson = Lesson(
+        lesson = self._lesson(clips, validate)
+        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
+
+    def fit_blind(self, places: Sequence[int], share: float, most_epochs: int) -> Fit:
+        """A training on the clips at `places` without validation, which ends with its last weights.
+
+        Args:
+            places: in the dataset.
+            share: of the epochs of a whole training.
+            most_epochs: the largest number of epochs.
+        """
+        lesson = self._lesson(self.clips(places), None)
+        plan = self._plan(lesson.steps, None)
+        epochs = max(1, min(most_epochs, round(share * plan.epochs)))
+        return Fit(lesson, replace(plan, epochs=epochs, patience=epochs), self.setting.stop)
+
+    def _lesson(self, clips: Clips, validate: Callable[[], Validation] | None) -> Lesson:
+        config, members = self.setting.config, self.network.sequence.members
+        draw = ClipSampler(
+            frames=self.setting.sampling.frames,
+            minibatch=config.minibatch or minibatch_for(self.recipe, clips),
+            seed=config.seed,
+            cut=config.label_holds == "always",
+            phases=HALVES if self.fine else 1,
+            stretch=0.0 if self.frozen else _STRETCH * config.augment,
+        )
+        member_loss = self.setting.objective.loss(self.setting, clips)
+
+        def loss(answers: Sequence[Scores], target: Tensor, mask: Tensor) -> Tensor:
+            return torch.stack([member_loss(scores, target, mask) for scores in answers]).sum()
+
+        return Lesson(
             network=self.network.sequence if self.frozen else self.network,
             answer=self._answer(),
-            loss=objective.loss(self.setting, clips),
+            loss=loss,
             minibatches=lambda epoch: (some.on(self.setting.device) for some in draw.epoch(clips, epoch)),
             steps=draw.steps(clips),
             validate=validate,
+            members=members if len(members) > 1 else (),
         )
-        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
 
-    def _answer(self) -> Callable[[Minibatch], Scores]:
-        """The function from a minibatch to scores. Frames are augmented and encoded first."""
-        device, sequence, flip = self.setting.device, self.network.sequence, self.setting.flip
+    def _answer(self) -> Callable[[Minibatch], Sequence[Scores]]:
+        """The function from a minibatch to the scores of each member. Frames are augmented and encoded first."""
+        device, members, flip = self.setting.device, self.network.sequence.members, self.setting.flip
         strength = self.setting.config.augment
         shards = None
         if not self.frozen:
             shards = Shards(self.network.encoder, self.setting.cache.threads if device.type == "cpu" else 1)
 
-        def answer(minibatch: Minibatch) -> Scores:
+        def answer(minibatch: Minibatch) -> Sequence[Scores]:
             inputs = minibatch.inputs
             if shards:
-                inputs = shards(inputs, minibatch.mask, draw_augmentation(len(inputs), flip, strength))
-            scores: Scores = sequence(inputs, mask=minibatch.mask)[0]
-            return scores
+                change = draw_augmentation(len(inputs), flip, strength)
+                inputs = shards(inputs, minibatch.mask, change, minibatch.before)
+                if len(members) > 1:  # the encoder learns from the mean of the members' losses, not from their sum
+                    inputs.register_hook(lambda gradient: gradient / len(members))  # type: ignore[no-untyped-call]
+            return [member(inputs, mask=minibatch.mask)[0] for member in members]
 
         return answer
 
@@ -305,9 +362,28 @@ def sampling_of(dataset: Dataset, split: Split, config: RunConfig) -> Sampling:
     return Sampling(config.frames, spacing)
 
 
+def own_grid(fine: Steps) -> Steps:
+    """The steps of the model's own grid among those of the fine grid, without mirrored copies."""
+    before = None if fine.before is None else fine.before[:1, ::HALVES]
+    return Steps(fine.array[:1, ::HALVES], fine.indices[::HALVES], before)
+
+
 def one_copy(frames: Steps) -> Steps:
     """Frames (steps, ...) as the only copy of a clip: (1, steps, ...)."""
-    return Steps(frames.array[None], frames.indices)
+    return Steps(frames.array[None], frames.indices, None if frames.before is None else frames.before[None])
+
+
+def encodings_of(encoder: Encoder, motion_seconds: float) -> dict[ViewName, Encoding]:
+    """The encoding of each view of a frozen encoder, in their order, for the cache.
+
+    `motion_seconds`: how much earlier the frame is that views of motion compare a frame with.
+    """
+    weights, encodings = fingerprint(encoder), dict[ViewName, Encoding]()
+    for view in encoder.views:
+        single = encoder.of_view(view)
+        name = weights if view == "appearance" else f"{weights}-{view}"  # the key of a model without motion
+        encodings[view] = Encoding(encoding_of(single), name, motion_seconds if single.inputs else None)
+    return encodings
 
 
 def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> HeadConfig:
@@ -317,14 +393,6 @@ def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> Head
     """
     dropout = recipe.dropout if config.head.dropout is None else config.head.dropout
     return config.head.model_copy(update={"dropout": dropout, "motion": motion})
-
-
-def interleaved(phases: Sequence[Features]) -> Features:
-    """The steps of all phases in their order on the fine grid."""
-    whole = np.empty((sum(map(len, phases)), *phases[0].shape[1:]), dtype=phases[0].dtype)
-    for phase, steps in enumerate(phases):
-        whole[phase::HALVES] = steps
-    return whole
 
 
 def minibatch_for(recipe: Recipe, clips: Clips) -> int:
@@ -364,9 +432,3 @@ def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
         best=epoch.best,
         seconds=epoch.seconds,
     )
-
-
-def has_side(name: str) -> bool:
-    """Whether a class name contains the word left or right: `turn-left`, `TurnLeft`, not `bright`."""
-    words = re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()
-    return _SIDES.search(words) is not None

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidrnn.video.sampling import random_window, step_before
+from vidrnn.video.sampling import HALVES, random_window
 
 
 @dataclass(frozen=True)
@@ -19,16 +19,19 @@ class Minibatch:
     """Windows of several clips, padded to one length."""
 
     inputs: Tensor
-    """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames; with a lead, so much longer."""
+    """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames."""
     mask: Tensor
     """(batch, time) bool, True for real steps, which come before the padding."""
     target: Tensor
     """(batch,) class indices; for labels at each frame (batch, time) class indices or (batch, time, classes) numbers.
     The truth that is not known, padding included, is -1 or not a number."""
+    before: Tensor | None = None
+    """The frame before each frame, shaped as `inputs`; None where it is not needed."""
 
     def on(self, device: torch.device) -> Minibatch:
         """The same on a device."""
-        return Minibatch(self.inputs.to(device), self.mask.to(device), self.target.to(device))
+        before = None if self.before is None else self.before.to(device)
+        return Minibatch(self.inputs.to(device), self.mask.to(device), self.target.to(device), before)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Clips:
     arrays: Sequence[NDArray[Any]]
     targets: Sequence[NDArray[Any]] | NDArray[np.int64]
     """For each clip () its class, or (steps,) or (steps, classes) the truth at each of its steps."""
+    before: Sequence[NDArray[Any]] | None = None
+    """For each clip the frame before each of its frames, shaped as its array; None where it is not needed."""
 
     def __post_init__(self) -> None:
         if len(self.arrays) != len(self.targets):
@@ -66,48 +71,66 @@ class ClipSampler:
     """Whether the frames of each window are in random order, for the control without order."""
     cut: bool = True
     """Whether some windows are cut shorter."""
-    lead: bool = False
-    """Whether each window begins with one more frame, the one before it, for encoders of differences."""
+    phases: int = HALVES
+    """Steps of the clips' grid for each step of a window."""
+    stretch: float = 0.0
+    """How much faster or slower windows may play: by a factor between exp(-stretch) and exp(stretch)."""
 
     def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
         """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
         rng = np.random.default_rng((self.seed, epoch))
         for places in _portions(rng.permutation(len(clips)), self.minibatch):
-            drawn = [self._window(clips.arrays[i], clips.targets[i], rng) for i in places]
-            windows, targets = [window for window, _ in drawn], [target for _, target in drawn]
-            yield minibatch(windows, targets, self.frames, lead=int(self.lead))
+            drawn = [self._window(clips, i, rng) for i in places]
+            windows, targets = [window for window, _, _ in drawn], [target for _, _, target in drawn]
+            before = [earlier for _, earlier, _ in drawn if earlier is not None]
+            yield minibatch(windows, targets, self.frames, before)
 
     def steps(self, clips: Clips) -> int:
         """Minibatches in an epoch."""
         return len(_portions(np.arange(len(clips)), self.minibatch))
 
     def _window(
-        self, array: NDArray[Any], target: NDArray[Any], rng: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """A random window of a clip, and the truth at its steps."""
+        self, clips: Clips, place: int, rng: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any]]:
+        """A random window of a clip, the frames before its frames, and the truth at its steps."""
+        array, target = clips.arrays[place], clips.targets[place]
         copy = int(rng.integers(len(array)))
-        places = random_window(array.shape[1], self.frames, rng, cut=self.cut)
+        places = random_window(array.shape[1], self.frames, rng, cut=self.cut, phases=self.phases, stretch=self.stretch)
         if self.shuffled:
             places = rng.permutation(places)
         truth = np.asarray(target) if np.ndim(target) == 0 else target[places]
-        if self.lead:
-            places = np.concatenate([[step_before(int(places[0]))], places])
-        return array[copy][places], truth
+        before = None if clips.before is None else clips.before[place][copy][places]
+        return array[copy][places], before, truth
 
 
 def minibatch(
-    windows: Sequence[NDArray[Any]], targets: Sequence[NDArray[Any]], frames: int, *, lead: int = 0
+    windows: Sequence[NDArray[Any]],
+    targets: Sequence[NDArray[Any]],
+    frames: int,
+    before: Sequence[NDArray[Any]] = (),
 ) -> Minibatch:
-    """Stack windows (lead + steps, ...) of at most `frames` steps, padded with zeros under a mask (batch, frames).
+    """Stack windows (steps, ...) of at most `frames` steps, padded with zeros under a mask (batch, frames).
 
     Targets are () for a window, or (steps,) or (steps, classes); the last two are padded with the unknown truth.
+    `before` holds for each window the frames before its frames, if they are needed.
     """
-    stacked = np.zeros((len(windows), lead + frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
     mask = np.zeros((len(windows), frames), dtype=bool)
     for row, window in enumerate(windows):
+        mask[row, : len(window)] = True
+    return Minibatch(
+        _padded(windows, frames),
+        torch.from_numpy(mask),
+        torch.from_numpy(_stack(targets, frames)),
+        _padded(before, frames) if before else None,
+    )
+
+
+def _padded(windows: Sequence[NDArray[Any]], frames: int) -> Tensor:
+    """Windows (steps, ...) as one tensor (batch, frames, ...), padded with zeros."""
+    stacked = np.zeros((len(windows), frames, *windows[0].shape[1:]), dtype=windows[0].dtype)
+    for row, window in enumerate(windows):
         stacked[row, : len(window)] = window
-        mask[row, : len(window) - lead] = True
-    return Minibatch(torch.from_numpy(stacked), torch.from_numpy(mask), torch.from_numpy(_stack(targets, frames)))
+    return torch.from_numpy(stacked)
 
 
 def _stack(targets: Sequence[NDArray[Any]], frames: int) -> NDArray[Any]:

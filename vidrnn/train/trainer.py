@@ -69,6 +69,8 @@ class _Training:
     def go(self, run: Run) -> Generator[RunEvent, None, None]:
         """From DATA to the model folder."""
         job, config = self.job, self.job.config
+        if config.minutes:
+            yield Note("--minutes: the clock decides how much is learnt, so this run cannot be repeated exactly")
         if config.folds and "folds" not in job.task.settings:
             raise UsageError(f"--folds: means nothing for --task {job.task.name}. Leave it out.")
         self.teacher.refuse_unfit()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 JUMP_SECONDS = 10.0
 """A longer gap between two frames is a jump of the clock, not a still picture."""
-_TOLERANCE_SECONDS = 0.002
+TOLERANCE_SECONDS = 0.002
 """Containers round time stamps to 1 ms."""
 _REWIND_SECONDS = 0.5
 """Frames in the wrong order go back by less than this; films that were joined go back by more."""
@@ -46,7 +46,7 @@ class Grid:
             self._start, self._served = seconds, 0
         self._last = seconds
         times = []
-        while (time := self._start + self._served * self.spacing_seconds) <= seconds + _TOLERANCE_SECONDS:
+        while (time := self._start + self._served * self.spacing_seconds) <= seconds + TOLERANCE_SECONDS:
             times.append(time)
             self._served += 1
         return times
@@ -136,10 +136,10 @@ class Clock:
 
     def oddities(self) -> Iterator[str]:
         """A sentence for each property that is odd but no fault."""
-        if self.first_seconds > _TOLERANCE_SECONDS:
+        if self.first_seconds > TOLERANCE_SECONDS:
             yield f"The first frame is at {self.first_seconds:.3f} seconds."
         spread = self._widest - self._narrowest
-        if self._steps > 1 and spread > max(0.25 * self.step_seconds, _TOLERANCE_SECONDS):
+        if self._steps > 1 and spread > max(0.25 * self.step_seconds, TOLERANCE_SECONDS):
             narrowest, widest = 1000 * self._narrowest, 1000 * self._widest
             yield f"The frame rate varies: frames are {narrowest:.0f} to {widest:.0f} ms apart."
 

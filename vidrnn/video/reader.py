@@ -21,11 +21,12 @@ from typing_extensions import override
 
 from vidrnn.errors import FilmError, UsageError
 from vidrnn.threads import available_cores
-from vidrnn.values import FilmFacts, Frame, Pixels, Sampling, Size
+from vidrnn.values import FilmFacts, Frame, Pixels, Sampling, Size, Window
 from vidrnn.video.capture import Capture
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.diagnosis import TEXT, why_no_frames, why_not_opened, why_refused
 from vidrnn.video.features import FeatureRows, holds_features
+from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.pictures import Pictures, numbered_pictures
 from vidrnn.video.sources import Source
 
@@ -108,17 +109,21 @@ def rate_for(path: Path, rate: float | None) -> float | None:
     return rate if path.is_dir() or holds_features(path) else None
 
 
-def first_frames(path: Path, sampling: Sampling, size: Size, rate: float | None = None) -> Pixels:
-    """The first window of a film, (time, height, width, 3) RGB; shorter if the film is shorter.
+def first_window(
+    path: Path, sampling: Sampling, size: Size, rate: float | None = None, motion_seconds: float | None = None
+) -> Window:
+    """The first window of a film, with the frames before if `motion_seconds` is given; shorter if the film is shorter.
 
     Raises:
         FilmError: the film cannot be read, or holds no frames.
     """
     with open_film(path, rate=rate_for(path, rate)) as film:
-        window = list(islice(film.sampled(sampling.spacing_seconds, size=size), sampling.frames))
-    if not window:
+        sampled = film.sampled(sampling.spacing_seconds, size=size, motion_seconds=motion_seconds)
+        frames = list(islice(sampled, sampling.frames))
+    if not frames:
         raise FilmError(f"{path}: holds no frames. Is it a video?")
-    return np.stack([frame.pixels for frame in window])
+    before = [frame.before for frame in frames if frame.before is not None]
+    return Window(np.stack([frame.pixels for frame in frames]), np.stack(before) if before else None)
 
 
 class Film:
@@ -163,8 +168,11 @@ class Film:
         size: Size | None = None,
         ending: bool = False,
         place: Callable[[], Pixels] | None = None,
+        motion_seconds: float | None = None,
     ) -> Iterator[Frame]:
-        """The frames that serve the grid times of `Grid`, (height, width, 3) RGB. No other frame is converted.
+        """The frames that serve the grid times of `Grid`, (height, width, 3) RGB.
+
+        No other frame is converted, unless `motion_seconds` is given.
 
         `seconds` is the grid time, `index` the index of the frame that serves it. One frame may serve several times.
 
@@ -175,17 +183,24 @@ class Film:
                 then the film's last, unless the container claims too long a film.
             place: gives the array (height, width, 3) that the next picture is written into. Without it each picture
                 is a new array.
+            motion_seconds: also give the frame before each frame, by the rule of `BeforeFinder`. Any frame may turn out
+                to be before another one, so all are converted, and each picture is a new array.
         """
         grid = Grid(spacing_seconds)
+        finder = None if motion_seconds is None else BeforeFinder(motion_seconds)
         end = self.claimed_seconds - _ENDING_SECONDS if ending else float("inf")
         due: list[float] = []
         for index, seconds in self._ticks():
             due += grid.times_served(seconds)
-            if not due and seconds < end:
+            shown = bool(due) or seconds >= end
+            if not shown and finder is None:
                 continue
-            pixels = self._picture(size, place() if place else None)
-            if pixels is not None:
-                yield from (Frame(index, at, pixels) for at in due or [seconds])
+            pixels = self._picture(size, place() if place and finder is None else None)
+            if pixels is None:
+                continue
+            before = finder.find(seconds, pixels) if finder else None
+            if shown:
+                yield from (Frame(index, at, pixels, before) for at in due or [seconds])
                 due = []
 
     def facts(self) -> FilmFacts:

@@ -39,21 +39,31 @@ def default_hop(frames: int) -> int:
     return max(1, frames // 4)
 
 
-def random_window(fine_steps: int, frames: int, rng: np.random.Generator, *, cut: bool = True) -> NDArray[np.int64]:
-    """The indices of one training window in a grid of `fine_steps` (`HALVES` per step); fewer than `frames` if short.
+def random_window(
+    fine_steps: int,
+    frames: int,
+    rng: np.random.Generator,
+    *,
+    cut: bool = True,
+    phases: int = HALVES,
+    stretch: float = 0.0,
+) -> NDArray[np.int64]:
+    """The indices of one training window in a grid of `fine_steps` (`phases` per step); fewer than `frames` if short.
 
-    `cut`: half of the windows are made shorter, down to half their length. In a long film windows begin and end
-    anywhere, and a model that was trained on whole clips alone does not know the middle of a clip.
+    Args:
+        fine_steps: steps of the grid.
+        frames: the largest number of steps of the window.
+        rng: the source of chance.
+        cut: half of the windows are made shorter, down to half their length. In a long film windows begin and end
+            anywhere, and a model that was trained on whole clips alone does not know the middle of a clip.
+        phases: steps of the grid for each step of a window.
+        stretch: how much faster or slower a window may play: by a factor between exp(-stretch) and exp(stretch).
     """
-    phase = int(rng.integers(min(HALVES, fine_steps)))
-    grid = np.arange(phase, fine_steps, HALVES)
+    phase = int(rng.integers(min(phases, fine_steps)))
+    pace = phases * float(np.exp(rng.uniform(-stretch, stretch))) if stretch else float(phases)
+    grid = np.arange(phase, fine_steps - 1 + 1e-9, pace).round().astype(np.int64)
     length = min(frames, len(grid))
     if cut and rng.random() < _SHORTENED_SHARE:
         length = int(rng.integers((length + 1) // 2, length + 1))
     start = int(rng.integers(len(grid) - length + 1))
     return grid[start : start + length]
-
-
-def step_before(fine_place: int) -> int:
-    """The index in the fine grid of the frame one step before `fine_place`; `fine_place` itself if there is none."""
-    return fine_place - HALVES if fine_place >= HALVES else fine_place

@@ -19,10 +19,10 @@ class GivenFeatures(Encoder):
     def __init__(self, config: EncoderConfig, size: Size) -> None:
         assert config.features is not None
         super().__init__((0.0,), (1.0,))
-        self.width, self.network = config.features.width, nn.Identity()
+        self.view_width, self.network = config.features.width, nn.Identity()
 
     @override
-    def forward(self, frames: Tensor, before: Tensor | None = None) -> Tensor:
+    def forward(self, frames: Tensor, before: Tensor | None = None, flow: Tensor | None = None) -> Tensor:
         return frames.float()
 
     @override

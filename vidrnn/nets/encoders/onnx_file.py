@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from vidrnn.errors import ModelError
-from vidrnn.nets.encoders.base import Encoder
+from vidrnn.nets.encoders.base import PictureEncoder
 from vidrnn.nets.spec import EncoderConfig, PixelRecord
 from vidrnn.values import Size
 
@@ -34,7 +34,7 @@ _REFUSALS = (
 )
 
 
-class OnnxEncoder(Encoder):
+class OnnxEncoder(PictureEncoder):
     """The vector that a graph gives for each picture. It is always frozen."""
 
     def __init__(self, config: EncoderConfig, size: Size) -> None:
@@ -42,7 +42,8 @@ class OnnxEncoder(Encoder):
         assert config.graph is not None and config.pixels is not None
         super().__init__(*_of_pixels_in_one(config.pixels))
         self.graph, self.pixels = config.graph, config.pixels
-        self.width, self.grey = self.graph.width, self.pixels.channels == "grey"
+        self.view_width, self.grey = self.graph.width, self.pixels.channels == "grey"
+        self.views = ("appearance", *config.motion)
         self.network = nn.Identity()
         self._engine: _Engine | None = None
 
@@ -82,7 +83,7 @@ class OnnxEncoder(Encoder):
             ModelError: the graph does not take it.
         """
         assert self._engine is not None, "the encoder was not given its graph"
-        black = torch.zeros(1, self.channels, size.height, size.width)
+        black = torch.zeros(1, len(self.mean), size.height, size.width)
         pictures = np.ascontiguousarray(self.graph_input(black).numpy())
         return self._engine.run(self.graph.input, self.graph.output, pictures).shape
 
@@ -95,7 +96,7 @@ class OnnxEncoder(Encoder):
         return pictures.permute(0, 2, 3, 1) if self.graph.channels_last else pictures
 
     def _vectors(self, pictures: NDArray[Any]) -> NDArray[np.float32]:
-        """The features (count, width) of pictures in the graph's own form."""
+        """The features (count, view_width) of pictures in the graph's own form."""
         assert self._engine is not None, "the encoder was not given its graph"
         pictures = np.ascontiguousarray(pictures)
         at_once = 1 if self.graph.one_at_once else len(pictures)
@@ -104,12 +105,12 @@ class OnnxEncoder(Encoder):
             for start in range(0, len(pictures), at_once)
         ]
         vectors = np.concatenate(parts).astype(np.float32, copy=False)
-        if vectors.size != len(pictures) * self.width:
+        if vectors.size != len(pictures) * self.view_width:
             raise ModelError(
-                f"The encoder's graph gave {vectors.shape} for {len(pictures)} pictures, and {self.width} numbers for "
-                "each were expected. Use another --encoder."
+                f"The encoder's graph gave {vectors.shape} for {len(pictures)} pictures, and {self.view_width} numbers "
+                "for each were expected. Use another --encoder."
             )
-        return vectors.reshape(len(pictures), self.width)
+        return vectors.reshape(len(pictures), self.view_width)
 
 
 class _Engine:

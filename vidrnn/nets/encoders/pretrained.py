@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 
@@ -12,7 +13,8 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights
 from typing_extensions import override
 
 from vidrnn.errors import WeightsError
-from vidrnn.nets.encoders.base import Encoder
+from vidrnn.nets.encoders.base import PictureEncoder
+from vidrnn.values import PictureMotion
 
 Weights = dict[str, Tensor]
 
@@ -26,13 +28,14 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
-class TorchvisionEncoder(Encoder):
+class TorchvisionEncoder(PictureEncoder):
     """The input of the last linear layer of torchvision's network `name`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, motion: Sequence[PictureMotion] = ()) -> None:
         super().__init__(_IMAGENET_MEAN, _IMAGENET_DEVIATION)
         self.network = get_model(name, weights=None)
-        self.width = _remove_last_layer(self.network)
+        self.view_width = _remove_last_layer(self.network)
+        self.views = ("appearance", *motion)
 
     @override
     def encode_pictures(self, pictures: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from vidrnn.errors import UsageError, WeightsError
-from vidrnn.nets.encoders.base import Encoder
+from vidrnn.nets.encoders.base import PictureEncoder
 from vidrnn.nets.spec import EncoderConfig, PixelRecord
 from vidrnn.values import Size
 
@@ -32,7 +32,7 @@ class TimmFacts:
     """Whether it takes no other size."""
 
 
-class TimmEncoder(Encoder):
+class TimmEncoder(PictureEncoder):
     """The pooled features of timm's network `timm:NAME`."""
 
     def __init__(self, config: EncoderConfig, size: Size) -> None:
@@ -45,7 +45,8 @@ class TimmEncoder(Encoder):
         super().__init__(config.pixels.mean, config.pixels.deviation)
         self.config = config
         self.network = _network(config.name)
-        self.width = self._width_for(size)
+        self.view_width = self._width_for(size)
+        self.views = ("appearance", *config.motion)
 
     def _width_for(self, size: Size) -> int:
         training = self.network.training

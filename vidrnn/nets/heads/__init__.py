@@ -2,6 +2,7 @@
 
 HEADS = {
     "none": "vidrnn.nets.heads.none:NoHead",
+    "linear": "vidrnn.nets.heads.linear:LinearHead",
     "rnn": "vidrnn.nets.heads.rnn:RnnHead",
     "lstm": "vidrnn.nets.heads.lstm:LstmHead",
     "gru": "vidrnn.nets.heads.gru:GruHead",

@@ -21,7 +21,7 @@ class AttentionReadout(Readout):
     """Softmax over time of v . tanh(W h), as running sums, so that a stream has a result after each step."""
 
     def __init__(self, size: int) -> None:
-        super().__init__()
+        super().__init__(size)
         self.score = nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, 1, bias=False))
 
     @override

@@ -13,9 +13,6 @@ from vidrnn.nets.state import State
 class LastReadout(Readout):
     """The output of the head at the last real step."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
-
     @override
     def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """The state is the last vector. A chunk that holds only padding does not change it."""

@@ -12,9 +12,6 @@ from vidrnn.nets.state import State
 class MeanReadout(Readout):
     """The mean of all real steps."""
 
-    def __init__(self, size: int) -> None:
-        super().__init__()
-
     @override
     def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:
         """The state is the sum of the steps and their count."""

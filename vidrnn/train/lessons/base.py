@@ -21,7 +21,7 @@ from vidrnn.train.controls import Outcome
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.learner import Clock
 from vidrnn.train.run import Request, Run
-from vidrnn.values import AnswerSpec, DecisionRule, Pixels
+from vidrnn.values import AnswerSpec, DecisionRule, Window
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Student(ABC):
         """Score the network and its controls."""
 
     @abstractmethod
-    def check_clips(self) -> Sequence[Pixels]:
-        """Clips (time, height, width, 3) of real films, for the check of an exported file."""
+    def check_clips(self) -> Sequence[Window]:
+        """Windows of real films, for the check of an exported file."""
 
 
 class Teacher(ABC):

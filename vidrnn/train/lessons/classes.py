@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -31,15 +32,17 @@ from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import Outcome, controls_report, folds_sentence, train_controls
-from vidrnn.train.encoder_choice import Chosen, choice_of, choose_encoder, refuse_uneven_features, refuse_unfit_encoder
+from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
-from vidrnn.train.learner import Choice, Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
+from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
+from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective
 from vidrnn.train.run import Run
-from vidrnn.values import AnswerSpec, DecisionRule, Part, Pixels
-from vidrnn.video.reader import first_frames
+from vidrnn.train.search import Found, settle
+from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
+from vidrnn.video.reader import first_window
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, if time is limited; the rest is for controls and scores."""
@@ -54,8 +57,8 @@ class ClassTeacher(Teacher):
 
     @override
     def refuse_unfit(self) -> None:
-        refuse_unknown(self.job.config)
         refuse_unfit_encoder(self.job.config)
+        refuse_unknown(self.job.config)
 
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
@@ -71,64 +74,63 @@ class ClassTeacher(Teacher):
     def student(
         self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
-        setting = self._setting(dataset, split)
-        choice = yield from self._choose(setting, run)
-        learner = choice.learner
+        budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
+        found = yield from self._settle(self._setting(dataset, split, self.job.config), run, budget)
+        setting = self._setting(dataset, split, found.config)
+        learner = Learner(setting, choice_of(found.config, dataset.median_size))
         yield Note(spec_of(learner).describe())
-        if choice.fit and setting.stop.is_set():
-            return ClassStudent(learner, choice.fit, choice.reason, trained=True)
-        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
+        linear = is_linear(learner)
+        val = setting.places(Part.VAL)
         train = setting.evenly(setting.places(Part.TRAIN))
-        yield from learner.prepare(train, to_train=True, seconds=setting.clock.share_left(share * _PREPARE_SHARE))
-        ready = [place for place in setting.places(Part.TRAIN) if place in learner.fine]
+        yield from learner.prepare([*val, *setting.places(Part.TEST)], to_train=False)
+        seconds = setting.clock.share_left(share * _PREPARE_SHARE)
+        yield from learner.prepare(train, to_train=not linear, seconds=seconds)
+        kept = learner.plain if linear else learner.fine
+        ready = [place for place in setting.places(Part.TRAIN) if place in kept]
         if len(ready) < len(train):
             yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
-        if choice.fit:
-            return ClassStudent(learner, choice.fit, choice.reason, trained=True)
-        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
-        return ClassStudent(learner, fit, choice.reason, trained=False)
+        if linear:
+            return ClassStudent(learner, fit_linear(learner, ready, val), found, trained=True)
+        fit = learner.fit(ready, val, setting.clock.share_left(share * _FIT_SHARE))
+        return ClassStudent(learner, fit, found, trained=False)
 
-    def _setting(self, dataset: Dataset, split: Split) -> Setting:
+    def _setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
         job = self.job
         cache = Cache(job.request.cache, job.request.jobs)
         device = torch.device(job.request.device)
-        return class_setting(job.task, dataset, split, job.config, cache, job.clock, job.stop, device)
+        return class_setting(job.task, dataset, split, config, cache, job.clock, job.stop, device)
 
-    def _choose(self, setting: Setting, run: Run | None) -> Generator[RunEvent, None, Chosen]:
-        """The encoder of the run. A resumed run does not repeat a trial that has ended."""
+    def _settle(self, setting: Setting, run: Run | None, share: float) -> Generator[RunEvent, None, Found]:
+        """The settings of the run. A resumed run does not repeat a search that has ended."""
         memory = checkpoint_choice(run) if run else None
         if run and memory and self.job.request.resume and memory.exists():
             run.open(self.job.request)
             before = json.loads(memory.read_text(encoding="utf-8"))
             check_format(before.get("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, memory)
-            named = setting.config
-            if named.encoder == "auto":
-                named = named.model_copy(update={"encoder": before["encoder"]})
-            choice_before = choice_of(named, setting.dataset.median_size)
-            _refuse_another_graph(choice_before, before.get("graph"), run.folder)
-            return Chosen(Learner(setting, choice_before), None, before["reason"])
-        choice = yield from choose_encoder(setting)
+            _refuse_another_graph(before.get("graph", ""), setting.config, run.folder)
+            found = Found.from_json(before, str(memory))
+            return replace(found, config=found.config.with_paths_of(setting.config))
+        found = yield from settle(setting, share)
+        if found.report.tables:
+            yield found.report
         if run:
             run.open(self.job.request)
-        if memory and not setting.stop.is_set():
-            encoder = choice.learner.choice.encoder
-            stored = {"format": CHECKPOINT_FORMAT, "encoder": encoder.name, "reason": choice.reason}
-            if encoder.graph is not None:
-                stored["graph"] = encoder.graph.hash
-            write_text(memory, json.dumps(stored))
-        return choice
+        if memory:
+            about = {"format": CHECKPOINT_FORMAT, "graph": encoder_hash(found.config)}
+            write_text(memory, json.dumps({**about, **found.as_json()}))
+        return found
 
 
-def _refuse_another_graph(choice: Choice, before: str | None, run: Path) -> None:
+def _refuse_another_graph(before: str, config: RunConfig, run: Path) -> None:
     """Refuse to go on with another graph than that of the run.
 
     Raises:
         RunError: the file of `--encoder` has changed.
     """
-    if choice.encoder.graph is not None and choice.encoder.graph.hash != before:
+    if encoder_hash(config) != before:
         raise RunError(
-            f"{run}: {choice.encoder.origin} is not the encoder that this run began with. Bring that file back, or "
-            "train anew."
+            f"{run}: {config.encoder_file} is not the encoder that this run began with. Bring that file back, or train "
+            "anew."
         )
 
 
@@ -175,8 +177,9 @@ def class_setting(
 class ClassStudent(Student):
     """An encoder and a head that learn the classes of clips."""
 
-    def __init__(self, learner: Learner, fit: Fit, choice: str, *, trained: bool) -> None:
-        self.learner, self.fit, self.choice, self.trained = learner, fit, choice, trained
+    def __init__(self, learner: Learner, fit: Fit, found: Found, *, trained: bool) -> None:
+        self.learner, self.fit, self.found, self.trained = learner, fit, found, trained
+        self.choice = found.reason
 
     @property
     @override
@@ -234,14 +237,19 @@ class ClassStudent(Student):
         if outcome and outcome.folds:  # the pooled score comes first: it is of more clips
             words.insert(0, folds_sentence(outcome))
         shown = (controls,) if outcome else ()
-        return Appraisal(shown, (report, *shown), numbers, tuple(word for word in words if word))
+        tried = self.found.report
+        if tried.numbers:
+            numbers["search"] = tried.numbers["tried"]
+        card = (report, *shown, *((tried,) if tried.sentences else ()))
+        return Appraisal(shown, card, numbers, tuple(word for word in words if word))
 
     @override
-    def check_clips(self) -> Sequence[Pixels]:
+    def check_clips(self) -> Sequence[Window]:
         setting = self.learner.setting
         path = setting.dataset.scans[setting.places(Part.VAL)[0]].facts.path
         try:
-            return [first_frames(path, setting.sampling, self.learner.choice.size, setting.config.rate)]
+            spec, rate = spec_of(self.learner), setting.config.rate
+            return [first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)]
         except FilmError:
             return []
 
@@ -253,7 +261,8 @@ def spec_of(learner: Learner) -> ModelSpec:
         network="scores",
         encoder=learner.choice.encoder,
         head=learner.head,
-        readout=learner.setting.config.readout,
+        readout=learner.setting.config.readout_name,
+        members=learner.setting.config.members,
         height=size.height,
         width=size.width,
         frames=sampling.frames,

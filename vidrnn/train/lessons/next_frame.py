@@ -21,7 +21,7 @@ from vidrnn.events import EpochDone, LeftOut, Note, Progress, RunEvent
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.weights import give_weights
-from vidrnn.nets.classifier import seed_everything
+from vidrnn.nets.classifier import refuse_unused, seed_everything
 from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.pretrained import TORCHVISION_WEIGHTS
 from vidrnn.nets.frame_predictor import FramePredictor
@@ -51,7 +51,7 @@ from vidrnn.train.frame_sequences import (
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher
 from vidrnn.train.minibatches import FrameSampler, Minibatch
 from vidrnn.train.run import Run
-from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels
+from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels, Window
 
 _CROP = 64
 """Pixels a side: of larger pictures, training sees parts of this size, if the network keeps the picture."""
@@ -104,6 +104,7 @@ class NextFrameTeacher(Teacher):
         if not picture and config.head.name not in HEADS:
             known = ", ".join([*PICTURE_HEADS, *HEADS])
             raise UsageError(f"--head {config.head.name}: there is none of that name. There are: {known}.")
+        refuse_unused(config.head)
         if picture and config.encoder not in ("auto", "pyramid"):
             raise UsageError(
                 f"--encoder {config.encoder}: turns frames into vectors, and --head {config.head.name} keeps the "
@@ -226,7 +227,7 @@ class NextFrameTeacher(Teacher):
             ),
             encoder=self._encoder(picture, sequences.grey),
             head=config.head.model_copy(update={"dropout": config.head.dropout or 0.0}),
-            readout=config.readout,
+            readout=config.readout_name,
             height=sequences.size.height,
             width=sequences.size.width,
             frames=self.window,
@@ -239,7 +240,7 @@ class NextFrameTeacher(Teacher):
             return EncoderConfig(name="pyramid", frozen=False, origin="none", grey=grey)
         name = "small" if config.encoder == "auto" else config.encoder
         if name in TRAINED_FROM_SCRATCH:
-            return EncoderConfig(name=name, frozen=False, origin="none", grey=grey, differences=True)
+            return EncoderConfig(name=name, frozen=False, origin="none", grey=grey, motion=("difference",))
         origin = config.weights or "imagenet"
         return EncoderConfig(name=name, frozen=not config.fine_tune and origin != "none", origin=origin)
 
@@ -317,8 +318,8 @@ class NextFrameStudent(Student):
         return Appraisal((shown,), (card,), numbers, (errors, *report.sentences))
 
     @override
-    def check_clips(self) -> Sequence[Pixels]:
-        return [self._sequences.of(Part.VAL)[0][: self._spec.frames]]
+    def check_clips(self) -> Sequence[Window]:
+        return [Window(self._sequences.of(Part.VAL)[0][: self._spec.frames])]
 
     def _runtime(self, rule: DecisionRule) -> TorchRuntime:
         """A runtime of the network as it is now."""

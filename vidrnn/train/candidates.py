@@ -1,0 +1,149 @@
+"""The candidates of `--encoder auto`, made from the films' own sizes, rates and lengths. Trains nothing.
+
+A candidate is a full set of settings. Settings that the user gave stay as they are in every candidate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.data.dataset import Dataset
+from vidrnn.values import Sampling, Size
+
+KNOWN = "mobilenet_v2"
+"""The pretrained encoder that is tried; its weights come with vidrnn."""
+_MOST_STEPS = 40
+"""The longest window of an encoder that learns from the films."""
+_LONG_SHARE = 0.9
+"""So many of the clips are not longer than a window."""
+_SMALL_AREA = 64 * 48
+"""In pixels: the pictures of an encoder that learns from few films. Larger ones cost more and learn no better."""
+
+LINEAR, FROZEN, TINY, SMALL = range(4)
+"""The kinds of candidates, the simplest first."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Settings that are tried."""
+
+    name: str
+    kind: int
+    """How simple it is: `LINEAR` is the simplest."""
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What candidates need to know of the clips."""
+
+    size: Size
+    """The median size of the pictures."""
+    count: int
+    """The number of clips to learn from."""
+    interval_seconds: float
+    """The median time between two frames."""
+    long_seconds: float
+    """Nine clips in ten are not longer."""
+    median_seconds: float
+
+    @classmethod
+    def of(cls, dataset: Dataset, places: Sequence[int]) -> Clips:
+        """Those at `places`."""
+        facts = [dataset.scans[place].facts for place in places]
+        durations = [one.duration_seconds for one in facts]
+        return cls(
+            size=dataset.median_size,
+            count=len(places),
+            interval_seconds=float(np.median([one.duration_seconds / one.frames for one in facts])),
+            long_seconds=float(np.quantile(durations, _LONG_SHARE)),
+            median_seconds=float(np.median(durations)),
+        )
+
+    def whole_windows(self, most: int = _MOST_STEPS) -> Sampling:
+        """Windows that hold whole clips, with every frame, or every second, or third: at most `most` steps."""
+        every = max(1, math.ceil(self.long_seconds / self.interval_seconds / most - 0.05))
+        spacing = max(0.002, round(every * self.interval_seconds, 5))
+        return Sampling(max(2, math.ceil(self.long_seconds / spacing - 0.05)), spacing)
+
+
+def given_settings(config: RunConfig) -> frozenset[str]:
+    """The names of the settings that the user gave, those of the head as `head.size`. `--encoder auto` gives none."""
+    inner = {f"head.{name}" for name in config.head.model_fields_set} if "head" in config.model_fields_set else set()
+    unsaid = {"head", "encoder"} if config.encoder == "auto" else {"head"}
+    return frozenset((config.model_fields_set - unsaid) | inner)
+
+
+def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
+    """The settings of a candidate in place of those that the user did not give; `head.size` is a field of the head."""
+    given = given_settings(config)
+    open_ones = {name: value for name, value in settings.items() if name not in given}
+    head = {name.removeprefix("head."): value for name, value in open_ones.items() if name.startswith("head.")}
+    plain = {name: value for name, value in open_ones.items() if not name.startswith("head.")}
+    return config.model_copy(update={**plain, "head": config.head.model_copy(update=head)})
+
+
+def known_candidate(config: RunConfig, clips: Clips, motion: Sequence[str], *, linear: bool) -> Candidate:
+    """A known encoder, `KNOWN` if none is named, frozen, with a linear classifier of statistics or a recurrent head."""
+    settings: dict[str, Any] = {"encoder": KNOWN, "motion": tuple(motion)}
+    if linear:
+        settings |= {"head.name": "linear", "readout": "statistics"}
+    else:
+        settings |= head_for_count(clips.count)
+    chosen = with_settings(config, settings)
+    return Candidate(_named(chosen), LINEAR if linear else FROZEN, chosen)
+
+
+def head_for_count(count: int) -> dict[str, Any]:
+    """The recurrent head behind a frozen encoder, by the number of clips that it learns from."""
+    few = count < 300
+    return {
+        "head.name": "gru",
+        "head.size": 64 if few else 128,
+        "head.dropout": 0.6 if few else 0.5,
+        "weight_decay": 0.1 if few else 0.05,
+        "readout": "statistics",
+        "members": 3,
+    }
+
+
+def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Mapping[str, Any]) -> list[Candidate]:
+    """Encoders that learn from the films: they see the change of pixels, and windows of whole clips."""
+    sampling = clips.whole_windows()
+    settings: dict[str, Any] = {
+        **shared,
+        "frames": sampling.frames,
+        "spacing_seconds": sampling.spacing_seconds,
+        "grey": grey,
+        "motion": ("difference",),
+        "head.dropout": 0.1,
+    }
+    size = small_size(clips.size)
+    tiny = with_settings(config, {**settings, "encoder": "tiny", "height": size.height, "width": size.width})
+    small = with_settings(config, {**settings, "encoder": "small"})
+    return [Candidate(_named(tiny), TINY, tiny), Candidate(_named(small), SMALL, small)]
+
+
+def small_size(films: Size, area: int = _SMALL_AREA) -> Size:
+    """The shape of the films at a small area; smaller films keep their size."""
+    scale = min(1.0, (area / (films.height * films.width)) ** 0.5)
+    return Size(max(8, round(films.height * scale)), max(8, round(films.width * scale)))
+
+
+def _named(config: RunConfig) -> str:
+    """A candidate in a few words: `mobilenet_v2 +difference > gru x3`."""
+    seen = "".join(f" +{name}" for name in config.motion)
+    members = f" x{config.members}" if config.members > 1 else ""
+    grey = " grey" if config.grey else ""
+    encoder = config.encoder_file.name if config.encoder_file else config.encoder  # a path is of one machine only
+    return f"{encoder}{grey}{seen} > {_head(config.head)}{members}"
+
+
+def _head(head: HeadConfig) -> str:
+    return f"{head.name}{', both directions' if head.bidirectional else ''}"
