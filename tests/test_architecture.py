@@ -16,7 +16,7 @@ import vidrnn
 from vidrnn.batch.engines import ENGINES
 from vidrnn.export import EXPORTS
 from vidrnn.nets.decoders import DECODERS
-from vidrnn.nets.encoders import ENCODERS, PICTURE_ENCODERS
+from vidrnn.nets.encoders import ENCODERS, FOREIGN_ENCODERS, PICTURE_ENCODERS
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.outputs import OUTPUTS
@@ -81,11 +81,11 @@ ONLY_HOME = {
     "matplotlib": {"compare"},
     "typer": {"cli"},
     "torchmetrics": {"evaluate"},
-    "onnxruntime": {"runtimes", "export"},
-    "onnx": {"export"},
+    "onnxruntime": {"runtimes", "export", "nets"},
+    "onnx": {"export", "model"},
 }
 FAMILIES = {
-    "nets.encoders": {**ENCODERS, **PICTURE_ENCODERS},
+    "nets.encoders": {**ENCODERS, **PICTURE_ENCODERS, **FOREIGN_ENCODERS},
     "nets.heads": {**HEADS, **PICTURE_HEADS},
     "nets.readouts": READOUTS,
     "nets.decoders": DECODERS,

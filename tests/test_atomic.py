@@ -166,6 +166,33 @@ def test_at_each_moment_the_folder_has_one_main_file_and_nothing_that_contradict
     raise AssertionError("it never came to an end")
 
 
+def test_at_each_moment_the_main_file_has_the_file_that_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(text: str, needed: str | None) -> None:
+        with write_folder(folder, main="weights", needed=("graph",)) as beside:
+            (beside / "weights").write_text(text)
+            if needed is not None:
+                (beside / "graph").write_text(needed)
+
+    for number in range(1, 100):
+        folder = tmp_path / str(number) / "model"
+        write("old", "the same graph")
+        with monkeypatch.context() as patch:
+            stop_before(number, patch)
+            try:
+                write("new", "the same graph")
+                ended = True
+            except KeyboardInterrupt:
+                ended = False
+        assert (folder / "graph").read_text() == "the same graph"
+        if ended:
+            break
+    assert (folder / "weights").read_text() == "new" and number > 3
+    write("newer", None)
+    assert names(folder) == ["weights"]
+
+
 # --- locks -----------------------------------------------------------------------------------------------------------
 
 

@@ -80,17 +80,22 @@ def write_bytes(file: Path, content: bytes, part: str = "", advice: str = _KEPT)
 
 
 @contextmanager
-def write_folder(folder: Path, main: str, own: Iterable[str] = (), advice: str = _KEPT) -> Iterator[Path]:
+def write_folder(
+    folder: Path, main: str, own: Iterable[str] = (), needed: Sequence[str] = (), advice: str = _KEPT
+) -> Iterator[Path]:
     """A folder to fill, with `main` and other files. It becomes `folder` when the block ends well.
 
     If `folder` exists, its files are replaced one by one, so that files of other origin stay. Old files that could
     contradict the new `main` go first, then `main` is replaced in one step, then the others follow. Whoever reads at
-    any moment, also after a kill, finds the old `main` or the new one, and beside it only files that fit.
+    any moment, also after a kill, finds the old `main` or the new one, and beside it only files that fit. Only between
+    the moves of a `needed` file and of `main` the old `main` stands beside a new needed file, where the two differ.
 
     Args:
         folder: where the files come to stand; the folders above it are made.
         main: the name of the file that the others are derived from.
         own: the names of other files that the writer may have written there before, such as `model.onnx`.
+        needed: the names of files that `main` cannot be read without. They are replaced just before it, and removed
+            after it if the new folder has none.
         advice: the last sentence of the error.
 
     Raises:
@@ -103,7 +108,7 @@ def write_folder(folder: Path, main: str, own: Iterable[str] = (), advice: str =
         beside.mkdir()
         yield beside
         if folder.exists():
-            _exchange(beside, folder, main, own)
+            _exchange(beside, folder, main, own, needed)
         else:
             move(beside, folder)
     except OSError as problem:
@@ -112,10 +117,15 @@ def write_folder(folder: Path, main: str, own: Iterable[str] = (), advice: str =
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _exchange(beside: Path, folder: Path, main: str, own: Iterable[str]) -> None:
+def _exchange(beside: Path, folder: Path, main: str, own: Iterable[str], needed: Sequence[str]) -> None:
     for name in own:
         (folder / name).unlink(missing_ok=True)
-    move(beside / main, folder / main)
+    old = [name for name in needed if not (beside / name).exists()]
+    for name in (*needed, main):
+        if name not in old:
+            move(beside / name, folder / name)
+    for name in old:
+        (folder / name).unlink(missing_ok=True)
     for new in sorted(beside.iterdir()):
         move(new, folder / new.name)
 

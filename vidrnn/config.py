@@ -142,8 +142,22 @@ class RunConfig(_Frozen):
         Flag("Name classes, or predict the next frames and find anomalies.", panel=MODEL, commands=_TRAIN),
     ] = "classify"
     encoder: Annotated[
-        str, Flag("auto, small, or a torchvision network such as mobilenet_v2.", panel=MODEL, metavar="NAME")
+        str,
+        Flag(
+            "auto, small, a torchvision network such as mobilenet_v2, timm:NAME, or a file model.onnx.",
+            panel=MODEL,
+            metavar="NAME",
+        ),
     ] = "auto"
+    features: Annotated[
+        str | None,
+        Flag(
+            "Features of the videos in place of an encoder: FILM.npy (time, width), --rate of them per second.",
+            panel=MODEL,
+            metavar="DIR",
+        ),
+    ] = None
+    """The folder of features that are read in place of the films."""
     search: Annotated[
         bool,
         Flag("Search for the settings that were not given, behind a named encoder too.", panel=MODEL, commands=_TRAIN),
@@ -151,13 +165,13 @@ class RunConfig(_Frozen):
     weights: Annotated[
         str | None,
         Flag(
-            "imagenet, none, or a file or model to start from.",
+            "imagenet, imagenet_v2, none, or a file or model to start from.",
             unsaid="imagenet, where the encoder has them",
             panel=MODEL,
             metavar="NAME",
         ),
     ] = None
-    """`imagenet`, `none` or a file; None: imagenet where the encoder has such weights."""
+    """`imagenet`, `imagenet_v2`, `none` or a file; None: imagenet where the encoder has such weights."""
     fine_tune: Annotated[bool, Flag("Train a pretrained encoder too.", panel=MODEL)] = False
     grey: Annotated[bool, Flag("Show the encoder brightness only.", panel=MODEL)] = False
     motion: Annotated[
@@ -306,9 +320,32 @@ class RunConfig(_Frozen):
         return Size(self.height, self.width) if self.height and self.width else None
 
     @property
+    def encoder_file(self) -> Path | None:
+        """The file that `encoder` names, if it names one."""
+        return Path(self.encoder) if self.encoder.lower().endswith(".onnx") else None
+
+    @property
+    def features_folder(self) -> Path | None:
+        """The folder of features, if there is one."""
+        return None if self.features is None else Path(self.features)
+
+    @property
     def readout_name(self) -> ReadoutName:
         """The readout: the one that was given, or the default of the head."""
         return self.readout or _READOUTS.get(self.head.name, "attention")
+
+    def located(self, data: Path) -> RunConfig:
+        """These settings as a run stores them: with the absolute paths of DATA, of features and of the encoder's file.
+
+        A run may be resumed in another folder.
+        """
+        paths = {"data": data, "encoder": self.encoder_file, "features": self.features_folder}
+        return self.model_copy(update={name: str(path.resolve()) for name, path in paths.items() if path is not None})
+
+    def with_paths_of(self, other: RunConfig) -> RunConfig:
+        """These settings with the paths of DATA, of features and of the encoder's file that other settings hold."""
+        names = ["data", "features"] if self.encoder_file is None else ["data", "features", "encoder"]
+        return self.model_copy(update={name: getattr(other, name) for name in names})
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> RunConfig:
         """These settings, with a task's own defaults for fields that were not given.

@@ -49,7 +49,7 @@ class Flag:
 
 
 JOBS = Flag("Videos to process at the same time.", unsaid="one per processor core")
-RATE = Flag("Frames per second of videos that are folders of numbered pictures.", metavar="FPS")
+RATE = Flag("Frames per second of videos that are folders of numbered pictures, or of features.", metavar="FPS")
 """Flags of several commands."""
 
 

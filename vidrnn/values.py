@@ -160,6 +160,26 @@ class Forecast:
     """Of a predicted picture: 1 if it is grey, else 3."""
 
 
+WIDEST_FEATURES = 65_536
+"""The most numbers that stand for one picture or one time. More would be a picture, not features."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """The features that a model reads in place of pictures."""
+
+    width: int
+    """Numbers at each time."""
+    rate: float
+    """Times per second."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.width <= WIDEST_FEATURES:
+            raise ValueError(f"features have 1 to {WIDEST_FEATURES} numbers at each time, not {self.width}")
+        if not 0 < self.rate < float("inf"):
+            raise ValueError(f"features come more than 0 times per second, not {self.rate}")
+
+
 @dataclass(frozen=True, slots=True)
 class Handling:
     """How a model is fed, and how its outputs are read: what prediction needs of a header."""
@@ -175,6 +195,8 @@ class Handling:
     """The inputs of the network beside frames."""
     motion_seconds: float | None = None
     """How much earlier the frame before each frame is; None for a model that needs no frame before."""
+    features: FeatureSpec | None = None
+    """Of a model that reads features in place of pictures; its size then means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +204,7 @@ class Window:
     """Frames that are read together."""
 
     frames: Pixels
-    """(time, height, width, 3), or (batch, time, height, width, 3)."""
+    """(time, height, width, 3), or (batch, time, height, width, 3). Of a model that reads features: (time, width)."""
     before: Pixels | None = None
     """The frame before each frame, shaped as `frames`; None for a model that needs no frame before."""
 

@@ -213,6 +213,24 @@ def test_a_file_brought_to_torchs_downloads_is_used_without_a_network(offline: P
     assert fills(encoder, weights)
 
 
+def test_the_second_weights_of_imagenet_are_another_file(offline: Path) -> None:
+    name = "mobilenet_v3_large"
+    file = imagenet_file(name, "imagenet_v2")
+    assert file != imagenet_file(name) and file.is_relative_to(offline)
+    torch.manual_seed(2)
+    weights, encoder = get_model(name, weights=None).state_dict(), make_encoder(name)
+    assert file.name in refused(encoder, "imagenet_v2", name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(weights, file)
+    give_weights(encoder, name, "imagenet_v2")
+    assert fills(encoder, weights)
+
+
+def test_a_network_without_second_weights_is_told() -> None:
+    assert "no such weights of shufflenet_v2_x1_0. Use --weights imagenet" in refused(make_encoder(), "imagenet_v2")
+    assert "Use --weights none" in refused(make_encoder("small"), "imagenet_v2", "small")
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04" + bytes(90)])
 def test_a_damaged_download_is_to_be_deleted(content: bytes) -> None:
     file = imagenet_file(NAME)

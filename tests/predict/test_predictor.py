@@ -73,6 +73,7 @@ class LateFilm:
 
     def __init__(self, film: Film, late_seconds: float) -> None:
         self.film, self.late_seconds, self.notes = film, late_seconds, ()
+        self.features, self.buffer = film.features, film.buffer
 
     def __enter__(self) -> LateFilm:
         return self

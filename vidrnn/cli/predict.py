@@ -253,6 +253,8 @@ def _watch(call: _Call, address: LiveAddress) -> int:
     config = call.config
     opened, remark = open_model(call.model, config.runtime, call.device)
     handling, rule = opened.handling, call.rule(opened.handling)
+    if handling.features is not None:
+        raise UsageError(f"{address.shown}: gives pictures, and this model reads features. Name .npy files instead.")
     predictor, firmness = Predictor(opened, rule), Firmness.of(handling.answer, rule)
     warmed_up(predictor.stream, handling.size)
     stop, patience = Event(), Patience(silence_seconds=config.silence, lost_seconds=config.reconnect)

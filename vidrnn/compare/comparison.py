@@ -33,7 +33,7 @@ from vidrnn.model.checkpoint import check_format
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.encoder_choice import choice_of
+from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
 from vidrnn.train.lessons.classes import class_setting
 from vidrnn.train.search import settle
@@ -80,7 +80,7 @@ class _Folder:
             RunError: the folder holds other files, or has other films, other settings or another format.
             OutputError: the folder cannot be written.
         """
-        settings = request.config.model_copy(update={"data": str(request.data.resolve())})
+        settings = request.config.located(request.data)
         about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs"})}
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
@@ -145,6 +145,7 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
             "training shows its scores beside those of simple baselines."
         )
     heads = [parse_head(name, request.config.head) for name in request.heads]
+    refuse_unfit_encoder(request.config)
     for head in heads:
         refuse_unknown(request.config.model_copy(update={"head": head}))
     if request.config.folds or request.config.minutes:
@@ -153,7 +154,7 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
         )
     folder = _Folder(request.out)
     setting = yield from _setting(request, stop or Event())
-    folder.open(request, films_hash(setting.dataset, setting.split))
+    folder.open(request, films_hash(setting.dataset, setting.split) + encoder_hash(request.config))
     first = yield from _settled(setting)
     yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
     yield from first.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)
@@ -182,8 +183,9 @@ def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, 
     config = request.config.model_copy(update={"patience": _NO_PATIENCE})
     torch.set_num_threads(1)  # shards and parallel films use the other cores
     task = task_named(config.task)
-    named = task.read(request.data, to_train=True)
+    named = task.read(request.data, to_train=True, features=config.features_folder)
     dataset = yield from read_dataset(named, request.data, request.cache, request.jobs, rate=config.rate)
+    refuse_uneven_features(dataset, config)
     split = split_films(dataset.films, dataset.grouping, test=config.test, seed=config.seed)
     yield Note(str(split))
     yield from (Note(text, warning=True) for text in split.notes)
@@ -303,8 +305,9 @@ def _described(learner: Learner, heads: Sequence[HeadConfig]) -> str:
     head = f"head x{config.members}" if config.members > 1 else "head"
     readouts = " or ".join(dict.fromkeys(config.model_copy(update={"head": one}).readout_name for one in heads))
     return (
-        f"{encoder.name} ({how}{encoder.sees}) > {motion}{head} > {readouts}, {learner.choice.size} pixels, "
-        f"windows of {sampling.frames} frames, {sampling.spacing_seconds:g} s apart"
+        f"{encoder.name} ({how}{encoder.sees}) > {motion}{head} > {readouts}, "
+        f"{encoder.input_of(learner.choice.size)}, windows of {sampling.frames} frames, "
+        f"{sampling.spacing_seconds:g} s apart"
     )
 
 

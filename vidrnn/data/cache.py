@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from threading import Lock, get_ident
+from threading import get_ident
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,7 +27,8 @@ from vidrnn.atomic import write_file
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
-from vidrnn.video.reader import open_film
+from vidrnn.video.features import NPY_HEADERS
+from vidrnn.video.reader import open_film, rate_for
 
 Array = NDArray[Any]
 Encode = Callable[[Pixels, Pixels | None], Array]
@@ -35,8 +36,6 @@ Encode = Callable[[Pixels, Pixels | None], Array]
 several threads."""
 Result = TypeVar("Result")
 
-_HEADERS = Lock()
-"""Headers of .npy files are read one at a time: Python 3.11's parser fails when two threads use it (gh-106905)."""
 _ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
 _FORMAT = 3
 """The version of the entries, a part of their key. It goes up when the same film would give other numbers."""
@@ -179,7 +178,7 @@ class Cache:
 
 def _sampled(scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Iterator[Frame]:
     path = scan.facts.path
-    with open_film(path, rate=rendering.rate if path.is_dir() else None) as film:
+    with open_film(path, rate=rate_for(path, rendering.rate)) as film:
         yield from film.sampled(rendering.spacing_seconds, size=rendering.size, motion_seconds=motion_seconds)
 
 
@@ -231,7 +230,7 @@ def _index_file(file: Path) -> Path:
 def _read(file: Path) -> Steps | None:
     """An entry; None if it does not exist or cannot be read. The caller then computes it again."""
     try:
-        with _HEADERS:
+        with NPY_HEADERS:
             array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
             indices: NDArray[np.int64] = np.load(_index_file(file), allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -13,12 +13,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 from vidrnn.data.manifest import Row, columns_of, read_rows
 from vidrnn.errors import DataError, FilmError, UsageError
 from vidrnn.values import FilmFailure, LabelledFilm, Part
+from vidrnn.video.features import FEATURES_SUFFIX, holds_features
 from vidrnn.video.pictures import PICTURE_SUFFIXES
 from vidrnn.video.reader import is_film
 
@@ -49,20 +50,22 @@ class LabelledData:
         return tuple(sorted({film.label for film in self.films}))
 
 
-def read_labelled(data: Path, *, fewest_classes: int = 2) -> LabelledData:
+def read_labelled(data: Path, *, fewest_classes: int = 2, features: Path | None = None) -> LabelledData:
     """The films of DATA with their labels. No film is opened.
 
     Args:
         data: a folder of class folders, or a CSV manifest (path,label[,group][,split]).
         fewest_classes: the smallest number of classes. Training needs 2, evaluation 1.
+        features: the folder of features that are read in place of the films. The films need not be there, and the films
+            of the result are .npy files.
 
     Raises:
         DataError: DATA cannot be used. A row of a manifest that names no film is a failure, not an error.
     """
     if data.is_dir():
-        labelled = _read_folder(data)
+        labelled = _read_folder(data, features)
     elif data.is_file():
-        labelled = _read_manifest(data)
+        labelled = _read_manifest(data, features)
     else:
         raise DataError(f"{data}: there is no such folder or CSV file.")
     labelled = _without_repeats(data, labelled)
@@ -166,7 +169,7 @@ def _films_of(source: str) -> list[Path]:
     if not source.strip():
         raise UsageError("A source is empty. Name a video, a folder or a pattern.")
     if _exists(path) and path.is_dir():
-        films = [path] if is_film(path) else list(_walk(path).films)
+        films = [path] if is_film(path) else _films_below_source(path)
         if not films:
             raise UsageError(f"{source}: this folder holds no video.")
         return films
@@ -175,11 +178,18 @@ def _films_of(source: str) -> list[Path]:
     if not glob.has_magic(source):
         raise UsageError(f"{source}: there is no such video or folder.")
     matches = sorted((Path(match) for match in glob.glob(source, recursive=True)), key=natural_key)  # noqa: PTH207
-    films = [film for match in matches for film in _films_of_match(match)]
+    films = [film for match in matches for film in _films_of_match(match)] or [
+        match for match in matches if _is_input(match, features=True)
+    ]
     if not films:
         others = f", but {counted(len(matches), 'other file')}" if matches else ""
         raise UsageError(f"{source}: this pattern matches no video{others}.")
     return films
+
+
+def _films_below_source(folder: Path) -> list[Path]:
+    """The films below a folder; the files of features below it where there is no film."""
+    return list(_walk(folder).films or _walk(folder, features=True).films)
 
 
 def _exists(path: Path) -> bool:
@@ -209,8 +219,15 @@ class _Walk:
     others: tuple[Path, ...]
 
 
-def _walk(folder: Path) -> _Walk:
-    """Every film below `folder`, sorted by `natural_key`. A folder of pictures is one film.
+def _is_input(path: Path, *, features: bool) -> bool:
+    """Whether a path is a film, or with `features` a file of features."""
+    return is_film(path) or (features and holds_features(path) and path.is_file())
+
+
+def _walk(folder: Path, *, features: bool = False) -> _Walk:
+    """Every film below `folder`, sorted by `natural_key`; with `features` every file of features too.
+
+    A folder of pictures is one film.
 
     A folder without permission to read it is among the films, so that opening it gives the error.
     """
@@ -226,8 +243,8 @@ def _walk(folder: Path) -> _Walk:
         visited.add(real)
         hidden += sum(map(_is_hidden, files))
         shown = [Path(here) / name for name in files if not _is_hidden(name)]
-        films += (file for file in shown if is_film(file))
-        others += (file for file in shown if not is_film(file))
+        films += (file for file in shown if _is_input(file, features=features))
+        others += (file for file in shown if not _is_input(file, features=features))
         inside = [
             Path(here) / name for name in sorted(folders) if not _is_hidden(name)
         ]  # sorted, so that the same one of two links comes first
@@ -251,8 +268,8 @@ def _pictures(folder: Path) -> Iterator[Path]:
     return (each for each in folder.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES and not _is_hidden(each.name))
 
 
-def _read_folder(data: Path) -> LabelledData:
-    walk = _walk(data)
+def _read_folder(data: Path, features: Path | None) -> LabelledData:
+    walk = _walk(data, features=features is not None)
     if not walk.films:
         raise DataError(f"{data}: wanted a folder of class folders, found no video in it.")
     inside = [film.relative_to(data).parts for film in walk.films]
@@ -267,7 +284,49 @@ def _read_folder(data: Path) -> LabelledData:
         raise DataError(
             f"{data}: wanted class folders with videos in them, found {counted(len(inside), 'video')} {_hint(walk)}"
         )
-    return LabelledData(films, notes=tuple(_folder_notes(walk, unlabelled=len(inside) - len(films))))
+    labelled = LabelledData(films, notes=tuple(_folder_notes(walk, unlabelled=len(inside) - len(films))))
+    return labelled if features is None else _with_features(data, labelled, features)
+
+
+def _with_features(data: Path, labelled: LabelledData, folder: Path) -> LabelledData:
+    """The features of each film of a folder in the place of the film.
+
+    Raises:
+        DataError: no film has features.
+    """
+    found: list[LabelledFilm] = []
+    failures: list[FilmFailure] = []
+    for film in labelled.films:
+        path = find_features(folder, data, film.path.relative_to(data).as_posix())
+        if path is None:
+            failures.append(FilmFailure(film.path, _no_features(folder, film.path.relative_to(data).as_posix())))
+        else:
+            found.append(replace(film, path=path))
+    if not found:
+        raise DataError(f"{data}: none of its {len(failures)} videos has features: {failures[0].reason}.")
+    return LabelledData(tuple(found), (*labelled.failures, *failures), labelled.notes)
+
+
+def find_features(folder: Path, data: Path, text: str) -> Path | None:
+    """The features of the film that is called `text` below `data`; None if there are none.
+
+    A file of features stands for itself. Those of a/b.mp4 are a/b.npy, a/b.mp4.npy or b.npy below `folder`.
+    """
+    if holds_features(Path(text)) and (own := find_listed_file(data, text)) is not None:
+        return own
+    return next((found for name in _feature_names(text) if (found := find_listed_file(folder, name)) is not None), None)
+
+
+def _feature_names(text: str) -> list[str]:
+    path = PurePosixPath(text.replace("\\", "/"))
+    if holds_features(Path(text)):
+        return list(dict.fromkeys([str(path), path.name]))
+    names = [str(path.with_suffix(FEATURES_SUFFIX)), f"{path}{FEATURES_SUFFIX}", path.stem + FEATURES_SUFFIX]
+    return list(dict.fromkeys(names))
+
+
+def _no_features(folder: Path, text: str) -> str:
+    return f"{folder} holds none of {', '.join(_feature_names(text))}"
 
 
 def _films_below(data: Path) -> LabelledData:
@@ -314,8 +373,8 @@ def _folder_notes(walk: _Walk, unlabelled: int) -> Iterator[str]:
 # --- manifests -------------------------------------------------------------------------------------------------------
 
 
-def _read_manifest(data: Path) -> LabelledData:
-    return _films_of_rows(data, _rows(data), ("path", "label"))
+def _read_manifest(data: Path, features: Path | None) -> LabelledData:
+    return _films_of_rows(data, _rows(data), ("path", "label"), features)
 
 
 def _films_of_unlabelled_rows(data: Path) -> LabelledData:
@@ -323,14 +382,16 @@ def _films_of_unlabelled_rows(data: Path) -> LabelledData:
     return _films_of_rows(data, rows, ("path",))
 
 
-def _films_of_rows(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> LabelledData:
+def _films_of_rows(
+    data: Path, rows: Sequence[Row], needed: Sequence[str], features: Path | None = None
+) -> LabelledData:
     """The films of the rows of a manifest. A row with an empty cell in a needed column is a failure."""
     folder = data.parent
     split = any(row["split"] for row in rows)
     films: list[LabelledFilm] = []
     failures: list[FilmFailure] = []
     for row in rows:
-        film = _film_of_row(folder, row, _part(data, row) if split else None, needed)
+        film = _film_of_row(folder, row, _part(data, row) if split else None, needed, features)
         if isinstance(film, LabelledFilm):
             films.append(film)
         else:
@@ -341,11 +402,16 @@ def _films_of_rows(data: Path, rows: Sequence[Row], needed: Sequence[str]) -> La
     return LabelledData(tuple(films), tuple(failures))
 
 
-def _film_of_row(folder: Path, row: Row, part: Part | None, needed: Sequence[str]) -> LabelledFilm | FilmFailure:
+def _film_of_row(
+    folder: Path, row: Row, part: Part | None, needed: Sequence[str], features: Path | None
+) -> LabelledFilm | FilmFailure:
     for column in needed:
         if not row[column]:
             return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
-    path = find_listed_file(folder, row["path"])
+    path = find_listed_file(folder, row["path"]) if features is None else find_features(features, folder, row["path"])
+    if path is None and features is not None:
+        reason = f"line {row.line} of the manifest has no features: {_no_features(features, row['path'])}"
+        return FilmFailure(folder / row["path"], reason)
     if path is None:
         return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names a file that is not there")
     if path.is_dir() and not is_film(path):

@@ -24,7 +24,7 @@ from vidrnn.data.films import content_hash
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
-from vidrnn.video.reader import open_film
+from vidrnn.video.reader import open_film, rate_for
 
 THUMBNAIL = Size(12, 16)
 THUMBNAILS = 8
@@ -72,7 +72,7 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
     Raises:
         FilmError: the film cannot be read.
     """
-    rate = rate if path.is_dir() else None
+    rate = rate_for(path, rate)
     content = content_hash(path)
     entry = _entry(cache, content, rate) if cache else None
     cached = _load(entry, path) if entry else None
@@ -93,6 +93,8 @@ def _scan_or_failure(path: Path, rate: float | None, cache: Path | None) -> Film
 
 def _read(path: Path, content: str, rate: float | None) -> FilmScan:
     with open_film(path, rate=rate) as film:
+        if film.features is not None:
+            return FilmScan(film.facts(), content, np.zeros((1, THUMBNAIL.height, THUMBNAIL.width), np.uint8))
         frames = list(film.sampled(THUMBNAIL_SPACING_SECONDS, size=THUMBNAIL, ending=True))
         return FilmScan(film.facts(), content, _thumbnails(frames))
 

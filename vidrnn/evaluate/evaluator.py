@@ -62,7 +62,8 @@ def evaluate(
     """
     started = time.monotonic()
     scorer: Scorer = load_attribute(predictor.task.scorer)(predictor.model, source)
-    named = predictor.task.read(data, to_train=False)
+    features = (data if data.is_dir() else data.parent) if predictor.model.handling.features else None
+    named = predictor.task.read(data, to_train=False, features=features)
     labelled = scorer.usable(named, data)
     yield from (Note(text) for text in named.notes)
     if len(labelled.films) < len(named.films):

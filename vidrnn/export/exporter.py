@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -149,9 +150,13 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, 
     """The first window of some of the clips, evenly chosen; films that cannot be read are passed over."""
     if request.clips is None:
         return []
+    clips, features, rate = request.clips, None, request.rate
+    if (known := model.spec.encoder.features) is not None:
+        features, rate = (clips if clips.is_dir() else clips.parent), rate or known.rate
     try:
         task = task_named(model.header.answer.task)
-        paths: Sequence[Path] = [film.path for film in task.read(request.clips, to_train=False).films]
+        films = task.read(request.clips, to_train=False, features=features).films
+        paths: Sequence[Path] = [film.path for film in films]
     except DataError:
         paths = find_films([str(request.clips)])
     places = np.unique(np.linspace(0, len(paths) - 1, _CALIBRATION_FILMS).astype(int))
@@ -161,7 +166,7 @@ def _first_windows(request: Request, model: LoadedModel) -> Generator[RunEvent, 
 
     def window(path: Path) -> Window | None:
         try:
-            return first_window(path, spec.sampling, spec.size, request.rate, spec.motion_seconds)
+            return first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)
         except FilmError:
             return None
 
@@ -357,10 +362,15 @@ def _difference(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
 
 
 def _clips_for(spec: ModelSpec, films: Sequence[Window]) -> list[Window]:
-    """Two clips of random pixels at once, and one clip of the films, or of waves where there is none.
+    """Two clips of random pixels or features at once, and one clip of the films, or of waves where there is none.
 
     Where no film says what was before the frames, it is the frame one step before, or its own for the first.
     """
+    if spec.encoder.features:
+        width = spec.encoder.features.width
+        numbers: NDArray[Any] = np.random.default_rng(0).normal(size=(2, _LENGTH, width)).astype(np.float32)
+        one: NDArray[Any] = np.resize(films[0].frames, (1, _LENGTH, width)) if films else numbers[:1] / 10
+        return [Window(numbers), Window(one)]
     noise = np.random.default_rng(0).integers(0, 256, (2, _LENGTH, spec.height, spec.width, 3), dtype=np.uint8)
     real = films[0] if films else Window(_waves(spec))
     shape = (1, _LENGTH, *real.frames.shape[1:])

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from vidrnn.errors import ExportError
+from vidrnn.export.foreign import GraphNode, with_graph
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.nets.classifier import Member, Model, SequenceModel
-from vidrnn.nets.network import Network, Outputs
+from vidrnn.nets.encoders.onnx_file import OnnxEncoder
+from vidrnn.nets.network import Network, Outputs, blank_frames
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
 from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of
@@ -120,7 +122,7 @@ def _described(tensor: Tensor) -> StateTensor:
 
 def examples(spec: ModelSpec, tensors: dict[str, StateTensor], batch: int = 2, time: int = 3) -> tuple[Tensor, ...]:
     """Frames, further inputs and a fresh state to trace a graph with; torch takes sizes of 1 for constants."""
-    frames = torch.zeros(batch, time, spec.height, spec.width, 3, dtype=torch.uint8)
+    frames = blank_frames(spec, time).expand(batch, *[-1] * (4 if spec.encoder.features is None else 2)).clone()
     further = (torch.zeros_like(frames) for _ in spec.inputs)
     return frames, *further, *(torch.from_numpy(tensor.fresh_batch(batch)) for tensor in tensors.values())
 
@@ -151,13 +153,27 @@ def metadata_of(model: LoadedModel, tensors: dict[str, StateTensor], head: bytes
 
 def whole_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto:
     """The whole network: `frames`, further inputs and the state -> the outputs, `features` if it splits, and each
-    tensor's `.next`."""
+    tensor's `.next`.
+
+    The input of a model that reads features is `features`.
+    """
+    if model.spec.encoder.features and (head := head_as_onnx(model, tensors)) is not None:
+        return head
     network, names = model.network, list(tensors)
     features = ["features"] if network.split is not None else []
     graph = _with_onnx_layers(WholeGraph(network, names))
     inputs = examples(model.spec, tensors, time=1 if network.step_by_step else 3)
     outputs = [*network.outputs, *features, *map(next_of, names)]
-    return _traced(graph, inputs, ["frames", *network.inputs, *names], outputs, any_time=not network.step_by_step)
+    given = ["frames", *network.inputs, *names]
+    whole = _traced(graph, inputs, given, outputs, any_time=not network.step_by_step)
+    encoder = foreign_graph(model)
+    return whole if encoder is None else with_graph(whole, encoder)
+
+
+def foreign_graph(model: LoadedModel) -> OnnxEncoder | None:
+    """The encoder of a model, if it is a graph of another program."""
+    split = model.network.split
+    return split[0] if split is not None and isinstance(split[0], OnnxEncoder) else None
 
 
 def head_as_onnx(model: LoadedModel, tensors: dict[str, StateTensor]) -> onnx.ModelProto | None:
@@ -253,11 +269,13 @@ def _clear(graph: onnx.GraphProto) -> None:
 
 
 def _with_onnx_layers(graph: Graph) -> Graph:
-    """A copy of the graph with ONNX's recurrent operators in place of torch's."""
+    """A copy of the graph with ONNX's recurrent operators in place of torch's, and a node for a foreign encoder."""
     replaced = copy.deepcopy(graph)
     for name, layer in list(replaced.named_modules()):
         if type(layer) in _OPERATORS and isinstance(layer, nn.RNNBase):
             replaced.set_submodule(name, _OnnxLayer(layer))
+        elif isinstance(layer, OnnxEncoder):
+            replaced.set_submodule(name, GraphNode(layer))
     return replaced
 
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from vidrnn.errors import ExportError
 from vidrnn.export.base import Export, Precision
-from vidrnn.export.graphs import WholeGraph, examples, fresh_state, metadata_of, quietly
+from vidrnn.export.graphs import WholeGraph, examples, foreign_graph, fresh_state, metadata_of, quietly
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.model.metadata import ModelHeader
@@ -38,6 +38,10 @@ class TorchExport(Export):
         """
         if not model.network.streams:
             raise ExportError(f"{model.folder}: reads whole clips, and a .pt2 goes frame by frame. Use --to onnx.")
+        if foreign_graph(model) is not None:
+            raise ExportError(
+                f"{model.folder}: its encoder is a graph of ONNX, which a .pt2 cannot hold. Use --to onnx or openvino."
+            )
         tensors = fresh_state(model)
         inputs = examples(model.spec, tensors, time=1)
         shapes = ({0: Dim.DYNAMIC}, tuple({0: Dim.DYNAMIC} for _ in inputs[1:]))

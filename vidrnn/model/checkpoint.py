@@ -19,8 +19,11 @@ from vidrnn.atomic import write_file, write_folder
 from vidrnn.errors import ModelError, RunError, UsageError
 from vidrnn.model.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
 from vidrnn.model.metadata import ModelHeader
+from vidrnn.model.picture_graph import ENCODER_NAME, give_graph
+from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.network import Network, build_network
 from vidrnn.nets.spec import ModelSpec
+from vidrnn.values import Size
 
 CARD_NAME = "README.md"
 CHECKPOINT_FORMAT = 1
@@ -59,7 +62,10 @@ def save_model(folder: Path, network: nn.Module, header: ModelHeader, card: str)
         OutputError: the folder cannot be written.
     """
     advice = "Free some space, or choose another place with --out."
-    with write_folder(folder, main=WEIGHTS_NAME, own=_PORTABLE_FILES, advice=advice) as beside:
+    graph = next((part for part in network.modules() if isinstance(part, OnnxEncoder)), None)
+    with write_folder(folder, main=WEIGHTS_NAME, own=_PORTABLE_FILES, needed=(ENCODER_NAME,), advice=advice) as beside:
+        if graph is not None:
+            (beside / ENCODER_NAME).write_bytes(graph.content)
         _save_tensors(network.state_dict(), beside / WEIGHTS_NAME, header.to_json())
         (beside / CARD_NAME).write_text(card, encoding="utf-8")
 
@@ -84,7 +90,29 @@ def load_model(path: Path) -> LoadedModel:
         raise ModelError(
             f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
         ) from None
+    for part in network.modules():
+        if isinstance(part, OnnxEncoder):
+            _load_graph(part, file.parent / ENCODER_NAME, header.spec.size)
     return LoadedModel(network.eval().requires_grad_(False), header, file.parent)
+
+
+def _load_graph(encoder: OnnxEncoder, file: Path, size: Size) -> None:
+    """Give an encoder the graph that lies beside the weights.
+
+    Raises:
+        ModelError: it is missing, damaged or another one.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{file}: cannot be read ({error.strerror or error}), and the model's encoder is in it. Copy the whole "
+            "folder again."
+        ) from None
+    try:
+        give_graph(encoder, content, size)
+    except ModelError as error:
+        raise ModelError(f"{file}: {str(error).rstrip('.')}. Copy the whole folder again.") from None
 
 
 def stored_tensor(path: Path, name: str) -> NDArray[np.float32]:

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidrnn.errors import ModelError
-from vidrnn.values import FORMAT_VERSION, INPUT_OF, AnswerSpec, DecisionRule, Forecast, Handling, Sampling, Size
+from vidrnn.values import (
+    FORMAT_VERSION,
+    INPUT_OF,
+    AnswerSpec,
+    DecisionRule,
+    FeatureSpec,
+    Forecast,
+    Handling,
+    Sampling,
+    Size,
+)
 
 if TYPE_CHECKING:
     from vidrnn.model.metadata import ModelHeader
@@ -99,7 +109,7 @@ def _handling(header: dict[str, Any]) -> Handling:
     spec, answer = header["spec"], header["answer"]
     known = {name: answer.get(name) for name in ("task", "kind", "resolution", "background", "unit")}
     forecast, encoder = spec.get("forecast"), spec["encoder"]
-    motion = encoder.get("motion", ()) if spec["network"] == "scores" else ()
+    features, motion = encoder.get("features"), encoder.get("motion", ()) if spec["network"] == "scores" else ()
     return Handling(
         answer=AnswerSpec(**known, classes=tuple(answer["classes"])),
         decision=DecisionRule.of(header["decision"]),
@@ -108,6 +118,7 @@ def _handling(header: dict[str, Any]) -> Handling:
         forecast=forecast and Forecast(forecast["context"], forecast["horizon"], 1 if forecast["grey"] else 3),
         inputs=tuple(INPUT_OF[name] for name in motion),
         motion_seconds=encoder["motion_seconds"] if motion else None,
+        features=features and FeatureSpec(int(features["width"]), float(features["rate"])),
     )
 
 

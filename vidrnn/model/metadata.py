@@ -36,7 +36,14 @@ class ModelHeader(Record):
         """How the model is fed, and how its outputs are read."""
         spec = self.spec
         return Handling(
-            self.answer, self.decision, spec.size, spec.sampling, spec.shape, spec.inputs, spec.motion_seconds
+            self.answer,
+            self.decision,
+            spec.size,
+            spec.sampling,
+            spec.shape,
+            spec.inputs,
+            spec.motion_seconds,
+            spec.encoder.features,
         )
 
     def to_json(self) -> str:

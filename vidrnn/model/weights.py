@@ -12,28 +12,61 @@ from torch import Tensor
 from vidrnn.errors import ModelError, WeightsError
 from vidrnn.model.checkpoint import load_model
 from vidrnn.model.header import find_weights, read_header, shipped_models
+from vidrnn.model.picture_graph import hash_of
 from vidrnn.nets.encoders.base import Encoder
-from vidrnn.nets.encoders.pretrained import UNREADABLE, TorchvisionEncoder, imagenet_file, imagenet_weights
+from vidrnn.nets.encoders.onnx_file import OnnxEncoder
+from vidrnn.nets.encoders.pretrained import (
+    TORCHVISION_WEIGHTS,
+    UNREADABLE,
+    TorchvisionEncoder,
+    imagenet_file,
+    imagenet_weights,
+)
+from vidrnn.nets.encoders.timm_network import TimmEncoder, timm_weights
 
 Weights = dict[str, Tensor]
 
+PRETRAINED = "pretrained"
+"""The origin of the weights that timm has for its networks."""
+
 
 def give_weights(encoder: Encoder, name: str, origin: str) -> None:
-    """Fill the encoder `name` from `origin`: `imagenet`, `none`, a file of weights or a model of vidrnn.
+    """Fill the encoder `name` from `origin`: `imagenet`, `imagenet_v2`, `none`, a file of weights or a model of vidrnn.
 
     Raises:
         WeightsError: there are no such weights, or they are another network's.
     """
     if origin == "none":
         return
-    if origin != "imagenet":
+    if isinstance(encoder, OnnxEncoder):
+        _give_graph(encoder, Path(origin))
+        return
+    if isinstance(encoder, TimmEncoder) and origin == PRETRAINED:
+        _fill(encoder, {f"network.{key}": tensor for key, tensor in timm_weights(name).items()}, origin)
+        return
+    if origin not in TORCHVISION_WEIGHTS:
         _fill(encoder, _from_path(Path(origin)), origin)
     elif not isinstance(encoder, TorchvisionEncoder):
-        raise WeightsError(f"--weights imagenet: the encoder {name} has no such weights. Use --weights none.")
-    elif not imagenet_file(name).exists() and (weights := _shipped_imagenet(name)) is not None:
+        raise WeightsError(f"--weights {origin}: the encoder {name} has no such weights. Use --weights none.")
+    elif origin == "imagenet" and not imagenet_file(name).exists() and (weights := _shipped_imagenet(name)) is not None:
         encoder.load_state_dict(weights)
     else:
-        _fill(encoder, {f"network.{key}": tensor for key, tensor in imagenet_weights(name).items()}, origin)
+        _fill(encoder, {f"network.{key}": tensor for key, tensor in imagenet_weights(name, origin).items()}, origin)
+
+
+def _give_graph(encoder: OnnxEncoder, file: Path) -> None:
+    """Give an encoder the graph that its record was made from.
+
+    Raises:
+        WeightsError: the file is not there any more, or it has changed.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"--encoder {file}: cannot be read any more: {error.strerror or error}.") from None
+    if hash_of(content) != encoder.graph.hash:
+        raise WeightsError(f"--encoder {file}: was changed while training ran. Start anew.")
+    encoder.take_graph(content)
 
 
 def _shipped_imagenet(name: str) -> Weights | None:
@@ -57,7 +90,7 @@ def _from_path(path: Path) -> Weights:
         except ModelError as error:
             raise WeightsError(f"--weights {error}") from None
     if not path.is_file():
-        raise WeightsError(f"--weights {path}: no such file. Say imagenet, none, or name a file of weights or a model.")
+        raise WeightsError(f"--weights {path}: no such file. Say imagenet, none, or name a file or a model.")
     try:
         stored = _safetensors(path) if path.suffix == ".safetensors" else _torch_file(path)
     except (*UNREADABLE, SafetensorError, OSError) as error:

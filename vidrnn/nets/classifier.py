@@ -17,7 +17,7 @@ from typing_extensions import override
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.errors import UsageError
 from vidrnn.nets.class_scores import ClassOutput, LinearSolution
-from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
+from vidrnn.nets.encoders import ENCODERS, FOREIGN_ENCODERS, TRAINED_FROM_SCRATCH, foreign_kind
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.heads.base import Head
@@ -214,8 +214,12 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
     """An encoder with fresh weights.
 
     Raises:
-        UsageError: there is none of that name, or it cannot see that motion.
+        UsageError: there is none of that name, it cannot see that motion, or the package that it comes from is not
+            installed.
     """
+    if kind := foreign_kind(config.name):
+        foreign: Encoder = load_member(FOREIGN_ENCODERS, "--encoder", kind)(config, size)
+        return foreign
     encoder = load_member(ENCODERS, "--encoder", config.name)
     if config.name not in TRAINED_FROM_SCRATCH:
         known: Encoder = encoder(config.name, config.motion)
@@ -272,7 +276,7 @@ def refuse_unknown(config: RunConfig) -> None:
         UsageError: there is no encoder, head or readout of that name, the encoder sees no flow, or a setting means
             nothing to the head.
     """
-    if config.encoder != "auto":
+    if config.encoder != "auto" and foreign_kind(config.encoder) is None:
         load_member(ENCODERS, "--encoder", config.encoder)
     if "flow" in config.motion and config.encoder in ("auto", *TRAINED_FROM_SCRATCH):
         which = "small, which --encoder auto tries," if config.encoder == "auto" else config.encoder
@@ -330,7 +334,7 @@ def encoding_of(encoder: Encoder) -> Encode:
 
 def fingerprint(encoder: Encoder) -> str:
     """A name for the encoder's weights. Equal weights have equal names."""
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(encoder.identity.encode(), digest_size=16)
     for name, tensor in encoder.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

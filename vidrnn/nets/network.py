@@ -96,5 +96,7 @@ def build_network(spec: ModelSpec, answer: AnswerSpec) -> Network:
 
 
 def blank_frames(spec: ModelSpec, time: int) -> Tensor:
-    """Black frames of one video (1, time, height, width, 3) uint8."""
+    """Black frames of one video (1, time, height, width, 3) uint8, or features (1, time, width) of nothing but 0."""
+    if spec.encoder.features:
+        return torch.zeros(1, time, spec.encoder.features.width)
     return torch.zeros(1, time, spec.height, spec.width, 3, dtype=torch.uint8)

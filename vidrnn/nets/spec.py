@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vidrnn.config import MOST_MEMBERS, DecoderName, HeadConfig, ReadoutName
-from vidrnn.values import INPUT_OF, Forecast, InputName, PictureMotion, Sampling, Size
+from vidrnn.values import (
+    INPUT_OF,
+    WIDEST_FEATURES,
+    FeatureSpec,
+    Forecast,
+    InputName,
+    PictureMotion,
+    Sampling,
+    Size,
+)
 
 NetworkName = Literal["scores", "frames"]
 """`scores`: encoder, head and class scores; `frames`: encoder, head and a decoder that predicts the next frame."""
@@ -17,6 +26,47 @@ class Record(BaseModel):
     """A record of a stored file: frozen, and fields that this version does not know are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+ChannelOrder = Literal["rgb", "bgr", "grey"]
+
+
+class PixelRecord(Record):
+    """The pixels that an encoder from elsewhere wants: (pixel * scale - mean) / deviation, for pixels from 0 to 255."""
+
+    channels: ChannelOrder
+    mean: tuple[_Number, ...]
+    """One number for each channel, in the order of the channels."""
+    deviation: tuple[_Positive, ...]
+    """As `mean`."""
+    scale: _Positive = 1 / 255
+
+    @model_validator(mode="after")
+    def _one_number_for_each_channel(self) -> PixelRecord:
+        count = 1 if self.channels == "grey" else 3
+        if not len(self.mean) == len(self.deviation) == count:
+            raise ValueError(f"mean and deviation: {self.channels} needs {count} of each")
+        return self
+
+
+class GraphRecord(Record):
+    """A graph of another program that is an encoder. It is the file `encoder.onnx` in the model folder."""
+
+    hash: str
+    """Of the file's bytes, 32 hexadecimal digits."""
+    width: int = Field(ge=1, le=WIDEST_FEATURES)
+    """Features per picture."""
+    input: str
+    output: str
+    """The names of its input and its output."""
+    channels_last: bool = False
+    """Whether a picture is (height, width, channels) and not (channels, height, width)."""
+    whole_numbers: bool = False
+    """Whether it takes pixels from 0 to 255 as uint8, and not normalised numbers."""
+    one_at_once: bool = False
+    """Whether it takes one picture at a time."""
 
 
 class EncoderConfig(Record):
@@ -31,6 +81,12 @@ class EncoderConfig(Record):
     """The motion that it sees beside each frame."""
     motion_seconds: float = Field(0.1, gt=0)
     """How much earlier the frame is that it compares a frame with."""
+    pixels: PixelRecord | None = None
+    """Of an encoder from elsewhere: the pixels that it wants."""
+    features: FeatureSpec | None = None
+    """Where features from elsewhere take the place of an encoder."""
+    graph: GraphRecord | None = None
+    """Of an encoder that is a graph of another program."""
 
     @model_validator(mode="before")
     @classmethod
@@ -45,6 +101,10 @@ class EncoderConfig(Record):
         """Its input beside or instead of colours: `, grey, difference and flow over 0.1 s`, or an empty text."""
         motion = f", {' and '.join(self.motion)} over {self.motion_seconds:g} s" if self.motion else ""
         return ", grey" * self.grey + motion
+
+    def input_of(self, size: Size) -> str:
+        """What it reads: pictures of `size`, such as `160x120 pixels`, or features, such as `5 per second`."""
+        return f"{size} pixels" if self.features is None else f"{self.features.rate:g} per second"
 
 
 class ForecastConfig(Record):
@@ -138,8 +198,11 @@ class ModelSpec(Record):
         size = "" if "size" in self.head.unused else f" {self.head.size}"
         members = f" x{self.members}" * (self.members > 1)
         head = f"{self.head.name}{size}{members}{layers}{', both directions' * self.head.bidirectional}"
-        chain = f"{encoder.name} ({origin}{how}{encoder.sees}) > {motion}{head} > {end}"
+        first = f"{encoder.name} ({origin}{how}{encoder.sees})"
+        if encoder.features:
+            first = f"features ({encoder.features.width} wide)"
+        chain = f"{first} > {motion}{head} > {end}"
         window = f"windows of {self.frames} frames"
         if forecast:
             window = f"{forecast.context} frames seen and {forecast.horizon} predicted"
-        return f"{chain}, {self.size} pixels, {window}, {self.spacing_seconds:g} s apart"
+        return f"{chain}, {encoder.input_of(self.size)}, {window}, {self.spacing_seconds:g} s apart"

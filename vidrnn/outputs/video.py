@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 from typing_extensions import override
 
+from vidrnn.errors import FilmError
 from vidrnn.outputs.base import Answered, Output, first_seconds, segments_of
 from vidrnn.outputs.forecast_video import write_forecast
 from vidrnn.timeline.segments import UNKNOWN
 from vidrnn.values import FilmPrediction, Frame, Pixels, Segment, Size
+from vidrnn.video.features import holds_features
 from vidrnn.video.reader import open_film, resized
 from vidrnn.video.writer import write_film
 
@@ -63,6 +65,8 @@ class AnnotatedMp4(Output):
 
 def _write(answered: Answered, file: Path) -> None:
     prediction = answered.prediction
+    if holds_features(answered.film) and not answered.film.is_dir():
+        raise FilmError(f"{answered.film}: holds features and no pictures to show. Use another --format.")
     if prediction.pictures is not None:
         write_forecast(prediction, file)
         return

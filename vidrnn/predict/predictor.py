@@ -41,8 +41,9 @@ from vidrnn.values import (
     Segment,
     Timeline,
 )
+from vidrnn.video.features import holds_features
 from vidrnn.video.prefetch import Chunk, decoded
-from vidrnn.video.reader import open_film
+from vidrnn.video.reader import Film, open_film, rate_for
 
 Observe = Callable[[Path], Callable[[Pixels], None]]
 """From a film to a function that gets each piece of its frames (count, height, width, 3), in order."""
@@ -130,13 +131,21 @@ class Predictor:
             stop.set()  # threads give up the films that they read
             raise
 
+    def _rate_for(self, path: Path) -> float | None:
+        """The rate to open a film with: that of the user, else that of the features that the model learnt from."""
+        features = self.model.handling.features
+        if self.rate is None and holds_features(path):
+            return 1.0 if features is None else features.rate  # a model of pictures refuses the file at any rate
+        return rate_for(path, self.rate)
+
     def _read(self, path: Path, threads: int, stop: Event, observe: Observe | None) -> FilmMoments:
         handling, rule = self.model.handling, self.options.rule
         reader = self.task.reader(self.model, rule)
         if observe is not None:
             reader = ObservedReader(reader, observe(path))
         track, line = Track(reader, self.model, rule), _Line()
-        with open_film(path, rate=self.rate if path.is_dir() else None) as film:
+        with open_film(path, rate=self._rate_for(path)) as film:
+            _refuse_other_input(film, handling)
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
             spacing, motion_seconds = handling.sampling.spacing_seconds, handling.motion_seconds
             with closing(decoded(film, spacing, handling.size, length, buffers, motion_seconds)) as chunks:
@@ -154,6 +163,20 @@ class Predictor:
         settled, clip = track.finish(end)
         line.add(settled)
         return FilmMoments(path, clip, line.timeline(reader.classes), tuple(line.segments), end, facts.frames, notes)
+
+
+def _refuse_other_input(film: Film, handling: Handling) -> None:
+    """Refuse features where the model reads pictures, pictures where it reads features, and features of another width.
+
+    Raises:
+        FilmError: the film is of the other kind.
+    """
+    wanted = None if handling.features is None else handling.features.width
+    if film.features == wanted:
+        return
+    reads = "videos" if wanted is None else f".npy files of {wanted} numbers at each time"
+    found = "is a video" if film.features is None else f"has {film.features} numbers at each time"
+    raise FilmError(f"{film.path}: {found}, and this model reads {reads}.")
 
 
 @dataclass(frozen=True)

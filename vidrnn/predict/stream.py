@@ -82,7 +82,7 @@ class Stream:
         """Read one more frame.
 
         Args:
-            pixels: (height, width, 3) uint8 RGB, of any size.
+            pixels: (height, width, 3) uint8 RGB, of any size; the features (width,) for a model that reads features.
             seconds: its time, later than that of the frame before.
             before: the frame before it, for a model that sees motion, where not every frame of the source is pushed;
                 None has the stream find it among the frames that were pushed.
@@ -95,7 +95,11 @@ class Stream:
             UsageError: the picture or the time is wrong, or the stream was finished.
         """
         self._check_open()
-        _check_picture(pixels)
+        features = self._model.handling.features
+        if features is None:
+            _check_picture(pixels)
+        else:
+            pixels = _checked_vector(pixels, features.width)
         if not self._end_seconds < seconds < math.inf:
             later = f"later than {self._end_seconds:g}" if math.isfinite(self._end_seconds) else "that is finite"
             raise UsageError(f"the stream: wanted the frame's time in seconds, {later}, not {seconds:g}.")
@@ -153,7 +157,12 @@ class Stream:
             raise UsageError("the stream: was finished, and takes nothing more. Begin another: .stream().")
 
     def _resized(self, pixels: Pixels) -> Pixels:
-        """The picture at the model's size, in memory of its own: the caller may write the next one into the same."""
+        """The picture at the model's size, in memory of its own: the caller may write the next one into the same.
+
+        Features come as they are; `_checked_vector` has copied them.
+        """
+        if self._model.handling.features is not None:
+            return pixels
         shown = resized(pixels, self._model.handling.size)
         return pixels.copy() if shown is pixels else shown
 
@@ -173,6 +182,20 @@ class Stream:
         assert self._newest is not None
         newest, self._newest = self._newest, replace(self._newest, ended=())
         return newest
+
+
+def _checked_vector(vector: Any, width: int) -> Any:
+    """The features of one time as float32.
+
+    Raises:
+        UsageError: they are no vector of `width` finite numbers.
+    """
+    if isinstance(vector, np.ndarray) and vector.shape == (width,) and vector.dtype.kind == "f":
+        single = vector.astype(np.float32)
+        if np.isfinite(single).all():
+            return single
+    description = f"{vector.shape} {vector.dtype}" if isinstance(vector, np.ndarray) else f"a {type(vector).__name__}"
+    raise UsageError(f"the stream: wanted features ({width},), finite float numbers, not {description}.")
 
 
 def _check_picture(pixels: Pixels) -> None:

@@ -83,7 +83,8 @@ class Runtime(ABC):
         """Read on from `state`, None for a fresh start.
 
         Args:
-            frames: (batch, time, height, width, 3) uint8 RGB at the model's size.
+            frames: (batch, time, height, width, 3) uint8 RGB at the model's size, or (batch, time, width) float32 for
+                a model that reads features.
             state: the state that this method returned for the frames before.
             before: the frame before each frame, shaped as `frames`. A model with `handling.inputs` needs it, and
                 computes the flow from it; others do not look at it.
@@ -164,6 +165,8 @@ class GraphRuntime(Runtime):
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
         if not self.splits:
             return super().encode(pixels, before)
+        if self.handling.features is not None:
+            return pixels.astype(np.float32)
         features = []
         at_once = max(1, _PICTURES_AT_ONCE // (1 + len(self.handling.inputs)))
         for start in range(0, len(pixels), at_once):
@@ -175,8 +178,9 @@ class GraphRuntime(Runtime):
     def _run(self, wanted: Sequence[str], frames: Pixels, state: State, before: Pixels | None) -> State:
         """Outputs by name; tensors that `state` lacks have their first value."""
         given = {name: state.get(name, tensor.fresh_batch(len(frames))) for name, tensor in self._tensors.items()}
-        seen = {"frames": frames} | motion_inputs(self.handling.inputs, frames, before)
-        given |= {name: np.ascontiguousarray(pictures) for name, pictures in seen.items()}
+        name = "frames" if self.handling.features is None else "features"
+        seen = {name: frames} | motion_inputs(self.handling.inputs, frames, before)
+        given |= {name: np.ascontiguousarray(array) for name, array in seen.items()}
         return dict(zip(wanted, self.run_whole(wanted, given), strict=True))
 
     @override

@@ -51,7 +51,7 @@ class OnnxRuntime(GraphRuntime):
 
     def __init__(self, session: onnxruntime.InferenceSession, source: str) -> None:
         self._session = session
-        (frames,) = (each for each in session.get_inputs() if each.name == "frames")
+        (frames,) = (each for each in session.get_inputs() if each.name in ("frames", "features"))
         metadata = session.get_modelmeta().custom_metadata_map
         super().__init__(metadata, source, step_by_step=frames.shape[1] == 1)
 

@@ -36,7 +36,8 @@ class OpenvinoRuntime(GraphRuntime):
             for key in (HEADER_KEY, STATE_KEY, OUTPUTS_KEY, STREAMS_KEY, HEAD_KEY)
             if model.has_rt_info([SECTION, key])
         ]
-        time = model.input("frames").get_partial_shape()[1]
+        inputs = {name: each for each in model.inputs for name in each.get_names()}
+        time = (inputs.get("frames") or inputs["features"]).get_partial_shape()[1]
         metadata = {key: model.get_rt_info([SECTION, key]).astype(str) for key in keys}
         super().__init__(metadata, source, step_by_step=time.is_static and time.get_length() == 1)
         self._whole = core.compile_model(model, "CPU", _OPTIONS)

@@ -43,8 +43,10 @@ class Task(ABC):
     """False: training only makes an encoder, so `predict` and `evaluate` refuse the model."""
 
     @abstractmethod
-    def read(self, data: Path, *, to_train: bool) -> LabelledData:
+    def read(self, data: Path, *, to_train: bool, features: Path | None = None) -> LabelledData:
         """The films in DATA with their truth; no film is opened.
+
+        `features`: the folder of features that stand for the films; None where the films themselves are read.
 
         Raises:
             DataError: DATA cannot be used.

@@ -36,8 +36,8 @@ class Classify(Task):
     outputs = ("clip", "steps")
     settings = frozenset(
         {
-            *("data", "task", "encoder", "search", "weights", "fine_tune", "grey", "motion", "motion_seconds"),
-            *("head", "readout", "members", "label_holds"),
+            *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "motion"),
+            *("motion_seconds", "head", "readout", "members", "label_holds"),
             *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
             *("seed", "jobs", "test", "folds"),
@@ -48,8 +48,8 @@ class Classify(Task):
     columns = ("label", "probability", "duration_seconds", "frames", "notes")
 
     @override
-    def read(self, data: Path, *, to_train: bool) -> LabelledData:
-        return read_labelled(data, fewest_classes=2 if to_train else 1)
+    def read(self, data: Path, *, to_train: bool, features: Path | None = None) -> LabelledData:
+        return read_labelled(data, fewest_classes=2 if to_train else 1, features=features)
 
     @override
     def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:

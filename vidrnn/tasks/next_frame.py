@@ -70,7 +70,7 @@ class NextFrame(Task):
     defaults: ClassVar[Mapping[str, Any]] = {"head.name": "convgru", "weight_decay": 1e-4}
 
     @override
-    def read(self, data: Path, *, to_train: bool) -> LabelledData:
+    def read(self, data: Path, *, to_train: bool, features: Path | None = None) -> LabelledData:
         """Films without labels; to evaluate, a CSV with a label for each frame as well."""
         if to_train or not is_frame_manifest(data):
             return read_films(data)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from typing_extensions import override
 
+from vidrnn.errors import ModelError
 from vidrnn.runtimes.base import Features, Runtime
 from vidrnn.timeline.reading import Ending, Moments, Reader
 from vidrnn.timeline.segments import for_class, softmax
@@ -32,9 +33,12 @@ class ScoreReader(Reader):
         """`clip_share`: the weight of the scores of whole windows in the scores of their steps, from 0 to 1.
 
         Raises:
-            ModelError: the rule never resets the state, and the model cannot carry its state from frame to frame.
+            ModelError: the rule never resets the state, and the model cannot carry its state from frame to frame; or it
+                asks for cuts, and the model sees no pictures.
         """
         answer = model.handling.answer
+        if rule.reset == "cut" and model.handling.features is not None:
+            raise ModelError("--reset cut: this model reads features, which show no cuts. Say --reset window.")
         self.classes = answer.classes
         self._model, self._several = model, answer.kind == "several"
         self._temperature = np.asarray([for_class(rule.temperature, name, 1.0) for name in self.classes])

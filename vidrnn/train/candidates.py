@@ -90,7 +90,7 @@ def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 
 
 def known_candidate(config: RunConfig, clips: Clips, motion: Sequence[str], *, linear: bool) -> Candidate:
-    """The known encoder, frozen, with a linear classifier of statistics or a recurrent head."""
+    """A known encoder, `KNOWN` if none is named, frozen, with a linear classifier of statistics or a recurrent head."""
     settings: dict[str, Any] = {"encoder": KNOWN, "motion": tuple(motion)}
     if linear:
         settings |= {"head.name": "linear", "readout": "statistics"}
@@ -159,7 +159,8 @@ def _named(config: RunConfig) -> str:
     seen = "".join(f" +{name}" for name in config.motion)
     members = f" x{config.members}" if config.members > 1 else ""
     grey = " grey" if config.grey else ""
-    return f"{config.encoder}{grey}{seen} > {_head(config.head)}{members}"
+    encoder = config.encoder_file.name if config.encoder_file else config.encoder  # a path is of one machine only
+    return f"{encoder}{grey}{seen} > {_head(config.head)}{members}"
 
 
 def _head(head: HeadConfig) -> str:

@@ -96,7 +96,8 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None
         {part: learner.features(setting.places(part)) for part in parts},
     )
     hits = {"majority class": _majority(learner, parts)}
-    hits[_PICTURES] = yield from _linear_on_pictures(learner, parts)
+    if not config.features:
+        hits[_PICTURES] = yield from _linear_on_pictures(learner, parts)
     hits[_LINEAR] = _linear_on_features(learner, clips.scored)
     for done, control in enumerate(controls):
         yield Progress(f"control: {control.name}", done, len(controls))
@@ -283,10 +284,8 @@ def _seconds(learner: Learner) -> float | None:
 
 def linear_sentences(hits: dict[str, Hits], part: Part, groups: Sequence[str]) -> Iterator[str]:
     """Whether a linear control is as good as the model."""
-    known = [name for name in (_LINEAR, _PICTURES) if name in hits]
-    if not known:
-        return
-    name = max(known, key=lambda one: float(hits[one][part].mean()))
+    linear_controls = [name for name in (_LINEAR, _PICTURES) if name in hits]  # features have no pictures
+    name = max(linear_controls, key=lambda one: float(hits[one][part].mean()))
     linear, mine = hits[name][part], hits[THIS_MODEL][part]
     if float(mine.mean()) > float(linear.mean()) and paired_p(mine, linear, groups) < _SURE:
         return

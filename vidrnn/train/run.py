@@ -137,8 +137,7 @@ class Run:
                 write_text(self.folder / MARK_NAME, json.dumps(_MARK) + "\n", advice="Choose another place with --out.")
             if self._replaces:
                 _remove_training(self.training)
-            config = request.config.model_copy(update={"data": str(request.data.resolve())})
-            config.write(self.training / _CONFIG)
+            request.config.located(request.data).write(self.training / _CONFIG)
         waiting, self.waiting = self.waiting or [], None
         for event in waiting:
             self.log(event)

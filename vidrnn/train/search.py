@@ -122,12 +122,14 @@ def settle(setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Fo
     """The settings of a training: found by a search, or those of the named encoder.
 
     A named encoder switches the search off, unless the settings ask for it. Then only the mirror images are decided,
-    if the user said nothing of them.
+    if the user said nothing of them. Features from elsewhere leave nothing to decide: they cannot be mirrored.
 
     Raises:
         UsageError: the settings do not fit a search.
     """
     config = setting.config
+    if config.features:
+        return Found(config.model_copy(update={"flip": False}), "", Report())
     if config.encoder == "auto" or config.search:
         refuse_unfit(config)
         return (yield from search(setting, share))
@@ -230,7 +232,7 @@ class _Search:
         return self._choose(shared)
 
     def _known_features(self) -> Generator[RunEvent, None, FeatureEvidence | None]:
-        """Features of the known encoder; None where it does not fit what the user gave, or has no weights here."""
+        """Features of a known encoder; None where it does not fit what the user gave, or has no weights here."""
         config = self.setting.config
         if config.grey or config.encoder in TRAINED_FROM_SCRATCH:
             return None
@@ -238,6 +240,8 @@ class _Search:
         try:
             learner = self._learner(seen.config)
         except WeightsError as error:
+            if config.encoder != "auto":
+                raise
             yield Note(f"{error} Going on without {KNOWN}.", warning=True)
             return None
         motions = MOTIONS if "motion" not in given_settings(config) else (config.motion,)

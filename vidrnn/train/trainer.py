@@ -74,7 +74,7 @@ class _Training:
         if config.folds and "folds" not in job.task.settings:
             raise UsageError(f"--folds: means nothing for --task {job.task.name}. Leave it out.")
         self.teacher.refuse_unfit()
-        named = job.task.read(job.request.data, to_train=True)
+        named = job.task.read(job.request.data, to_train=True, features=config.features_folder)
         dataset = yield from read_dataset(
             named,
             job.request.data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -41,7 +41,8 @@ def decoded(
     Raises:
         FilmError: the film cannot be read on, or whatever else went wrong in the thread.
     """
-    ring = _Ring(length, size, buffers, with_before=motion_seconds is not None)
+    with_before = motion_seconds is not None
+    ring = _Ring([_Buffer.of(film, length, size, with_before=with_before) for _ in range(buffers)])
     frames = film.sampled(spacing_seconds, size=size, place=ring.place, motion_seconds=motion_seconds)
     thread = Thread(target=ring.fill, args=(frames,), daemon=True)
     thread.start()
@@ -58,13 +59,12 @@ def decoded(
 class _Ring:
     """Buffers that go round: free, being filled, ready, and free again after they are given back."""
 
-    def __init__(self, length: int, size: Size, buffers: int, *, with_before: bool) -> None:
+    def __init__(self, buffers: Sequence[_Buffer]) -> None:
         self.ready: SimpleQueue[Chunk | Exception | None] = SimpleQueue()
         """Chunks; at the end None, or the exception that ended the decoding."""
         self._free: SimpleQueue[_Buffer] = SimpleQueue()
-        shape = (length, size.height, size.width, 3)
-        for _ in range(buffers):
-            self._free.put(_Buffer(np.empty(shape, np.uint8), np.empty(shape, np.uint8) if with_before else None))
+        for buffer in buffers:
+            self._free.put(buffer)
         self._buffer = self._free.get()
         self._seconds: list[float] = []
         self._indices: list[int] = []
@@ -117,3 +117,8 @@ class _Buffer:
 
     pixels: Pixels
     before: Pixels | None
+
+    @classmethod
+    def of(cls, film: Film, length: int, size: Size, *, with_before: bool) -> _Buffer:
+        """Room for `length` frames of a film at `size`."""
+        return cls(film.buffer(length, size), film.buffer(length, size) if with_before else None)

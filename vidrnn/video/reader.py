@@ -17,6 +17,7 @@ from typing import Self
 
 import cv2
 import numpy as np
+from typing_extensions import override
 
 from vidrnn.errors import FilmError, UsageError
 from vidrnn.threads import available_cores
@@ -24,6 +25,7 @@ from vidrnn.values import FilmFacts, Frame, Pixels, Sampling, Size, Window
 from vidrnn.video.capture import Capture
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.diagnosis import TEXT, why_no_frames, why_not_opened, why_refused
+from vidrnn.video.features import FeatureRows, holds_features
 from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.pictures import Pictures, numbered_pictures
 from vidrnn.video.sources import Source
@@ -82,7 +84,8 @@ def _scaled(pixels: Pixels, size: Size, interpolation: int) -> Pixels:
 def open_film(path: Path | str, *, rate: float | None = None) -> Film:
     """A film whose first frame has been decoded. It can be read once.
 
-    `rate` is in frames per second. A folder of pictures needs it; a film file has its own time stamps.
+    `rate` is in frames per second. A folder of pictures or a file of features needs it; a film file has its own time
+    stamps. See `rate_for`.
 
     Raises:
         UsageError: the rate is not positive, or it was given for a film file.
@@ -94,9 +97,16 @@ def open_film(path: Path | str, *, rate: float | None = None) -> Film:
     if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--rate {rate}: a rate must be more than 0 frames per second.")
     try:
+        if holds_features(path) and not path.is_dir():
+            return FeatureFilm(path, _open_features(path, rate))
         return Film(path, _open_folder(path, rate) if path.is_dir() else _open_file(path, rate))
     except OSError as error:
         raise FilmError(f"{path}: cannot be opened: {error.strerror}.") from error
+
+
+def rate_for(path: Path, rate: float | None) -> float | None:
+    """The rate to open a film with: None for a film file, which has its own time stamps."""
+    return rate if path.is_dir() or holds_features(path) else None
 
 
 def first_window(
@@ -107,7 +117,7 @@ def first_window(
     Raises:
         FilmError: the film cannot be read, or holds no frames.
     """
-    with open_film(path, rate=rate if path.is_dir() else None) as film:
+    with open_film(path, rate=rate_for(path, rate)) as film:
         sampled = film.sampled(sampling.spacing_seconds, size=size, motion_seconds=motion_seconds)
         frames = list(islice(sampled, sampling.frames))
     if not frames:
@@ -258,6 +268,15 @@ class Film:
         raise FilmError(f"{self.path}: {why_no_frames(self.path, self._source.codec, self._source.claimed_frames)}")
 
     @property
+    def features(self) -> int | None:
+        """The numbers at each time of a file of features; None for pictures."""
+        return None
+
+    def buffer(self, length: int, size: Size) -> Pixels:
+        """An array for `length` frames of `size`."""
+        return np.empty((length, size.height, size.width, 3), np.uint8)
+
+    @property
     def claimed_seconds(self) -> float:
         """The length that the container claims; 0 if it claims none."""
         fps = self._source.claimed_fps
@@ -292,6 +311,29 @@ class Film:
         yield from self._clock.oddities()
 
 
+class FeatureFilm(Film):
+    """A file of features, read as a film whose frames are rows (width,) float32. They are never resized."""
+
+    @property
+    @override
+    def features(self) -> int | None:
+        return self.size.width
+
+    @override
+    def buffer(self, length: int, size: Size) -> Pixels:
+        return np.empty((length, self.size.width), np.float32)
+
+    @override
+    def _picture(self, size: Size | None, into: Pixels | None = None) -> Pixels | None:
+        picture = self._source.picture()
+        assert picture is not None
+        row: Pixels = picture[0]
+        if into is None:
+            return row
+        into[:] = row
+        return into
+
+
 def _is_utf8(path: Path) -> bool:
     """Whether the name is UTF-8. OpenCV would end the whole process at another name."""
     try:
@@ -317,6 +359,12 @@ def _open_file(path: Path, rate: float | None) -> Source:
     if capture.codec == "ansi":  # FFmpeg draws the letters of a text file as a film
         raise FilmError(f"{path}: {TEXT}")
     return capture
+
+
+def _open_features(path: Path, rate: float | None) -> Source:
+    if rate is None:
+        raise FilmError(f"{path}: holds features but has no rate. Give one: --rate R.")
+    return FeatureRows(path, rate)
 
 
 def _open_folder(path: Path, rate: float | None) -> Source:

@@ -10,11 +10,14 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
+from typing_extensions import override
 
 from vidrnn.values import INPUT_OF, InputName, ViewName
 
 _LUMA = (0.299, 0.587, 0.114)
 """The shares of red, green and blue in the brightness: ITU-R BT.601."""
+_UNCHANGED = 128
+"""The level of a pixel that did not change, in the picture of a difference."""
 
 
 class Encoder(nn.Module, ABC):
@@ -49,6 +52,11 @@ class Encoder(nn.Module, ABC):
     def width(self) -> int:
         """Features per frame."""
         return len(self.views) * self.view_width
+
+    @property
+    def identity(self) -> str:
+        """All that the features depend on beside the named weights, as text; empty where there is nothing else."""
+        return ""
 
     @property
     def inputs(self) -> tuple[InputName, ...]:
@@ -119,6 +127,26 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def encode_pictures(self, pictures: Tensor) -> Tensor:
         """The features (count, width) of normalised pictures (count, channels, height, width)."""
+
+
+class PictureEncoder(Encoder):
+    """An encoder that knows pictures of three colours, or of brightness, and nothing of motion.
+
+    With motion the same network also sees a picture of the difference from the frame before, or of the flow.
+    """
+
+    @override
+    def network_input(self, frames: Tensor, before: Tensor | None = None, flow: Tensor | None = None) -> Tensor:
+        if self.views == ("appearance",):
+            return super().network_input(frames)
+        pictures = [self._picture(view, frames, before, flow) for view in self.views]
+        return self.normalised(self.pixels_of(torch.stack(pictures, 2)))
+
+    def _picture(self, view: ViewName, frames: Tensor, before: Tensor | None, flow: Tensor | None) -> Tensor:
+        """What a view sees, shaped as `frames`: numbers from 0 to 255."""
+        if view == "difference":
+            return (_UNCHANGED + frames.float() - needed("before", before).float()).clamp(0, 255)
+        return (needed("flow", flow) if view == "flow" else frames).float()
 
 
 def needed(name: InputName, given: Tensor | None) -> Tensor:

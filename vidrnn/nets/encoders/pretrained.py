@@ -13,25 +13,23 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights
 from typing_extensions import override
 
 from vidrnn.errors import WeightsError
-from vidrnn.nets.encoders.base import Encoder, needed
-from vidrnn.values import PictureMotion, ViewName
+from vidrnn.nets.encoders.base import PictureEncoder
+from vidrnn.values import PictureMotion
 
 Weights = dict[str, Tensor]
 
 UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError)
 """The errors that torch raises for a file that holds no weights."""
 
+TORCHVISION_WEIGHTS = {"imagenet": "IMAGENET1K_V1", "imagenet_v2": "IMAGENET1K_V2"}
+"""The weights of torchvision by the name that `--weights` takes. The second come from a better recipe of training."""
+
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-_UNCHANGED = 128
-"""The level of a pixel that did not change, in the picture of a difference."""
 
 
-class TorchvisionEncoder(Encoder):
-    """The input of the last linear layer of torchvision's network `name`.
-
-    With motion the same network also sees a picture of the difference from the frame before, or of the flow.
-    """
+class TorchvisionEncoder(PictureEncoder):
+    """The input of the last linear layer of torchvision's network `name`."""
 
     def __init__(self, name: str, motion: Sequence[PictureMotion] = ()) -> None:
         super().__init__(_IMAGENET_MEAN, _IMAGENET_DEVIATION)
@@ -40,40 +38,32 @@ class TorchvisionEncoder(Encoder):
         self.views = ("appearance", *motion)
 
     @override
-    def network_input(self, frames: Tensor, before: Tensor | None = None, flow: Tensor | None = None) -> Tensor:
-        if self.views == ("appearance",):
-            return super().network_input(frames)
-        pictures = [self._picture(view, frames, before, flow) for view in self.views]
-        return self.normalised(self.pixels_of(torch.stack(pictures, 2)))
-
-    def _picture(self, view: ViewName, frames: Tensor, before: Tensor | None, flow: Tensor | None) -> Tensor:
-        """What a view sees, shaped as `frames`: numbers from 0 to 255."""
-        if view == "difference":
-            return (_UNCHANGED + frames.float() - needed("before", before).float()).clamp(0, 255)
-        return (needed("flow", flow) if view == "flow" else frames).float()
-
-    @override
     def encode_pictures(self, pictures: Tensor) -> Tensor:
         features: Tensor = self.network(pictures)
         return features
 
 
-def imagenet_file(name: str) -> Path:
-    """The path where torch stores the ImageNet weights of torchvision's network `name` after the download."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_entry(name).url).name
+def imagenet_file(name: str, origin: str = "imagenet") -> Path:
+    """The path where torch stores weights of torchvision's network `name` after the download.
+
+    Raises:
+        WeightsError: the network has no such weights.
+    """
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(_entry(name, origin).url).name
 
 
-def imagenet_weights(name: str) -> Weights:
-    """The ImageNet weights (IMAGENET1K_V1) of torchvision's network `name`, under the names of torchvision.
+def imagenet_weights(name: str, origin: str = "imagenet") -> Weights:
+    """The weights of torchvision's network `name` that `--weights` calls `origin`, under the names of torchvision.
 
     They come from torch's cache of downloads, or from the internet if the cache lacks them.
 
     Raises:
-        WeightsError: the weights are not on this machine and cannot be downloaded, or their file is damaged.
+        WeightsError: the network has no such weights, their file is damaged, or they are not on this machine and cannot
+            be downloaded.
     """
-    file = imagenet_file(name)
+    file = imagenet_file(name, origin)
     try:
-        weights: Weights = _entry(name).get_state_dict(progress=False, check_hash=True, weights_only=True)
+        weights: Weights = _entry(name, origin).get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (*UNREADABLE, URLError, OSError) as error:
         if file.exists():
             raise WeightsError(f"{file}: the file is damaged. Delete it; vidrnn then downloads it again.") from None
@@ -84,8 +74,11 @@ def imagenet_weights(name: str) -> Weights:
     return weights
 
 
-def _entry(name: str) -> WeightsEnum:
-    return get_model_weights(name)["IMAGENET1K_V1"]
+def _entry(name: str, origin: str) -> WeightsEnum:
+    entries = get_model_weights(name)
+    if TORCHVISION_WEIGHTS[origin] not in entries.__members__:
+        raise WeightsError(f"--weights {origin}: torchvision has no such weights of {name}. Use --weights imagenet.")
+    return entries[TORCHVISION_WEIGHTS[origin]]
 
 
 def _remove_last_layer(network: nn.Module) -> int:

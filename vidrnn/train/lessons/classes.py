@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import torch
@@ -15,7 +17,7 @@ from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split, split_films
-from vidrnn.errors import FilmError
+from vidrnn.errors import FilmError, RunError
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import EpochDone, Note, RunEvent
@@ -30,7 +32,7 @@ from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import Outcome, controls_report, folds_sentence, train_controls
-from vidrnn.train.encoder_choice import choice_of
+from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
 from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
 from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
@@ -55,11 +57,13 @@ class ClassTeacher(Teacher):
 
     @override
     def refuse_unfit(self) -> None:
+        refuse_unfit_encoder(self.job.config)
         refuse_unknown(self.job.config)
 
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
         yield from ()
+        refuse_uneven_features(dataset, self.job.config)
         return dataset
 
     @override
@@ -103,15 +107,31 @@ class ClassTeacher(Teacher):
             run.open(self.job.request)
             before = json.loads(memory.read_text(encoding="utf-8"))
             check_format(before.get("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, memory)
-            return Found.from_json(before, str(memory))
+            _refuse_another_graph(before.get("graph", ""), setting.config, run.folder)
+            found = Found.from_json(before, str(memory))
+            return replace(found, config=found.config.with_paths_of(setting.config))
         found = yield from settle(setting, share)
         if found.report.tables:
             yield found.report
         if run:
             run.open(self.job.request)
         if memory:
-            write_text(memory, json.dumps({"format": CHECKPOINT_FORMAT, **found.as_json()}))
+            about = {"format": CHECKPOINT_FORMAT, "graph": encoder_hash(found.config)}
+            write_text(memory, json.dumps({**about, **found.as_json()}))
         return found
+
+
+def _refuse_another_graph(before: str, config: RunConfig, run: Path) -> None:
+    """Refuse to go on with another graph than that of the run.
+
+    Raises:
+        RunError: the file of `--encoder` has changed.
+    """
+    if encoder_hash(config) != before:
+        raise RunError(
+            f"{run}: {config.encoder_file} is not the encoder that this run began with. Bring that file back, or train "
+            "anew."
+        )
 
 
 class ClassObjective(Objective):
@@ -186,7 +206,10 @@ class ClassStudent(Student):
         val = self.learner.ready(Part.VAL)
         temperature = fit_temperature(self.learner.scores(val), self.learner.setting.dataset.labels[val])
         return DecisionRule(
-            temperature=temperature, hysteresis=HYSTERESIS, shortest_seconds=SHORTEST_SECONDS, reset="cut"
+            temperature=temperature,
+            hysteresis=HYSTERESIS,
+            shortest_seconds=SHORTEST_SECONDS,
+            reset="window" if self.learner.choice.encoder.features else "cut",  # features show no cuts
         )
 
     @override

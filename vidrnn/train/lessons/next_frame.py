@@ -23,6 +23,7 @@ from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.classifier import refuse_unused, seed_everything
 from vidrnn.nets.encoders import ENCODERS, TRAINED_FROM_SCRATCH
+from vidrnn.nets.encoders.pretrained import TORCHVISION_WEIGHTS
 from vidrnn.nets.frame_predictor import FramePredictor
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.network import build_network
@@ -119,8 +120,8 @@ class NextFrameTeacher(Teacher):
             raise UsageError(
                 f"--encoder {config.encoder}: there is none of that name. There are: {', '.join(ENCODERS)}."
             )
-        if not picture and config.weights not in (None, "imagenet", "none"):
-            raise UsageError("--weights FILE: is for --task classify only. Use imagenet or none.")
+        if not picture and config.weights not in (None, "none", *TORCHVISION_WEIGHTS):
+            raise UsageError("--weights FILE: is for --task classify only. Use imagenet, imagenet_v2 or none.")
 
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
@@ -240,7 +241,7 @@ class NextFrameTeacher(Teacher):
         name = "small" if config.encoder == "auto" else config.encoder
         if name in TRAINED_FROM_SCRATCH:
             return EncoderConfig(name=name, frozen=False, origin="none", grey=grey, motion=("difference",))
-        origin = "imagenet" if config.weights in (None, "imagenet") else "none"
+        origin = config.weights or "imagenet"
         return EncoderConfig(name=name, frozen=not config.fine_tune and origin != "none", origin=origin)
 
 
