@@ -13,8 +13,8 @@ from typing_extensions import override
 
 from vidrnn.events import RunEvent
 from vidrnn.timeline.segments import softmax
-from vidrnn.train import probes
-from vidrnn.train.evidence import Evidence, PictureEvidence
+from vidrnn.train.search import probes
+from vidrnn.train.search.evidence import Evidence, PictureEvidence
 from vidrnn.values import Floats, Pixels
 
 

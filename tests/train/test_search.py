@@ -18,8 +18,8 @@ from vidrnn.events import Note
 from vidrnn.model import weights
 from vidrnn.model.checkpoint import load_model
 from vidrnn.tables import Report
-from vidrnn.train.candidates import Clips, learnt_candidates, with_settings
 from vidrnn.train.encoder_choice import choice_of, picture_size
+from vidrnn.train.search.candidates import Clips, learnt_candidates, with_settings
 from vidrnn.values import LabelledFilm, Size
 
 

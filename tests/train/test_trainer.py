@@ -186,7 +186,7 @@ def test_a_stopped_training_leaves_a_model_and_resumed_ends_as_an_unbroken_one(
 def test_a_linear_classifier_of_statistics_or_several_of_them_go_from_films_to_a_portable_file(
     class_folders: Path, tmp_path: Path, members: int
 ) -> None:
-    head = {"head": {"name": "linear"}, "members": members, "motion": True}
+    head = {"head": {"name": "linear"}, "members": members, "motion": "change"}
     portable = {"portable": True}
     run = train_tiny(class_folders, tmp_path / "run", request=portable, **head)
     spec, numbers = header_of(run).spec, header_of(run).scores
@@ -209,7 +209,7 @@ def test_several_heads_learn_on_the_features_of_a_frozen_encoder(
     frozen = {"encoder": "resnet18", "weights": str(resnet), "epochs": 1, "members": 2}
     one, other = (train_tiny(class_folders, tmp_path / name, **frozen) for name in ("one", "two"))
     assert one.weights == other.weights
-    assert len(controls_of(one)[0].numbers["controls"]) == 5
+    assert len(controls_of(one)[0].numbers["controls"]) == 7
 
 
 def test_a_frozen_encoder_is_trained_on_its_features_twice_with_the_same_weights(

@@ -36,7 +36,7 @@ from vidrnn.timeline.segments import softmax
 from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
 from vidrnn.train.lessons.classes import class_setting
-from vidrnn.train.search import settle
+from vidrnn.train.search.choice import settle
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 

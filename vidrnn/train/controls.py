@@ -17,11 +17,11 @@ from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report, Table
-from vidrnn.train import probes
-from vidrnn.train.evidence import small_clips
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, minibatch_for, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
+from vidrnn.train.search import probes
+from vidrnn.train.search.evidence import small_clips
 from vidrnn.values import Floats, Part
 from vidrnn.video.sampling import HALVES
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from vidrnn.data.splits import hold_out_groups
 from vidrnn.nets.classifier import Member
 from vidrnn.nets.scoring import Features
-from vidrnn.train import probes
 from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Learner
+from vidrnn.train.search import probes
 from vidrnn.values import Floats
 from vidrnn.video.sampling import default_hop, window_starts
 

@@ -40,7 +40,7 @@ from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective
 from vidrnn.train.run import Run
-from vidrnn.train.search import Found, settle
+from vidrnn.train.search.choice import Found, settle
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
 from vidrnn.video.reader import first_window
 

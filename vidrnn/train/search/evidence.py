@@ -18,9 +18,9 @@ from vidrnn.data.cache import Rendering
 from vidrnn.errors import DataError
 from vidrnn.events import Progress, RunEvent
 from vidrnn.nets.scoring import Features
-from vidrnn.train import probes
-from vidrnn.train.candidates import small_size
 from vidrnn.train.learner import Learner, Setting
+from vidrnn.train.search import probes
+from vidrnn.train.search.candidates import small_size
 from vidrnn.values import FilmFailure, Floats, MotionName, Pixels
 
 _ENOUGH = 0.1

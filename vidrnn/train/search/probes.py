@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
@@ -22,7 +21,8 @@ from threadpoolctl import threadpool_limits
 
 from vidrnn.nets.class_scores import LinearSolution
 from vidrnn.nets.scoring import Features
-from vidrnn.values import Floats, Pixels
+from vidrnn.values import Floats, Pixels, Size
+from vidrnn.video.reader import resized
 
 Labels = NDArray[np.int64]
 Folds = Sequence[NDArray[np.bool_]]
@@ -218,5 +218,4 @@ def small_pictures(clip: Pixels, *, colour: bool = False) -> Floats:
 
 
 def _small(picture: Pixels) -> Floats:
-    small = cv2.resize(picture, (SMALL_WIDTH, SMALL_HEIGHT), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.float64) / 255
+    return np.asarray(resized(picture, Size(SMALL_HEIGHT, SMALL_WIDTH)), dtype=np.float64) / 255

@@ -26,8 +26,10 @@ from vidrnn.evaluate.metrics import interval95
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
 from vidrnn.tables import Report, Table
-from vidrnn.train import probes
-from vidrnn.train.candidates import (
+from vidrnn.train.encoder_choice import choice_of
+from vidrnn.train.learner import Learner, Setting, sampling_of
+from vidrnn.train.search import probes
+from vidrnn.train.search.candidates import (
     KNOWN,
     Candidate,
     Clips,
@@ -36,10 +38,8 @@ from vidrnn.train.candidates import (
     learnt_candidates,
     with_settings,
 )
-from vidrnn.train.encoder_choice import choice_of
-from vidrnn.train.evidence import LEVEL, MOTIONS, FeatureEvidence, PictureEvidence
-from vidrnn.train.learner import Learner, Setting, sampling_of
-from vidrnn.train.work import training_work
+from vidrnn.train.search.evidence import LEVEL, MOTIONS, FeatureEvidence, PictureEvidence
+from vidrnn.train.search.work import training_work
 from vidrnn.values import Part
 
 _NOT_LINEAR = frozenset({"readout", "members", "head.name", "head.layers", "head.bidirectional", "head.memory_frames"})
@@ -132,7 +132,7 @@ def settle(setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Fo
         return Found(config.model_copy(update={"flip": False}), "", Report())
     if config.encoder == "auto" or config.search:
         refuse_unfit(config)
-        return (yield from search(setting, share))
+        return (yield from search_settings(setting, share))
     if config.flip is not None:
         return Found(config, "", Report())
     places = sorted([*setting.places(Part.TRAIN), *setting.places(Part.VAL)])
@@ -159,7 +159,7 @@ def refuse_unfit(config: RunConfig) -> None:
         raise UsageError("--fine-tune: the search compares frozen encoders. Name the encoder, and leave out --search.")
 
 
-def search(setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
+def search_settings(setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
     """Search for the settings that fit the clips of train and validation.
 
     Args:

@@ -1,0 +1,1 @@
+"""The search for settings that fit the films, for `--encoder auto`."""
