@@ -23,20 +23,10 @@ from vidrnn.data.splits import Split
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choice_of, picture_size
-from vidrnn.train.learner import (
-    FROZEN,
-    TRAINED,
-    Choice,
-    Clock,
-    Learner,
-    Setting,
-    epochs_for,
-    loss_of,
-    minibatch_for,
-    validation_of,
-)
+from vidrnn.train.learner import Choice, Clock, Learner, Setting, loss_of, validation_of
 from vidrnn.train.lessons.classes import ClassObjective
 from vidrnn.train.minibatches import Clips, ClipSampler
+from vidrnn.train.recipes import FROZEN, TRAINED, epochs_for, minibatch_for
 from vidrnn.values import LabelledFilm, Part, Sampling, Size
 
 

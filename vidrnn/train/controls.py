@@ -18,8 +18,9 @@ from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everythin
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report, Table
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
-from vidrnn.train.learner import FROZEN, Learner, epochs_for, head_for, minibatch_for, validation_of
+from vidrnn.train.learner import Learner, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
+from vidrnn.train.recipes import FROZEN, epochs_for, head_for, minibatch_for
 from vidrnn.train.search import probes
 from vidrnn.train.search.evidence import small_clips
 from vidrnn.values import Floats, Part

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.config import RunConfig
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
@@ -33,33 +33,16 @@ from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.objective import Objective
+from vidrnn.train.recipes import FINE_TUNED, FROZEN, TRAINED, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """The default settings of a kind of training. They were chosen on validation parts, see benchmarks/."""
-
-    steps: int
-    fewest_epochs: int
-    """Training takes about `steps` minibatches, but at least so many passes over the clips."""
-    minibatch: int
-    """The largest one; a twelfth of the clips, but at least 8, if that is less."""
-    learning_rate: float
-    dropout: float
-
-
-FROZEN = Recipe(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
-TRAINED = Recipe(steps=405, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
-FINE_TUNED = Recipe(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
-_STRETCH = 0.2
-"""While an encoder trains, clips play up to a fifth faster or slower, times the strength of augmentation."""
-_MOST_EPOCHS = 60
 _UNBOUNDED = 1_000_000
 """Epochs of a training that the clock ends."""
 _TIMED_PATIENCE = 40
+_STRETCH = 0.2
+"""While an encoder trains, clips play up to a fifth faster or slower, times the strength of augmentation."""
 
 
 @dataclass(frozen=True)
@@ -384,25 +367,6 @@ def encodings_of(encoder: Encoder, motion_seconds: float) -> dict[ViewName, Enco
         name = weights if view == "appearance" else f"{weights}-{view}"  # the key of a model without motion
         encodings[view] = Encoding(encoding_of(single), name, motion_seconds if single.inputs else None)
     return encodings
-
-
-def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> HeadConfig:
-    """The head of the settings, with the recipe's dropout if they name none.
-
-    `motion`: whether the head also sees how features change.
-    """
-    dropout = recipe.dropout if config.head.dropout is None else config.head.dropout
-    return config.head.model_copy(update={"dropout": dropout, "motion": motion})
-
-
-def minibatch_for(recipe: Recipe, clips: Clips) -> int:
-    """Clips in a minibatch: as in the recipe, fewer if there were less than twelve minibatches."""
-    return min(recipe.minibatch, max(8, len(clips) // 12))
-
-
-def epochs_for(recipe: Recipe, steps_per_epoch: int) -> int:
-    """The number of epochs that take about as many steps as the recipe says."""
-    return min(_MOST_EPOCHS, max(recipe.fewest_epochs, round(recipe.steps / max(1, steps_per_epoch))))
 
 
 def loss_of(setting: Setting, clips: Clips) -> ClassifyLoss:
