@@ -42,7 +42,7 @@ class EpochDone:
     """One epoch of a training."""
 
     training: str
-    """The name of the training: `model`, `trial of small`, `control: frames shuffled`."""
+    """The name of the training: `model`."""
     number: int
     of: int | None
     """None where the clock decides."""

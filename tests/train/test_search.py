@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from vidrnn.model import weights
 from vidrnn.model.checkpoint import load_model
 from vidrnn.tables import Report
 from vidrnn.train.encoder_choice import choice_of, picture_size
-from vidrnn.train.search.candidates import Clips, learnt_candidates, with_settings
+from vidrnn.train.search.candidates import Candidate, Clips, learnt_candidates, with_settings
+from vidrnn.train.search.choice import Tried, _Search
 from vidrnn.values import LabelledFilm, Size
 
 
@@ -138,18 +140,18 @@ def test_folds_of_groups_hold_every_film_out_once_and_no_group_twice() -> None:
 
 
 def test_windows_hold_whole_clips_in_few_steps() -> None:
-    words = Clips(Size(96, 128), 800, 0.04, 3.0, 3.0).whole_windows()
+    words = Clips(Size(96, 128), 800, 0.04, 3.0).whole_windows()
     assert (words.frames, words.spacing_seconds) == (38, 0.08)
-    short = Clips(Size(112, 128), 1000, 1 / 15, 1.2, 0.9).whole_windows()
+    short = Clips(Size(112, 128), 1000, 1 / 15, 1.2).whole_windows()
     assert short.frames == 18 and short.spacing_seconds == pytest.approx(1 / 15, abs=1e-5)
-    still = Clips(Size(112, 128), 10, 1.0, 1.0, 1.0).whole_windows()
+    still = Clips(Size(112, 128), 10, 1.0, 1.0).whole_windows()
     assert still.frames == 2
 
 
 def test_a_setting_of_the_head_that_was_given_stays_beside_open_ones() -> None:
     config = RunConfig(encoder="auto", head=HeadConfig(name="lstm"))
     tiny, other, _ = learnt_candidates(
-        config, Clips(Size(96, 128), 100, 0.04, 3.0, 3.0), grey=True, shared={"flip": False, "label_holds": "always"}
+        config, Clips(Size(96, 128), 100, 0.04, 3.0), grey=True, shared={"flip": False, "label_holds": "always"}
     )
     assert (tiny.config.head.name, tiny.config.head.dropout, tiny.config.encoder) == ("lstm", 0.1, "tiny")
     assert (other.config.head.name, other.config.augment) == ("lstm", 0.2)
@@ -176,3 +178,23 @@ def test_a_run_does_not_go_on_with_other_films_than_it_began_with(class_folders:
         train_tiny(data, tmp_path / "run", request={"resume": True})
     stored = json.loads((tmp_path / "run" / "checkpoint" / "choice.json").read_text())
     assert stored["config"]["encoder"] == "small"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best_known", "repeated"),
+    [
+        ((0.43, 0.55), 0.30, (0, 1)),  # both learn: a short training does not tell which is the better one
+        ((0.26, 0.63), 0.55, ()),  # one does not learn, and the other one is ahead of all
+        ((0.26, 0.56), 0.55, (1,)),  # not clearly ahead
+        ((0.40, 0.45), 0.95, ()),  # out of reach
+    ],
+)
+def test_a_short_training_is_repeated_at_full_length_where_it_does_not_tell_enough(
+    accuracies: tuple[float, ...], best_known: float, repeated: tuple[int, ...]
+) -> None:
+    short = [
+        Tried(Candidate(str(k), 2, RunConfig()), np.arange(100) < 100 * a, [], "") for k, a in enumerate(accuracies)
+    ]
+    search = SimpleNamespace(labels=np.arange(100) % 4, tried=["a linear probe"])
+    worth = _Search._worth_more(search, short, best_known)  # type: ignore[arg-type]
+    assert tuple(int(one.candidate.name) for one in worth) == repeated

@@ -100,9 +100,9 @@ def hold_out_groups(
 ) -> tuple[NDArray[np.bool_], ...]:
     """Folds that tell how well a kind of model does: for each, which films are held out. No group is on two sides.
 
-    Every film is held out once. Classes are spread over the folds as evenly as the groups allow; a class with one group
-    is held out as a whole. There are fewer folds if there are fewer groups, and one film in three is held out by itself
-    where there is one group only.
+    Every film is held out once. Classes are spread over the folds as evenly as the groups allow. A class with one group
+    is held out as a whole. With fewer groups than folds there are as many folds as groups. If all films are of one
+    group, each film counts as a group.
 
     Args:
         films: the films.

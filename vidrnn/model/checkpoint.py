@@ -26,7 +26,7 @@ from vidrnn.nets.spec import ModelSpec
 from vidrnn.values import Size
 
 CARD_NAME = "README.md"
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 """Of the files from which a stopped training goes on. A reader refuses a higher one, and says so."""
 _PORTABLE_FILES = tuple(
     f"model{precision}.{suffix}" for suffix in ("onnx", "xml", "bin", "pt2") for precision in ("", "-fp16", "-int8")

@@ -29,7 +29,7 @@ class ModelHeader(Record):
     summary: tuple[str, ...] = ()
     """The scores in sentences."""
     facts: dict[str, Any]
-    """How the model was trained: command, groups, encoder trial, epochs, seconds."""
+    """How the model was trained: command, groups, the reason for the choice, epochs, seconds."""
 
     @property
     def handling(self) -> Handling:

@@ -49,7 +49,7 @@ _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 
 
 class ClassTeacher(Teacher):
-    """Clips with a class each. `--encoder auto` holds a trial; the controls lack time, order or training."""
+    """Clips with a class each. `--encoder auto` searches for settings; the controls lack time, order or training."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)

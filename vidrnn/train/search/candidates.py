@@ -25,6 +25,16 @@ _LONG_SHARE = 0.9
 _SMALL_AREA = 64 * 48
 """In pixels: the pictures of an encoder that learns from few films. Larger ones cost more and learn no better."""
 
+_LITTLE_CHANGE: dict[str, Any] = {
+    "head.name": "mingru",
+    "head.bidirectional": True,
+    "head.dropout": 0.0,
+    "augment": 0.2,
+    "label_smoothing": 0.0,
+    "weight_decay": 0.01,
+}
+"""The training of an encoder with little augmentation and little regularisation."""
+
 LINEAR, FROZEN, TINY, SMALL = range(4)
 """The kinds of candidates, the simplest first."""
 
@@ -51,7 +61,6 @@ class Clips:
     """The median time between two frames."""
     long_seconds: float
     """Nine clips in ten are not longer."""
-    median_seconds: float
 
     @classmethod
     def of(cls, dataset: Dataset, places: Sequence[int]) -> Clips:
@@ -63,7 +72,6 @@ class Clips:
             count=len(places),
             interval_seconds=float(np.median([one.duration_seconds / one.frames for one in facts])),
             long_seconds=float(np.quantile(durations, _LONG_SHARE)),
-            median_seconds=float(np.median(durations)),
         )
 
     def whole_windows(self, most: int = _MOST_STEPS) -> Sampling:
@@ -116,7 +124,7 @@ def head_for_count(count: int) -> dict[str, Any]:
 def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Mapping[str, Any]) -> list[Candidate]:
     """Encoders that learn from the films: they see the change of pixels, and windows of whole clips.
 
-    Two ways to train the tiny one are tried, since no single one is right for all films (benchmarks/learn.py). Where
+    Two ways to train the tiny one are tried, since no single one is right for all films. Where
     people and places differ, strong augmentation and a GRU are best. Where all clips look alike and a moment decides,
     as with words of one mouth, the same training does not begin to learn, and minGRU with little augmentation does.
     """
@@ -136,16 +144,6 @@ def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Ma
     )
     chosen = [(kind, with_settings(config, way)) for kind, way in ways]
     return [Candidate(_named(one), kind, one) for kind, one in chosen]
-
-
-_LITTLE_CHANGE: dict[str, Any] = {
-    "head.name": "mingru",
-    "head.bidirectional": True,
-    "head.dropout": 0.0,
-    "augment": 0.2,
-    "label_smoothing": 0.0,
-    "weight_decay": 0.01,
-}
 
 
 def small_size(films: Size, area: int = _SMALL_AREA) -> Size:

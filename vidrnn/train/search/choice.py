@@ -50,7 +50,7 @@ _FOLDS = 3
 """Of every draw, so that linear and trained candidates learn from as many clips."""
 _BUDGET = 20_000.0
 """In thousand millions of multiplications: about ten minutes on two cores."""
-_SHORT_SHARE, _WHOLE_SHARE = 0.18, 0.4
+_SHORT_SHARE, _WHOLE_SHARE = 0.15, 0.35
 """Of the budget, for one encoder that learns from the films: a short training, and a whole one."""
 _SHORT = 3
 """A short training has so many times fewer epochs than a whole one."""
@@ -75,8 +75,7 @@ class Tried:
     groups: Sequence[str]
     """The group of the clip of each answer."""
     how: str
-    share: float = 1.0
-    """Of a whole training."""
+    """How it was trained."""
 
     @property
     def accuracy(self) -> float:
@@ -283,16 +282,25 @@ class _Search:
         best_known = max((one.accuracy for one in self.tried), default=0.0)
         short: list[Tried] = []
         for candidate in candidates:
-            learner, kept = self._learner(candidate.config), len(self.places) * (len(self.thirds) - 1)
-            if short and self._epochs_in_budget(learner, kept // len(self.thirds), 1 / _SHORT) < _FEWEST_EPOCHS:
+            clips = len(self.places) - len(self.places) // _DRAWS
+            if short and self._epochs_in_budget(self._learner(candidate.config), clips, 1 / _SHORT) < _FEWEST_EPOCHS:
                 continue
             short += [(yield from self._train(candidate, 1 / _SHORT))]
-        best = max(short, key=lambda one: (one.accuracy, -one.candidate.kind), default=None)
-        if best is None or 1 - _LEFT_AFTER_SHORT * (1 - best.accuracy) < best_known:
-            return
-        others = [best_known, *(one.accuracy for one in short if one is not best)]
-        if best.accuracy < max(others) + _CLEARLY or best_known == 0:
-            yield from self._train(best.candidate, 1.0)
+        for one in self._worth_more(short, best_known):
+            yield from self._train(one.candidate, 1.0)
+
+    def _worth_more(self, short: Sequence[Tried], best_known: float) -> list[Tried]:
+        """The short trainings to repeat at full length.
+
+        Strong augmentation learns slowly and ends higher, so a short training does not tell which of two encoders that
+        both learn is the better one. It tells which does not learn at all, and which cannot reach the known encoder.
+        """
+        best = max((one.accuracy for one in short), default=0.0)
+        chance = float(np.bincount(self.labels).max() / len(self.labels))
+        learning = [one for one in short if one.accuracy - chance >= (best - chance) / 2]
+        open_ones = [one for one in learning if 1 - _LEFT_AFTER_SHORT * (1 - one.accuracy) >= best_known]
+        alone = len(open_ones) == 1 and best >= best_known + _CLEARLY and bool(self.tried)
+        return [] if alone and len(short) > 1 else open_ones
 
     def _train(self, candidate: Candidate, share: float) -> Generator[RunEvent, None, Tried]:
         """Train a candidate on two thirds, three times; the clips of the third that it answers rightly."""
@@ -312,7 +320,7 @@ class _Search:
                     raise KeyboardInterrupt
             hits[held] = one.scores(places[held].tolist()).argmax(1) == self.labels[held]
             how = f"{fit.epoch} epochs" if fit.epoch > 1 else "1 epoch"
-        return self._add(candidate, hits, self.groups, how, share)
+        return self._add(candidate, hits, self.groups, how)
 
     def _epochs_in_budget(self, learner: Learner, clips: int, share: float) -> int:
         """The most epochs of one fold; at least one."""
@@ -324,10 +332,9 @@ class _Search:
         setting = replace(self.setting, config=config, sampling=sampling_of(dataset, self.setting.split, config))
         return Learner(setting, choice_of(config, dataset.median_size))
 
-    def _add(
-        self, candidate: Candidate, hits: NDArray[np.bool_], groups: Sequence[str], how: str, share: float = 1.0
-    ) -> Tried:
-        tried = Tried(candidate, hits, groups, how, share)
+    def _add(self, candidate: Candidate, hits: NDArray[np.bool_], groups: Sequence[str], how: str) -> Tried:
+        """Remember a candidate; a whole training takes the place of the short one."""
+        tried = Tried(candidate, hits, groups, how)
         self.tried = [one for one in self.tried if one.candidate is not candidate] + [tried]
         return tried
 

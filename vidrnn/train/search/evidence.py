@@ -154,7 +154,8 @@ def small_clips(setting: Setting, places: Sequence[int]) -> Generator[RunEvent, 
         KeyboardInterrupt: the training was stopped.
     """
     dataset = setting.dataset
-    duration = float(np.median(dataset.durations_seconds(places)))
+    everywhere = range(len(dataset.films))  # so that search and controls read the same pictures from the cache
+    duration = float(np.median(dataset.durations_seconds(everywhere)))
     spacing = max(0.002, round(duration / (2 * probes.PICTURES), 4))
     rendering = Rendering(spacing, small_size(dataset.median_size, _AREA), rate=setting.config.rate)
     clips: list[Pixels] = []
