@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from vidrnn.batch.batch import FilmDone
 from vidrnn.cli.views.base import clock, show_error
 from vidrnn.cli.views.facts import show_film
 from vidrnn.cli.views.predicting import BatchView, PredictionView
+from vidrnn.cli.views.reports import as_table
 from vidrnn.cli.views.training import TrainingView
 from vidrnn.errors import DataError
 from vidrnn.events import Done, EpochDone, LeftOut, Note, Progress
@@ -247,3 +250,13 @@ def test_what_is_odd_about_a_film_is_shown(capsys: Captured) -> None:
     show_film(facts, as_json=True)
     given = json.loads(capsys.readouterr().out)
     assert (given["size"], given["fps"]) == ({"height": 240, "width": 320}, 25.0)
+
+
+def test_no_number_of_a_table_is_cut_on_a_narrow_screen() -> None:
+    name = "mobilenet_v2 +change +difference > a head with a long name"
+    table = Table(("tried", "training", "accuracy", "95 % interval"), ((name, "17 epochs", "0.268", "0.25 to 0.29"),))
+    console = Console(width=60, file=StringIO())
+    console.print(as_table(table))
+    assert isinstance(console.file, StringIO)
+    text = console.file.getvalue()
+    assert all(each in text for each in ("17 epochs", "0.268", "0.25 to 0.29")) and "…" not in text

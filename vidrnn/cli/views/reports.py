@@ -27,10 +27,15 @@ def show_report(report: Report, console: Console) -> None:
 
 
 def as_table(rows: Rows) -> Table:
-    """The rows as a table for the screen: words to the left, numbers to the right."""
+    """The rows as a table for the screen: words to the left, numbers to the right. No number is ever cut."""
     table = Table(box=None, padding=(0, 2) if len(rows.columns) < 8 else (0, 1))
     for place, column in enumerate(rows.columns):
-        table.add_column(escape(column), justify="left" if place == 0 else "right", no_wrap=len(column) < 20)
+        cells = [row[place] for row in rows.rows]
+        if place == 0:  # words go on in the next line where the screen is narrow
+            table.add_column(escape(column), overflow="fold")
+        else:
+            widest = max(map(len, cells), default=0)
+            table.add_column(escape(column), justify="right", no_wrap=len(column) < 20, min_width=widest)
     for number, row in enumerate(rows.rows):
         cells = [_cell(text, rows.styles.get((number, place), "")) for place, text in enumerate(row)]
         table.add_row(*cells, style="bold" if number in rows.strong else None)

@@ -124,9 +124,9 @@ def head_for_count(count: int) -> dict[str, Any]:
 def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Mapping[str, Any]) -> list[Candidate]:
     """Encoders that learn from the films: they see the change of pixels, and windows of whole clips.
 
-    Two ways to train the tiny one are tried, since no single one is right for all films. Where
-    people and places differ, strong augmentation and a GRU are best. Where all clips look alike and a moment decides,
-    as with words of one mouth, the same training does not begin to learn, and minGRU with little augmentation does.
+    Two ways to train the tiny one are tried, since no single one is right for all films. Where all clips look alike and
+    a moment decides, as with words of one mouth, a GRU with strong augmentation does not begin to learn, and a minGRU
+    with little augmentation does.
     """
     sampling, size = clips.whole_windows(), small_size(clips.size)
     settings: dict[str, Any] = {
@@ -162,4 +162,5 @@ def _named(config: RunConfig) -> str:
 
 
 def _head(head: HeadConfig) -> str:
-    return f"{head.name}{', both directions' if head.bidirectional else ''}"
+    """As `vidrnn compare` names it."""
+    return f"{head.name}{'-both' * head.bidirectional}"
