@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
-from vidrnn.settings import COMPUTING, DATA, JOBS, MODEL, RATE, TIME, Flag
+from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MODEL, RATE, TIME, Flag
 from vidrnn.values import MotionName, Size
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
@@ -84,6 +84,98 @@ class HeadConfig(_Frozen):
     def unused(self) -> tuple[str, ...]:
         """The settings that mean nothing to this head."""
         return _UNUSED.get(self.name, ())
+
+
+class LabelsConfig(_Frozen):
+    """How label files are read: for labels at each frame."""
+
+    labels_as: Annotated[
+        str | None,
+        Flag(
+            "The format of the labels, such as boris or elan.",
+            unsaid="recognised by its content",
+            panel=LABELS,
+            name="--labels-as",
+            metavar="FORMAT",
+            commands=LABELLED,
+        ),
+    ] = None
+    films: Annotated[
+        str | None,
+        Flag(
+            "The folder of the labelled videos.",
+            unsaid="beside the labels",
+            panel=LABELS,
+            name="--films",
+            metavar="DIR",
+            commands=LABELLED,
+        ),
+    ] = None
+    label_rate: Annotated[
+        float | None,
+        Flag(
+            "Frames per second that the labelling tool assumed, for labels that count frames.",
+            unsaid="as the file says, else that of each video",
+            panel=LABELS,
+            name="--label-rate",
+            metavar="FPS",
+            commands=LABELLED,
+        ),
+    ] = Field(None, gt=0, allow_inf_nan=False)
+    point_seconds: Annotated[
+        float | None,
+        Flag(
+            "How long a point event lasts.",
+            unsaid="one frame",
+            panel=LABELS,
+            name="--point",
+            metavar="SECONDS",
+            commands=LABELLED,
+        ),
+    ] = Field(None, gt=0, allow_inf_nan=False)
+    subject: Annotated[
+        str | None,
+        Flag(
+            "Labels of this subject only; each: every pair of subject and behaviour is a class.",
+            unsaid="all subjects together",
+            panel=LABELS,
+            name="--subject",
+            metavar="NAME",
+            commands=LABELLED,
+        ),
+    ] = None
+    unlabelled: Annotated[
+        Literal["ignore", "none"] | None,
+        Flag(
+            "What moments without a label are. ignore: not known; none: no behaviour.",
+            unsaid="as the format means it",
+            panel=LABELS,
+            name="--unlabelled",
+            metavar="WHAT",
+            commands=LABELLED,
+        ),
+    ] = None
+    several: Annotated[
+        bool | None,
+        Flag(
+            "Several behaviours may hold at once, or they exclude each other.",
+            unsaid="as the labels overlap",
+            panel=LABELS,
+            name="--several/--exclusive",
+            commands=LABELLED,
+        ),
+    ] = None
+    background: Annotated[
+        str | None,
+        Flag(
+            "The class that stands for no behaviour.",
+            unsaid="background, other, or moments without a label",
+            panel=LABELS,
+            name="--background",
+            metavar="NAME",
+            commands=LABELLED,
+        ),
+    ] = None
 
 
 def picture_size(text: str) -> dict[str, int]:
@@ -193,6 +285,7 @@ class RunConfig(_Frozen):
     ] = Field(0.1, gt=0, le=10)
     """How much earlier the frame is that `difference` and `flow` compare a frame with."""
     head: HeadConfig = HeadConfig()
+    labels: LabelsConfig = LabelsConfig()
     readout: Annotated[
         ReadoutName | None,
         Flag("How frames become one answer for the clip.", unsaid="attention; linear: statistics", panel=MODEL),

@@ -14,13 +14,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from vidrnn.errors import UsageError
 
-DATA, MODEL, TIME, RUN = "Videos", "Model", "Training", "Run"
+DATA, LABELS, MODEL, TIME, RUN = "Videos", "Labels at each frame", "Model", "Training", "Run"
 TIMELINE, NEXT_FRAMES, COMPUTING = "Timeline", "Next frames", "Computing"
 MANY, LIVE = "Many videos", "Cameras and streams"
 """The panels of `--help`."""
 
 TRAINING = ("train", "compare")
 """The commands that train."""
+LABELLED = (*TRAINING, "evaluate", "labels")
+"""The commands that read labels of frames."""
 
 
 @dataclass(frozen=True)

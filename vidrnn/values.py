@@ -249,6 +249,36 @@ class FilmFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Bout:
+    """A stretch of a film in which its owner saw a behaviour."""
+
+    start: float
+    """In the unit of its annotation."""
+    end: float
+    """The first moment after it: the stretch is half open."""
+    label: str
+    """The behaviour."""
+    subject: str = ""
+    """The one who showed it; empty where that was not said."""
+
+
+Span = tuple[float, float]
+"""The start and the end of a part of a film, half open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What the owner of a film says of its moments: bouts, and the parts of the film that were looked at."""
+
+    bouts: tuple[Bout, ...]
+    """Sorted by their start."""
+    known: tuple[Span, ...] | None = None
+    """The parts that were annotated, sorted and apart; None: all of the film. Outside of them nothing is known."""
+    unit: Literal["seconds", "frames"] = "seconds"
+    """Of all times: seconds of the film's own clock, or frames of the film, counted from 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledFilm:
     """A film with the truth about it, as its owner gave it."""
 
@@ -259,6 +289,10 @@ class LabelledFilm:
     part: Part | None = None
     frames: tuple[str, ...] | None = None
     """The label of each frame, from the film's first to its last; None where frames are not labelled."""
+    annotation: Annotation | None = None
+    """The behaviours at its moments; None where only the whole film has a label."""
+    others: tuple[Annotation, ...] = ()
+    """What other annotators said of the same moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +317,8 @@ class FilmScan:
     content_hash: str
     thumbnails: NDArray[np.uint8]
     """(count, 12, 16) grey pictures spread over the film; the first and last frame are the first and last of them."""
+    frame_seconds: Floats
+    """(frames,) the time of each frame of the film."""
 
     def __repr__(self) -> str:
         return f"FilmScan({self.facts.path.name}, {self.facts.frames} frames, {self.content_hash[:8]})"
@@ -387,6 +423,8 @@ class FilmMoments:
     frames: int
     """Of the film itself."""
     notes: tuple[str, ...] = ()
+    frame_seconds: Floats | None = None
+    """(frames,) the time of each frame of the film; None where they were not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def scan(of: LabelledFilm, thumbnails: NDArray[np.uint8] | None = None, content:
     if thumbnails is None:
         thumbnails = RANDOM.integers(0, 256, (8, 12, 16), dtype=np.uint8)
     facts = FilmFacts(of.path, Size(120, 160), "h264", 50, 0.0, 1.96, 2.0, 0, 50, 25.0)
-    return FilmScan(facts, content or of.path.as_posix(), thumbnails)
+    return FilmScan(facts, content or of.path.as_posix(), thumbnails, np.arange(50) / 25)
 
 
 def by_names(*names: str) -> Grouping:

@@ -16,6 +16,7 @@ from vidrnn.errors import UsageError
 from vidrnn.settings import (
     COMPUTING,
     DATA,
+    LABELS,
     LIVE,
     MANY,
     MODEL,
@@ -27,7 +28,7 @@ from vidrnn.settings import (
     settings_of,
 )
 
-_PANELS = (None, DATA, MODEL, TIME, RUN, TIMELINE, NEXT_FRAMES, COMPUTING, MANY, LIVE)
+_PANELS = (None, DATA, LABELS, MODEL, TIME, RUN, TIMELINE, NEXT_FRAMES, COMPUTING, MANY, LIVE)
 """In the order of `--help`; the flags that people use most stand in the first, which has no name of its own."""
 Settings = dict[str, Any]
 """The values of the flags that were given, by the names of a configuration's fields."""

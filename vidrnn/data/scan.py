@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -31,7 +32,7 @@ THUMBNAILS = 8
 """The largest number of thumbnails of a film."""
 THUMBNAIL_SPACING_SECONDS = 0.25
 """The spacing of the frames that thumbnails are chosen from. The last frame is one of them too."""
-FORMAT = 1
+FORMAT = 2
 """The version of the entries, a part of their names. A scan in another version is computed again."""
 
 
@@ -94,9 +95,10 @@ def _scan_or_failure(path: Path, rate: float | None, cache: Path | None) -> Film
 def _read(path: Path, content: str, rate: float | None) -> FilmScan:
     with open_film(path, rate=rate) as film:
         if film.features is not None:
-            return FilmScan(film.facts(), content, np.zeros((1, THUMBNAIL.height, THUMBNAIL.width), np.uint8))
-        frames = list(film.sampled(THUMBNAIL_SPACING_SECONDS, size=THUMBNAIL, ending=True))
-        return FilmScan(film.facts(), content, _thumbnails(frames))
+            thumbnails = np.zeros((1, THUMBNAIL.height, THUMBNAIL.width), np.uint8)
+        else:
+            thumbnails = _thumbnails(list(film.sampled(THUMBNAIL_SPACING_SECONDS, size=THUMBNAIL, ending=True)))
+        return FilmScan(film.facts(), content, thumbnails, film.frame_seconds)
 
 
 def _thumbnails(frames: Sequence[Frame]) -> NDArray[np.uint8]:
@@ -125,10 +127,10 @@ def _load(entry: Path, path: Path) -> FilmScan | None:
         facts = dict(stored["facts"])
         facts.update(path=path, size=Size(**facts["size"]), oddities=tuple(facts["oddities"]))
         pixels = np.frombuffer(base64.b64decode(stored["thumbnails"]), dtype=np.uint8)
-        return FilmScan(
-            FilmFacts(**facts), stored["content_hash"], pixels.reshape(-1, THUMBNAIL.height, THUMBNAIL.width)
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        thumbnails = pixels.reshape(-1, THUMBNAIL.height, THUMBNAIL.width)
+        seconds = np.frombuffer(zlib.decompress(base64.b64decode(stored["frame_seconds"])), dtype=np.float64)
+        return FilmScan(FilmFacts(**facts), stored["content_hash"], thumbnails, seconds)
+    except (OSError, ValueError, KeyError, TypeError, zlib.error):
         return None
 
 
@@ -140,6 +142,7 @@ def _write(entry: Path, scan: FilmScan) -> None:
         "content_hash": scan.content_hash,
         "facts": facts,
         "thumbnails": base64.b64encode(scan.thumbnails.tobytes()).decode("ascii"),
+        "frame_seconds": base64.b64encode(zlib.compress(scan.frame_seconds.tobytes())).decode("ascii"),
     }
     with suppress(OutputError):
         write_text(entry, json.dumps(stored), f"{os.getpid()}-{get_ident()}-")

@@ -156,13 +156,14 @@ class Predictor:
                     line.add(track.read(piece.prepared, piece.seconds))
                     if self.report_progress is not None:
                         self.report_progress(line.seconds[-1] - line.seconds[0], film.claimed_seconds)
-            facts, notes = film.facts(), tuple(film.notes)
+            facts, notes, frame_seconds = film.facts(), tuple(film.notes), film.frame_seconds
         if not line.seconds:
             raise FilmError(f"{path}: holds no frames. Is it a video?")
         end = facts.first_seconds + facts.duration_seconds
         settled, clip = track.finish(end)
         line.add(settled)
-        return FilmMoments(path, clip, line.timeline(reader.classes), tuple(line.segments), end, facts.frames, notes)
+        timeline, segments = line.timeline(reader.classes), tuple(line.segments)
+        return FilmMoments(path, clip, timeline, segments, end, facts.frames, notes, frame_seconds)
 
 
 def _refuse_other_input(film: Film, handling: Handling) -> None:

@@ -8,6 +8,7 @@ shows.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -21,7 +22,7 @@ from typing_extensions import override
 
 from vidrnn.errors import FilmError, UsageError
 from vidrnn.threads import available_cores
-from vidrnn.values import FilmFacts, Frame, Pixels, Sampling, Size, Window
+from vidrnn.values import FilmFacts, Floats, Frame, Pixels, Sampling, Size, Window
 from vidrnn.video.capture import Capture
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.diagnosis import TEXT, why_no_frames, why_not_opened, why_refused
@@ -134,6 +135,7 @@ class Film:
         self._source = source
         self._clock = Clock(source.claimed_fps)
         self._frames = 0
+        self._frame_seconds = array("d")
         self._damaged_at: list[int] = []
         self._sizes_differ = False
         self._ended = False
@@ -223,6 +225,11 @@ class Film:
         )
 
     @property
+    def frame_seconds(self) -> Floats:
+        """(frames,) the time of each frame that was read so far."""
+        return np.array(self._frame_seconds)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """One sentence for each thing that went wrong so far: damage, missing time stamps, long gaps."""
         return (*self._damage(), *self._clock.notes())
@@ -235,8 +242,13 @@ class Film:
         while not self._ended and (raw := self._grab()) is not None:
             self._pixels = None
             self._frames += 1
-            yield self._frames - 1, self._clock.tick(raw)
+            yield self._frames - 1, self._tick(raw)
         self._ended = True
+
+    def _tick(self, raw: float) -> float:
+        """The time of the newest frame, from its raw time."""
+        self._frame_seconds.append(self._clock.tick(raw))
+        return self._frame_seconds[-1]
 
     def _grab(self) -> float | None:
         """The raw time of the next frame in seconds; None at the end. Notes damage that the decoder got over."""
@@ -261,7 +273,7 @@ class Film:
             pixels = self._source.picture()
             if pixels is not None:
                 self._frames = 1
-                self._clock.tick(raw)
+                self._tick(raw)
                 return pixels
             self._damaged_at.append(0)
         self.close()
