@@ -31,11 +31,11 @@ from vidrnn.timeline.segments import softmax
 from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
+from vidrnn.train.minibatches import Clips, Minibatch
 from vidrnn.train.objective import Objective
 from vidrnn.train.recipes import FINE_TUNED, FROZEN, TRAINED, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.sharded_encoder import Shards
-from vidrnn.values import FilmFailure, Part, Sampling, Size, ViewName
+from vidrnn.values import AnswerSpec, FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
 
 _UNBOUNDED = 1_000_000
@@ -80,6 +80,7 @@ class Setting:
 
     task: Task
     objective: Objective
+    answer: AnswerSpec
     dataset: Dataset
     split: Split
     config: RunConfig
@@ -88,6 +89,11 @@ class Setting:
     clock: Clock
     stop: Event
     device: torch.device
+
+    @property
+    def readout(self) -> str | None:
+        """The readout of each head; None where only the steps are scored."""
+        return self.config.readout_name if self.answer.resolution == "clip" else None
 
     @property
     def flip(self) -> bool:
@@ -123,10 +129,10 @@ class Learner:
         sequence = build_sequence(
             encoder.width,
             self.head,
-            config.readout_name,
-            len(setting.dataset.classes),
+            setting.readout,
+            len(setting.answer.classes),
             members=config.members,
-            kind=setting.objective.kind,
+            kind=setting.answer.kind,
         )
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
@@ -183,6 +189,11 @@ class Learner:
         encodings = encodings_of(self.network.encoder, self.choice.encoder.motion_seconds)
         return cache.features(scans, grid, list(encodings.values()), mirrored=to_train and setting.flip)
 
+    @property
+    def phases(self) -> int:
+        """Steps of the grid of the training clips for each step of a window."""
+        return HALVES if self.fine else 1
+
     def ready(self, part: Part) -> list[int]:
         """The clips of a part that are ready for scoring."""
         return [place for place in self.setting.places(part) if place in self.plain]
@@ -192,7 +203,7 @@ class Learner:
         task, dataset, grid = self.setting.task, self.setting.dataset, self.fine or self.plain
         steps = [grid[place] for place in places]
         targets = [
-            task.target(dataset.films[place], dataset.classes, one.indices)
+            task.target(dataset.films[place], self.setting.answer, one.indices)
             for place, one in zip(places, steps, strict=True)
         ]
         before = [one.before for one in steps if one.before is not None]
@@ -280,13 +291,12 @@ class Learner:
 
     def _lesson(self, clips: Clips, validate: Callable[[], Validation] | None) -> Lesson:
         config, members = self.setting.config, self.network.sequence.members
-        draw = ClipSampler(
-            frames=self.setting.sampling.frames,
-            minibatch=config.minibatch or minibatch_for(self.recipe, clips),
-            seed=config.seed,
-            cut=config.label_holds == "always",
-            phases=HALVES if self.fine else 1,
+        draw = self.setting.objective.sampler(
+            self.setting,
+            config.minibatch or minibatch_for(self.recipe, clips),
+            phases=self.phases,
             stretch=0.0 if self.frozen else _STRETCH * config.augment,
+            shuffled=False,
         )
         member_loss = self.setting.objective.loss(self.setting, clips)
 

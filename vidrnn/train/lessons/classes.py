@@ -31,7 +31,7 @@ from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.controls import Outcome, controls_report, folds_sentence, train_controls
+from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
 from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
@@ -163,6 +163,7 @@ def class_setting(
     return Setting(
         task=task,
         objective=ClassObjective(),
+        answer=AnswerSpec(task.name, "one", "clip", dataset.classes),
         dataset=dataset,
         split=split,
         config=config,
@@ -194,7 +195,7 @@ class ClassStudent(Student):
     @property
     @override
     def answer(self) -> AnswerSpec:
-        return AnswerSpec(self.learner.setting.task.name, "one", "clip", self.learner.setting.dataset.classes)
+        return self.learner.setting.answer
 
     @override
     def report_epoch(self, epoch: Epoch) -> EpochDone:
@@ -213,11 +214,11 @@ class ClassStudent(Student):
         )
 
     @override
-    def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
+    def run_controls(self) -> Generator[RunEvent, None, ClipOutcome | None]:
         return (yield from train_controls(self.learner))
 
     @override
-    def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
+    def appraise(self, decision: DecisionRule, outcome: ClipOutcome | None) -> Generator[RunEvent, None, Appraisal]:
         yield from ()
         learner, setting = self.learner, self.learner.setting
         part = Part.TEST if learner.ready(Part.TEST) else Part.VAL
@@ -261,7 +262,7 @@ def spec_of(learner: Learner) -> ModelSpec:
         network="scores",
         encoder=learner.choice.encoder,
         head=learner.head,
-        readout=learner.setting.config.readout_name,
+        readout=learner.setting.readout,
         members=learner.setting.config.members,
         height=size.height,
         width=size.width,
