@@ -99,17 +99,6 @@ class BoutScores:
     """None if no bout is matched."""
     end: BorderErrors | None
 
-    def as_json(self) -> dict[str, Any]:
-        """The numbers by name."""
-        counts = self.counts
-        numbers = {"found": counts.found, "extra": counts.extra, "missed": counts.missed}
-        shares = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
-        errors = {
-            name: None if one is None else {"median": one.median, "p90": one.high}
-            for name, one in (("start_error_seconds", self.start), ("end_error_seconds", self.end))
-        }
-        return {**numbers, **shares, **errors}
-
 
 @dataclass(frozen=True, slots=True)
 class BoutTimes:
