@@ -295,8 +295,13 @@ def linear_sentences(hits: dict[str, Hits], part: Part, groups: Sequence[str]) -
     linear, mine = hits[name][part], hits[THIS_MODEL][part]
     if float(mine.mean()) > float(linear.mean()) and paired_p(mine, linear, groups) < _SURE:
         return
-    scores = f"{mine.mean():.3f} against {linear.mean():.3f} ({name})"
-    yield f"The model is not shown to be better than a linear one: accuracy {scores}."
+    yield linear_sentence(float(mine.mean()), float(linear.mean()), "accuracy", name)
+
+
+def linear_sentence(mine: float, linear: float, measure: str, name: str) -> str:
+    """That a linear control called `name` is as good as the model, by a measure."""
+    scores = f"{measure} {mine:.3f} against {linear:.3f} ({name})"
+    return f"The model is not shown to be better than a linear one: {scores}."
 
 
 def time_sentence(points: float, p: float) -> str:

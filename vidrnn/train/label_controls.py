@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.evaluate.label_scores import FilmTracks, LabelScores, label_scores
+from vidrnn.evaluate.label_scores import LabelScores, label_scores
 from vidrnn.evaluate.metrics import paired_p
+from vidrnn.evaluate.tracks import FilmTracks
 from vidrnn.events import Progress, RunEvent
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
@@ -26,6 +27,7 @@ from vidrnn.values import AnswerSpec, Floats, Part
 
 _ALONE, _SHUFFLED = "each frame alone", "frames shuffled"
 _LINEAR, _PERSISTS = "linear, features", "previous label persists"
+_SURE = 0.05
 _LINEAR_STEPS = 1500
 """The most steps that the linear control learns from."""
 _NEAR_SECONDS = 1.0
@@ -49,9 +51,8 @@ class LabelOutcome:
             name: {part: films + other.tracks[name].get(part, []) for part, films in rows.items()}
             for name, rows in self.tracks.items()
         }
-        return replace(
-            self, tracks=tracks, groups={part: names + other.groups.get(part, []) for part, names in self.groups.items()}
-        )
+        groups = {part: names + other.groups.get(part, []) for part, names in self.groups.items()}
+        return replace(self, tracks=tracks, groups=groups)
 
     def of_folds(self, folds: int) -> LabelOutcome:
         """The outcome of so many folds that were joined."""
@@ -138,7 +139,7 @@ def label_controls_report(outcome: LabelOutcome) -> Report:
     table = Table(columns, tuple(rows), strong=frozenset({len(rows) - 1}))
     order = _difference(outcome, part, _SHUFFLED)
     memory = _difference(outcome, part, _ALONE)
-    sentences = [memory_sentence(*memory), time_sentence(*order, measure=f"points of {main}")]
+    sentences = [memory_sentence(*memory), time_sentence(*order)]
     if linear := _linear_sentence(outcome, found, part, main):
         sentences.insert(0, linear)
     numbers_of: dict[str, Any] = {
@@ -153,10 +154,12 @@ def label_controls_report(outcome: LabelOutcome) -> Report:
 
 def memory_sentence(points: float, p: float) -> str:
     """Whether the frames around a frame help, by the points that they add and their p-value."""
-    if p < 0.05:
-        way = "Memory helps" if points > 0 else "Memory hurts"
-        return f"{way}: the frames around each frame {'add' if points > 0 else 'take'} {abs(points):.1f} points (p = {p:.2g})."
-    return f"Memory is not shown to help: {points:+.1f} points over each frame alone, which may be chance (p = {p:.2g})."
+    if p >= _SURE:
+        ahead = f"{points:+.1f} points over each frame alone"
+        return f"Memory is not shown to help: {ahead}, which may be chance (p = {p:.2g})."
+    if points > 0:
+        return f"Memory helps: the frames around each frame add {points:.1f} points (p = {p:.2g})."
+    return f"Memory hurts: the frames around each frame take {-points:.1f} points (p = {p:.2g})."
 
 
 def _main(scores: LabelScores) -> float | None:
@@ -165,7 +168,12 @@ def _main(scores: LabelScores) -> float | None:
 
 def _hits(films: Sequence[FilmTracks]) -> Floats:
     """(films,) the share of known truths that are answered rightly, in each film."""
-    return np.asarray([film.hits for film in films])
+    return np.asarray([_share_right(film) for film in films])
+
+
+def _share_right(film: FilmTracks) -> float:
+    known = film.truth >= 0 if film.truth.ndim == 1 else ~np.isnan(film.truth)
+    return float((film.truth == film.answer)[known].mean()) if known.any() else 1.0
 
 
 def _difference(outcome: LabelOutcome, part: Part, name: str) -> tuple[float, float]:
@@ -178,15 +186,13 @@ def _difference(outcome: LabelOutcome, part: Part, name: str) -> tuple[float, fl
 def _linear_sentence(outcome: LabelOutcome, found: dict[str, LabelScores], part: Part, main: str) -> str:
     """A sentence where a linear model is as good; empty where the model is better."""
     points, p = _difference(outcome, part, _LINEAR)
-    if points > 0 and (p < 0.05 or len(set(outcome.groups[part])) < 6):
+    if points > 0 and (p < _SURE or len(set(outcome.groups[part])) < 6):
         return ""
     mine, linear = _main(found[THIS_MODEL]) or 0.0, _main(found[_LINEAR]) or 0.0
     return linear_sentence(mine, linear, f"{main} on {part}", _LINEAR)
 
 
-def _majority(
-    learner: Learner, films: dict[Part, list[FilmTracks]], clips: Clips
-) -> dict[Part, list[FilmTracks]]:
+def _majority(learner: Learner, films: dict[Part, list[FilmTracks]], clips: Clips) -> dict[Part, list[FilmTracks]]:
     """The most frequent class of training everywhere; where several may hold, each that holds most of the time."""
     several = learner.setting.answer.kind == "several"
     if several:
@@ -232,9 +238,10 @@ def _linear(learner: Learner, clips: Clips, features: dict[Part, list[Features]]
             pairs = [one(vectors) for one in fits]
             return np.stack([pair[:, 1] - pair[:, 0] for pair in pairs], 1)
 
+        found: Callable[[Floats], Floats] = scores
     else:
-        scores = fit(truth.astype(np.int64), len(answer.classes))
-    return {part: [scores(with_neighbours(clip, near)) for clip in each] for part, each in features.items()}
+        found = fit(truth.astype(np.int64), len(answer.classes))
+    return {part: [found(with_neighbours(clip, near)) for clip in each] for part, each in features.items()}
 
 
 def with_neighbours(features: Features, near: int) -> Floats:
@@ -261,8 +268,10 @@ def _train(learner: Learner, head: HeadConfig, clips: Clips, val: list[Features]
         scores: Scores = network(minibatch.inputs, mask=minibatch.mask)[0]
         return scores
 
+    truth = learner.targets(setting.places(Part.VAL))
+
     def validate() -> Validation:
-        return setting.objective.validate(setting, network, val, setting.places(Part.VAL))
+        return setting.objective.validate(setting, network, val, truth)
 
     lesson = Lesson(
         network=network,

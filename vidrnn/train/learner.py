@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 
@@ -24,7 +24,7 @@ from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.scoring import Features, score_clips
-from vidrnn.nets.spec import EncoderConfig
+from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.tasks.base import Task
 from vidrnn.threads import map_in_order
 from vidrnn.timeline.segments import softmax
@@ -32,7 +32,7 @@ from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, Minibatch
-from vidrnn.train.objective import Objective
+from vidrnn.train.objective import Objective, Truth
 from vidrnn.train.recipes import FINE_TUNED, FROZEN, TRAINED, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import AnswerSpec, FilmFailure, Part, Sampling, Size, ViewName
@@ -200,14 +200,18 @@ class Learner:
 
     def clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places` with their truth, for training: on the fine grid, or on the model's own if need be."""
-        task, dataset, grid = self.setting.task, self.setting.dataset, self.fine or self.plain
+        grid = self.fine or self.plain
         steps = [grid[place] for place in places]
-        targets = [
-            task.target(dataset.films[place], self.setting.answer, one.indices)
-            for place, one in zip(places, steps, strict=True)
-        ]
         before = [one.before for one in steps if one.before is not None]
-        return Clips([one.array for one in steps], targets, before or None)
+        return Clips([one.array for one in steps], self._targets(places, grid), before or None)
+
+    def targets(self, places: Sequence[int]) -> list[Truth]:
+        """The truth of the clips at `places`, on the model's own grid."""
+        return self._targets(places, self.plain)
+
+    def _targets(self, places: Sequence[int], grid: Mapping[int, Steps]) -> list[Truth]:
+        task, films, answer = self.setting.task, self.setting.dataset.films, self.setting.answer
+        return [task.target(films[place], answer, grid[place].indices) for place in places]
 
     def features(self, places: Sequence[int]) -> list[Features]:
         """The features (steps, width) of the clips at `places`, as `vidrnn predict` computes them."""
@@ -267,11 +271,11 @@ class Learner:
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, validated on those at `val`."""
         clips, objective = self.clips(places), self.setting.objective
-        ready = self.features(val) if self.frozen else None
+        ready, truth = self.features(val) if self.frozen else None, self.targets(val)
 
         def validate() -> Validation:
             features = self.features(val) if ready is None else ready
-            return objective.validate(self.setting, self.network.sequence, features, val)
+            return objective.validate(self.setting, self.network.sequence, features, truth)
 
         lesson = self._lesson(clips, validate)
         return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
@@ -405,4 +409,20 @@ def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
         measures={**validation.shown, "F1": validation.score},
         best=epoch.best,
         seconds=epoch.seconds,
+    )
+
+
+def spec_of(learner: Learner) -> ModelSpec:
+    """The parts and sizes of a learner's network."""
+    size, sampling = learner.choice.size, learner.setting.sampling
+    return ModelSpec(
+        network="scores",
+        encoder=learner.choice.encoder,
+        head=learner.head,
+        readout=learner.setting.readout,
+        members=learner.setting.config.members,
+        height=size.height,
+        width=size.width,
+        frames=sampling.frames,
+        spacing_seconds=sampling.spacing_seconds,
     )

@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from vidrnn.evaluate.label_scores import FilmTracks, label_scores, tracks_of
+from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.metrics import fit_temperature
+from vidrnn.evaluate.tracks import FilmTracks, tracks_of
 from vidrnn.timeline.segments import segmenter_for, softmax
 from vidrnn.train.learner import Setting
 from vidrnn.values import AnswerSpec, DecisionRule, FilmMoments, Floats, Timeline
@@ -92,8 +93,9 @@ class RuleSearch:
 
     @cached_property
     def _steps(self) -> tuple[Floats, NDArray[np.float64] | NDArray[np.int64]]:
-        scores = np.concatenate([film.scores[: len(target)] for film, target in zip(self.films, self.targets, strict=True)])
-        return scores, np.concatenate([target[: len(film.scores)] for film, target in zip(self.films, self.targets, strict=True)])
+        pairs = list(zip(self.films, self.targets, strict=True))
+        scores = np.concatenate([film.scores[: len(target)] for film, target in pairs])
+        return scores, np.concatenate([target[: len(film.scores)] for film, target in pairs])
 
     def _temperature(self) -> float:
         scores, truth = self._steps

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vidrnn.nets.class_scores import Scores
@@ -16,6 +17,10 @@ from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 
 if TYPE_CHECKING:
     from vidrnn.train.learner import Setting
+
+
+Truth = NDArray[Any]
+"""Of a clip: () its class, or (steps,) or (steps, classes) the truth at its steps."""
 
 
 class Sampler(Protocol):
@@ -30,6 +35,9 @@ class Sampler(Protocol):
 
 class Objective(ABC):
     """What a network of class scores learns."""
+
+    control_epochs: ClassVar[int] = 12
+    """Epochs of a control, where nothing else is said."""
 
     @abstractmethod
     def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
@@ -61,6 +69,6 @@ class Objective(ABC):
 
     @abstractmethod
     def validate(
-        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], places: Sequence[int]
+        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], targets: Sequence[Truth]
     ) -> Validation:
-        """The validation of a network on the features (steps, width) of the clips at `places`."""
+        """The validation of a network on the features (steps, width) of clips, with the truth of each."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -34,11 +35,20 @@ from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
-from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
-from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
+from vidrnn.train.learner import (
+    Clock,
+    Learner,
+    Setting,
+    epoch_event,
+    loss_of,
+    sampling_of,
+    spec_of,
+    validation_of,
+)
+from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher, checkpoint_choice
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
-from vidrnn.train.objective import Objective
+from vidrnn.train.objective import Objective, Truth
 from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found, settle
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
@@ -143,10 +153,10 @@ class ClassObjective(Objective):
 
     @override
     def validate(
-        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], places: Sequence[int]
+        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], targets: Sequence[Truth]
     ) -> Validation:
         scores = score_clips(sequence, features, setting.sampling.frames)
-        return validation_of(scores, setting.dataset.labels[list(places)], setting)
+        return validation_of(scores, np.asarray(targets, dtype=np.int64), setting)
 
 
 def class_setting(
@@ -218,8 +228,9 @@ class ClassStudent(Student):
         return (yield from train_controls(self.learner))
 
     @override
-    def appraise(self, decision: DecisionRule, outcome: ClipOutcome | None) -> Generator[RunEvent, None, Appraisal]:
+    def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
         yield from ()
+        assert outcome is None or isinstance(outcome, ClipOutcome)
         learner, setting = self.learner, self.learner.setting
         part = Part.TEST if learner.ready(Part.TEST) else Part.VAL
         places = learner.ready(part)
@@ -253,19 +264,3 @@ class ClassStudent(Student):
             return [first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)]
         except FilmError:
             return []
-
-
-def spec_of(learner: Learner) -> ModelSpec:
-    """The parts and sizes of a learner's network."""
-    size, sampling = learner.choice.size, learner.setting.sampling
-    return ModelSpec(
-        network="scores",
-        encoder=learner.choice.encoder,
-        head=learner.head,
-        readout=learner.setting.readout,
-        members=learner.setting.config.members,
-        height=size.height,
-        width=size.width,
-        frames=sampling.frames,
-        spacing_seconds=sampling.spacing_seconds,
-    )
