@@ -162,7 +162,7 @@ class LabelsConfig(_Frozen):
             unsaid="as the labels overlap",
             panel=LABELS,
             name="--several/--exclusive",
-            commands=LABELLED,
+            commands=("train",),
         ),
     ] = None
     background: Annotated[
@@ -173,7 +173,7 @@ class LabelsConfig(_Frozen):
             panel=LABELS,
             name="--background",
             metavar="NAME",
-            commands=LABELLED,
+            commands=("train",),
         ),
     ] = None
 

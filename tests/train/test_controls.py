@@ -13,7 +13,7 @@ from conftest import TinyRun, make_film, train_tiny
 
 from vidrnn.config import HeadConfig
 from vidrnn.tables import Report
-from vidrnn.train.controls import THIS_MODEL, Control, ClipOutcome, controls_report, time_sentence
+from vidrnn.train.controls import THIS_MODEL, ClipOutcome, Control, controls_report, time_sentence
 from vidrnn.values import Part, Pixels, Size
 
 LINEAR = ["linear, pictures", "linear, features"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from vidrnn.errors import OutputError
-from vidrnn.values import FilmPrediction, Segment
+from vidrnn.values import Budget, FilmPrediction, Segment
 
 SEGMENT_COLUMNS = ("path", "start_seconds", "end_seconds", "label", "probability")
 """Of segments as a table."""
@@ -58,11 +58,21 @@ def prediction_json(name: str, prediction: FilmPrediction) -> dict[str, Any]:
         top = [{"label": one.label, "probability": rounded(one.probability)} for one in prediction.top]
         record |= {"label": prediction.label, "probability": rounded(prediction.probability), "top": top}
     record |= {name: significant(value) for name, value in prediction.measures.items()}
+    if prediction.budget:
+        record["budget"] = {name: budget_json(budget) for name, budget in prediction.budget.items()}
     return record | {
         "segments": [segment_json(segment) for segment in prediction.segments],
         "duration_seconds": rounded(prediction.duration_seconds),
         "frames": prediction.frames,
         "notes": list(prediction.notes),
+    }
+
+
+def budget_json(budget: Budget) -> dict[str, Any]:
+    """The time budget of a behaviour as one JSON object."""
+    return {
+        name: value if value is None or isinstance(value, int) else rounded(value)
+        for name, value in asdict(budget).items()
     }
 
 

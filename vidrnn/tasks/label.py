@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from vidrnn.data.films import LabelledData, read_labelled
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.scores import ScoreReader
+from vidrnn.timeline.budget import budget_of
 from vidrnn.timeline.reading import Reader
 from vidrnn.values import (
     Annotation,
@@ -51,6 +53,7 @@ class Label(Task):
             *("threshold", "hysteresis", "shortest", "reset", "threads"),
         }
     )
+    defaults: ClassVar[Mapping[str, Any]] = {"frames": 64}
     columns = ("segments", "duration_seconds", "frames", "notes")
 
     @override
@@ -82,10 +85,12 @@ class Label(Task):
 
     @override
     def prediction(self, film: FilmMoments, options: PredictionOptions) -> FilmPrediction:
+        duration = float(film.end_seconds - film.timeline.seconds[0])
         return FilmPrediction(
             path=film.path,
             segments=film.segments,
-            duration_seconds=float(film.end_seconds - film.timeline.seconds[0]),
+            budget=budget_of(film.segments, film.timeline, duration, leave_out=options.background),
+            duration_seconds=duration,
             frames=film.frames,
             notes=film.notes,
             timeline=film.timeline,

@@ -3,33 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from vidrnn.values import Floats, Segment, Timeline
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The time budget of one behaviour in one film, with the numbers of the time budget of BORIS."""
-
-    occurrences: int
-    total_seconds: float
-    mean_seconds: float | None
-    """Of a bout; None if there is none."""
-    std_seconds: float | None
-    """The sample standard deviation of the lengths of bouts; None with fewer than two."""
-    interval_mean_seconds: float | None
-    """The mean time from the end of a bout to the start of the next; None with fewer than two bouts."""
-    interval_std_seconds: float | None
-    """The sample standard deviation of these times; None with fewer than three bouts."""
-    share: float
-    """`total_seconds` divided by the observed duration, from 0 to 1."""
-    expected_seconds: float
-    """The sum of the probability times the duration of each moment. It is unbiased where probabilities are calibrated,
-    while `total_seconds` counts rare behaviours too low."""
+from vidrnn.values import Budget, Floats, Segment, Timeline
 
 
 def budget_of(
