@@ -60,10 +60,21 @@ class LabelScorer(Scorer):
 
     @override
     def check(self, film: LabelledFilm, moments: FilmMoments) -> None:
+        annotation, answer = _annotation(film), self.model.handling.answer
         tracks = self._tracks(film, moments)
+        framed = in_frames(annotation, tracks.seconds, moments.end_seconds)
+        if annotation.bouts and not framed.bouts:
+            end = moments.end_seconds if annotation.unit == "seconds" else len(tracks.seconds)
+            raise FilmError(
+                f"{film.path}: its labels lie between {annotation.bouts[0].start:g} and {annotation.bouts[-1].end:g}, "
+                f"outside of the video, which ends at {end:g} {annotation.unit}. Are they of this video?"
+            )
         known = tracks.truth >= 0 if tracks.truth.ndim == 1 else ~np.isnan(tracks.truth)
         if not known.any():
-            raise FilmError(f"{film.path}: {_why_unknown(film, moments, self.model.handling.answer)}")
+            raise FilmError(
+                f"{film.path}: none of its {len(tracks.seconds)} frames has a label of the model's classes "
+                f"({_some(answer.classes)})."
+            )
 
     @override
     def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
@@ -132,23 +143,6 @@ def _fits(annotation: Annotation, answer: AnswerSpec) -> bool:
         return True
     silence = answer.kind == "several" or answer.background in answer.classes
     return silence and annotation.known != ()
-
-
-def _why_unknown(film: LabelledFilm, moments: FilmMoments, answer: AnswerSpec) -> str:
-    """Why no frame of a film has a known truth: its labels lie outside of it, or they are of other classes."""
-    annotation, seconds = _annotation(film), moments.frame_seconds
-    assert seconds is not None, "tracks need the times of frames"
-    framed = in_frames(annotation, seconds, moments.end_seconds)
-    labels = sorted({bout.label for bout in annotation.bouts})
-    if annotation.bouts and not framed.bouts:
-        end = moments.end_seconds if annotation.unit == "seconds" else len(seconds)
-        return (
-            f"its labels lie between {annotation.bouts[0].start:g} and {annotation.bouts[-1].end:g}, "
-            f"outside of the video, which ends at {end:g} {annotation.unit}. Are they of this video?"
-        )
-    if labels and not set(labels) & set(answer.classes):
-        return f"its behaviours ({_some(labels)}) are none of the model's ({_some(answer.classes)})."
-    return f"none of its {moments.frames} frames has a label of the model's classes ({_some(answer.classes)})."
 
 
 def _some(names: Sequence[str]) -> str:
