@@ -244,7 +244,7 @@ def test_tracks_of_other_shapes_are_refused() -> None:
 def test_frames_without_probabilities_come_last() -> None:
     one = film("dddd....", "dddd....")
     shares = one.probabilities.copy()
-    shares[6:] = np.nan
+    shares[:4], shares[4:] = 0.0, np.nan
     scores = one_of(FilmTracks(one.truth, one.answer, shares, one.seconds, one.end_seconds))
     assert by_name(scores)["dig"].average_precision == 1.0
 
@@ -338,6 +338,13 @@ def test_an_interval_needs_three_groups_and_holds_the_score() -> None:
     assert bounds is not None and both.macro_f1 is not None
     assert bounds[0] < both.macro_f1 < bounds[1]
     assert both.interval(list("abcdefgh")) == bounds
+
+
+def test_a_behaviour_that_never_occurs_is_not_in_the_interval_of_macro_f1() -> None:
+    truth = np.array([[1, 0, 0]] * 4, dtype=np.float64)
+    film = FilmTracks(truth, truth == 1, truth, np.arange(4) / 4, 1.0)
+    scores = label_scores([film] * 4, CLASSES, None, several=True)
+    assert (scores.macro_f1, scores.interval(list("abcd"))) == (1.0, (1.0, 1.0))
 
 
 def test_films_of_a_group_do_not_count_as_independent() -> None:

@@ -64,6 +64,7 @@ def report(one: LabelScorer, *films: tuple[LabelledFilm, FilmMoments]) -> Any:
 
 def test_films_of_the_models_behaviours_are_scored_and_silent_ones_where_silence_counts() -> None:
     films = [labelled("a.avi", (1, 2, "dig")), labelled("b.avi"), LabelledFilm(Path("c.avi"), label="dig")]
+    films.append(labelled("d.avi", known=()))
     assert usable(scorer(), *films) == ["a.avi", "b.avi"]
     assert usable(scorer("several", None), *films) == ["a.avi", "b.avi"]
     assert usable(scorer(background=None), *films) == ["a.avi"]
@@ -117,7 +118,7 @@ def test_the_report_scores_each_frame_and_names_the_longest_wrong_stretches() ->
 
 def test_wrong_stretches_of_several_behaviours_are_of_one_behaviour_each() -> None:
     film = labelled("a.avi", (1, 3, "dig"), (2, 4, "rear"))
-    given = report(scorer("several", None), (film, moments("a.avi", (1, 2, "dig"), (2, 5, "rear"))))
+    given = report(scorer("several"), (film, moments("a.avi", (1, 2, "dig"), (2, 5, "rear"))))
     rows = [(row["start_seconds"], row["end_seconds"], row["truth"], row["answer"]) for row in given.numbers["worst"]]
     assert rows == [(2.0, 3.0, "dig", "not dig"), (4.0, 5.0, "not rear", "rear")]
     assert given.numbers["frame_accuracy"] is None

@@ -180,7 +180,7 @@ def label_scores(
         edit = mean_of(one.edit for one in shown)
         f1_at = [mean_of(one.bouts[place].counts.f1 for one in shown) for place in range(len(IOUS))]
     else:
-        edit = mean_of(film.edit for film in rows if film.frames)
+        edit = mean_of(film.edit for film in rows)
         f1_at = [sum((one.bouts[place].counts for one in shown), BoutCounts()).f1 for place in range(len(IOUS))]
     truth = np.concatenate([film.truth[where] for film, where in zip(films, known, strict=True)])
     answer = np.concatenate([film.answer[where] for film, where in zip(films, known, strict=True)])
