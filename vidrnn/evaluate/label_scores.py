@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import accuracy_score, average_precision_score, cohen_kappa_score, precision_recall_fscore_support
+from sklearn.metrics import accuracy_score, average_precision_score, precision_recall_fscore_support
 
+from vidrnn.evaluate.agreement import Agreement, agreement_of, kappa_of, mean_of
 from vidrnn.evaluate.bouts import (
     ACTIVITYNET_IOUS,
     IOUS,
@@ -32,29 +31,13 @@ from vidrnn.evaluate.bouts import (
     edit_score,
 )
 from vidrnn.evaluate.metrics import grouped_interval95
-from vidrnn.evaluate.tracks import FilmTracks, Track
+from vidrnn.evaluate.tracks import FilmTracks, Mask, Track, known_truth
 from vidrnn.values import Floats
 
 TIOUS = tuple(sorted({*THUMOS_IOUS, *ACTIVITYNET_IOUS}))
 """The temporal IoUs of `LabelScores.map_tiou`."""
 _TIMES = ("count", "seconds", "mean_seconds", "latency_seconds")
 """The numbers of `BoutTimes`."""
-
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How well people agree with each other, and the model with each of them: Cohen's kappa."""
-
-    people: float | None
-    """The mean over pairs of annotators; None if no kappa is defined."""
-    model: tuple[float | None, ...]
-    """The model with each annotator, the one whose labels are the truth first."""
-    films: int
-    """The number of films with more than one annotator."""
-    frames: int
-    """The number of their frames that all annotators of the film know."""
 
 
 @dataclass(frozen=True)
@@ -194,10 +177,10 @@ def label_scores(
     joined = [tracks[one.label] for one in shown]
     rows = tuple(_film_scores(film, known[place], [each[place] for each in joined]) for place, film in enumerate(films))
     if several:
-        edit = _mean(one.edit for one in shown)
-        f1_at = [_mean(one.bouts[place].counts.f1 for one in shown) for place in range(len(IOUS))]
+        edit = mean_of(one.edit for one in shown)
+        f1_at = [mean_of(one.bouts[place].counts.f1 for one in shown) for place in range(len(IOUS))]
     else:
-        edit = _mean(film.edit for film in rows if film.frames)
+        edit = mean_of(film.edit for film in rows)
         f1_at = [sum((one.bouts[place].counts for one in shown), BoutCounts()).f1 for place in range(len(IOUS))]
     truth = np.concatenate([film.truth[where] for film, where in zip(films, known, strict=True)])
     answer = np.concatenate([film.answer[where] for film, where in zip(films, known, strict=True)])
@@ -208,13 +191,13 @@ def label_scores(
         frames=len(truth),
         frame_accuracy=None if several else float(accuracy_score(truth, answer)),
         majority=None if several else float(np.bincount(truth).max() / len(truth)),
-        macro_f1=_mean(one.f1 for one in occurring),
+        macro_f1=mean_of(one.f1 for one in occurring),
         edit=1.0 if edit is None else edit,
         f1_at=tuple(1.0 if f1 is None else f1 for f1 in f1_at),
-        kappa=_mean(one.kappa for one in per_class) if several else _kappa(truth, answer),
+        kappa=mean_of(one.kappa for one in per_class) if several else kappa_of(truth, answer),
         per_class=per_class,
         map_tiou=_map_tiou([one.precision_at_iou for one in per_class if one.precision_at_iou is not None]),
-        agreement=_agreement(films, places if several else None),
+        agreement=agreement_of(films, places if several else None),
         films=rows,
         counts=_counts(list(tracks.values()), len(films)),
     )
@@ -263,7 +246,7 @@ def _check(films: Sequence[FilmTracks], classes: int, several: bool) -> None:
 
 def _known(truth: Track) -> Mask:
     """(frames,) whether the truth of a frame is known; if several may hold, that of any behaviour."""
-    known = _each_known(truth)
+    known = known_truth(truth)
     return known if known.ndim == 1 else np.asarray(known.any(1))
 
 
@@ -296,7 +279,7 @@ def _behaviour_scores(label: str, films: Sequence[_Behaviour]) -> BehaviourScore
         precision=None if precision is None or not predicted else float(precision),
         recall=None if recall is None or not support else float(recall),
         average_precision=_average_precision(truth, given) if support else None,
-        kappa=_kappa(truth, answer),
+        kappa=kappa_of(truth, answer),
         edit=float(np.mean(edits)) if edits else 1.0,
         expected_seconds=float((np.nan_to_num(given) * lasting).sum()),
         bouts=tuple(bout_scores([one.bouts for one in films], iou) for iou in IOUS),
@@ -311,7 +294,7 @@ def _film_scores(film: FilmTracks, known: Mask, behaviours: Sequence[_Behaviour]
     frames = int(known.sum())
     if film.truth.ndim == 2:
         pairs = [one.bouts for one in behaviours if one.known.any()]
-        return FilmScores(frames, None, _mean(edit_score(one.truth, one.answer) for one in pairs))
+        return FilmScores(frames, None, mean_of(edit_score(one.truth, one.answer) for one in pairs))
     truth = _in_order(bout for one in behaviours for bout in one.bouts.truth)
     answer = _in_order(bout for one in behaviours for bout in one.bouts.answer)
     hits = int((film.truth == film.answer)[known].sum())
@@ -336,52 +319,6 @@ def _map_tiou(behaviours: Sequence[tuple[float, ...]]) -> tuple[float, ...] | No
     return tuple(np.mean(behaviours, axis=0).tolist()) if behaviours else None
 
 
-def _kappa(one: Track, other: Track) -> float | None:
-    """Cohen, Educational and Psychological Measurement 20, 1960; None if both are one and the same throughout."""
-    if not len(one) or ((one == one[0]).all() and (other == one[0]).all()):
-        return None
-    return float(cohen_kappa_score(one, other))
-
-
-def _agreement(films: Sequence[FilmTracks], places: Sequence[int] | None) -> Agreement | None:
-    """The agreement of annotators and model, on frames that all annotators of a film know.
-
-    `places`: the behaviours over which kappa is averaged; None for classes that exclude each other.
-    """
-    shared = [film for film in films if film.others]
-    if not shared:
-        return None
-    people = [(film.truth, *film.others) for film in shared]
-    known = [np.logical_and.reduce([_each_known(track) for track in tracks]) for tracks in people]
-    annotators: list[list[Track | None]] = [
-        [tracks[number] if number < len(tracks) else None for tracks in people]
-        for number in range(max(map(len, people)))
-    ]
-    model: list[Track | None] = [film.answer for film in shared]
-
-    def kappa(one: Sequence[Track | None], other: Sequence[Track | None]) -> float | None:
-        both = [(a, b, where) for a, b, where in zip(one, other, known, strict=True) if a is not None and b is not None]
-        if not both:
-            return None
-        if places is None:
-            return _kappa(*(np.concatenate([pair[side][pair[2]] for pair in both]) for side in (0, 1)))
-        columns = [[(a[where[:, p], p] == 1, b[where[:, p], p] == 1) for a, b, where in both] for p in places]
-        return _mean(_kappa(*(np.concatenate([pair[side] for pair in each]) for side in (0, 1))) for each in columns)
-
-    return Agreement(
-        people=_mean(kappa(one, other) for one, other in combinations(annotators, 2)),
-        model=tuple(kappa(model, one) for one in annotators),
-        films=len(shared),
-        frames=sum(int(where.any(1).sum() if where.ndim == 2 else where.sum()) for where in known),
-    )
-
-
-def _each_known(track: Track) -> Mask:
-    """Whether each number of a track of truth is known, in the shape of the track."""
-    known: Mask = track >= 0 if track.ndim == 1 else ~np.isnan(track)
-    return known
-
-
 def _counts(behaviours: Sequence[Sequence[_Behaviour]], films: int) -> Floats:
     counts = [[each[film].counts() for each in behaviours] for film in range(films)]
     return np.asarray(counts, dtype=np.float64).reshape(films, len(behaviours), 3)
@@ -401,12 +338,6 @@ def _concordance(films: Sequence[tuple[BoutTimes, BoutTimes]], name: str) -> flo
     pairs = [(getattr(true, name), getattr(given, name)) for true, given in films]
     both = [pair for pair in pairs if None not in pair]
     return concordance([pair[0] for pair in both], [pair[1] for pair in both])
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are there."""
-    there = [value for value in values if value is not None]
-    return float(np.mean(there)) if there else None
 
 
 def _median(values: Iterable[float | None]) -> float | None:

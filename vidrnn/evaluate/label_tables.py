@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vidrnn.data.films import counted
+from vidrnn.evaluate.agreement import Agreement
 from vidrnn.evaluate.bouts import ACTIVITYNET_IOUS, IOUS, THUMOS_IOUS, BorderErrors, BoutTimes
-from vidrnn.evaluate.label_scores import TIOUS, Agreement, BehaviourScores, LabelScores
+from vidrnn.evaluate.label_scores import TIOUS, BehaviourScores, LabelScores
 from vidrnn.tables import Report, Style, Table
 
 _SHOWN = 1
@@ -37,7 +38,8 @@ def label_report(
     tables = [_frames_table(scores), _bouts_table(scores), _films_table(scores)]
     if worst:
         tables.append(_worst_table(worst))
-    sentences = (*_warnings(scores), *_agreement_sentence(scores.agreement), _summary(scores, interval))
+    middle = (*_detection_sentence(scores), *_agreement_sentence(scores.agreement))
+    sentences = (*_warnings(scores), *middle, _summary(scores, interval))
     return Report(
         title, tuple(tables), sentences, _definitions(scores, interval), _numbers(scores, interval, task, names, worst)
     )
@@ -228,6 +230,16 @@ def _warnings(scores: LabelScores) -> tuple[str, ...]:
     )
 
 
+def _detection_sentence(scores: LabelScores) -> tuple[str, ...]:
+    thumos, activitynet = scores.map_over(THUMOS_IOUS), scores.map_over(ACTIVITYNET_IOUS)
+    if thumos is None or activitynet is None:
+        return ()
+    return (
+        f"mAP of bouts {thumos:.3f} at temporal IoU 0.3 to 0.7 (THUMOS14), {activitynet:.3f} at 0.5 to 0.95 "
+        "(ActivityNet); the score of a bout is its mean probability.",
+    )
+
+
 def _agreement_sentence(agreement: Agreement | None) -> tuple[str, ...]:
     if agreement is None or agreement.people is None:
         return ()
@@ -256,7 +268,7 @@ def _definitions(scores: LabelScores, interval: tuple[float, float] | None) -> t
         else f"In brackets: the 95 % interval of {measured}, by a bootstrap over groups of videos."
     )
     return (
-        f"Scores are taken at each frame of the videos whose truth is known, all videos together. {background}",
+        f"Scores are taken over all frames with known truth, all videos together. {background}",
         "F1: of frames; macro-F1: its mean over behaviours that occur in the truth. AP: average precision of frames.",
         "Edit: 1 - edit distance / length of the longer sequence of bouts, mean over videos" + each + ".",
         "F1@k: F1 of bouts, all videos together. A bout is found if the true bout that it overlaps most is of its "

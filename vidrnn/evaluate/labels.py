@@ -10,14 +10,14 @@ import numpy as np
 from typing_extensions import override
 
 from vidrnn.data.annotations import in_frames
-from vidrnn.data.films import LabelledData
+from vidrnn.data.films import LabelledData, counted
 from vidrnn.data.groups import named_groups
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.evaluate.bouts import bouts_of
 from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.label_tables import label_report
-from vidrnn.evaluate.tracks import FilmTracks, tracks_of
+from vidrnn.evaluate.tracks import FilmTracks, known_truth, tracks_of
 from vidrnn.events import RunEvent
 from vidrnn.tables import Report
 from vidrnn.timeline.segments import UNKNOWN
@@ -37,7 +37,7 @@ class LabelScorer(Scorer):
         annotated = [film for film in labelled.films if film.annotation is not None]
         if not annotated:
             raise DataError(
-                f"{data}: wanted labels at the moments of its {len(labelled.films)} videos, found none. "
+                f"{data}: wanted labels at the moments of its {counted(len(labelled.films), 'video')}, found none. "
                 "Give the export of a labelling tool."
             )
         shown = {bout.label for film in annotated for bout in _annotation(film).bouts}
@@ -49,8 +49,8 @@ class LabelScorer(Scorer):
         films = tuple(film for film in annotated if _fits(_annotation(film), answer))
         if not films:
             raise DataError(
-                f"{data}: none of its {len(annotated)} videos has a label, and moments without a label are not known "
-                f"to this model. Give videos with labels of its classes ({_some(answer.classes)})."
+                f"{data}: found no label in its {counted(len(annotated), 'video')}, and this model has no background "
+                f"for moments without a label. Give videos with labels of its classes ({_some(answer.classes)})."
             )
         return LabelledData(films, labelled.failures, labelled.notes)
 
@@ -60,10 +60,20 @@ class LabelScorer(Scorer):
 
     @override
     def check(self, film: LabelledFilm, moments: FilmMoments) -> None:
+        annotation, answer = _annotation(film), self.model.handling.answer
         tracks = self._tracks(film, moments)
-        known = tracks.truth >= 0 if tracks.truth.ndim == 1 else ~np.isnan(tracks.truth)
-        if not known.any():
-            raise FilmError(f"{film.path}: {_why_unknown(film, moments, self.model.handling.answer)}")
+        framed = in_frames(annotation, tracks.seconds, moments.end_seconds)
+        if annotation.bouts and not framed.bouts:
+            end = moments.end_seconds if annotation.unit == "seconds" else len(tracks.seconds)
+            raise FilmError(
+                f"{film.path}: its labels lie between {annotation.bouts[0].start:g} and {annotation.bouts[-1].end:g}, "
+                f"outside of the video, which ends at {end:g} {annotation.unit}. Are they of this video?"
+            )
+        if not known_truth(tracks.truth).any():
+            raise FilmError(
+                f"{film.path}: none of its {len(tracks.seconds)} frames has a label of the model's classes "
+                f"({_some(answer.classes)})."
+            )
 
     @override
     def report(self, films: Sequence[ScoredFilm]) -> Generator[RunEvent, None, Report]:
@@ -132,23 +142,6 @@ def _fits(annotation: Annotation, answer: AnswerSpec) -> bool:
         return True
     silence = answer.kind == "several" or answer.background in answer.classes
     return silence and annotation.known != ()
-
-
-def _why_unknown(film: LabelledFilm, moments: FilmMoments, answer: AnswerSpec) -> str:
-    """Why no frame of a film has a known truth: its labels lie outside of it, or they are of other classes."""
-    annotation, seconds = _annotation(film), moments.frame_seconds
-    assert seconds is not None, "tracks need the times of frames"
-    framed = in_frames(annotation, seconds, moments.end_seconds)
-    labels = sorted({bout.label for bout in annotation.bouts})
-    if annotation.bouts and not framed.bouts:
-        end = moments.end_seconds if annotation.unit == "seconds" else len(seconds)
-        return (
-            f"its labels lie between {annotation.bouts[0].start:g} and {annotation.bouts[-1].end:g}, "
-            f"outside of the video, which ends at {end:g} {annotation.unit}. Are they of this video?"
-        )
-    if labels and not set(labels) & set(answer.classes):
-        return f"its behaviours ({_some(labels)}) are none of the model's ({_some(answer.classes)})."
-    return f"none of its {moments.frames} frames has a label of the model's classes ({_some(answer.classes)})."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ _SLACK_SECONDS = 1e-6
 
 Track = NDArray[Any]
 """(frames,) class indices, -1 where nothing is known or said; or (frames, classes) 0, 1 and NaN, or booleans."""
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ def tracks_of(film: LabelledFilm, moments: FilmMoments, answer: AnswerSpec, rule
         end_seconds=moments.end_seconds,
         others=tuple(truth(one) for one in film.others),
     )
+
+
+def known_truth(track: Track) -> Mask:
+    """Whether each number of a track of truth is known, in the shape of the track."""
+    known: Mask = track >= 0 if track.ndim == 1 else ~np.isnan(track)
+    return known
 
 
 def _steps_of_frames(frames: Floats, steps: Floats, *, causal: bool) -> NDArray[np.int64]:
