@@ -293,6 +293,10 @@ class LabelledFilm:
     """The behaviours at its moments; None where only the whole film has a label."""
     others: tuple[Annotation, ...] = ()
     """What other annotators said of the same moments."""
+    label_rate: float | None = None
+    """Frames per second of the film that its labels assume; None where they assume none."""
+    label_seconds: float | None = None
+    """The length of the film that its labels were made on, where they say it."""
 
 
 @dataclass(frozen=True, slots=True)

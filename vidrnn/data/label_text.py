@@ -28,6 +28,7 @@ BEGINNING_BYTES = 65_536
 """How much of a file is read to recognise its format."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = ",;\t"
+_MOST_LISTED = 12
 
 Cells = list[str]
 
@@ -55,6 +56,13 @@ class Table:
 def tidy(name: str) -> str:
     """The name with single spaces, none around it, and accents in one form."""
     return unicodedata.normalize("NFC", " ".join(name.split()))
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names with commas between, the first few of many."""
+    every = list(names)
+    more = f" and {len(every) - _MOST_LISTED} more" if len(every) > _MOST_LISTED else ""
+    return ", ".join(every[:_MOST_LISTED]) + more
 
 
 def clock_seconds(text: str) -> float:

@@ -20,7 +20,6 @@ from vidrnn.data.label_text import (
     beginning_of,
     clock_seconds,
     first_rows,
-    header_of,
     json_mentions,
     numbers_of,
     read_json,
@@ -41,6 +40,8 @@ EMPTY = frozenset({"", "na", "nan", "none", "not found"})
 MOST_SECONDS = 1e8
 """Later times are dates: seconds since 1970."""
 _EVENT_COLUMNS = {"observation id", "behavior", "subject"}
+_DEEPEST_HEADER = 80
+"""An old table has its header among so many rows."""
 _STATUS: Mapping[str, Status] = {"start": "start", "stop": "stop", "point": "point"}
 _AGAIN = "Correct the observation in BORIS and save the project or export it again"
 
@@ -63,7 +64,7 @@ class _Observation:
 
 
 class Boris(LabelFormat):
-    """An observation covers its videos: moments between its events show no behaviour. An observation is an annotator."""
+    """An observation covers its videos: moments between its events show no behaviour. Each is an annotator."""
 
     title: ClassVar[str] = "BORIS events"
     silence: ClassVar[Silence] = "none"
@@ -74,27 +75,26 @@ class Boris(LabelFormat):
             return False
         if data.name.casefold().endswith((".boris", ".boris.gz")):
             return True
-        if json_mentions(data, beginning, "behaviors_conf", "observations"):
-            return True
-        if not beginning and data.suffix.casefold() in (".xlsx", ".xlsm"):
-            return _is_sheet(data)
-        header = header_of(beginning)
-        if set(header) >= _EVENT_COLUMNS and ("start (s)" in header or "time" in header):
-            return True
-        if header[:1] == ("observation id",):
-            return any(_is_old_header(cells) for cells in first_rows(beginning, 80))
-        return _is_binary(first_rows(beginning, 1000))
+        if not beginning:
+            return data.suffix.casefold() in (".xlsx", ".xlsm") and _is_sheet(data)
+        rows = first_rows(beginning, 1000)
+        return (
+            json_mentions(data, beginning, "behaviors_conf", "observations")
+            or _is_event_table(rows[:1])
+            or any(_is_old_header(cells) for cells in rows[:_DEEPEST_HEADER])
+            or _is_binary(rows)
+        )
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
         if _is_project(data):
             return _labels(data, _observations_of_project(data))
         rows = read_rows(data)
-        if any(_is_old_header(cells) for _, cells in rows[:80]):
-            known = {cells[0].casefold(): cells[1] for _, cells in rows[:80] if len(cells) > 1}
+        if any(_is_old_header(cells) for _, cells in rows[:_DEEPEST_HEADER]):
+            known = {cells[0].casefold(): cells[1] for _, cells in rows[:_DEEPEST_HEADER] if len(cells) > 1}
             return _labels(data, _observations_of_table(data, read_table(data, first_cell="time"), known))
         table = read_table(data)
-        if set(table.header) >= _EVENT_COLUMNS:
+        if _is_event_table([list(table.names)]):
             return _labels(data, _observations_of_table(data, table, {}))
         if _is_binary([cells for _, cells in rows]):
             return _binary(data, table)
@@ -103,10 +103,15 @@ class Boris(LabelFormat):
 
 def _is_sheet(data: Path) -> bool:
     try:
-        rows = [tuple(cell.casefold() for cell in cells) for _, cells in read_rows(data)[:80]]
+        rows = [cells for _, cells in read_rows(data)[:_DEEPEST_HEADER]]
     except DataError:
         return False
-    return set(rows[0]) >= _EVENT_COLUMNS or any(_is_old_header(list(cells)) for cells in rows)
+    return _is_event_table(rows) or any(map(_is_old_header, rows))
+
+
+def _is_event_table(rows: list[Cells]) -> bool:
+    names = {cell.casefold() for cell in rows[0]} if rows else set()
+    return names >= _EVENT_COLUMNS and bool(names & {"time", "start (s)"})
 
 
 def _is_old_header(cells: Cells) -> bool:

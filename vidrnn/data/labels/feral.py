@@ -66,7 +66,7 @@ def _shown(data: Path, name: str, frames: Any, classes: int) -> NDArray[np.bool_
     if values.ndim == 1 and len(values) and np.isin(values, np.arange(classes)).all():
         return np.asarray(values[:, None] == np.arange(classes), dtype=np.bool_)
     if values.ndim == 2 and values.shape[1] == classes and np.isin(values, (0, 1)).all():
-        return values == 1
+        return np.asarray(values == 1, dtype=np.bool_)
     raise DataError(
         f"{data}: the labels of {name} are neither a class from 0 to {classes - 1} for each frame, nor "
         f"{classes} times 0 or 1 for each frame."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -72,5 +72,5 @@ def _times(data: Path, table: Table) -> list[float]:
             raise DataError(f"{data}: line {line} has the time {cells[0]}, which is not after the line before it.")
     if len(times) < 2:
         raise DataError(f"{data}: has one row only, so that the step of its times is not known.")
-    steps = sorted(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    steps = sorted(later - earlier for earlier, later in pairwise(times))
     return [*times, times[-1] + steps[len(steps) // 2]]
