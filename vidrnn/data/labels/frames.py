@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
 
 NEEDED = {"path", "frame", "label"}
+FROM_ONE = (
+    "frame numbers are taken to start at 1, since no video has the number 0; a row of frame 0 with an empty label makes "
+    "them start at 0"
+)
 
 
 class FrameRows(LabelFormat):
@@ -54,7 +58,7 @@ class FrameRows(LabelFormat):
                 for film, each in zip(films, numbers, strict=True)
             ),
             base=f"frames from {first}",
-            notes=("frame numbers start at 1: no video has the number 0",) if first else (),
+            notes=(FROM_ONE,) if first else (),
         )
 
 
