@@ -375,7 +375,8 @@ def _notes(films: Sequence[_Film], labelled: Sequence[LabelledFilm], naming: _Na
             "chooses one, --subject each tells them apart)"
         )
     if overlaps:
-        yield f"{counted(overlaps, 'label')} overlap another one of the same behaviour; they are joined"
+        verb = "overlaps" if overlaps == 1 else "overlap"
+        yield f"{counted(overlaps, 'label')} {verb} another one of the same behaviour; such labels are joined"
     for film in films:
         if len(names := sorted({named.annotator for named in film.labels})) > 1:
             more = sum(len({named.annotator for named in each.labels}) > 1 for each in films) - 1
@@ -451,9 +452,10 @@ def _beyond_notes(pairs: _Pairs) -> Iterator[str]:
     if beyond:
         most, path, _ = max(beyond)
         late = sum(count for _, _, count in beyond)
+        verb = "ends" if late == 1 else "end"
         yield (
-            f"{counted(late, 'label')} of {counted(len(beyond), 'video')} end after the video does, by {most:.2f} s at "
-            f"most ({path.name}); they are cut there"
+            f"{counted(late, 'label')} of {counted(len(beyond), 'video')} {verb} after the video does, by {most:.2f} s "
+            f"at most ({path.name}); they are cut there"
         )
 
 

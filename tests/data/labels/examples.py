@@ -42,6 +42,11 @@ class Truth:
         return labels
 
 
+BORIS_COLUMNS = (
+    "Observation id,Observation date,Description,Observation duration,Observation type,Source,Time offset (s),"
+    "Media duration (s),FPS,weather,Subject,Behavior,Behavioral category,Modifier #1,Behavior type,Time,"
+    "Media file name,Image index,Image file path,Comment"
+)
 Example = Callable[[Path, Truth], Path]
 """Writes the truth into a folder, and gives the path that is to be read."""
 
@@ -78,7 +83,9 @@ def boris_project(folder: Path, truth: Truth, **changes: object) -> Path:
     project = {
         "time_format": "hh:mm:ss",
         "project_format_version": "7.0",
-        "behaviors_conf": {str(place): {"code": code, "type": kind} for place, (code, kind) in enumerate(types.items())},
+        "behaviors_conf": {
+            str(place): {"code": code, "type": kind} for place, (code, kind) in enumerate(types.items())
+        },
         "subjects_conf": {"0": {"name": "one"}},
         "observations": {"o1": observation | changes},
     }
@@ -89,11 +96,7 @@ def boris_project(folder: Path, truth: Truth, **changes: object) -> Path:
 
 def boris_rows(truth: Truth, offset: float = 0.0) -> list[list[str]]:
     """The tabular events of the new layout, the header first."""
-    header = (
-        "Observation id,Observation date,Description,Observation duration,Observation type,Source,Time offset (s),"
-        "Media duration (s),FPS,weather,Subject,Behavior,Behavioral category,Modifier #1,Behavior type,Time,"
-        "Media file name,Image index,Image file path,Comment"
-    ).split(",")
+    header = BORIS_COLUMNS.split(",")
     source, seconds, fps = f"player #1:{truth.film}", f"{truth.seconds:.3f}", f"{truth.rate:.3f}"
     left = ["o1", "2024-05-06 07:08:09", "", "4.0", "Media file(s)", source, f"{offset}", seconds, fps, "dry"]
     rows = [

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from examples import Truth, boris_project, boris_rows, boris_table, written
 
+from examples import Truth, boris_project, boris_rows, boris_table, written
 from vidrnn.config import LabelsConfig
 from vidrnn.data.label_text import beginning_of
 from vidrnn.data.labelled_frames import read_frame_labelled
@@ -32,8 +32,7 @@ def read(path: Path) -> LabelFile:
 
 def bouts(file: LabelFile) -> dict[str, list[tuple[float, float, str]]]:
     return {
-        film.name: [(pytest.approx(one.start), pytest.approx(one.end), one.label) for one in film.bouts]
-        for film in file.films
+        film.name: [(round(one.start, 9), round(one.end, 9), one.label) for one in film.bouts] for film in file.films
     }
 
 
@@ -73,7 +72,9 @@ def test_the_time_offset_is_taken_off(tmp_path: Path) -> None:
 
 
 def test_numbers_may_have_a_decimal_comma(tmp_path: Path) -> None:
-    rows = [";".join(cell.replace(".", ",") if "mp4" not in cell else cell for cell in row) for row in boris_rows(TRUTH)]
+    rows = [
+        ";".join(cell.replace(".", ",") if "mp4" not in cell else cell for cell in row) for row in boris_rows(TRUTH)
+    ]
     assert bouts(read(written(tmp_path / "events.csv", *rows))) == {"a.mp4": [(0.4, 1.2, "dig"), (2.0, 3.0, "rear")]}
 
 
@@ -122,7 +123,9 @@ def test_an_unpaired_state_is_refused_with_its_place(code: str, kind: str, tmp_p
         path = project(tmp_path, [(1.0, code), (2.0, code), (3.3, code)])
     else:
         path = written(tmp_path / "events.csv", *(",".join(row) for row in boris_rows(TRUTH)[:2]))
-    with pytest.raises(DataError, match=r"observation 'o1' the behaviour 'dig'.* starts at (3\.300|0\.400) s and never"):
+    with pytest.raises(
+        DataError, match=r"observation 'o1' the behaviour 'dig'.* starts at (3\.300|0\.400) s and never"
+    ):
         read_frame_labelled(path, OPTIONS)
 
 
@@ -171,7 +174,9 @@ def test_observations_of_one_video_are_annotators(tmp_path: Path) -> None:
     ("events", "reason"),
     [([(1.0, "dance")], "'dance' is not in the project's ethogram"), ([(1.7e9, "bark")], "times are dates")],
 )
-def test_labels_that_cannot_be_placed_are_a_failure(events: list[tuple[float, str]], reason: str, tmp_path: Path) -> None:
+def test_labels_that_cannot_be_placed_are_a_failure(
+    events: list[tuple[float, str]], reason: str, tmp_path: Path
+) -> None:
     file = read(project(tmp_path, events))
     assert not file.films and reason in file.failures[0][1]
 
@@ -214,4 +219,5 @@ def test_a_binary_table_has_a_bout_around_its_ones(tmp_path: Path) -> None:
     film = read(path).films[0]
     assert (film.name, film.unit) == ("a", "seconds")
     assert [(round(one.start, 9), round(one.end, 9), one.label) for one in film.bouts] == [(0.25, 0.55, "dig")]
-    assert film.known == ((0.0, pytest.approx(0.95)),)
+    assert film.known is not None
+    assert film.known[0] == pytest.approx((0.0, 0.95))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from examples import Truth, bento, feral, groundtruth, written
 
+from examples import Truth, bento, feral, groundtruth, written
 from vidrnn.config import LabelsConfig
 from vidrnn.data.label_text import beginning_of
 from vidrnn.data.labels.base import NamedLabels
@@ -112,9 +112,12 @@ def test_bento_says_its_rate_and_the_part_that_was_annotated(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("row", "end"), [("1 1.96 1", 2.0), ("1 2 1", 2.0), ("0.04 0.04 0.04", 0.08)])
 def test_the_duration_tells_whether_the_last_frame_is_included(row: str, end: float, tmp_path: Path) -> None:
-    path = written(tmp_path / "a.annot", "Bento annotation file", "Annotation framerate: 25", "Ch1----------", ">dig", row)
+    path = written(
+        tmp_path / "a.annot", "Bento annotation file", "Annotation framerate: 25", "Ch1----------", ">dig", row
+    )
     film = Bento().read(path, OPTIONS).films[0]
-    assert (film.name, film.known, film.bouts[0].end) == ("a", None, pytest.approx(end))
+    assert (film.name, film.known) == ("a", None)
+    assert film.bouts[0].end == pytest.approx(end)
 
 
 def test_channels_of_bento_are_subjects_if_there_are_several(tmp_path: Path) -> None:
@@ -127,7 +130,9 @@ def test_channels_of_bento_are_subjects_if_there_are_several(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("row", ["1 2", "1 x 3", "3 2 1"])
 def test_a_wrong_bout_of_bento_is_named(row: str, tmp_path: Path) -> None:
-    path = written(tmp_path / "a.annot", "Bento annotation file", "Annotation framerate: 25", "Ch1----------", ">dig", row)
+    path = written(
+        tmp_path / "a.annot", "Bento annotation file", "Annotation framerate: 25", "Ch1----------", ">dig", row
+    )
     with pytest.raises(DataError, match="line 5"):
         Bento().read(path, OPTIONS)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import Example, Truth
 
+from examples import Example, Truth
 from vidrnn.config import LabelsConfig
 from vidrnn.data.annotations import class_track, in_frames
 from vidrnn.data.label_text import beginning_of
@@ -140,7 +140,9 @@ def test_a_file_that_was_cut_is_read_or_is_an_error_in_words(name: str, share: f
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("raw", [b"PK\x03\x04 no zip", b'{"a": ', b"<a><b></a>", b"\xff\xfe\x00", b"x\n" * 9, b"\x80" * 99])
+@pytest.mark.parametrize(
+    "raw", [b"PK\x03\x04 no zip", b'{"a": ', b"<a><b></a>", b"\xff\xfe\x00", b"x\n" * 9, b"\x80" * 99]
+)
 def test_a_damaged_file_is_an_error_in_words(name: str, raw: bytes, tmp_path: Path) -> None:
     path = example(name, tmp_path)
     file = path if path.is_file() else max(path.rglob("*.txt"), key=lambda each: each.stat().st_size)

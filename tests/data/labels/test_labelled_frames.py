@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import Truth, bento, deepethogram, intervals, written
 
+from examples import Truth, bento, deepethogram, intervals, written
 from vidrnn.config import LabelsConfig
 from vidrnn.data.films import LabelledData
 from vidrnn.data.labelled_frames import check_against_films, read_frame_labelled
@@ -42,7 +42,7 @@ def annotation_of(film: LabelledFilm) -> Annotation:
 
 
 def read(path: Path, **options: object) -> LabelledData:
-    return read_frame_labelled(path, LabelsConfig(**options))  # type: ignore[arg-type]
+    return read_frame_labelled(path, LabelsConfig.model_validate(options))
 
 
 # --- what is read ----------------------------------------------------------------------------------------------------
@@ -68,7 +68,9 @@ def test_a_folder_may_hold_the_label_files_of_its_films(tmp_path: Path) -> None:
     written(tmp_path / "README.txt", "Films of mice.")
     labelled = read(tmp_path)
     assert [film.path.name for film in labelled.films] == ["a.mp4", "b.avi"]
-    assert labelled.notes[0].startswith(f"{tmp_path.name} (2 files): read as DeepEthogram labels: frames from 0; 2 of 2")
+    assert labelled.notes[0].startswith(
+        f"{tmp_path.name} (2 files): read as DeepEthogram labels: frames from 0; 2 of 2"
+    )
 
 
 def test_files_of_two_formats_in_a_folder_ask_for_a_name(tmp_path: Path) -> None:
@@ -240,7 +242,7 @@ def test_overlaps_of_one_behaviour_are_joined_and_counted(tmp_path: Path) -> Non
     films(tmp_path, "a.mp4")
     labelled = read(table(tmp_path, "a.mp4,1,3,dig,", "a.mp4,2,4,dig,", "a.mp4,4,5,dig,"))
     assert bouts(labelled) == [(1, 5, "dig")]
-    assert any(note.startswith("1 label overlap") for note in labelled.notes)
+    assert any(note.startswith("1 label overlaps") for note in labelled.notes)
 
 
 def test_further_annotators_are_kept_beside_the_first(tmp_path: Path) -> None:
@@ -288,7 +290,7 @@ def test_labels_within_the_film_give_their_share_only() -> None:
 @pytest.mark.parametrize(("unit", "end"), [("seconds", 5.5), ("frames", 137.5)])
 def test_labels_beyond_the_end_are_counted(unit: str, end: float) -> None:
     sentence = check_against_films([labelled_film(1.0, end, unit=unit)], [scan()])[1]
-    assert sentence.startswith("1 label of 1 video end after the video does, by 1.50 s at most (a.mp4)")
+    assert sentence.startswith("1 label of 1 video ends after the video does, by 1.50 s at most (a.mp4)")
 
 
 def test_a_rate_that_does_not_fit_is_told_with_its_error() -> None:

@@ -112,6 +112,6 @@ def test_every_frame_of_real_films_has_its_label(kind: str, classes: int, footag
 def test_rows_beyond_the_end_of_real_films_are_told(footage: Path) -> None:
     labelled = read_frame_labelled(footage / "lips" / "frames.csv", OPTIONS)
     assert len(labelled.films) == 800
-    films = labelled.films[:40]
-    sentences = check_against_films(films, [scan_film(film.path) for film in films])
-    assert sentences[0].startswith("100 %")
+    (short,) = [film for film in labelled.films if film.path.name == "lrae3s.mp4"]
+    sentence = check_against_films([short], [scan_film(short.path)])[1]
+    assert sentence.startswith("1 label of 1 video ends after the video does, by 0.04 s")

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from examples import written
 
+from examples import written
 from vidrnn.config import LabelsConfig
 from vidrnn.data.label_text import beginning_of, clock_seconds
 from vidrnn.data.labelled_frames import read_frame_labelled

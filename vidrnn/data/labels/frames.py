@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 NEEDED = {"path", "frame", "label"}
 FROM_ONE = (
-    "frame numbers are taken to start at 1, since no video has the number 0; a row of frame 0 with an empty label makes "
-    "them start at 0"
+    "frame numbers are taken to start at 1, since no video has the number 0; a row of frame 0 with an empty label "
+    "makes them start at 0"
 )
 
 
