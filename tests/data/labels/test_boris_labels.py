@@ -116,6 +116,17 @@ def test_states_pair_by_subject_and_modifiers(tmp_path: Path) -> None:
     assert "modifiers of behaviours are left out" in file.notes
 
 
+def test_a_start_and_a_stop_at_one_time_pair_as_they_fit(tmp_path: Path) -> None:
+    rows = boris_rows(Truth(bouts=(Bout(1, 2, "dig"), Bout(2, 3, "dig"), Bout(4, 4, "dig"))))
+    table = written(tmp_path / "events.csv", *(",".join(row) for row in [rows[0], *rows[:0:-1]]))
+    assert bouts(read(table)) == {"a.mp4": [(1, 2, "dig"), (2, 3, "dig"), (4, 4, "dig")]}
+
+
+def test_an_observation_may_cover_a_part_of_its_video(tmp_path: Path) -> None:
+    path = project(tmp_path, [(6.0, "bark")], **TWO, **{"observation time interval": [5, 12]})
+    assert [film.known for film in read(path).films] == [((5.0, 12.0),), ((0.0, 2.0),)]
+
+
 @pytest.mark.parametrize(("code", "kind"), [("dig", "project"), ("dig", "table")])
 def test_an_unpaired_state_is_refused_with_its_place(code: str, kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"")

@@ -82,6 +82,15 @@ def test_files_of_two_formats_in_a_folder_ask_for_a_name(tmp_path: Path) -> None
     assert "read as path,start,end,label" in read(tmp_path, labels_as="csv").notes[0]
 
 
+def test_results_of_vidrnn_are_labels_only_where_nothing_else_is(tmp_path: Path) -> None:
+    films(tmp_path, "a.mp4")
+    header = "path,start_seconds,end_seconds,label,probability"
+    written(tmp_path / "a.segments.csv", header, "a.mp4,0,4,guess,0.5")
+    assert bouts(read(tmp_path)) == [(0, 4, "guess")]
+    intervals(tmp_path, Truth())
+    assert {label for _, _, label in bouts(read(tmp_path))} == {"dig", "rear"}
+
+
 def test_one_damaged_file_of_several_is_a_failure(tmp_path: Path) -> None:
     films(tmp_path, "a.mp4", "b.mp4")
     good, bad = deepethogram(tmp_path, Truth()), deepethogram(tmp_path, Truth(film="b.mp4"))
@@ -103,6 +112,7 @@ def test_one_damaged_file_of_several_is_a_failure(tmp_path: Path) -> None:
         (lambda folder: written(folder / "x.txt", "hello"), {}, "is no label file of a known format"),
         (lambda folder: folder, {"labels_as": "bento"}, "no file in it is a BENTO annotation"),
         (lambda folder: written(folder / "x.txt", "hello"), {"labels_as": "bento"}, "does not begin with"),
+        (lambda folder: table(folder, "a.mp4,1,2,dig,"), {"labels_as": "boris"}, "It looks like csv: --labels-as csv"),
         (lambda folder: table(folder, "b.mp4,1,2,dig,"), {}, "none of its videos can be used"),
         (lambda folder: table(folder, "a.mp4,1,2,dig,"), {"subject": "two"}, "names no subjects"),
         (lambda folder: table(folder, "a.mp4,1,2,dig,one"), {"subject": "two"}, "no subject 'two'. It has one"),
