@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -47,7 +47,7 @@ def read_frame_labelled(data: Path, options: LabelsConfig) -> LabelledData:
     sources = _find_sources(data, options.labels_as)
     files, failures = _read_sources(sources, options)
     finder = FilmFinder(data, options.films, sources.paths)
-    films, missing = _matched(files, finder)
+    films, missing = _matched(_told_apart(data, files), finder)
     failures += missing
     if not films:
         first = f" First problem: {failures[0].path.name}: {failures[0].reason.rstrip('.')}." if failures else ""
@@ -186,6 +186,24 @@ class _Film:
 
     path: Path
     labels: list[NamedLabels] = field(default_factory=list)
+
+
+def _told_apart(data: Path, files: Sequence[tuple[Path, LabelFile]]) -> list[tuple[Path, LabelFile]]:
+    """The label files, where each of several is an annotator if it says by itself which moments it covers.
+
+    Two files that each cover a film are two opinions. Files that only list bouts may complete each other.
+    """
+    if len(files) < 2:
+        return list(files)
+    apart = []
+    for path, content in files:
+        person = path.relative_to(data).as_posix()
+        films = [
+            replace(named, annotator=person) if named.known is not None and not named.annotator else named
+            for named in content.films
+        ]
+        apart.append((path, replace(content, films=tuple(films))))
+    return apart
 
 
 def _matched(files: Sequence[tuple[Path, LabelFile]], finder: FilmFinder) -> tuple[list[_Film], list[FilmFailure]]:

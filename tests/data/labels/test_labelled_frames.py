@@ -172,6 +172,32 @@ def test_two_names_that_may_be_one_film_are_refused(tmp_path: Path) -> None:
     assert all("both may be this video" in failure.reason for failure in labelled.failures)
 
 
+def test_a_label_file_without_a_name_belongs_to_the_film_beside_it(tmp_path: Path) -> None:
+    for folder in ("day 1", "day 2"):
+        films(tmp_path, f"{folder}/a.mp4")
+        deepethogram(tmp_path / folder, Truth())
+    labelled = read(tmp_path)
+    assert [film.path.parent.name for film in labelled.films] == ["day 1", "day 2"]
+    assert not labelled.failures and not any(film.others for film in labelled.films)
+
+
+def test_two_files_that_cover_one_film_are_two_annotators(tmp_path: Path) -> None:
+    films(tmp_path, "a.mp4")
+    for person in ("ann", "bob"):
+        (tmp_path / person).mkdir()
+        deepethogram(tmp_path / person, Truth())
+    labelled = read(tmp_path)
+    assert len(labelled.films[0].others) == 1
+    assert any("2 annotators: ann/a_labels.csv, bob/a_labels.csv" in note for note in labelled.notes)
+
+
+def test_files_that_list_bouts_complete_each_other(tmp_path: Path) -> None:
+    films(tmp_path, "a.mp4")
+    written(tmp_path / "dig.csv", HEADER, "a.mp4,1,2,dig,")
+    written(tmp_path / "rear.csv", HEADER, "a.mp4,3,4,rear,")
+    assert bouts(read(tmp_path)) == [(1, 2, "dig"), (3, 4, "rear")]
+
+
 def test_films_beside_a_label_file_are_not_searched_for_below(tmp_path: Path) -> None:
     films(tmp_path, "below/a.mp4")
     path = table(tmp_path, "a.mp4,1,2,dig,")
