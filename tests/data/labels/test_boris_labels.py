@@ -168,6 +168,14 @@ def test_live_observations_and_those_without_events_are_counted(tmp_path: Path) 
         read(path)
 
 
+@pytest.mark.parametrize(
+    "events", [[["NA", "", "dig", "", ""]], [[1.0, "", "dig"]], [[float("nan"), "", "bark", "", ""]], 7]
+)
+def test_events_of_another_shape_are_an_error_in_words(events: object, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="damaged"):
+        read(boris_project(tmp_path, TRUTH, events=events))
+
+
 def test_observations_of_one_video_are_annotators(tmp_path: Path) -> None:
     path = boris_project(tmp_path, TRUTH)
     (tmp_path / "a.mp4").write_bytes(b"")

@@ -121,6 +121,7 @@ def test_a_wrong_row_of_a_bout_is_named(row: str, reason: str, tmp_path: Path) -
     [
         (("a.mp4,-1,dig",), "line 2 has the frame '-1'"),
         (("a.mp4,1.5,dig",), "line 2 has the frame '1.5'"),
+        (("a.mp4,99999999999999999999,dig",), "line 2 has the frame '9999"),
         ((), "no row below"),
     ],
 )

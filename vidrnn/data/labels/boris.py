@@ -221,7 +221,9 @@ def _of_project(name: str, record: dict[str, Any], states: Mapping[str, bool]) -
         if code not in states:
             return _Observation(name, players, problem=f"the behaviour {code!r} is not in the project's ethogram")
         status: Status = "toggle" if states[code] else "point"
-        events.append(Event(float(seconds) - offset, tidy(code), status, _subject(subject), str(modifiers)))
+        events.append(
+            Event(clock_seconds(str(seconds)) - offset, tidy(code), status, _subject(subject), str(modifiers))
+        )
     first, last = map(float, record.get("observation time interval") or (0, 0))
     return _coded(_Observation(name, players, coded=(first, last) if last > first else None), events)
 
