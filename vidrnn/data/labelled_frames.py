@@ -122,7 +122,7 @@ def _find_sources(data: Path, labels_as: str | None) -> _Sources:
 
 
 def _named_sources(data: Path, name: str) -> _Sources:
-    """The label files of a format that the user named. A file is taken at his word."""
+    """The label files of a format that the user named. A file that is not recognised is read all the same."""
     format_: LabelFormat = load_member(LABEL_FORMATS, "--labels-as", name)()
     if data.is_file():
         return _Sources(format_, (data,))
@@ -316,7 +316,7 @@ def _labelled_films(
 def _annotation(
     labels: Sequence[NamedLabels], naming: _Naming, silence: Silence, options: LabelsConfig
 ) -> tuple[Annotation, int]:
-    """All that one annotator says of one film, and how many of his bouts overlap others of the same behaviour.
+    """All that one annotator says of one film, and how many bouts overlap others of the same behaviour.
 
     Raises:
         ValueError: some labels are in frames and some in seconds.
