@@ -58,10 +58,12 @@ class FilmFinder:
                 return path, True
         parts = [part for part in name.replace("\\", "/").split("/") if part and not re.fullmatch(r"[A-Za-z]:", part)]
         matches = self._closest(parts) if parts else []
+        if near := [path for path in matches if path.parent == beside and len(parts) == 1]:
+            matches = near
         if len(matches) > 1:
             return f"{counted(len(matches), 'video')} may be it: {listed(map(str, matches))}. Give one by --films DIR"
         if matches:
-            return matches[0], False
+            return matches[0], bool(near) and matches[0].stem == parts[0]
         below = "in it or below it" if self._deep else "beside the labels"
         return f"there is no such video {below} ({self._root}). --films DIR names the folder of the videos"
 
