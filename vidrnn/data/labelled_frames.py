@@ -77,6 +77,14 @@ def read_frame_labelled(data: Path, options: LabelsConfig) -> LabelledData:
     return LabelledData(tuple(labelled), tuple(failures), tuple(notes))
 
 
+def holds_labels(data: Path, options: LabelsConfig) -> bool:
+    """Whether a path is a label file of a known format, or a folder with one, or the options say so."""
+    if options.labels_as is not None:
+        return True
+    formats: dict[str, LabelFormat] = {name: load_attribute(place)() for name, place in LABEL_FORMATS.items()}
+    return data.exists() and not is_film(data) and bool(_by_format(data, formats))
+
+
 # --- label files -----------------------------------------------------------------------------------------------------
 
 
