@@ -3,4 +3,15 @@
 LABEL_FORMATS: dict[str, str] = {
     "frames": "vidrnn.data.labels.frames:FrameRows",
     "csv": "vidrnn.data.labels.csv:Intervals",
+    "labelstudio": "vidrnn.data.labels.labelstudio:LabelStudio",
+    "elan": "vidrnn.data.labels.elan:Elan",
+    "anvil": "vidrnn.data.labels.anvil:Anvil",
+    "cvat": "vidrnn.data.labels.cvat:Cvat",
+    "via": "vidrnn.data.labels.via:Via",
+    "observer": "vidrnn.data.labels.observer:Observer",
+    "ethovision": "vidrnn.data.labels.ethovision:EthoVision",
+    "activitynet": "vidrnn.data.labels.activitynet:ActivityNet",
+    "captions": "vidrnn.data.labels.captions:Captions",
+    "audacity": "vidrnn.data.labels.audacity:Audacity",
+    "matlab": "vidrnn.data.labels.matlab:Matlab",
 }

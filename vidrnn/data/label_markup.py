@@ -1,0 +1,351 @@
+"""What label files have in common on disk: text, XML, JSON, times, names of films. This module knows no format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from vidrnn.data.films import natural_key
+from vidrnn.errors import DataError
+from vidrnn.values import Bout
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+BEGINNING_BYTES = 65_536
+"""By this much of a file its format is recognised."""
+
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_DELIMITERS = "\t;,"
+Value = TypeVar("Value")
+
+
+def label_files(data: Path, suffixes: Collection[str]) -> tuple[Path, ...]:
+    """The file itself; or the visible files of a folder that have one of the suffixes, in natural order."""
+    if not data.is_dir():
+        return (data,)
+    files = (file for file in data.iterdir() if file.suffix.casefold() in suffixes and not file.name.startswith("."))
+    return tuple(sorted((file for file in files if file.is_file()), key=natural_key))
+
+
+def beginning_of(file: Path) -> str:
+    """The first 64 KiB as text, without a byte order mark; empty for a file that is no text or cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(BEGINNING_BYTES)
+    except OSError:
+        return ""
+    if raw[:2] in _MARKS:
+        return raw[: len(raw) // 2 * 2].decode(_MARKS[raw[:2]], errors="replace")
+    return "" if b"\0" in raw else raw.decode("utf-8-sig", errors="replace")
+
+
+def read_text(file: Path, title: str) -> str:
+    """The text of a file in UTF-8 or UTF-16, with `\\n` at the end of each line.
+
+    Raises:
+        DataError: it cannot be read, is empty, or is no text.
+    """
+    raw = _bytes_of(file, title)
+    try:
+        text = raw.decode(_MARKS.get(raw[:2], "utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        raise DataError(
+            f"{file}: is no text in UTF-8: byte {problem.start:,} is none of its characters. Save the {title} in UTF-8."
+        ) from None
+    if not text.strip():
+        raise DataError(f"{file}: is empty, where a {title} should be. Export it again.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_xml(file: Path, title: str) -> Element:
+    """The root of an XML file. Entities are refused, and nothing is fetched that the file refers to.
+
+    Raises:
+        DataError: it cannot be read, is empty or damaged, or declares entities.
+    """
+    from xml.etree.ElementTree import ParseError  # here and not above, since a prediction reads no labels
+
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    raw = _bytes_of(file, title)
+    try:
+        root: Element = fromstring(raw)
+    except ParseError as problem:
+        line = problem.position[0]
+        raise DataError(f"{file}: is damaged as XML in line {line}: {problem.msg}. Save the {title} again.") from None
+    except DefusedXmlException:
+        raise DataError(
+            f"{file}: declares entities or refers to other files, which vidrnn does not follow in a {title}. "
+            "Remove the DOCTYPE at its beginning."
+        ) from None
+    except (ValueError, LookupError) as problem:
+        raise DataError(f"{file}: cannot be read as XML: {problem}. Save the {title} in UTF-8.") from None
+    return root
+
+
+def read_json(file: Path, title: str) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        DataError: it cannot be read, is empty, or is damaged.
+    """
+    text = read_text(file, title)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as problem:
+        raise DataError(
+            f"{file}: is damaged as JSON in line {problem.lineno}: {problem.msg}. Export the {title} again."
+        ) from None
+    except RecursionError:
+        raise DataError(f"{file}: is nested too deeply for a {title}. Export it again.") from None
+
+
+Rows = list[list[object]]
+"""The cells of a table; empty ones are None or an empty text."""
+
+
+def is_workbook(file: Path) -> bool:
+    """Whether a file is an Excel workbook in the form of `.xlsx`."""
+    try:
+        if not file.is_file() or not zipfile.is_zipfile(file):
+            return False
+        with zipfile.ZipFile(file) as packed:
+            return "xl/workbook.xml" in packed.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def read_tables(file: Path, title: str, most: int | None = None) -> list[Rows]:
+    """The tables of a file: each sheet of a workbook, or the one table of a text.
+
+    The cells of a text are separated by tabs, by semicolons or else by commas. Where semicolons separate, commas may
+    be decimal points.
+
+    Args:
+        file: `.xlsx`, or a text.
+        title: of its format, for errors.
+        most: read so many rows only.
+
+    Raises:
+        DataError: it cannot be read, is empty, or is damaged.
+    """
+    if is_workbook(file):
+        return _sheets(file, title, most)
+    text = read_text(file, title)
+    lines = text.splitlines()[:most]
+    first = lines[:50]
+    mark = next((mark for mark in _DELIMITERS if sum(mark in line for line in first) * 2 > len(first)), ",")
+    try:
+        return [[[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=mark)]]
+    except csv.Error as problem:
+        raise DataError(f"{file}: is no table: {problem}. Export the {title} again.") from None
+
+
+def _sheets(file: Path, title: str, most: int | None) -> list[Rows]:
+    from openpyxl import load_workbook  # here and not above, since a prediction reads no labels
+
+    try:
+        book = load_workbook(file, read_only=True, data_only=True)
+        try:
+            return [[list(row) for row in sheet.iter_rows(max_row=most, values_only=True)] for sheet in book.worksheets]
+        finally:
+            book.close()
+    except Exception as problem:  # openpyxl lets through whatever a damaged workbook causes
+        raise DataError(f"{file}: is damaged as an Excel workbook: {problem}. Export the {title} again.") from None
+
+
+def columns_where(table: Rows, needed: Collection[str]) -> tuple[int, dict[str, int]] | None:
+    """The first row that has all `needed` names, and the place of each of its names, in small letters; None: no row."""
+    for place, row in enumerate(table):
+        names = [str(cell).strip().casefold() if cell is not None else "" for cell in row]
+        if set(needed) <= set(names):
+            return place, {name: names.index(name) for name in names if name}
+    return None
+
+
+def cell_of(row: Sequence[object], place: int | None) -> str:
+    """The text of a cell; empty where the row is too short, or has no such column."""
+    cell = row[place] if place is not None and place < len(row) else None
+    return "" if cell is None else str(cell).strip()
+
+
+def cell_seconds(cell: object, where: str) -> float:
+    """Seconds of a cell: a number, a time of day or a length of time of Excel, or a text as `clock_seconds` takes it.
+
+    Raises:
+        DataError: the cell is no time; `where` begins the sentence.
+    """
+    if isinstance(cell, timedelta):
+        return cell.total_seconds()
+    if isinstance(cell, datetime):
+        cell = cell.time()
+    if isinstance(cell, time):
+        return cell.hour * 3600 + cell.minute * 60 + cell.second + cell.microsecond / 1e6
+    return clock_seconds("" if cell is None else cell, where)
+
+
+def _bytes_of(file: Path, title: str) -> bytes:
+    try:
+        raw = file.read_bytes()
+    except OSError as problem:
+        raise DataError(f"{file}: cannot be read: {problem.strerror or problem}.") from problem
+    if not raw.strip():
+        raise DataError(f"{file}: is empty, where a {title} should be. Export it again.")
+    return raw
+
+
+def member(record: Any, name: str, kind: type[Value], where: str) -> Value:
+    """A field of a JSON object.
+
+    Args:
+        record: the object.
+        name: of the field.
+        kind: that the value must have; `float` takes whole numbers too.
+        where: begins the sentence of the error: the file and the place in it.
+
+    Raises:
+        DataError: the record is no object, or has no such field of that kind.
+    """
+    value = record.get(name) if isinstance(record, dict) else None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if (
+        not isinstance(value, kind)
+        or isinstance(value, bool)
+        or (isinstance(value, float) and not math.isfinite(value))
+    ):
+        words = {list: "a list", dict: "an object", str: "a text", float: "a number"}
+        found = "nothing" if value is None else repr(value)[:60]
+        raise DataError(f"{where}: wanted {words[kind]} as {name!r}, found {found}. Export the file again.")
+    return value
+
+
+def number(text: object, where: str) -> float:
+    """A number as people write it: with a point, or with the decimal comma of many countries.
+
+    Raises:
+        DataError: the text is no number; `where` begins the sentence.
+    """
+    try:
+        value = float(str(text).strip().replace(",", "."))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise DataError(f"{where}: wanted a number, found {str(text)[:60]!r}. Correct it or export the file again.")
+    return value
+
+
+def clock_seconds(text: object, where: str) -> float:
+    """Seconds of a time such as `1:02:03.5`, `02:03,5` or `123.5`.
+
+    Raises:
+        DataError: the text is no time; `where` begins the sentence.
+    """
+    written = str(text).strip()
+    sign = -1.0 if written.startswith("-") else 1.0
+    parts = written.removeprefix("-").split(":")
+    if len(parts) > 3 or not all(re.fullmatch(r"\d+(?:[.,]\d*)?", part.strip()) for part in parts):
+        raise DataError(f"{where}: wanted a time such as 0:01:02.5, found {written[:60]!r}. Export the file again.")
+    seconds = 0.0
+    for part in parts:
+        seconds = 60 * seconds + number(part, where)
+    return sign * seconds
+
+
+def film_name(text: str) -> str:
+    """The name of a film from the path or the address that a tool stored: with slashes, without the machine's name."""
+    text = text.strip()
+    if _DRIVE.match(text):
+        return text.replace("\\", "/")
+    address = urlsplit(text) if "://" in text or text.startswith("file:") else None
+    return unquote(address.path) if address else text
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of a tool that writes the start and the stop of a state as two rows."""
+
+    seconds: float
+    label: str
+    subject: str
+    kind: Literal["start", "stop", "point"]
+    place: str
+    """In sentences: `row 12`."""
+    key: str = ""
+    """Tells apart states of one behaviour and subject that run side by side, as their modifiers do."""
+
+
+def paired(events: Iterable[Event], where: str) -> Iterator[Bout]:
+    """The bouts of events in the order of their file: each start with the next stop of the same state.
+
+    Raises:
+        DataError: a start or a stop has no partner; `where` begins the sentence.
+    """
+    started: dict[tuple[str, str, str], Event] = {}
+    for event in events:
+        state = (event.label, event.subject, event.key)
+        if event.kind == "point":
+            yield Bout(event.seconds, event.seconds, event.label, event.subject)
+        elif event.kind == "start":
+            if state in started:
+                raise _unpaired(started[state], "stop", where)
+            started[state] = event
+        else:
+            if state not in started:
+                raise _unpaired(event, "start", where)
+            yield Bout(started.pop(state).seconds, event.seconds, event.label, event.subject)
+    for event in started.values():
+        raise _unpaired(event, "stop", where)
+
+
+def _unpaired(event: Event, missing: str, where: str) -> DataError:
+    who = f" of {event.subject!r}" if event.subject else ""
+    return DataError(
+        f"{where}: {event.label!r}{who} has a {event.kind} at {event.seconds:g} s ({event.place}) and no {missing}. "
+        f"Add the {missing} in the labelling tool and export again."
+    )
+
+
+def frame_bouts(labels: Sequence[tuple[int, str]], step: int = 1) -> tuple[Bout, ...]:
+    """Bouts in frames from labels of single frames: frames that follow each other are joined.
+
+    Args:
+        labels: pairs of frame and label, in any order.
+        step: each labelled frame stands for so many frames.
+    """
+    bouts: list[Bout] = []
+    for label in dict.fromkeys(label for _, label in labels):
+        for frame in sorted({frame for frame, other in labels if other == label}):
+            if bouts and bouts[-1].label == label and bouts[-1].end >= frame:
+                bouts[-1] = Bout(bouts[-1].start, float(frame + step), label)
+            else:
+                bouts.append(Bout(float(frame), float(frame + step), label))
+    return sorted_bouts(bouts)
+
+
+def sorted_bouts(bouts: Iterable[Bout]) -> tuple[Bout, ...]:
+    """The bouts by their start; those that begin together by their end, label and subject."""
+    return tuple(sorted(bouts, key=lambda bout: (bout.start, bout.end, bout.label, bout.subject)))
+
+
+def check_order(start: float, end: float, where: str) -> None:
+    """Refuse a stretch that ends before it starts.
+
+    Raises:
+        DataError: it does; `where` begins the sentence.
+    """
+    if end < start:
+        raise DataError(f"{where}: starts at {start:g} and ends before that, at {end:g}. Correct it in its tool.")

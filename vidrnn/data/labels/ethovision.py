@@ -1,0 +1,125 @@
+"""Manual scoring logs that Noldus EthoVision XT exports, as .xlsx or as text.
+
+A header of keys and values says how many rows it has and which film was scored. The last two rows of the header are the
+names of the columns and their units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from typing_extensions import override
+
+from vidrnn.data.films import counted
+from vidrnn.data.label_markup import (
+    Event,
+    Rows,
+    beginning_of,
+    cell_of,
+    cell_seconds,
+    columns_where,
+    film_name,
+    is_workbook,
+    label_files,
+    number,
+    paired,
+    read_tables,
+    sorted_bouts,
+)
+from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
+from vidrnn.errors import DataError
+from vidrnn.values import Bout
+
+if TYPE_CHECKING:
+    from vidrnn.config import LabelsConfig
+
+_MARK = "number of header lines:"
+_NEEDED = ("recording time", "behavior", "event")
+_KINDS: dict[str, Literal["start", "stop", "point"]] = {
+    "state start": "start",
+    "state stop": "stop",
+    "point event": "point",
+    "point": "point",
+}
+_SUFFIXES = (".xlsx", ".csv", ".txt")
+_HEADER_ROWS = 5
+
+
+class EthoVision(LabelFormat):
+    """A file, or a folder of files with one film each. Sheets of tracks are left out.
+
+    Moments without a state have no behaviour: a recording is scored from its beginning to its end.
+    """
+
+    title = "EthoVision export"
+    silence: ClassVar[Silence] = "none"
+
+    @override
+    def recognises(self, data: Path, beginning: str) -> bool:
+        if data.is_dir():
+            return any(_is_one(file, beginning_of(file)) for file in label_files(data, _SUFFIXES))
+        return _is_one(data, beginning)
+
+    @override
+    def read(self, data: Path, options: LabelsConfig) -> LabelFile:
+        films: list[NamedLabels] = []
+        notes: list[str] = []
+        for file in label_files(data, _SUFFIXES):
+            if data.is_dir() and not _is_one(file, beginning_of(file)):
+                continue
+            found = read_tables(file, self.title)
+            logs = [film for table in found if (film := _film(file, table)) is not None]
+            if not logs:
+                raise DataError(
+                    f"{file}: none of its {counted(len(found), 'sheet')} has the columns Recording time, Behavior and "
+                    "Event. Export the manual scoring log from EthoVision."
+                )
+            films += logs
+            if len(logs) < len(found):
+                notes.append(f"{file.name}: {counted(len(found) - len(logs), 'sheet')} without behaviours left out")
+        base = "seconds since the start of the recording, the end not included"
+        return LabelFile(tuple(films), base, notes=tuple(notes))
+
+
+def _is_one(file: Path, beginning: str) -> bool:
+    if is_workbook(file):
+        tables = read_tables(file, EthoVision.title, _HEADER_ROWS)
+        return any(_mark(row) for table in tables for row in table)
+    return any(_MARK in line.casefold() for line in beginning.splitlines()[:_HEADER_ROWS])
+
+
+def _mark(row: list[object]) -> bool:
+    return cell_of(row, 0).casefold() == _MARK
+
+
+def _film(file: Path, table: Rows) -> NamedLabels | None:
+    """The labels of a sheet; None for a sheet without behaviours."""
+    found = columns_where(table, _NEEDED)
+    if found is None:
+        return None
+    row, columns = found
+    header = table[:row]
+    values = {cell_of(one, 0).casefold().rstrip(":"): cell_of(one, 1) for one in header}
+    count = next((cell_of(one, 1) for one in header if _mark(one)), None)
+    first = row + 2 if count is None else int(number(count, f"{file}: Number of header lines"))
+    bouts: Iterator[Bout] = paired(_events(file, table, first, columns), str(file))
+    return NamedLabels(film_name(values.get("video file", "")) or file.stem, sorted_bouts(bouts))
+
+
+def _events(file: Path, table: Rows, first: int, columns: dict[str, int]) -> Iterator[Event]:
+    for count, row in enumerate(table[first:], first + 1):
+        if not any(cell_of(row, place) for place in range(len(row))):
+            continue
+        place = f"{file}: row {count}"
+        written, label = cell_of(row, columns["event"]), cell_of(row, columns["behavior"])
+        kind = _KINDS.get(written.casefold())
+        if kind is None or not label:
+            raise DataError(
+                f"{place}: has the behavior {label!r} and the event {written!r}; "
+                "wanted a behavior with state start, state stop or point event. Export the scoring log again."
+            )
+        time = columns["recording time"]
+        seconds = cell_seconds(row[time] if time < len(row) else None, place)
+        yield Event(seconds, label, cell_of(row, columns.get("subject")), kind, f"row {count}")
