@@ -28,6 +28,7 @@ BEGINNING_BYTES = 65_536
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _DELIMITERS = "\t;,"
+_FIRST_ROWS = 60
 Value = TypeVar("Value")
 
 
@@ -62,7 +63,7 @@ def read_text(file: Path, title: str) -> str:
         text = raw.decode(_MARKS.get(raw[:2], "utf-8-sig"))
     except UnicodeDecodeError as problem:
         raise DataError(
-            f"{file}: is no text in UTF-8: byte {problem.start:,} is none of its characters. Save the {title} in UTF-8."
+            f"{file}: is no text in UTF-8: byte {problem.start:,} is none of its characters. Save it in UTF-8."
         ) from None
     if not text.strip():
         raise DataError(f"{file}: is empty, where a {title} should be. Export it again.")
@@ -85,14 +86,14 @@ def read_xml(file: Path, title: str) -> Element:
         root: Element = fromstring(raw)
     except ParseError as problem:
         line = problem.position[0]
-        raise DataError(f"{file}: is damaged as XML in line {line}: {problem.msg}. Save the {title} again.") from None
+        raise DataError(f"{file}: is damaged as XML in line {line}: {problem.msg}. Save it again.") from None
     except DefusedXmlException:
         raise DataError(
             f"{file}: declares entities or refers to other files, which vidrnn does not follow in a {title}. "
             "Remove the DOCTYPE at its beginning."
         ) from None
     except (ValueError, LookupError) as problem:
-        raise DataError(f"{file}: cannot be read as XML: {problem}. Save the {title} in UTF-8.") from None
+        raise DataError(f"{file}: cannot be read as XML: {problem}. Save it in UTF-8.") from None
     return root
 
 
@@ -107,7 +108,7 @@ def read_json(file: Path, title: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as problem:
         raise DataError(
-            f"{file}: is damaged as JSON in line {problem.lineno}: {problem.msg}. Export the {title} again."
+            f"{file}: is damaged as JSON in line {problem.lineno}: {problem.msg}. Export it again."
         ) from None
     except RecursionError:
         raise DataError(f"{file}: is nested too deeply for a {title}. Export it again.") from None
@@ -124,11 +125,11 @@ def is_workbook(file: Path) -> bool:
             return False
         with zipfile.ZipFile(file) as packed:
             return "xl/workbook.xml" in packed.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):  # damage shows in many ways
         return False
 
 
-def read_tables(file: Path, title: str, most: int | None = None) -> list[Rows]:
+def read_tables(file: Path, title: str) -> list[Rows]:
     """The tables of a file: each sheet of a workbook, or the one table of a text.
 
     The cells of a text are separated by tabs, by semicolons or else by commas. Where semicolons separate, commas may
@@ -137,34 +138,39 @@ def read_tables(file: Path, title: str, most: int | None = None) -> list[Rows]:
     Args:
         file: `.xlsx`, or a text.
         title: of its format, for errors.
-        most: read so many rows only.
 
     Raises:
         DataError: it cannot be read, is empty, or is damaged.
     """
     if is_workbook(file):
-        return _sheets(file, title, most)
+        return _sheets(file, None)
     text = read_text(file, title)
-    lines = text.splitlines()[:most]
-    first = lines[:50]
+    lines = text.splitlines()
+    first = lines[:_FIRST_ROWS]
     mark = next((mark for mark in _DELIMITERS if sum(mark in line for line in first) * 2 > len(first)), ",")
     try:
         return [[[cell.strip() for cell in row] for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=mark)]]
     except csv.Error as problem:
-        raise DataError(f"{file}: is no table: {problem}. Export the {title} again.") from None
+        raise DataError(f"{file}: is no table: {problem}. Export it again.") from None
 
 
-def _sheets(file: Path, title: str, most: int | None) -> list[Rows]:
+def first_rows(workbook: Path) -> list[Rows]:
+    """The first rows of each sheet, by which its format is recognised; none of a workbook that is damaged."""
+    try:
+        return _sheets(workbook, _FIRST_ROWS)
+    except DataError:
+        return []
+
+
+def _sheets(file: Path, most: int | None) -> list[Rows]:
     from openpyxl import load_workbook  # here and not above, since a prediction reads no labels
 
     try:
-        book = load_workbook(file, read_only=True, data_only=True)
-        try:
+        with file.open("rb") as opened:  # openpyxl refuses names with other suffixes
+            book = load_workbook(opened, read_only=True, data_only=True)
             return [[list(row) for row in sheet.iter_rows(max_row=most, values_only=True)] for sheet in book.worksheets]
-        finally:
-            book.close()
     except Exception as problem:  # openpyxl lets through whatever a damaged workbook causes
-        raise DataError(f"{file}: is damaged as an Excel workbook: {problem}. Export the {title} again.") from None
+        raise DataError(f"{file}: is damaged as an Excel workbook: {problem}. Export it again.") from None
 
 
 def columns_where(table: Rows, needed: Collection[str]) -> tuple[int, dict[str, int]] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import unquote
 
 from typing_extensions import override
 
@@ -91,9 +92,10 @@ def _read(file: Path) -> tuple[NamedLabels, list[str]]:
 
 def _name(file: Path, media: list[Element]) -> str:
     """The film that the file names first, by its path relative to the file where it has one."""
-    for place in ("RELATIVE_MEDIA_URL", "MEDIA_URL"):
-        if media and (address := media[0].get(place, "").strip()):
-            return film_name(address).removeprefix("./")
+    if media and (address := media[0].get("RELATIVE_MEDIA_URL", "").strip()):
+        return unquote(address).removeprefix("./")
+    if media and (address := media[0].get("MEDIA_URL", "").strip()):
+        return film_name(address)
     return file.stem
 
 

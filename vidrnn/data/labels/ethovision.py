@@ -21,6 +21,7 @@ from vidrnn.data.label_markup import (
     cell_seconds,
     columns_where,
     film_name,
+    first_rows,
     is_workbook,
     label_files,
     number,
@@ -85,8 +86,7 @@ class EthoVision(LabelFormat):
 
 def _is_one(file: Path, beginning: str) -> bool:
     if is_workbook(file):
-        tables = read_tables(file, EthoVision.title, _HEADER_ROWS)
-        return any(_mark(row) for table in tables for row in table)
+        return any(_mark(row) for table in first_rows(file) for row in table)
     return any(_MARK in line.casefold() for line in beginning.splitlines()[:_HEADER_ROWS])
 
 

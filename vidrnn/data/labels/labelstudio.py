@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from typing_extensions import override
 
@@ -147,5 +147,5 @@ def _name(fields: dict[str, Any], task: dict[str, Any], where: str) -> str:
         return local[0]
     name = film_name(named.partition("?")[0])
     if _UPLOADS in named:
-        return _UPLOAD_PREFIX.sub("", name.rpartition("/")[2])
+        return _UPLOAD_PREFIX.sub("", unquote(name.rpartition("/")[2]))
     return name

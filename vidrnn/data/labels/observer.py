@@ -14,6 +14,7 @@ from vidrnn.data.label_markup import (
     cell_of,
     cell_seconds,
     columns_where,
+    first_rows,
     is_workbook,
     paired,
     read_tables,
@@ -51,7 +52,7 @@ class Observer(LabelFormat):
     @override
     def recognises(self, data: Path, beginning: str) -> bool:
         if is_workbook(data):
-            return _header(read_tables(data, self.title, _HEADER_ROWS)) is not None
+            return _header(first_rows(data)) is not None
         lines = [line.casefold() for line in beginning.splitlines()[:_HEADER_ROWS]]
         return any("event_type" in line and "behavior" in line and "observation" in line for line in lines)
 
