@@ -31,6 +31,8 @@ _OWN_ENDING = ".labels"
 class Audacity(LabelFormat):
     """A file, or a folder of files. The film has the name of its file.
 
+    An empty file in a folder is a film of no labels.
+
     Moments without a label have no behaviour: a track of labels is written while one plays all of the recording.
     """
 
@@ -49,6 +51,9 @@ class Audacity(LabelFormat):
         films: list[NamedLabels] = []
         notes: list[str] = []
         for file in files:
+            if data.is_dir() and not file.stat().st_size:
+                films.append(_film(file, []))
+                continue
             if data.is_dir() and not _is_one(beginning_of(file)):
                 notes.append(f"{file.name}: is no {self.title} and was left out")
                 continue
@@ -83,4 +88,8 @@ def _read(file: Path) -> tuple[NamedLabels, int]:
             unnamed += 1
         else:
             bouts.append(Bout(start, end, cells[2].strip()))
-    return NamedLabels(file.stem.removesuffix(_OWN_ENDING), sorted_bouts(bouts)), unnamed
+    return _film(file, bouts), unnamed
+
+
+def _film(file: Path, bouts: list[Bout]) -> NamedLabels:
+    return NamedLabels(file.stem.removesuffix(_OWN_ENDING), sorted_bouts(bouts))

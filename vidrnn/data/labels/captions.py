@@ -36,6 +36,8 @@ _SUFFIXES = (".srt", ".vtt")
 class Captions(LabelFormat):
     """A file, or a folder of files. The film has the name of its file. In WebVTT, a cue's voice is the subject.
 
+    An empty file in a folder is a film of no labels.
+
     Moments without a cue have no behaviour: subtitles are written from the beginning of a film to its end, and they
     have no cue for nothing.
     """
@@ -54,7 +56,7 @@ class Captions(LabelFormat):
         films: list[NamedLabels] = []
         notes: list[str] = []
         for file in label_files(data, _SUFFIXES):
-            bouts, empty = _read(file)
+            bouts, empty = ([], 0) if data.is_dir() and not file.stat().st_size else _read(file)
             films.append(NamedLabels(file.stem, sorted_bouts(bouts)))
             if empty:
                 notes.append(f"{file.name}: {counted(empty, 'cue')} without a text left out")
