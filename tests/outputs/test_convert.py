@@ -244,7 +244,11 @@ def test_formats_of_predictions_only_are_refused() -> None:
 # BORIS itself
 
 BORIS_CHECK = """
-import json, sys
+import importlib.util, json, sys, types
+package, player = types.ModuleType("boris"), types.ModuleType("boris.mpv2")  # its own start needs sound and a player
+package.__path__ = importlib.util.find_spec("boris").submodule_search_locations
+package.mpv2, player.sofile = player, "libmpv.so.2"
+sys.modules |= {"boris": package, "boris.mpv2": player}
 from boris import config, project_functions
 _, _, project, message = project_functions.open_project_json(sys.argv[1])
 observations = project[config.OBSERVATIONS]
