@@ -274,7 +274,7 @@ def matlab(folder: Path, truth: Truth) -> Path:
     return written(folder / "truth.m", "% the truth", "gt = struct();", *rows)
 
 
-EXAMPLES_B: dict[str, Example] = {
+EXAMPLES: dict[str, Example] = {
     "labelstudio": labelstudio,
     "elan": elan,
     "anvil": anvil,

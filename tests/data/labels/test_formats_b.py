@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data.labels.examples_b import EXAMPLES_B, Truth, via_json, vtt, workbook, written
+from data.labels.examples_b import EXAMPLES, Truth, via_json, vtt, workbook, written
 
 from vidrnn.config import LabelsConfig
 from vidrnn.data.label_markup import beginning_of
@@ -22,8 +22,8 @@ from vidrnn.values import Bout, Part
 
 TRUTH = Truth()
 PLAIN = LabelsConfig()
-EVERY = pytest.mark.parametrize("name", EXAMPLES_B)
-TEXTS = tuple(name for name in EXAMPLES_B if name not in ("observer", "ethovision"))
+EVERY = pytest.mark.parametrize("name", EXAMPLES)
+TEXTS = tuple(name for name in EXAMPLES if name not in ("observer", "ethovision"))
 IN_FRAMES = frozenset({"labelstudio", "cvat", "matlab"})
 WITH_SUBJECTS = frozenset({"elan", "anvil", "via", "observer", "ethovision"})
 NAMES = {
@@ -61,7 +61,7 @@ def expected(*, subjects: bool = False) -> list[tuple[float, float, str, str]]:
 
 @EVERY
 def test_the_truth_is_read_back(name: str, tmp_path: Path) -> None:
-    film = only(name, EXAMPLES_B[name](tmp_path, TRUTH))
+    film = only(name, EXAMPLES[name](tmp_path, TRUTH))
     assert film.name == NAMES.get(name, TRUTH.film)
     assert film.unit == ("frames" if name in IN_FRAMES else "seconds")
     scale = 1 / TRUTH.rate if film.unit == "frames" else 1.0
@@ -71,21 +71,21 @@ def test_the_truth_is_read_back(name: str, tmp_path: Path) -> None:
 @EVERY
 def test_a_format_says_what_its_times_and_its_silence_mean(name: str, tmp_path: Path) -> None:
     assert form(name).silence == "none"
-    assert re.match("frames|seconds|milliseconds", read(name, EXAMPLES_B[name](tmp_path, TRUTH)).base)
+    assert re.match("frames|seconds|milliseconds", read(name, EXAMPLES[name](tmp_path, TRUTH)).base)
 
 
 @EVERY
 def test_a_file_is_recognised_by_its_content_and_by_one_format_only(name: str, tmp_path: Path) -> None:
-    path = EXAMPLES_B[name](tmp_path, TRUTH)
+    path = EXAMPLES[name](tmp_path, TRUTH)
     renamed = path.rename(path.with_name("labels.data"))
     beginning = beginning_of(renamed)
-    assert [other for other in EXAMPLES_B if form(other).recognises(renamed, beginning)] == [name]
+    assert [other for other in EXAMPLES if form(other).recognises(renamed, beginning)] == [name]
 
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("way", ["bom", "crlf", "utf-16"])
 def test_text_is_read_as_systems_write_it(name: str, way: str, tmp_path: Path) -> None:
-    path = EXAMPLES_B[name](tmp_path, TRUTH)
+    path = EXAMPLES[name](tmp_path, TRUTH)
     text = path.read_text(encoding="utf-8")
     if way == "utf-16":
         path.write_bytes(text.replace('encoding="UTF-8"', "").replace('encoding="utf-8"', "").encode("utf-16"))
@@ -112,7 +112,7 @@ def test_a_file_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> None
 @EVERY
 @pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8, 0.95])
 def test_half_a_file_is_read_or_refused_and_never_a_traceback(name: str, share: float, tmp_path: Path) -> None:
-    path = EXAMPLES_B[name](tmp_path, TRUTH)
+    path = EXAMPLES[name](tmp_path, TRUTH)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     refused_or_read(name, path)
@@ -120,7 +120,7 @@ def test_half_a_file_is_read_or_refused_and_never_a_traceback(name: str, share: 
 
 @EVERY
 def test_a_file_with_other_bytes_is_read_or_refused_and_never_a_traceback(name: str, tmp_path: Path) -> None:
-    path = EXAMPLES_B[name](tmp_path, TRUTH)
+    path = EXAMPLES[name](tmp_path, TRUTH)
     content = path.read_bytes()
     for place in range(0, len(content), max(1, len(content) // 60)):
         path.write_bytes(content[:place] + b"]\xff" + content[place + 2 :])
@@ -146,7 +146,7 @@ def test_json_of_another_form_is_an_error_with_a_sentence(name: str, value: str,
 
 @pytest.mark.parametrize("name", ["elan", "anvil", "cvat"])
 def test_entities_are_refused(name: str, tmp_path: Path) -> None:
-    path = EXAMPLES_B[name](tmp_path, TRUTH)
+    path = EXAMPLES[name](tmp_path, TRUTH)
     secret = written(tmp_path / "secret.txt", "dig")
     text = path.read_text()
     line, _, rest = text.partition("\n")
@@ -177,7 +177,7 @@ def test_xml_of_another_form_is_an_error_with_a_sentence(name: str, tmp_path: Pa
 def test_a_bout_that_ends_before_it_starts_is_refused_with_its_place(
     name: str, before: str, after: str, tmp_path: Path
 ) -> None:
-    path = EXAMPLES_B[name](tmp_path, TRUTH)
+    path = EXAMPLES[name](tmp_path, TRUTH)
     path.write_text(path.read_text().replace(before, after, 1))
     with pytest.raises(DataError, match="ends before that"):
         form(name).read(path, PLAIN)
@@ -350,7 +350,7 @@ def test_elan_in_other_units_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["elan", "audacity", "captions", "ethovision"])
 def test_a_folder_holds_a_file_for_each_film(name: str, tmp_path: Path) -> None:
     for film in ("a.avi", "b.avi"):
-        path = EXAMPLES_B[name](tmp_path, replace(TRUTH, film=film))
+        path = EXAMPLES[name](tmp_path, replace(TRUTH, film=film))
         path.rename(path.with_name(f"{film[0]}{path.suffix}"))
     written(tmp_path / "readme.md", "Labels")
     assert [Path(film.name).stem for film in read(name, tmp_path).films] == ["a", "b"]
@@ -372,7 +372,7 @@ def test_cvat_for_video_is_refused(tmp_path: Path) -> None:
 
 
 def test_cvat_knows_the_frames_of_the_task_and_its_step(tmp_path: Path) -> None:
-    path = EXAMPLES_B["cvat"](tmp_path, TRUTH)
+    path = EXAMPLES["cvat"](tmp_path, TRUTH)
     found = read("cvat", path)
     assert (found.films[0].known, found.behaviours) == (((0.0, 100.0),), ("dig", "rear"))
     text = path.read_text().replace("<frame_filter></frame_filter>", "<frame_filter>step=5</frame_filter>")
@@ -405,7 +405,7 @@ def test_via_projects_are_read(tmp_path: Path) -> None:
 
 
 def test_via_has_points_and_leaves_regions_out(tmp_path: Path) -> None:
-    path = EXAMPLES_B["via"](tmp_path, TRUTH)
+    path = EXAMPLES["via"](tmp_path, TRUTH)
     lines = [line for line in path.read_text().splitlines() if line.startswith("#")]
     row = '"1_{}","[""film.avi""]",0,"{}","{}","{}"'
     point, region = (
@@ -472,7 +472,7 @@ def test_a_workbook_that_is_none_is_a_sentence(name: str, tmp_path: Path) -> Non
 
 
 def test_activitynet_gives_parts_and_durations(tmp_path: Path) -> None:
-    film = only("activitynet", EXAMPLES_B["activitynet"](tmp_path, TRUTH))
+    film = only("activitynet", EXAMPLES["activitynet"](tmp_path, TRUTH))
     assert (film.part, film.duration_seconds) == (Part.VAL, 4.0)
 
 
@@ -557,4 +557,4 @@ def test_real_files_of_mmaction2_are_read_and_its_predictions_are_not_recognised
     ]
     assert {film.part for film in read("activitynet", folder / "gt.json").films} == {Part.VAL}
     guessed = folder / "result.json"
-    assert not [name for name in EXAMPLES_B if form(name).recognises(guessed, beginning_of(guessed))]
+    assert not [name for name in EXAMPLES if form(name).recognises(guessed, beginning_of(guessed))]
