@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from vidrnn.data.films import natural_key
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
 
@@ -30,14 +29,6 @@ _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _DELIMITERS = "\t;,"
 _FIRST_ROWS = 60
 Value = TypeVar("Value")
-
-
-def label_files(data: Path, suffixes: Collection[str]) -> tuple[Path, ...]:
-    """The file itself; or the visible files of a folder that have one of the suffixes, in natural order."""
-    if not data.is_dir():
-        return (data,)
-    files = (file for file in data.iterdir() if file.suffix.casefold() in suffixes and not file.name.startswith("."))
-    return tuple(sorted((file for file in files if file.is_file()), key=natural_key))
 
 
 def beginning_of(file: Path) -> str:

@@ -42,7 +42,7 @@ def form(name: str) -> LabelFormat:
 
 
 def read(name: str, path: Path) -> LabelFile:
-    assert form(name).recognises(path, "" if path.is_dir() else beginning_of(path))
+    assert form(name).recognises(path, beginning_of(path))
     return form(name).read(path, PLAIN)
 
 
@@ -345,16 +345,6 @@ def test_elan_in_other_units_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("milliseconds", "PAL-frames"))
     with pytest.raises(DataError, match="has its times in PAL-frames"):
         form("elan").read(path, PLAIN)
-
-
-@pytest.mark.parametrize("name", ["elan", "audacity", "captions", "ethovision"])
-def test_a_folder_holds_a_file_for_each_film(name: str, tmp_path: Path) -> None:
-    for film in ("a.avi", "b.avi"):
-        path = EXAMPLES[name](tmp_path, replace(TRUTH, film=film))
-        path.rename(path.with_name(f"{film[0]}{path.suffix}"))
-    written(tmp_path / "readme.md", "Labels")
-    assert [Path(film.name).stem for film in read(name, tmp_path).films] == ["a", "b"]
-    assert not form(name).recognises(tmp_path.parent, "")
 
 
 # CVAT

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from vidrnn.data.films import counted
-from vidrnn.data.label_markup import beginning_of, check_order, label_files, number, read_text, sorted_bouts
+from vidrnn.data.label_markup import check_order, number, read_text, sorted_bouts
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -23,15 +23,12 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"-?\d+(?:[.,]\d+)?\t-?\d+(?:[.,]\d+)?(?:\t[^\t]*)?")
 _FREQUENCIES = "\\"
 """Begins a line with the frequencies of the label before it."""
-_SUFFIXES = (".txt",)
 _OWN_ENDING = ".labels"
 """`vidrnn predict --format audacity` ends the name of the film with it."""
 
 
 class Audacity(LabelFormat):
-    """A file, or a folder of files. The film has the name of its file.
-
-    An empty file in a folder is a film of no labels.
+    """The film has the name of its file.
 
     Moments without a label have no behaviour: a track of labels is written while one plays all of the recording.
     """
@@ -41,27 +38,13 @@ class Audacity(LabelFormat):
 
     @override
     def recognises(self, data: Path, beginning: str) -> bool:
-        if data.is_dir():
-            return any(_is_one(beginning_of(file)) for file in label_files(data, _SUFFIXES))
         return _is_one(beginning)
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        files = label_files(data, _SUFFIXES)
-        films: list[NamedLabels] = []
-        notes: list[str] = []
-        for file in files:
-            if data.is_dir() and not file.stat().st_size:
-                films.append(_film(file, []))
-                continue
-            if data.is_dir() and not _is_one(beginning_of(file)):
-                notes.append(f"{file.name}: is no {self.title} and was left out")
-                continue
-            film, unnamed = _read(file)
-            films.append(film)
-            if unnamed:
-                notes.append(f"{file.name}: {counted(unnamed, 'label')} without a name left out")
-        return LabelFile(tuple(films), "seconds, the end not included", notes=tuple(notes))
+        film, unnamed = _read(data)
+        note = f"{data.name}: {counted(unnamed, 'label')} without a name left out"
+        return LabelFile((film,), "seconds, the end not included", notes=(note,) if unnamed else ())
 
 
 def _is_one(beginning: str) -> bool:
@@ -88,8 +71,4 @@ def _read(file: Path) -> tuple[NamedLabels, int]:
             unnamed += 1
         else:
             bouts.append(Bout(start, end, cells[2].strip()))
-    return _film(file, bouts), unnamed
-
-
-def _film(file: Path, bouts: list[Bout]) -> NamedLabels:
-    return NamedLabels(file.stem.removesuffix(_OWN_ENDING), sorted_bouts(bouts))
+    return NamedLabels(file.stem.removesuffix(_OWN_ENDING), sorted_bouts(bouts)), unnamed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from vidrnn.data.films import counted
-from vidrnn.data.label_markup import beginning_of, check_order, clock_seconds, label_files, read_text, sorted_bouts
+from vidrnn.data.label_markup import check_order, clock_seconds, read_text, sorted_bouts
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -30,13 +30,10 @@ _VOICE = re.compile(r"^<v(?:\.\S*)?\s+([^>]+)>")
 """In WebVTT: who speaks."""
 _TAG = re.compile(r"</?(?:[cibuv]|ruby|rt|lang)(?:[.\s][^>]*)?>|<[\d:.]+>")
 _BLOCKS = ("NOTE", "STYLE", "REGION", "WEBVTT")
-_SUFFIXES = (".srt", ".vtt")
 
 
 class Captions(LabelFormat):
-    """A file, or a folder of files. The film has the name of its file. In WebVTT, a cue's voice is the subject.
-
-    An empty file in a folder is a film of no labels.
+    """The film has the name of its file. In WebVTT, the voice of a cue is the subject.
 
     Moments without a cue have no behaviour: subtitles are written from the beginning of a film to its end, and they
     have no cue for nothing.
@@ -47,25 +44,15 @@ class Captions(LabelFormat):
 
     @override
     def recognises(self, data: Path, beginning: str) -> bool:
-        if data.is_dir():
-            return any(_is_one(beginning_of(file)) for file in label_files(data, _SUFFIXES))
-        return _is_one(beginning)
+        text = beginning.lstrip()
+        return text.startswith("WEBVTT") or (text[:1].isdigit() and _CUE.search(text[:4096]) is not None)
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        films: list[NamedLabels] = []
-        notes: list[str] = []
-        for file in label_files(data, _SUFFIXES):
-            bouts, empty = ([], 0) if data.is_dir() and not file.stat().st_size else _read(file)
-            films.append(NamedLabels(file.stem, sorted_bouts(bouts)))
-            if empty:
-                notes.append(f"{file.name}: {counted(empty, 'cue')} without a text left out")
-        return LabelFile(tuple(films), "milliseconds, the end not included", notes=tuple(notes))
-
-
-def _is_one(beginning: str) -> bool:
-    text = beginning.lstrip()
-    return text.startswith("WEBVTT") or (text[:1].isdigit() and _CUE.search(text[:4096]) is not None)
+        bouts, empty = _read(data)
+        note = f"{data.name}: {counted(empty, 'cue')} without a text left out"
+        film = NamedLabels(data.stem, sorted_bouts(bouts))
+        return LabelFile((film,), "milliseconds, the end not included", notes=(note,) if empty else ())
 
 
 def _read(file: Path) -> tuple[list[Bout], int]:

@@ -13,10 +13,8 @@ from typing_extensions import override
 
 from vidrnn.data.films import counted
 from vidrnn.data.label_markup import (
-    beginning_of,
     check_order,
     film_name,
-    label_files,
     number,
     read_xml,
     sorted_bouts,
@@ -32,11 +30,10 @@ if TYPE_CHECKING:
 
 _DEFAULT_TIER = "default"
 """ELAN's name for the first tier of a new file, which names nobody."""
-_SUFFIXES = (".eaf",)
 
 
 class Elan(LabelFormat):
-    """A file, or a folder of files. A tier is a subject and the value of an annotation is its behaviour.
+    """A tier is a subject and the value of an annotation is its behaviour.
 
     The participant of a tier, where it has one, is the subject in place of the tier. A tier whose annotations all are
     empty, or all have the name of the tier, is a behaviour.
@@ -50,19 +47,12 @@ class Elan(LabelFormat):
 
     @override
     def recognises(self, data: Path, beginning: str) -> bool:
-        if data.is_dir():
-            return any("<ANNOTATION_DOCUMENT" in beginning_of(file) for file in label_files(data, _SUFFIXES))
         return "<ANNOTATION_DOCUMENT" in beginning
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        films: list[NamedLabels] = []
-        notes: list[str] = []
-        for file in label_files(data, _SUFFIXES):
-            film, remarks = _read(file)
-            films.append(film)
-            notes += remarks
-        return LabelFile(tuple(films), "milliseconds, the end not included", notes=tuple(notes))
+        film, notes = _read(data)
+        return LabelFile((film,), "milliseconds, the end not included", notes=tuple(notes))
 
 
 def _read(file: Path) -> tuple[NamedLabels, list[str]]:

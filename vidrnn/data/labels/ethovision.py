@@ -16,14 +16,12 @@ from vidrnn.data.films import counted
 from vidrnn.data.label_markup import (
     Event,
     Rows,
-    beginning_of,
     cell_of,
     cell_seconds,
     columns_where,
     film_name,
     first_rows,
     is_workbook,
-    label_files,
     number,
     paired,
     read_tables,
@@ -44,12 +42,11 @@ _KINDS: dict[str, Literal["start", "stop", "point"]] = {
     "point event": "point",
     "point": "point",
 }
-_SUFFIXES = (".xlsx", ".csv", ".txt")
 _HEADER_ROWS = 5
 
 
 class EthoVision(LabelFormat):
-    """A file, or a folder of files with one film each. Sheets of tracks are left out.
+    """Each sheet with a log is a film. Sheets of tracks are left out.
 
     Moments without a state have no behaviour: a recording is scored from its beginning to its end.
     """
@@ -59,35 +56,23 @@ class EthoVision(LabelFormat):
 
     @override
     def recognises(self, data: Path, beginning: str) -> bool:
-        if data.is_dir():
-            return any(_is_one(file, beginning_of(file)) for file in label_files(data, _SUFFIXES))
-        return _is_one(data, beginning)
+        if is_workbook(data):
+            return any(_mark(row) for table in first_rows(data) for row in table[:_HEADER_ROWS])
+        return any(_MARK in line.casefold() for line in beginning.splitlines()[:_HEADER_ROWS])
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        films: list[NamedLabels] = []
-        notes: list[str] = []
-        for file in label_files(data, _SUFFIXES):
-            if data.is_dir() and not _is_one(file, beginning_of(file)):
-                continue
-            found = read_tables(file, self.title)
-            logs = [film for table in found if (film := _film(file, table)) is not None]
-            if not logs:
-                raise DataError(
-                    f"{file}: none of its {counted(len(found), 'sheet')} has the columns Recording time, Behavior and "
-                    "Event. Export the manual scoring log from EthoVision."
-                )
-            films += logs
-            if len(logs) < len(found):
-                notes.append(f"{file.name}: {counted(len(found) - len(logs), 'sheet')} without behaviours left out")
+        tables = read_tables(data, self.title)
+        films = tuple(film for table in tables if (film := _film(data, table)) is not None)
+        if not films:
+            raise DataError(
+                f"{data}: none of its {counted(len(tables), 'sheet')} has the columns Recording time, Behavior and "
+                "Event. Export the manual scoring log from EthoVision."
+            )
+        others = len(tables) - len(films)
+        note = f"{data.name}: {counted(others, 'sheet')} without behaviours left out"
         base = "seconds since the start of the recording, the end not included"
-        return LabelFile(tuple(films), base, notes=tuple(notes))
-
-
-def _is_one(file: Path, beginning: str) -> bool:
-    if is_workbook(file):
-        return any(_mark(row) for table in first_rows(file) for row in table)
-    return any(_MARK in line.casefold() for line in beginning.splitlines()[:_HEADER_ROWS])
+        return LabelFile(films, base, notes=(note,) if others else ())
 
 
 def _mark(row: list[object]) -> bool:
