@@ -25,6 +25,7 @@ BEGINNING_BYTES = 65_536
 """By this much of a file its format is recognised."""
 
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_ROOT_OF_DRIVE = re.compile(r"^/(?=[A-Za-z]:/)")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _DELIMITERS = "\t;,"
 _FIRST_ROWS = 60
@@ -268,7 +269,7 @@ def film_name(text: str) -> str:
     if _DRIVE.match(text):
         return text.replace("\\", "/")
     address = urlsplit(text) if "://" in text or text.startswith("file:") else None
-    return unquote(address.path) if address else text
+    return _ROOT_OF_DRIVE.sub("", unquote(address.path)) if address else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ import numpy as np
 from vidrnn.atomic import write_files
 from vidrnn.data.annotations import joined_bouts
 from vidrnn.data.films import counted
-from vidrnn.data.scan import cache_folder, scan_film
-from vidrnn.errors import DataError, FilmError, OutputError, UsageError
+from vidrnn.data.scan import cache_folder, scan_films
+from vidrnn.errors import DataError, OutputError, UsageError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Event, EventOutput, FilmEvents
 from vidrnn.registry import load_member
+from vidrnn.threads import available_cores
 from vidrnn.values import Annotation, FilmFailure, FilmScan, LabelledFilm
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ def write_labels(
         DataError: no film can be used, or two have one name.
         OutputError: a file exists already, or cannot be written.
     """
-    films = [film for film in labelled.films if film.annotation is not None]
-    names = _names([film.path for film in films], output, wanted)
+    films = [(film.path, film.annotation) for film in labelled.films if film.annotation is not None]
+    names = _names([film for film, _ in films], output, wanted)
     files = _files(names, output, wanted)
     for file in files:
         _check_place(file, wanted)
@@ -100,7 +101,7 @@ def write_labels(
     if not done:
         reason = f" First problem: {failures[0].path.name}: {failures[0].reason}." if failures else ""
         raise DataError(f"{wanted.data}: no video of these labels can be used.{reason}")
-    notes = (*labelled.notes, *_losses(films, output))
+    notes = (*labelled.notes, *_losses(labelled.films, output))
     for note in notes:
         yield Note(note)
     files = _files([film.name for film in done], output, wanted)
@@ -112,24 +113,22 @@ def write_labels(
 
 
 def _events_of(
-    films: Sequence[LabelledFilm], names: Sequence[str], output: EventOutput
+    films: Sequence[tuple[Path, Annotation]], names: Sequence[str], output: EventOutput
 ) -> Generator[RunEvent, None, tuple[list[FilmEvents], tuple[FilmFailure, ...]]]:
     """The events of each film, and the films that cannot be read. A film is read only if its frames are needed."""
-    labels = sorted({bout.label for film in films if film.annotation for bout in film.annotation.bouts})
-    done: list[FilmEvents] = []
-    failures: list[FilmFailure] = []
-    for count, (film, name) in enumerate(zip(films, names, strict=True)):
-        yield Progress("reading videos", count, len(films))
-        assert film.annotation is not None
-        scan = None
-        if output.counts_frames or film.annotation.unit == "frames":
-            try:
-                scan = scan_film(film.path, cache=cache_folder())
-            except FilmError as error:
-                failures.append(FilmFailure.of(film.path, error))
-                continue
-        done.append(film_events(name, film.annotation, scan, labels))
-    return done, tuple(failures)
+    labels = sorted({bout.label for _, annotation in films for bout in annotation.bouts})
+    needed = [film for film, annotation in films if output.counts_frames or annotation.unit == "frames"]
+    scans: dict[Path, FilmScan | FilmFailure] = {}
+    for film, scan in scan_films(needed, cache=cache_folder(), jobs=available_cores()):
+        scans[film] = scan
+        yield Progress("reading videos", len(scans), len(needed))
+    failures = tuple(scan for scan in scans.values() if isinstance(scan, FilmFailure))
+    done = [
+        film_events(name, annotation, found, labels)
+        for (film, annotation), name in zip(films, names, strict=True)
+        if not isinstance(found := scans.get(film), FilmFailure)
+    ]
+    return done, failures
 
 
 def film_events(name: str, annotation: Annotation, scan: FilmScan | None, behaviours: Sequence[str] = ()) -> FilmEvents:

@@ -27,7 +27,7 @@ TEXTS = tuple(name for name in EXAMPLES if name not in ("observer", "ethovision"
 IN_FRAMES = frozenset({"labelstudio", "cvat", "matlab"})
 WITH_SUBJECTS = frozenset({"elan", "anvil", "via", "observer", "ethovision"})
 NAMES = {
-    "elan": "/C:/videos/film.avi",
+    "elan": "C:/videos/film.avi",
     "ethovision": "D:/videos/film.avi",
     "observer": "film",
     "activitynet": "film",

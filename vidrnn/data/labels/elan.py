@@ -12,13 +12,7 @@ from urllib.parse import unquote
 from typing_extensions import override
 
 from vidrnn.data.films import counted
-from vidrnn.data.label_markup import (
-    check_order,
-    film_name,
-    number,
-    read_xml,
-    sorted_bouts,
-)
+from vidrnn.data.label_markup import check_order, film_name, number, read_xml, sorted_bouts
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout, Span
@@ -115,6 +109,7 @@ class _Times:
     def __init__(self, file: Path, root: Element) -> None:
         self._file = file
         self._slots: dict[str, float | None] = {}
+        """Their times; None where the file has none and none was found yet."""
         for slot in root.iterfind("TIME_ORDER/TIME_SLOT"):
             value, name = slot.get("TIME_VALUE"), slot.get("TIME_SLOT_ID", "")
             self._slots[name] = None if value is None else number(value, f"{file}: time slot {name}")
@@ -127,7 +122,6 @@ class _Times:
 
     def _add(self, tier: Element) -> None:
         children: dict[str, list[str]] = {}
-        before: dict[str, str] = {}
         after: dict[str, str] = {}
         for one in _annotations(tier):
             name = one.get("ANNOTATION_ID", "")
@@ -138,13 +132,17 @@ class _Times:
             if not {start, end} <= self._slots.keys():
                 raise DataError(f"{self._file}: annotation {name} names a time slot that is not there. Save it again.")
             self._own[name] = (start, end)
-            before[end], after[start] = start, end
+            after[start] = end
         for parent, names in children.items():
             self._parents |= {name: (parent, place, len(names)) for place, name in enumerate(names)}
-        self._align(before, after)
+        self._align(after)
 
-    def _align(self, before: dict[str, str], after: dict[str, str]) -> None:
-        """Give slots without a time one: annotations in a row without times share the time between two times."""
+    def _align(self, after: dict[str, str]) -> None:
+        """Give slots without a time one: annotations in a row without times share the time between two times.
+
+        Args:
+            after: the slot of each annotation's start, and that of its end.
+        """
         for first in [slot for slot in after if self._slots[slot] is not None]:
             row = [first]
             while row[-1] in after and (len(row) == 1 or self._slots[row[-1]] is None) and len(row) <= len(after):
@@ -168,7 +166,7 @@ class _Times:
             path.append((place, of))
             if len(path) > len(self._parents):
                 raise DataError(f"{where} is its own parent. Save the file again in ELAN.")
-        start, end = (self._slots[slot] for slot in self._own.get(name, ())) if name in self._own else (None, None)
+        start, end = (self._slots.get(slot) for slot in self._own.get(name, ("", "")))
         if start is None or end is None:
             raise DataError(f"{where} has no time, and none can be told from its neighbours. Align it in ELAN.")
         check_order(start, end, where)
