@@ -162,7 +162,7 @@ class LabelsConfig(_Frozen):
             unsaid="as the labels overlap",
             panel=LABELS,
             name="--several/--exclusive",
-            commands=LABELLED,
+            commands=("train",),
         ),
     ] = None
     background: Annotated[
@@ -173,7 +173,7 @@ class LabelsConfig(_Frozen):
             panel=LABELS,
             name="--background",
             metavar="NAME",
-            commands=LABELLED,
+            commands=("train",),
         ),
     ] = None
 
@@ -231,7 +231,12 @@ class RunConfig(_Frozen):
     """The folder or manifest, as the run's own config.toml stores it."""
     task: Annotated[
         str,
-        Flag("Name classes, or predict the next frames and find anomalies.", panel=MODEL, commands=_TRAIN),
+        Flag(
+            "classify: name the class of each video. label: name what happens at each frame. next-frame: predict the "
+            "next frames and find anomalies.",
+            panel=MODEL,
+            commands=_TRAIN,
+        ),
     ] = "classify"
     encoder: Annotated[
         str,
@@ -311,6 +316,14 @@ class RunConfig(_Frozen):
             commands=_TRAIN,
         ),
     ] = None
+    live: Annotated[
+        bool,
+        Flag(
+            "label: the model answers a camera at once, and so reads forward only; without it, it reads both ways.",
+            panel=MODEL,
+            commands=_TRAIN,
+        ),
+    ] = False
     label_holds: Annotated[
         LabelHolds, Flag("A clip's class shows at every moment of it, or only somewhere in it.", panel=DATA)
     ] = "always"

@@ -21,7 +21,7 @@ MANY, LIVE = "Many videos", "Cameras and streams"
 
 TRAINING = ("train", "compare")
 """The commands that train."""
-LABELLED = (*TRAINING, "evaluate", "labels")
+LABELLED = ("train", "evaluate", "labels")
 """The commands that read labels of frames."""
 
 
@@ -49,6 +49,9 @@ class Flag:
     parse: Callable[[str], Mapping[str, Any]] | None = None
     """For a flag that states several settings at once: its text to their values."""
 
+
+PerClass = float | dict[str, float]
+"""A number for all classes, or one for each class by name; as in `vidrnn.values`, which loads numpy."""
 
 JOBS = Flag("Videos to process at the same time.", unsaid="one per processor core")
 RATE = Flag("Frames per second of videos that are folders of numbered pictures, or of features.", metavar="FPS")
@@ -156,6 +159,31 @@ _PREDICT = ("predict",)
 _READERS = ("predict", "evaluate")
 
 
+def _per_class(name: str, most: float | None) -> Callable[[str], Mapping[str, Any]]:
+    """A function from the text of a flag to the setting `name`: a number, or numbers of classes as `dig=0.3,rear=0.5`.
+
+    `most`: the largest number; the smallest is 0.
+    """
+
+    def number(text: str, whole: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= (float("inf") if most is None else most):
+            wanted = "a number of at least 0" if most is None else f"a number from 0 to {most:g}"
+            raise UsageError(f"--{name} {whole}: wanted {wanted}, or such numbers of classes: dig=0.3,rear=0.5.")
+        return value
+
+    def parse(text: str) -> Mapping[str, Any]:
+        if "=" not in text:
+            return {name: number(text, text)}
+        pairs = [part.rpartition("=") for part in text.split(",")]
+        return {name: {label.strip(): number(value, text) for label, _, value in pairs}}
+
+    return parse
+
+
 @dataclass(frozen=True)
 class PredictConfig:
     """Everything that `vidrnn predict` can be told, and with it what other commands are told of reading videos.
@@ -164,13 +192,14 @@ class PredictConfig:
     """
 
     threshold: Annotated[
-        float | None,
+        PerClass | None,
         Flag(
-            "Answers less probable than this are called unknown [0]; next-frame: frames with at least this score are "
-            "anomalies [0.5].",
+            "Answers less probable than this are called unknown [0]; label, several at once: a behaviour begins at it "
+            "[as the model stores it]; next-frame: frames with at least this score are anomalies [0.5]. Also of single "
+            "classes: dig=0.3,rear=0.5.",
             commands=_PREDICT,
-            least=0,
-            most=1,
+            metavar="SHARE",
+            parse=_per_class("threshold", 1),
         ),
     ] = None
     rollout: Annotated[
@@ -187,25 +216,25 @@ class PredictConfig:
         bool, Flag("next-frame: add the score of Liu et al. 2018, as papers do.", panel=NEXT_FRAMES, commands=_PREDICT)
     ] = False
     hysteresis: Annotated[
-        float | None,
+        PerClass | None,
         Flag(
-            "How much more probable another answer must be to take over.",
-            unsaid="0.1",
+            "How much more probable another answer must be to take over. Also of single classes: dig=0.3.",
+            unsaid="as the model stores it",
+            metavar="SHARE",
             panel=TIMELINE,
             commands=_PREDICT,
-            least=0,
-            most=1,
+            parse=_per_class("hysteresis", 1),
         ),
     ] = None
     shortest: Annotated[
-        float | None,
+        PerClass | None,
         Flag(
-            "The shortest segment of the timeline.",
-            unsaid="0.5",
+            "The shortest segment of the timeline. Also of single classes: dig=0.3.",
+            unsaid="as the model stores it",
             metavar="SECONDS",
             panel=TIMELINE,
             commands=_PREDICT,
-            least=0,
+            parse=_per_class("shortest", None),
         ),
     ] = None
     reset: Annotated[

@@ -293,6 +293,10 @@ class LabelledFilm:
     """The behaviours at its moments; None where only the whole film has a label."""
     others: tuple[Annotation, ...] = ()
     """What other annotators said of the same moments."""
+    label_rate: float | None = None
+    """Frames per second of the film that its labels assume; None where they assume none."""
+    label_seconds: float | None = None
+    """The length of the film that its labels were made on, where they say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +402,27 @@ class ForecastFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """The time budget of one behaviour in one film, with the numbers of the time budget of BORIS."""
+
+    occurrences: int
+    total_seconds: float
+    mean_seconds: float | None
+    """Of a bout; None if there is none."""
+    std_seconds: float | None
+    """The sample standard deviation of the lengths of bouts; None with fewer than two."""
+    interval_mean_seconds: float | None
+    """The mean time from the end of a bout to the start of the next; None with fewer than two bouts."""
+    interval_std_seconds: float | None
+    """The sample standard deviation of these times; None with fewer than three bouts."""
+    share: float
+    """`total_seconds` divided by the observed duration, from 0 to 1."""
+    expected_seconds: float
+    """The sum of the probability times the duration of each moment. It is unbiased where probabilities are calibrated,
+    while `total_seconds` counts rare behaviours too low."""
+
+
+@dataclass(frozen=True, slots=True)
 class PredictionOptions:
     """How films are to be read, and how answers are to be given."""
 
@@ -408,6 +433,8 @@ class PredictionOptions:
     """Frames to predict beyond the film's end."""
     normalised: bool = False
     """Whether to give, beside each anomaly score, the score that papers normalise within each film."""
+    background: str | None = None
+    """The class that stands for none of the others, if the model has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +466,8 @@ class FilmPrediction:
     """The class of the whole film; None for a model that speaks of frames only."""
     probability: float | None = None
     top: tuple[Candidate, ...] = ()
+    budget: Mapping[str, Budget] = field(default_factory=dict)
+    """How often and how long each behaviour was shown; empty for a model that does not label frames."""
     measures: Mapping[str, float] = field(default_factory=dict)
     """Further numbers of the film by name; not a number where there is none."""
     notes: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from conftest import TinyRun, make_film, train_tiny
 
 from vidrnn.config import HeadConfig
 from vidrnn.tables import Report
-from vidrnn.train.controls import THIS_MODEL, Control, Outcome, controls_report, time_sentence
+from vidrnn.train.controls import THIS_MODEL, ClipOutcome, Control, controls_report, time_sentence
 from vidrnn.values import Part, Pixels, Size
 
 LINEAR = ["linear, pictures", "linear, features"]
@@ -29,10 +29,10 @@ def rows_of(report: Report) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in report.numbers["controls"]}
 
 
-def outcome(right: dict[str, int], clips: int = 40, parts: tuple[Part, ...] = (Part.VAL, Part.TEST)) -> Outcome:
+def outcome(right: dict[str, int], clips: int = 40, parts: tuple[Part, ...] = (Part.VAL, Part.TEST)) -> ClipOutcome:
     """An outcome in which each row got its first so many of `clips` right, each clip being a group of its own."""
     hits = {name: {part: np.arange(clips) < right.get(name, 20) for part in parts} for name in ROWS}
-    return Outcome(hits, {part: [f"{part}{i}" for i in range(clips)] for part in parts}, "")
+    return ClipOutcome(hits, {part: [f"{part}{i}" for i in range(clips)] for part in parts}, "")
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidrnn.cli.flags import PREDICT_ALWAYS, Settings, refuse_foreign, with_flags
+from vidrnn.cli.flags import PREDICT_ALWAYS, Settings, refuse, refuse_foreign, with_flags
 from vidrnn.cli.options import Json, device_named
+from vidrnn.config import LabelsConfig
 from vidrnn.settings import PredictConfig
 from vidrnn.threads import available_cores
 
 Split = Literal["train", "val", "test", "all"]
 
 
-@with_flags("evaluate", PredictConfig)
+@with_flags("evaluate", PredictConfig, LabelsConfig)
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A run, a model folder or a .onnx file.")],
     data: Annotated[
@@ -35,6 +36,7 @@ def evaluate(
     from vidrnn.evaluate.evaluator import evaluate as score
     from vidrnn.predict.predictor import Predictor, open_model
 
+    reading = {name: settings.pop(name) for name in list(settings) if name in LabelsConfig.model_fields}
     config = PredictConfig(**settings)
     opened, remark = open_model(model, config.runtime, device_named(config.device))
     rule = opened.handling.decision
@@ -46,8 +48,10 @@ def evaluate(
         per_film=config.threads,
     )
     refuse_foreign(predictor.task.name, PredictConfig, settings, predictor.task.settings | PREDICT_ALWAYS)
+    if reading and "labels" not in predictor.task.settings:
+        refuse(f"for --task {predictor.task.name}", LabelsConfig, reading, reading)
     with EvaluationView(str(model), as_json=json) as view:
         view.remark(remark)
-        evaluation = view.follow(score(predictor, model, data, split))
+        evaluation = view.follow(score(predictor, model, data, split, LabelsConfig(**reading)))
     if evaluation.failures:
         raise typer.Exit(1)

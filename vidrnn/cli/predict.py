@@ -23,7 +23,7 @@ from vidrnn.cli.options import (
     model_named,
 )
 from vidrnn.errors import FilmError, UsageError
-from vidrnn.settings import PredictConfig
+from vidrnn.settings import PerClass, PredictConfig
 from vidrnn.threads import available_cores
 
 if TYPE_CHECKING:
@@ -104,7 +104,23 @@ class _Call:
         refuse_foreign(task.name, PredictConfig, self.settings, task.settings | PREDICT_ALWAYS)
         names = {"threshold": "threshold", "hysteresis": "hysteresis", "shortest": "shortest_seconds", "reset": "reset"}
         given = {names[name]: value for name, value in self.settings.items() if name in names}
+        for name, value in given.items():
+            if isinstance(value, dict):
+                flag, before = f"--{name.partition('_')[0]}", getattr(handling.decision, name)
+                given[name] = _of_classes(flag, value, before, handling)
         return replace(handling.decision, **given)
+
+
+def _of_classes(flag: str, given: dict[str, float], before: PerClass, handling: Handling) -> dict[str, float]:
+    """Numbers of all classes: those that the user gave, and for the others those of the model.
+
+    Raises:
+        UsageError: the model has no class of a name.
+    """
+    classes = handling.answer.classes
+    if unknown := sorted(set(given) - set(classes)):
+        raise UsageError(f"{flag} {unknown[0]}=...: the model has no such class. It has: {', '.join(classes)}.")
+    return {name: given.get(name, before[name] if isinstance(before, dict) else before) for name in classes}
 
 
 def _refuse_misplaced(settings: Settings, address: LiveAddress | None) -> None:

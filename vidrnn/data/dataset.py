@@ -93,7 +93,8 @@ def read_dataset(
     grouping = group_films(films, distinct)
     classes = tuple(sorted({film.label for film in films}))
     dataset = Dataset(films, distinct, grouping, classes, failures)
-    what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if labelled else counted(len(films), "video")
+    of_clips = labelled and all(film.annotation is None for film in films)
+    what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if of_clips else counted(len(films), "video")
     yield Note(f"{what}, {dataset.frames:,} frames; {len(grouping.counts)} groups ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
     return dataset

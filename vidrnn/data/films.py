@@ -114,6 +114,12 @@ def find_films(sources: Sequence[str]) -> tuple[Path, ...]:
     return tuple(films.values())
 
 
+def folder_content(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The films below a folder, sorted by `natural_key`, and its other files; hidden ones are left out."""
+    walk = _walk(folder)
+    return walk.films, walk.others
+
+
 def source_folder(source: str) -> Path:
     """The folder of a source: the source itself, the folder of a film, or a pattern's part before its wildcards."""
     path = Path(source)

@@ -67,6 +67,62 @@ def split_films(films: Sequence[LabelledFilm], grouping: Grouping, *, test: bool
     return Split(_search_parts(films, grouping.groups, shares, seed))
 
 
+def split_long_films(films: Sequence[LabelledFilm], grouping: Grouping, *, test: bool = True, seed: int = 0) -> Split:
+    """The split of films whose moments have labels, by group; the shares are of labelled time.
+
+    A split that the films name is completed from their train part. A behaviour of fewer groups than there are sides is
+    trained first, and a note says which side lacks it. With two groups there is no test part.
+
+    Args:
+        films: with annotations in frames; two films or more.
+        grouping: the group of each film. If all films are of one group, each counts as a group.
+        test: whether a new split has a test part.
+        seed: the seed of the search.
+
+    Raises:
+        DataError: a given split has no film for train.
+    """
+    notes: list[str] = []
+    groups: Sequence[str] = grouping.groups
+    if any(film.part for film in films):
+        parts = [film.part or Part.TRAIN for film in films]
+        if missing := [part for part in (Part.VAL, Part.TEST) if part not in parts]:
+            if Part.VAL in missing:
+                parts = _with_val(films, groups, parts, seed)
+            how = ": val was taken out of train, by group" if Part.VAL in missing else ": scores are on val only"
+            notes.append(f"the given split has no {' and no '.join(missing)}{how}")
+        leaking = _leaking_groups(groups, parts)
+        if leaking:
+            notes.append(f"{_leak(leaking)}: scores will be too high")
+        return Split(tuple(parts), leaking, (*notes, *_shown_notes(films, parts)))
+    if len(set(groups)) < 2:
+        groups = [str(place) for place in range(len(films))]
+        notes.append("all videos are of one group, so each one counts as a group: scores may be too high")
+    if test and len(set(groups)) < 3:
+        test = False
+        notes.append("two groups give train and val only: there is no test number")
+    shares = {part: share for part, share in SHARES.items() if test or part is not Part.TEST}
+    table = _Table.of(films, groups)
+    sides = list(shares)
+    parts = [sides[side] for side in table.per_film(_search(table.counts, list(shares.values()), seed))]
+    return Split(tuple(parts), (), (*notes, *_shown_notes(films, parts)))
+
+
+def _shown_notes(films: Sequence[LabelledFilm], parts: Sequence[Part]) -> Iterator[str]:
+    """Which behaviours a side lacks, and what follows."""
+    everywhere = {name for film in films for name in shown_classes(film)}
+    for side in dict.fromkeys(parts):
+        here = {name for film, part in zip(films, parts, strict=True) if part is side for name in shown_classes(film)}
+        if missing := sorted(everywhere - here):
+            follows = "it is not learnt" if side is Part.TRAIN else f"there is no number of {side} for it"
+            yield f"no {side} video shows {_some(missing)}: {follows}"
+
+
+def shown_classes(film: LabelledFilm) -> set[str]:
+    """The classes that a film shows: its behaviours, or the class of the whole film."""
+    return {film.label} if film.annotation is None else {bout.label for bout in film.annotation.bouts}
+
+
 def fold_films(films: Sequence[LabelledFilm], grouping: Grouping, folds: int, *, seed: int = 0) -> tuple[Split, ...]:
     """`folds` splits, in which every film is in test once. Val is taken out of the rest, by group.
 
@@ -90,7 +146,8 @@ def fold_films(films: Sequence[LabelledFilm], grouping: Grouping, folds: int, *,
             f"--folds {folds}: there are {len(table.groups)} groups; a fold needs one each for train, val and test. "
             "Use --no-test."
         )
-    _check_lone_groups(table)
+    if all(film.annotation is None for film in films):
+        _check_lone_groups(table)
     sides = table.per_film(_search(table.counts, [1 / folds] * folds, seed))
     return tuple(_fold(films, grouping, sides == fold, seed) for fold in range(folds))
 
@@ -140,10 +197,7 @@ def _check_given(films: Sequence[LabelledFilm], grouping: Grouping, seed: int) -
     notes += _missing_notes(films, parts)
     leaking = _leaking_groups(grouping.groups, parts)
     if leaking:
-        notes.append(
-            f"{counted(len(leaking), 'group')} on two sides of the given split ({_some(leaking)}): "
-            "the split is used as it is, but scores will be too high"
-        )
+        notes.append(f"{_leak(leaking)}: the split is used as it is, but scores will be too high")
     return Split(tuple(parts), leaking, tuple(notes))
 
 
@@ -153,7 +207,13 @@ def _with_val(films: Sequence[LabelledFilm], groups: Sequence[str], parts: Seque
     if not inside:
         raise DataError("The given split has no video for train; write train in its split column.")
     shares = {Part.TRAIN: SHARES[Part.TRAIN], Part.VAL: SHARES[Part.VAL]}
-    new_parts = _search_parts([films[i] for i in inside], [groups[i] for i in inside], shares, seed, given=True)
+    mine, their_groups = [films[i] for i in inside], [groups[i] for i in inside]
+    if any(film.annotation is not None for film in mine):
+        table, sides = _Table.of(mine, their_groups), list(shares)
+        places = table.per_film(_search(table.counts, list(shares.values()), seed))
+        new_parts: Sequence[Part] = [sides[place] for place in places]
+    else:
+        new_parts = _search_parts(mine, their_groups, shares, seed, given=True)
     new = list(parts)
     for index, part in zip(inside, new_parts, strict=True):
         new[index] = part
@@ -184,6 +244,10 @@ def _leaking_groups(groups: Sequence[str], parts: Sequence[Part]) -> tuple[str, 
     return tuple(sorted(group for group, there in sides.items() if len(there) > 1))
 
 
+def _leak(leaking: Sequence[str]) -> str:
+    return f"{counted(len(leaking), 'group')} on two sides of the given split ({_some(leaking)})"
+
+
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
@@ -198,6 +262,8 @@ def _fold(films: Sequence[LabelledFilm], grouping: Grouping, test: NDArray[np.bo
     parts = [Part.TEST] * len(films)
     for index, side in zip(rest, sides, strict=True):
         parts[index] = (Part.TRAIN, Part.VAL)[side]
+    if any(film.annotation is not None for film in films):
+        return Split(tuple(parts), notes=tuple(_shown_notes(films, parts)))
     learned = {films[i].label for i, part in enumerate(parts) if part is Part.TRAIN}
     if missing := sorted({film.label for film in films} - learned):
         raise DataError(
@@ -221,21 +287,23 @@ def _check_lone_groups(table: _Table) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The number of films of each class in each group."""
+    """How much of each class is in each group: the number of films, or the time of its bouts."""
 
     labels: tuple[str, ...]
     groups: tuple[str, ...]
     group_of_film: NDArray[np.intp]
     counts: NDArray[np.float64]
-    """(groups, classes): the numbers of films."""
+    """(groups, classes): the numbers of films, or times."""
 
     @classmethod
     def of(cls, films: Sequence[LabelledFilm], groups: Sequence[str]) -> _Table:
-        labels, label_of_film = np.unique([film.label for film in films], return_inverse=True)
+        labels = sorted({name for film in films for name in shown_classes(film)})
         names, group_of_film = np.unique(groups, return_inverse=True)
         counts = np.zeros((len(names), len(labels)))
-        np.add.at(counts, (group_of_film, label_of_film), 1)
-        return cls(tuple(map(str, labels)), tuple(map(str, names)), group_of_film, counts)
+        for film, group in zip(films, group_of_film, strict=True):
+            for name, amount in _amounts(film):
+                counts[group, labels.index(name)] += amount
+        return cls(tuple(labels), tuple(map(str, names)), group_of_film, counts)
 
     def per_film(self, sides: NDArray[np.intp]) -> NDArray[np.intp]:
         """The side of each film, from the side of each group."""
@@ -247,6 +315,14 @@ class _Table:
             label: [self.groups[row] for row in np.flatnonzero(self.counts[:, column])]
             for column, label in enumerate(self.labels)
         }
+
+
+def _amounts(film: LabelledFilm) -> Iterator[tuple[str, float]]:
+    """How much of each class a film shows: one film of its class, or the time of each bout."""
+    if film.annotation is None:
+        yield film.label, 1.0
+    else:
+        yield from ((bout.label, bout.end - bout.start) for bout in film.annotation.bouts)
 
 
 def _search_parts(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from vidrnn.config import LabelsConfig
 from vidrnn.data.films import content_hash, counted
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
@@ -47,7 +48,11 @@ class Evaluation:
 
 
 def evaluate(
-    predictor: Predictor, source: Path, data: Path, split: SplitName | None = None
+    predictor: Predictor,
+    source: Path,
+    data: Path,
+    split: SplitName | None = None,
+    labels: LabelsConfig | None = None,
 ) -> Generator[RunEvent, None, Evaluation]:
     """Read the films of a part and score the model on them. Events come first, the evaluation comes last.
 
@@ -56,6 +61,7 @@ def evaluate(
         source: the path that the model was read from.
         data: labelled films, as the model's task reads them.
         split: the part; None: all films but those that the model learnt from or was chosen on.
+        labels: how labels at each frame are read; None for the defaults.
 
     Raises:
         DataError: there is no film to score.
@@ -63,7 +69,7 @@ def evaluate(
     started = time.monotonic()
     scorer: Scorer = load_attribute(predictor.task.scorer)(predictor.model, source)
     features = (data if data.is_dir() else data.parent) if predictor.model.handling.features else None
-    named = predictor.task.read(data, to_train=False, features=features)
+    named = predictor.task.read(data, to_train=False, features=features, labels=labels)
     labelled = scorer.usable(named, data)
     yield from (Note(text) for text in named.notes)
     if len(labelled.films) < len(named.films):

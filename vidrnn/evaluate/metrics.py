@@ -5,8 +5,9 @@ The measures come from torchmetrics. Intervals and p-values take into account th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import erfc
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +23,8 @@ _STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.22
 """Student's t for 95 %, for 1, 2, ... degrees of freedom. The last value stands for all further ones."""
 _BINS = 15
 _MOST_ELEMENTS = 20_000_000
+_FEWEST_GROUPS = 3
+"""Of a bootstrap over groups."""
 _ENOUGH_GROUPS = 10
 """With at least this many groups, statistics are over groups, otherwise over clips."""
 SSIM_WINDOW = 11
@@ -234,6 +237,43 @@ def interval95(correct: NDArray[np.bool_], groups: Sequence[str]) -> tuple[float
     middle = (share + z * z / (2 * clips)) / (1 + z * z / clips)
     reach = z * np.sqrt(share * (1 - share) / clips + (z / (2 * clips)) ** 2) / (1 + z * z / clips)
     return float(max(0.0, middle - reach)), float(min(1.0, middle + reach))
+
+
+def grouped_interval95(
+    counts: Floats, groups: Sequence[str], score: Callable[[Floats], Floats], seed: int = 0
+) -> tuple[float, float] | None:
+    """The 95 % interval of a score of sums over films, such as a share of frames: a bootstrap over groups of films.
+
+    Frames of a film and films of a group are alike, so groups are drawn, not frames. With few groups the quantiles of
+    the bootstrap give too small an interval. They are replaced by those of the expanded percentile interval, which
+    has Student's t in it: Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69,
+    2015. With three groups it is nearly the range from the worst group to the best.
+
+    Args:
+        counts: (films, numbers) the numbers that are summed over films, such as right frames and all frames.
+        groups: (films,) the group of each film.
+        score: from sums (draws, numbers) to scores (draws,); NaN where there is none.
+        seed: the seed of the bootstrap.
+
+    Returns:
+        The interval; None with fewer than three groups, which cannot tell how much groups differ.
+    """
+    _, places = np.unique(np.asarray(groups), return_inverse=True)
+    number = int(places.max(initial=-1)) + 1
+    if number < _FEWEST_GROUPS:
+        return None
+    sums = np.zeros((number, counts.shape[1]))
+    np.add.at(sums, places, counts)
+    drawn = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=_DRAWS)
+    scores = score(drawn.astype(np.float64) @ sums)
+    scores = scores[~np.isnan(scores)]
+    if not len(scores):
+        return None
+    freedom = number - 1
+    reach = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else 1.959964 * (1 + 1.2 / freedom)
+    tail = erfc(reach * (number / freedom) ** 0.5 / 2**0.5) / 2
+    low, high = np.quantile(scores, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def mean_interval95(values: Sequence[float]) -> tuple[float, float]:

@@ -38,14 +38,20 @@ class LinearSolution:
 class ClassOutput(nn.Module):
     """Sequence (batch, time, size) -> scores: a readout over time, then one linear layer.
 
-    A readout whose vector is not of the sequence's size needs a second linear layer, for the steps.
+    A readout whose vector is not of the sequence's size needs a second linear layer, for the steps. Without a readout
+    there are scores of the steps only.
     """
 
-    def __init__(self, readout: Readout, size: int, classes: int) -> None:
+    def __init__(self, readout: Readout | None, size: int, classes: int) -> None:
         super().__init__()
         self.readout = readout
-        self.classifier = nn.Linear(readout.width, classes)
-        self.step_classifier = None if readout.width == size else nn.Linear(size, classes)
+        self.classifier = nn.Linear(size if readout is None else readout.width, classes)
+        self.step_classifier = None if readout is None or readout.width == size else nn.Linear(size, classes)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of its scores."""
+        return ("steps",) if self.readout is None else ("clip", "steps")
 
     def forward(self, sequence: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Scores, State]:
         """Read on from `state`; None is a fresh start.
@@ -61,6 +67,8 @@ class ClassOutput(nn.Module):
         Returns:
             the scores, and the state of the readout.
         """
+        if self.readout is None:
+            return {"steps": self.classifier(sequence)}, {}
         pooled, state = self.readout(sequence, state, mask)
         for_steps = self.classifier if self.step_classifier is None else self.step_classifier
         return {"clip": self.classifier(pooled), "steps": for_steps(sequence)}, state
@@ -75,8 +83,10 @@ class ClassOutput(nn.Module):
                 does in which it is the only step, with the deviation that clips have.
 
         Raises:
-            ValueError: a shape is another one, or there is no layer of its own for the steps.
+            ValueError: a shape is another one, or there is no layer of its own for the steps, or no readout.
         """
+        if self.readout is None:
+            raise ValueError("a solution is for the vector of a readout, and there is none")
         _set(self.classifier, clip)
         if self.step_classifier is None:
             if steps is not None:

@@ -104,10 +104,13 @@ class Member(SequenceModel):
     def pooled(self, features: Tensor, mask: Tensor | None = None) -> Tensor:
         """The readout's vector (batch, readout.width) of whole clips of features (batch, time, width).
 
+        The member has a readout.
+
         A `LinearSolution` for `set_linear` is one for these vectors.
         """
         if self.motion:
             features = torch.cat([features, changes(features, None)], -1)
+        assert self.task.readout is not None
         pooled: Tensor = self.task.readout(self.head(features, None, mask)[0], None, mask)[0]
         return pooled
 
@@ -156,9 +159,7 @@ class Members(SequenceModel):
 
 
 class Model(Network):
-    """Frames -> scores of classes, for the clip and at each step."""
-
-    outputs = ("clip", "steps")
+    """Frames -> scores of classes at each step and, with a readout, for the clip."""
 
     @classmethod
     @override
@@ -172,6 +173,11 @@ class Model(Network):
         super().__init__()
         self.encoder = encoder
         self.sequence = sequence
+
+    @property
+    @override
+    def outputs(self) -> tuple[str, ...]:
+        return self.sequence.members[0].task.outputs
 
     @property
     def streams(self) -> bool:
@@ -231,14 +237,14 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
 
 
 def build_sequence(
-    width: int, head: HeadConfig, readout: str, classes: int, *, members: int = 1, kind: Kind = "one"
+    width: int, head: HeadConfig, readout: str | None, classes: int, *, members: int = 1, kind: Kind = "one"
 ) -> SequenceModel:
     """Heads on features of `width` numbers, each with a readout for `classes`, with fresh weights.
 
     Args:
         width: of the features.
         head: the settings of each head.
-        readout: the name of each readout.
+        readout: the name of each readout; None for scores of the steps only.
         classes: how many there are.
         members: how many heads answer together.
         kind: of the answer, which decides how their scores are joined.
@@ -250,9 +256,9 @@ def build_sequence(
     return built[0] if members == 1 else Members(built, kind)
 
 
-def _build_member(width: int, head: HeadConfig, readout: str, classes: int) -> Member:
+def _build_member(width: int, head: HeadConfig, readout: str | None, classes: int) -> Member:
     built: Head = load_member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
-    pooling = load_member(READOUTS, "--readout", readout)(built.size)
+    pooling = None if readout is None else load_member(READOUTS, "--readout", readout)(built.size)
     return Member(built, ClassOutput(pooling, built.size, classes), head.motion)
 
 

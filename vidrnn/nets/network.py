@@ -28,8 +28,6 @@ NETWORKS: dict[NetworkName, str] = {
 class Network(nn.Module, ABC):
     """Law: cut the time axis anywhere, hand the state on, and nothing changes."""
 
-    outputs: ClassVar[tuple[str, ...]]
-    """The names of its outputs; an exported file has the same."""
     step_by_step: ClassVar[bool] = False
     """Whether an exported file takes one frame at a time."""
 
@@ -41,6 +39,11 @@ class Network(nn.Module, ABC):
         Raises:
             UsageError: a part of that name does not exist, or the parts do not fit together.
         """
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[str, ...]:
+        """The names of its outputs; an exported file has the same."""
 
     @property
     @abstractmethod

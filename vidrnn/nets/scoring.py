@@ -25,6 +25,41 @@ def score_windows(sequence: SequenceModel, windows: Sequence[Features]) -> Float
     return np.asarray(outputs["clip"].double().cpu())
 
 
+def score_steps(
+    sequence: SequenceModel,
+    clips: Iterable[Features],
+    frames: int,
+    *,
+    carry: bool,
+    shuffle: np.random.Generator | None = None,
+) -> Iterator[Floats]:
+    """The scores (steps, classes) of each clip's features (steps, width), as prediction reads them.
+
+    With `carry` one state goes through the whole clip. Without, windows of `frames` steps overlap, and a step's score
+    is the mean over the windows that hold it; those in whose middle it lies weigh most. With `shuffle` the steps of
+    each window go through the network in random order.
+    """
+    device = next(sequence.parameters()).device
+    for features in clips:
+        length = len(features) if carry and shuffle is None else min(frames, len(features))
+        starts = window_starts(len(features), length, default_hop(length))
+        total, weight = np.zeros(0), np.zeros((len(features), 1))
+        near = np.minimum(np.arange(length), np.arange(length)[::-1])[:, None] + 1.0
+        for first in range(0, len(starts), _WINDOWS_AT_ONCE // 4):
+            some = starts[first : first + _WINDOWS_AT_ONCE // 4]
+            order = np.arange(length) if shuffle is None else shuffle.permutation(length)
+            windows = np.stack([features[start : start + length][order] for start in some])
+            with torch.inference_mode():
+                outputs, _ = sequence(torch.from_numpy(windows).to(device))
+            for start, shown in zip(some, outputs["steps"].double().cpu().numpy(), strict=True):
+                scores = np.empty_like(shown)
+                scores[order] = shown
+                total = total if len(total) else np.zeros((len(features), scores.shape[1]))
+                total[start : start + length] += near * scores
+                weight[start : start + length] += near
+        yield total / weight
+
+
 def score_clips(
     sequence: SequenceModel, clips: Iterable[Features], frames: int, shuffle: np.random.Generator | None = None
 ) -> Floats:

@@ -134,7 +134,8 @@ class ModelSpec(Record):
     network: NetworkName
     encoder: EncoderConfig
     head: HeadConfig
-    readout: ReadoutName
+    readout: ReadoutName | None
+    """None for scores of the steps only."""
     members: int = Field(1, ge=1, le=MOST_MEMBERS)
     """Heads on one encoder that answer together, of a network that scores classes."""
     forecast: ForecastConfig | None = None
@@ -193,7 +194,7 @@ class ModelSpec(Record):
         how = "frozen" if encoder.frozen else "trained"
         origin = f"{encoder.origin}, " if encoder.origin != "none" else ""
         motion = "change of features > " * self.head.motion
-        end = forecast.decoder if forecast else self.readout
+        end = forecast.decoder if forecast else self.readout or "each frame"
         layers = f", {self.head.layers} layers" * (self.head.depth > 1 and self.head.layers is not None)
         size = "" if "size" in self.head.unused else f" {self.head.size}"
         members = f" x{self.members}" * (self.members > 1)

@@ -11,7 +11,7 @@ OUTPUTS = {
     "boris": "vidrnn.outputs.boris:Boris",
     "elan": "vidrnn.outputs.elan:Elan",
     "audacity": "vidrnn.outputs.audacity:Audacity",
-    "budget": "vidrnn.outputs.budget:Budget",
+    "budget": "vidrnn.outputs.budget:TimeBudget",
     "video": "vidrnn.outputs.video:AnnotatedWebm",
     "mp4": "vidrnn.outputs.video:AnnotatedMp4",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import OutputError
-from vidrnn.values import Candidate, FilmPrediction, Segment
+from vidrnn.values import Budget, Candidate, FilmPrediction, Segment
 
 SEGMENT_COLUMNS = ("path", "start_seconds", "end_seconds", "label", "probability")
 """Of segments as a table."""
@@ -121,11 +121,12 @@ def events_of(answered: Answered, file: Path) -> FilmEvents:
     prediction = answered.prediction
     segments = segments_of(prediction, file)
     classes = prediction.timeline.classes if prediction.timeline is not None else ()
+    behaviours = prediction.budget or classes  # the background has no budget
     whole = prediction.label is not None and prediction.probability is not None
     return FilmEvents(
         answered.name,
         tuple(Event(one.start_seconds, one.end_seconds, one.label, "", one.probability) for one in segments),
-        tuple(dict.fromkeys([*classes, *(one.label for one in segments)])),
+        tuple(dict.fromkeys([*behaviours, *(one.label for one in segments)])),
         first_seconds(prediction),
         prediction.duration_seconds,
         prediction.frames,
@@ -141,11 +142,21 @@ def prediction_json(name: str, prediction: FilmPrediction) -> dict[str, Any]:
         top = [{"label": one.label, "probability": rounded(one.probability)} for one in prediction.top]
         record |= {"label": prediction.label, "probability": rounded(prediction.probability), "top": top}
     record |= {name: significant(value) for name, value in prediction.measures.items()}
+    if prediction.budget:
+        record["budget"] = {name: budget_json(budget) for name, budget in prediction.budget.items()}
     return record | {
         "segments": [segment_json(segment) for segment in prediction.segments],
         "duration_seconds": rounded(prediction.duration_seconds),
         "frames": prediction.frames,
         "notes": list(prediction.notes),
+    }
+
+
+def budget_json(budget: Budget) -> dict[str, Any]:
+    """The time budget of a behaviour as one JSON object."""
+    return {
+        name: value if value is None or isinstance(value, int) else rounded(value)
+        for name, value in asdict(budget).items()
     }
 
 

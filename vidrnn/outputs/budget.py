@@ -9,16 +9,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
-from statistics import mean, stdev
 
-import numpy as np
 from typing_extensions import override
 
 from vidrnn.atomic import write_text
-from vidrnn.outputs.base import Answered, Output, first_seconds, rounded, segments_of
-from vidrnn.values import FilmPrediction, Segment
+from vidrnn.errors import OutputError
+from vidrnn.outputs.base import Answered, Output, rounded
+from vidrnn.timeline.budget import budget_of
+from vidrnn.values import Budget
 
 _COLUMNS = (
     "path",
@@ -36,7 +35,7 @@ _NONE = "NA"
 """As BORIS and R write what is not there."""
 
 
-class Budget(Output):
+class TimeBudget(Output):
     """Has a row for each class of the model. Durations are in seconds."""
 
     suffix = ".budget.csv"
@@ -44,39 +43,29 @@ class Budget(Output):
     @override
     def write(self, answered: Answered, file: Path) -> None:
         prediction = answered.prediction
-        segments = segments_of(prediction, file)
-        classes = prediction.timeline.classes if prediction.timeline is not None else ()
+        timeline = prediction.timeline
+        if timeline is None:
+            raise OutputError(
+                f"{file}: the model answers for the video as a whole, so there is no time budget to write. "
+                "Choose another --format: jsonl."
+            )
+        budgets = prediction.budget or budget_of(prediction.segments, timeline, prediction.duration_seconds)
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(_COLUMNS)
-        for label in classes or dict.fromkeys(segment.label for segment in segments):
-            mine = [segment for segment in segments if segment.label == label]
-            table.writerow(
-                [answered.name, label, *_measures(mine, prediction.duration_seconds), _expected(prediction, label)]
-            )
+        table.writerows([answered.name, name, *_cells(budget)] for name, budget in budgets.items())
         write_text(file, text.getvalue())
 
 
-def _measures(segments: Sequence[Segment], film_seconds: float) -> list[float | int | str]:
-    """The columns of BORIS; standard deviations are those of a sample."""
-    durations = [one.end_seconds - one.start_seconds for one in segments]
-    intervals = [after.start_seconds - before.end_seconds for before, after in pairwise(segments)]
-    share = 100 * sum(durations) / film_seconds if film_seconds > 0 else 0.0
-    return [len(segments), rounded(sum(durations)), *_spread(durations), *_spread(intervals), rounded(share)]
-
-
-def _spread(values: Sequence[float]) -> tuple[float | str, float | str]:
-    """The mean, of one value at least, and the standard deviation, of two at least."""
-    return rounded(mean(values)) if values else _NONE, rounded(stdev(values)) if len(values) > 1 else _NONE
-
-
-def _expected(prediction: FilmPrediction, label: str) -> float | str:
-    """The sum of a label's probabilities over time, in seconds; each stands until the next moment."""
-    timeline = prediction.timeline
-    if timeline is None or label not in timeline.classes or not len(timeline.seconds):
-        return _NONE
-    end = first_seconds(prediction) + prediction.duration_seconds
-    lasts = np.diff(timeline.seconds, append=max(end, timeline.seconds[-1]))
-    shares = timeline.probabilities[:, timeline.classes.index(label)].astype(np.float64)
-    known = ~np.isnan(shares)
-    return rounded(float((shares * lasts)[known].sum())) if known.any() else _NONE
+def _cells(budget: Budget) -> Sequence[float | str]:
+    """The columns of BORIS, and the expected duration."""
+    numbers = (
+        budget.total_seconds,
+        budget.mean_seconds,
+        budget.std_seconds,
+        budget.interval_mean_seconds,
+        budget.interval_std_seconds,
+        100 * budget.share,
+        budget.expected_seconds,
+    )
+    return [budget.occurrences, *(_NONE if number is None else rounded(number) for number in numbers)]

@@ -78,8 +78,8 @@ class Predictor:
     @property
     def options(self) -> PredictionOptions:
         """How films are read, and how answers are given."""
-        rule = self.rule or self.model.handling.decision
-        return PredictionOptions(rule, self.rate, self.rollout, self.normalised)
+        rule, background = self.rule or self.model.handling.decision, self.model.handling.answer.background
+        return PredictionOptions(rule, self.rate, self.rollout, self.normalised, background)
 
     def stream(self, at_once: int = 1) -> Stream:
         """A fresh stream, which reads `at_once` frames of the model's grid together.

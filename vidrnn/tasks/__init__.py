@@ -2,5 +2,6 @@
 
 TASKS = {
     "classify": "vidrnn.tasks.classify:Classify",
+    "label": "vidrnn.tasks.label:Label",
     "next-frame": "vidrnn.tasks.next_frame:NextFrame",
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,18 @@ from vidrnn.registry import load_member
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tasks import TASKS
 from vidrnn.timeline.reading import Reader
-from vidrnn.values import DecisionRule, FilmMoments, FilmPrediction, ForecastFrame, LabelledFilm, PredictionOptions
+from vidrnn.values import (
+    AnswerSpec,
+    DecisionRule,
+    FilmMoments,
+    FilmPrediction,
+    ForecastFrame,
+    LabelledFilm,
+    PredictionOptions,
+)
+
+if TYPE_CHECKING:
+    from vidrnn.config import LabelsConfig
 
 
 class Task(ABC):
@@ -43,18 +54,24 @@ class Task(ABC):
     """False: training only makes an encoder, so `predict` and `evaluate` refuse the model."""
 
     @abstractmethod
-    def read(self, data: Path, *, to_train: bool, features: Path | None = None) -> LabelledData:
+    def read(
+        self, data: Path, *, to_train: bool, features: Path | None = None, labels: LabelsConfig | None = None
+    ) -> LabelledData:
         """The films in DATA with their truth; no film is opened.
 
-        `features`: the folder of features that stand for the films; None where the films themselves are read.
+        Args:
+            data: the path of DATA.
+            to_train: whether a model is to learn from them.
+            features: the folder of features that stand for the films; None where the films themselves are read.
+            labels: how labels at each frame are read; None for the defaults.
 
         Raises:
             DataError: DATA cannot be used.
         """
 
     @abstractmethod
-    def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:
-        """The truth at frames of a film, counted from 0.
+    def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:
+        """The truth at frames of a film, counted from 0, as a model that gives `answer` is to give it.
 
         Returns:
             () for a clip; (frames,) class indices or (frames, classes) numbers for labels at each frame. Unknown truth

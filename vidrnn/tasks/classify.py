@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,18 @@ from vidrnn.tasks.base import Task
 from vidrnn.tasks.scores import ScoreReader
 from vidrnn.timeline.reading import Reader
 from vidrnn.timeline.segments import MarginSegmenter
-from vidrnn.values import Candidate, DecisionRule, FilmMoments, FilmPrediction, LabelledFilm, PredictionOptions
+from vidrnn.values import (
+    AnswerSpec,
+    Candidate,
+    DecisionRule,
+    FilmMoments,
+    FilmPrediction,
+    LabelledFilm,
+    PredictionOptions,
+)
+
+if TYPE_CHECKING:
+    from vidrnn.config import LabelsConfig
 
 HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
 """Chosen on films joined from clips (benchmarks/long_films.py): no frame is lost, and fewer boundaries are false."""
@@ -48,12 +58,14 @@ class Classify(Task):
     columns = ("label", "probability", "duration_seconds", "frames", "notes")
 
     @override
-    def read(self, data: Path, *, to_train: bool, features: Path | None = None) -> LabelledData:
+    def read(
+        self, data: Path, *, to_train: bool, features: Path | None = None, labels: LabelsConfig | None = None
+    ) -> LabelledData:
         return read_labelled(data, fewest_classes=2 if to_train else 1, features=features)
 
     @override
-    def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:
-        return np.asarray(classes.index(film.label), dtype=np.int64)
+    def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:
+        return np.asarray(answer.classes.index(film.label), dtype=np.int64)
 
     @override
     def reader(self, model: Runtime, rule: DecisionRule) -> Reader:

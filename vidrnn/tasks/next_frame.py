@@ -6,10 +6,10 @@ also where they are its own predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from vidrnn.timeline.anomaly import FrameError, Surprise, TrailingMean, decibels
 from vidrnn.timeline.reading import Ending, Moments, Reader
 from vidrnn.timeline.segments import ANOMALY, NORMAL, for_class
 from vidrnn.values import (
+    AnswerSpec,
     DecisionRule,
     FilmMoments,
     FilmPrediction,
@@ -35,6 +36,9 @@ from vidrnn.values import (
     Timeline,
 )
 from vidrnn.video.reader import open_film
+
+if TYPE_CHECKING:
+    from vidrnn.config import LabelsConfig
 
 Picture = NDArray[np.float32]
 """(..., height, width, channels) in [0, 1]."""
@@ -70,17 +74,19 @@ class NextFrame(Task):
     defaults: ClassVar[Mapping[str, Any]] = {"head.name": "convgru", "weight_decay": 1e-4}
 
     @override
-    def read(self, data: Path, *, to_train: bool, features: Path | None = None) -> LabelledData:
+    def read(
+        self, data: Path, *, to_train: bool, features: Path | None = None, labels: LabelsConfig | None = None
+    ) -> LabelledData:
         """Films without labels; to evaluate, a CSV with a label for each frame as well."""
         if to_train or not is_frame_manifest(data):
             return read_films(data)
-        labels = read_frame_labels(data)
-        labels.check_two_kinds(data)
-        films = tuple(LabelledFilm(film.path, frames=film.labels) for film in labels.films)
-        return LabelledData(films, labels.failures, labels.notes)
+        labelled = read_frame_labels(data)
+        labelled.check_two_kinds(data)
+        films = tuple(LabelledFilm(film.path, frames=film.labels) for film in labelled.films)
+        return LabelledData(films, labelled.failures, labelled.notes)
 
     @override
-    def target(self, film: LabelledFilm, classes: Sequence[str], frames: NDArray[np.int64]) -> NDArray[Any]:
+    def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:
         """No truth: a prediction is compared with the next frames themselves."""
         return np.asarray(-1, dtype=np.int64)
 

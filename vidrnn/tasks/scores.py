@@ -29,8 +29,8 @@ class ScoreReader(Reader):
     If one of the classes holds, by softmax; if several may hold, each by a logistic function.
     """
 
-    def __init__(self, model: Runtime, rule: DecisionRule, clip_share: float) -> None:
-        """`clip_share`: the weight of the scores of whole windows in the scores of their steps, from 0 to 1.
+    def __init__(self, model: Runtime, rule: DecisionRule, clip_share: float, *, centred: bool = False) -> None:
+        """Begin before the first frame. `clip_share` and `centred` are those of `WindowReader`.
 
         Raises:
             ModelError: the rule never resets the state, and the model cannot carry its state from frame to frame; or it
@@ -42,7 +42,7 @@ class ScoreReader(Reader):
         self.classes = answer.classes
         self._model, self._several = model, answer.kind == "several"
         self._temperature = np.asarray([for_class(rule.temperature, name, 1.0) for name in self.classes])
-        self._features = feature_reader(model, rule.reset, clip_share)
+        self._features = feature_reader(model, rule.reset, clip_share, centred=centred)
         self._cuts = CutFinder() if rule.reset == "cut" else None
 
     @override

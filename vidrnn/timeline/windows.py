@@ -71,8 +71,14 @@ class WindowReader(FeatureReader):
     over its windows. Cuts are ignored.
     """
 
-    def __init__(self, model: Runtime, clip_share: float = 0.5) -> None:
-        """`clip_share`: the weight of the scores of whole windows in the scores of their steps, from 0 to 1."""
+    def __init__(self, model: Runtime, clip_share: float = 0.5, centred: bool = False) -> None:
+        """Begin before the first step.
+
+        Args:
+            model: what scores windows.
+            clip_share: the weight of the scores of whole windows in the scores of their steps, from 0 to 1.
+            centred: whether a step's own scores weigh more in a window, the nearer they are to its middle.
+        """
         self._model = model
         self._length = model.handling.sampling.frames
         self._hop = default_hop(self._length)
@@ -82,7 +88,7 @@ class WindowReader(FeatureReader):
         self._newest: Floats | None = None
         classes = len(model.handling.answer.classes)
         self._sum, self._closed = np.zeros(classes), 0
-        self._line = _Line(classes, clip_share)
+        self._line = _Line(classes, clip_share, centred)
 
     @override
     def read(self, features: Features, cuts: Sequence[int] = ()) -> Floats:
@@ -181,9 +187,9 @@ class ShotReader(FeatureReader):
     The scores of the film as a whole ignore cuts, as in training.
     """
 
-    def __init__(self, model: Runtime, clip_share: float = 0.5) -> None:
-        self._model, self._clip_share = model, clip_share
-        self._shot = WindowReader(model, clip_share)
+    def __init__(self, model: Runtime, clip_share: float = 0.5, centred: bool = False) -> None:
+        self._model, self._clip_share, self._centred = model, clip_share, centred
+        self._shot = WindowReader(model, clip_share, centred)
         self._whole: WindowReader | None = None
 
     @override
@@ -209,7 +215,7 @@ class ShotReader(FeatureReader):
     def _begin_anew(self) -> Floats:
         steps = self._shot.finish().steps
         self._whole = self._whole or self._shot
-        self._shot = WindowReader(self._model, self._clip_share)
+        self._shot = WindowReader(self._model, self._clip_share, self._centred)
         return steps
 
 
@@ -242,11 +248,12 @@ class _Line:
     """The scores of each step, from windows that overlap.
 
     The step's own scores keep boundaries sharp; the scores of the windows that hold it depend on the order of frames.
-    `clip_share` is the weight of the windows. A window weighs more, the nearer its middle is to the step.
+    `clip_share` is the weight of the windows. A window weighs more, the nearer its middle is to the step; with
+    `centred` that holds for the step's own scores too.
     """
 
-    def __init__(self, classes: int, clip_share: float) -> None:
-        self._clip_share = clip_share
+    def __init__(self, classes: int, clip_share: float, centred: bool) -> None:
+        self._clip_share, self._centred = clip_share, centred
         self._first = 0
         self._own, self._shared = np.zeros((0, classes)), np.zeros((0, classes))
         self._count, self._weight = np.zeros((0, 1)), np.zeros((0, 1))
@@ -256,9 +263,10 @@ class _Line:
         length = len(steps)
         self._lengthen(start + length - self._first - len(self._own))
         place = slice(start - self._first, start - self._first + length)
-        near = (np.minimum(np.arange(length), np.arange(length)[::-1]) + 1.0)[:, None]
-        self._own[place] += steps
-        self._count[place] += 1
+        near = nearness(length)[:, None]
+        own = near if self._centred else np.ones_like(near)
+        self._own[place] += own * steps
+        self._count[place] += own
         self._shared[place] += near * clip
         self._weight[place] += near
 
@@ -280,6 +288,11 @@ class _Line:
         yield from (self._own, self._shared, self._count, self._weight)
 
 
+def nearness(steps: int) -> Floats:
+    """(steps,) how near each step of a window is to its middle: 1 at both ends, more towards the middle."""
+    return np.minimum(np.arange(steps), np.arange(steps)[::-1]) + 1.0
+
+
 def step_and_clip(outputs: Outputs) -> tuple[Floats, Floats]:
     """The scores of each step (batch, time, classes) and of the clip (batch, classes).
 
@@ -290,8 +303,8 @@ def step_and_clip(outputs: Outputs) -> tuple[Floats, Floats]:
     return steps, outputs["clip"].astype(np.float64) if "clip" in outputs else steps[:, -1]
 
 
-def feature_reader(model: Runtime, reset: Reset, clip_share: float = 0.5) -> FeatureReader:
-    """The reader of features for a rule of resets.
+def feature_reader(model: Runtime, reset: Reset, clip_share: float = 0.5, *, centred: bool = False) -> FeatureReader:
+    """The reader of features for a rule of resets; the other arguments are those of `WindowReader`.
 
     Raises:
         ModelError: the rule never resets the state, and the model cannot carry its state from frame to frame.
@@ -303,7 +316,7 @@ def feature_reader(model: Runtime, reset: Reset, clip_share: float = 0.5) -> Fea
                 "both directions. Say --reset cut."
             )
         return CarryingReader(model)
-    return ShotReader(model, clip_share) if reset == "cut" else WindowReader(model, clip_share)
+    return ShotReader(model, clip_share, centred) if reset == "cut" else WindowReader(model, clip_share, centred)
 
 
 def _stacked(windows: list[_Window]) -> State:

@@ -55,7 +55,7 @@ Hits = dict[Part, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ClipOutcome:
     """The clips that each row of the table answers rightly, and the groups of those clips."""
 
     hits: dict[str, Hits]
@@ -66,7 +66,7 @@ class Outcome:
     motion: bool = False
     """Whether each step shows motion by itself, so that frames in random order still show it."""
 
-    def joined(self, other: Outcome) -> Outcome:
+    def joined(self, other: ClipOutcome) -> ClipOutcome:
         """Both outcomes as one, as for folds, where each clip is in one test part."""
         hits = {
             name: {part: np.concatenate([hit[part], other.hits[name][part]]) for part in hit}
@@ -75,8 +75,13 @@ class Outcome:
         groups = {part: self.groups[part] + other.groups[part] for part in self.groups}
         return replace(self, hits=hits, groups=groups, motion=self.motion or other.motion)
 
+    def of_folds(self, folds: int) -> ClipOutcome:
+        """The outcome of so many folds that were joined."""
+        remark = f"{folds} folds: each clip is scored by a model that saw no clip of its group."
+        return replace(self, remark=remark, folds=folds)
 
-def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None]:
+
+def train_controls(learner: Learner) -> Generator[RunEvent, None, ClipOutcome | None]:
     """Train the controls on the learner's features; their hits beside the model's.
 
     None if training was stopped meanwhile.
@@ -112,10 +117,10 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, Outcome | None
     }
     groups = {part: [setting.dataset.groups[place] for place in setting.places(part)] for part in parts}
     remark = "" if learner.frozen else "The controls are trained on the features of the trained encoder."
-    return Outcome(hits, groups, remark, motion=bool(config.motion))
+    return ClipOutcome(hits, groups, remark, motion=bool(config.motion))
 
 
-def controls_report(outcome: Outcome) -> Report:
+def controls_report(outcome: ClipOutcome) -> Report:
     """The scores of the controls and, last, of the model; the sentence compares it with itself on shuffled frames.
 
     They are of the test part, or of validation if there is no test.
@@ -145,7 +150,7 @@ def controls_report(outcome: Outcome) -> Report:
     return Report("", (_controls_table(controls),), sentences, notes, numbers)
 
 
-def folds_sentence(outcome: Outcome) -> str:
+def folds_sentence(outcome: ClipOutcome) -> str:
     """The accuracy of the model on the test parts of all folds together, with its 95 % interval."""
     hits, groups = outcome.hits[THIS_MODEL][Part.TEST], outcome.groups[Part.TEST]
     low, high = interval95(hits, groups)
@@ -290,8 +295,13 @@ def linear_sentences(hits: dict[str, Hits], part: Part, groups: Sequence[str]) -
     linear, mine = hits[name][part], hits[THIS_MODEL][part]
     if float(mine.mean()) > float(linear.mean()) and paired_p(mine, linear, groups) < _SURE:
         return
-    scores = f"{mine.mean():.3f} against {linear.mean():.3f} ({name})"
-    yield f"The model is not shown to be better than a linear one: accuracy {scores}."
+    yield linear_sentence(float(mine.mean()), float(linear.mean()), "accuracy", name)
+
+
+def linear_sentence(mine: float, linear: float, measure: str, name: str) -> str:
+    """That a linear control called `name` is as good as the model, by a measure."""
+    scores = f"{measure} {mine:.3f} against {linear:.3f} ({name})"
+    return f"The model is not shown to be better than a linear one: {scores}."
 
 
 def time_sentence(points: float, p: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
 
@@ -24,18 +24,18 @@ from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.scoring import Features, score_clips
-from vidrnn.nets.spec import EncoderConfig
+from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.tasks.base import Task
 from vidrnn.threads import map_in_order
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
-from vidrnn.train.objective import Objective
+from vidrnn.train.minibatches import Clips, Minibatch
+from vidrnn.train.objective import Objective, Truth
 from vidrnn.train.recipes import FINE_TUNED, FROZEN, TRAINED, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.sharded_encoder import Shards
-from vidrnn.values import FilmFailure, Part, Sampling, Size, ViewName
+from vidrnn.values import AnswerSpec, FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
 
 _UNBOUNDED = 1_000_000
@@ -80,6 +80,7 @@ class Setting:
 
     task: Task
     objective: Objective
+    answer: AnswerSpec
     dataset: Dataset
     split: Split
     config: RunConfig
@@ -88,6 +89,11 @@ class Setting:
     clock: Clock
     stop: Event
     device: torch.device
+
+    @property
+    def readout(self) -> str | None:
+        """The readout of each head; None where only the steps are scored."""
+        return self.config.readout_name if self.answer.resolution == "clip" else None
 
     @property
     def flip(self) -> bool:
@@ -123,10 +129,10 @@ class Learner:
         sequence = build_sequence(
             encoder.width,
             self.head,
-            config.readout_name,
-            len(setting.dataset.classes),
+            setting.readout,
+            len(setting.answer.classes),
             members=config.members,
-            kind=setting.objective.kind,
+            kind=setting.answer.kind,
         )
         self.network = Model(encoder, sequence).to(setting.device).to(memory_format=torch.channels_last)
         if self.frozen:
@@ -183,20 +189,29 @@ class Learner:
         encodings = encodings_of(self.network.encoder, self.choice.encoder.motion_seconds)
         return cache.features(scans, grid, list(encodings.values()), mirrored=to_train and setting.flip)
 
+    @property
+    def phases(self) -> int:
+        """Steps of the grid of the training clips for each step of a window."""
+        return HALVES if self.fine else 1
+
     def ready(self, part: Part) -> list[int]:
         """The clips of a part that are ready for scoring."""
         return [place for place in self.setting.places(part) if place in self.plain]
 
     def clips(self, places: Sequence[int]) -> Clips:
         """The clips at `places` with their truth, for training: on the fine grid, or on the model's own if need be."""
-        task, dataset, grid = self.setting.task, self.setting.dataset, self.fine or self.plain
+        grid = self.fine or self.plain
         steps = [grid[place] for place in places]
-        targets = [
-            task.target(dataset.films[place], dataset.classes, one.indices)
-            for place, one in zip(places, steps, strict=True)
-        ]
         before = [one.before for one in steps if one.before is not None]
-        return Clips([one.array for one in steps], targets, before or None)
+        return Clips([one.array for one in steps], self._targets(places, grid), before or None)
+
+    def targets(self, places: Sequence[int]) -> list[Truth]:
+        """The truth of the clips at `places`, on the model's own grid."""
+        return self._targets(places, self.plain)
+
+    def _targets(self, places: Sequence[int], grid: Mapping[int, Steps]) -> list[Truth]:
+        task, films, answer = self.setting.task, self.setting.dataset.films, self.setting.answer
+        return [task.target(films[place], answer, grid[place].indices) for place in places]
 
     def features(self, places: Sequence[int]) -> list[Features]:
         """The features (steps, width) of the clips at `places`, as `vidrnn predict` computes them."""
@@ -256,11 +271,11 @@ class Learner:
     def fit(self, places: Sequence[int], val: Sequence[int], seconds: float | None) -> Fit:
         """A training on the clips at `places`, validated on those at `val`."""
         clips, objective = self.clips(places), self.setting.objective
-        ready = self.features(val) if self.frozen else None
+        ready, truth = self.features(val) if self.frozen else None, self.targets(val)
 
         def validate() -> Validation:
             features = self.features(val) if ready is None else ready
-            return objective.validate(self.setting, self.network.sequence, features, val)
+            return objective.validate(self.setting, self.network.sequence, features, truth)
 
         lesson = self._lesson(clips, validate)
         return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
@@ -280,13 +295,12 @@ class Learner:
 
     def _lesson(self, clips: Clips, validate: Callable[[], Validation] | None) -> Lesson:
         config, members = self.setting.config, self.network.sequence.members
-        draw = ClipSampler(
-            frames=self.setting.sampling.frames,
-            minibatch=config.minibatch or minibatch_for(self.recipe, clips),
-            seed=config.seed,
-            cut=config.label_holds == "always",
-            phases=HALVES if self.fine else 1,
+        draw = self.setting.objective.sampler(
+            self.setting,
+            config.minibatch or minibatch_for(self.recipe, clips),
+            phases=self.phases,
             stretch=0.0 if self.frozen else _STRETCH * config.augment,
+            shuffled=False,
         )
         member_loss = self.setting.objective.loss(self.setting, clips)
 
@@ -395,4 +409,20 @@ def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
         measures={**validation.shown, "F1": validation.score},
         best=epoch.best,
         seconds=epoch.seconds,
+    )
+
+
+def spec_of(learner: Learner) -> ModelSpec:
+    """The parts and sizes of a learner's network."""
+    size, sampling = learner.choice.size, learner.setting.sampling
+    return ModelSpec(
+        network="scores",
+        encoder=learner.choice.encoder,
+        head=learner.head,
+        readout=learner.setting.readout,
+        members=learner.setting.config.members,
+        height=size.height,
+        width=size.width,
+        frames=sampling.frames,
+        spacing_seconds=sampling.spacing_seconds,
     )

@@ -12,6 +12,83 @@ from vidrnn.nets.class_scores import Scores
 _UNEVEN = 3.0
 """The classes are weighted if the largest has more than this many times the clips of the smallest."""
 _STEPS_SHARE = 0.5
+_RARITY, _LARGEST_WEIGHT = 0.5, 20.0
+"""A class weighs by how rare it is, to this power, and at most so much."""
+_JUMP, _JUMP_SHARE = 4.0, 0.15
+"""Jumps of log-probabilities from step to step count up to the first, and with the second as their weight."""
+
+
+class LabelLoss(nn.Module):
+    """The loss of labels at each step: cross-entropy of one class, or of each of several behaviours by itself.
+
+    Near a boundary the target goes over from one label to the next, since annotators differ by a few frames. Where one
+    class holds at a time, log-probabilities that jump from step to step cost more: the truncated mean squared error of
+    Farha and Gall, "MS-TCN", CVPR 2019.
+    """
+
+    def __init__(
+        self, counts: Sequence[float], *, several: bool, total: float, soft_steps: int, smoothing: float
+    ) -> None:
+        """Choose the weight of each class.
+
+        Args:
+            counts: training steps of each class.
+            several: whether several may hold at once.
+            total: training steps with a known label.
+            soft_steps: how far from a boundary, in steps, the target is between both labels.
+            smoothing: the share of the target probability that goes to the other classes.
+        """
+        super().__init__()
+        seen = torch.tensor(counts, dtype=torch.float).clamp(min=1.0)
+        rarity = (total - seen).clamp(min=1.0) / seen if several else seen.mean() / seen
+        self.register_buffer("weights", (rarity**_RARITY).clamp(max=_LARGEST_WEIGHT))
+        self.weights: Tensor
+        self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
+
+    def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
+        """The loss () of a minibatch.
+
+        Args:
+            scores: `steps` (batch, time, classes).
+            target: (batch, time) class indices, -1 unknown; or (batch, time, classes) 0 or 1, NaN unknown.
+            mask: (batch, time), True for real steps.
+        """
+        steps = scores["steps"]
+        if self.several:
+            known = ~target.isnan() & mask.unsqueeze(-1)
+            soft = self._softened(target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype))
+            losses = nn.functional.binary_cross_entropy_with_logits(
+                steps, soft, pos_weight=self.weights, reduction="none"
+            )
+            mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
+            return mean
+        real = (target >= 0) & mask
+        hard = nn.functional.one_hot(target.clamp(min=0), steps.shape[-1]).to(steps.dtype)
+        soft = self._softened(hard * real.unsqueeze(-1), real.unsqueeze(-1).float())
+        soft = (1 - self.smoothing) * soft + self.smoothing / steps.shape[-1]
+        log_shares = steps.log_softmax(-1)
+        weight = (soft * self.weights).sum(-1) * real
+        losses = -(soft * self.weights * log_shares).sum(-1) * real
+        jumps = (log_shares[:, 1:] - log_shares[:, :-1].detach()) ** 2
+        pairs = (mask[:, 1:] & mask[:, :-1]).unsqueeze(-1)
+        jump = (jumps.clamp(max=_JUMP**2) * pairs).sum() / (pairs.sum() * steps.shape[-1]).clamp(min=1)
+        loss: Tensor = losses.sum() / weight.sum().clamp(min=1e-6) + _JUMP_SHARE * jump
+        return loss
+
+    def _softened(self, target: Tensor, known: Tensor) -> Tensor:
+        """The mean of the known targets (batch, time, classes) around each step, near steps weighing more."""
+        if self.soft_steps < 1:
+            return target
+        reach = torch.arange(-self.soft_steps, self.soft_steps + 1, device=target.device, dtype=target.dtype)
+        kernel = (1 - reach.abs() / (self.soft_steps + 1)).view(1, 1, -1)
+
+        def around(numbers: Tensor) -> Tensor:
+            batch, time, classes = numbers.shape
+            lines = numbers.transpose(1, 2).reshape(batch * classes, 1, time)
+            mixed = nn.functional.conv1d(lines, kernel, padding=self.soft_steps)
+            return mixed.reshape(batch, classes, time).transpose(1, 2)
+
+        return around(target * known) / around(known).clamp(min=1e-6)
 
 
 class ClassifyLoss(nn.Module):

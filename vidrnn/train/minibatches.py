@@ -103,6 +103,95 @@ class ClipSampler:
         return array[copy][places], before, truth
 
 
+@dataclass(frozen=True)
+class MomentSampler:
+    """Draws windows of long clips whose steps have labels.
+
+    Half of them lie anywhere, and half of them around each class in turn, so that a minibatch holds rare classes too.
+    """
+
+    frames: int
+    minibatch: int
+    seed: int
+    steps_per_epoch: int
+    shuffled: bool = False
+    """Whether the frames of each window are in random order, for the control without order."""
+    phases: int = 1
+    """Steps of the clips' grid for each step of a window."""
+    stretch: float = 0.0
+    """How much faster or slower windows may play: by a factor between exp(-stretch) and exp(stretch)."""
+    late_loss: bool = False
+    """Whether the first half of a window that does not begin with its clip has no truth. The state of its steps is
+    younger than that of a film that is read on and on (MiniROAD: An et al., ICCV 2023)."""
+
+    def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
+        """Windows of clips; the same for the same seed and epoch."""
+        rng = np.random.default_rng((self.seed, epoch))
+        known = [_known_steps(target) for target in clips.targets]
+        anywhere = np.concatenate([_pairs(place, np.flatnonzero(steps)) for place, steps in enumerate(known)])
+        by_class = self._moments_of_classes(clips)
+        turn = 0
+        for _ in range(self.steps_per_epoch):
+            drawn = []
+            for row in range(self.minibatch):
+                moments = anywhere
+                if row % 2 and by_class:
+                    moments, turn = by_class[turn % len(by_class)], turn + 1
+                place, step = moments[rng.integers(len(moments))]
+                drawn.append(self._window(clips, int(place), int(step), rng))
+            windows, targets = [window for window, _, _ in drawn], [target for _, _, target in drawn]
+            before = [earlier for _, earlier, _ in drawn if earlier is not None]
+            yield minibatch(windows, targets, self.frames, before)
+
+    def steps(self, clips: Clips) -> int:
+        """Minibatches in an epoch."""
+        return self.steps_per_epoch
+
+    def _moments_of_classes(self, clips: Clips) -> list[NDArray[np.int64]]:
+        """For each class that occurs, the (clip, step) pairs that show it."""
+        targets = clips.targets
+        if np.ndim(targets[0]) == 2:
+            shown = [[np.flatnonzero(target[:, one] == 1) for target in targets] for one in range(targets[0].shape[1])]
+        else:
+            classes = max((int(target.max(initial=-1)) for target in targets), default=-1) + 1
+            shown = [[np.flatnonzero(target == one) for target in targets] for one in range(classes)]
+        pairs = [np.concatenate([_pairs(place, steps) for place, steps in enumerate(each)]) for each in shown]
+        return [each for each in pairs if len(each)]
+
+    def _window(
+        self, clips: Clips, place: int, step: int, rng: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any]]:
+        """A window that holds a step of a clip, the frames before its frames, and the truth at its steps."""
+        array, target = clips.arrays[place], clips.targets[place]
+        copy = int(rng.integers(len(array)))
+        pace = self.phases * (float(np.exp(rng.uniform(-self.stretch, self.stretch))) if self.stretch else 1.0)
+        length = array.shape[1]
+        reach = (self.frames - 1) * pace
+        start = min(max(0.0, step - rng.uniform(0, reach) if reach else step), max(0.0, length - 1 - reach))
+        places = (start + np.arange(self.frames) * pace).round().astype(np.int64)
+        places = places[places < length]
+        truth = np.array(target[places])
+        if self.late_loss and places[0] > 0:
+            truth[: len(truth) // 2] = -1 if np.issubdtype(truth.dtype, np.integer) else np.nan
+        if self.shuffled:
+            order = rng.permutation(len(places))
+            places, truth = places[order], truth[order]
+        before = None if clips.before is None else clips.before[place][copy][places]
+        return array[copy][places], before, truth
+
+
+def _known_steps(target: NDArray[Any]) -> NDArray[np.bool_]:
+    """(steps,): whether something is known at each step."""
+    if target.ndim == 1:
+        return np.asarray(target >= 0)
+    return np.asarray(~np.isnan(target).all(1))
+
+
+def _pairs(place: int, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(steps, 2): the place beside each step."""
+    return np.stack([np.full_like(steps, place), steps], 1)
+
+
 def minibatch(
     windows: Sequence[NDArray[Any]],
     targets: Sequence[NDArray[Any]],

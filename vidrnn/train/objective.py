@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel
 from vidrnn.nets.scoring import Features
 from vidrnn.train.fit import Validation
-from vidrnn.train.minibatches import Clips
-from vidrnn.values import Kind
+from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 
 if TYPE_CHECKING:
     from vidrnn.train.learner import Setting
 
 
+Truth = NDArray[Any]
+"""Of a clip: () its class, or (steps,) or (steps, classes) the truth at its steps."""
+
+
+class Sampler(Protocol):
+    """Draws the windows of a training."""
+
+    def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
+        """The minibatches of an epoch; the same for the same seed and epoch."""
+
+    def steps(self, clips: Clips) -> int:
+        """Minibatches in an epoch."""
+
+
 class Objective(ABC):
     """What a network of class scores learns."""
 
-    kind: ClassVar[Kind] = "one"
-    """Of the answer, which decides how the scores of several members are joined."""
+    control_epochs: ClassVar[int] = 12
+    """Epochs of a control, where nothing else is said."""
 
     @abstractmethod
     def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
@@ -32,8 +46,29 @@ class Objective(ABC):
         Unknown truth counts in no loss.
         """
 
+    def sampler(self, setting: Setting, minibatch: int, *, phases: int, stretch: float, shuffled: bool) -> Sampler:
+        """What draws the windows: by default a random one of each clip in each epoch.
+
+        Args:
+            setting: of the training.
+            minibatch: windows in a minibatch.
+            phases: steps of the clips' grid for each step of a window.
+            stretch: how much faster or slower windows may play, by a factor between exp(-stretch) and exp(stretch).
+            shuffled: whether the frames of each window are in random order, for the control without order.
+        """
+        config = setting.config
+        return ClipSampler(
+            frames=setting.sampling.frames,
+            minibatch=minibatch,
+            seed=config.seed,
+            shuffled=shuffled,
+            cut=config.label_holds == "always",
+            phases=phases,
+            stretch=stretch,
+        )
+
     @abstractmethod
     def validate(
-        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], places: Sequence[int]
+        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], targets: Sequence[Truth]
     ) -> Validation:
-        """The validation of a network on the features (steps, width) of the clips at `places`."""
+        """The validation of a network on the features (steps, width) of clips, with the truth of each."""

@@ -32,10 +32,9 @@ from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import count_parameters
 from vidrnn.registry import load_attribute
 from vidrnn.tasks.base import task_named
-from vidrnn.train.controls import Outcome
 from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Clock
-from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher
+from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.run import Request, Run
 from vidrnn.values import DecisionRule
 
@@ -74,7 +73,7 @@ class _Training:
         if config.folds and "folds" not in job.task.settings:
             raise UsageError(f"--folds: means nothing for --task {job.task.name}. Leave it out.")
         self.teacher.refuse_unfit()
-        named = job.task.read(job.request.data, to_train=True, features=config.features_folder)
+        named = job.task.read(job.request.data, to_train=True, features=config.features_folder, labels=config.labels)
         dataset = yield from read_dataset(
             named,
             job.request.data,
@@ -105,8 +104,7 @@ class _Training:
             if outcome is None or self.job.stop.is_set():
                 raise KeyboardInterrupt
             pooled = pooled.joined(outcome) if pooled else outcome
-        remark = f"{folds} folds: each clip is scored by a model that saw no clip of its group."
-        return pooled and replace(pooled, remark=remark, folds=folds)
+        return pooled and pooled.of_folds(folds)
 
     def _fit(
         self, student: Student, dataset: Dataset, split: Split, run: Run | None
@@ -202,7 +200,7 @@ class _Training:
 def films_hash(dataset: Dataset, split: Split) -> str:
     """A hash of the films of a run with their truth and parts."""
     rows = sorted(
-        (scan.content_hash, film.label, part.value, *(film.frames or ()))
+        (scan.content_hash, film.label, part.value, *(film.frames or ()), repr(film.annotation))
         for scan, film, part in zip(dataset.scans, dataset.films, split.parts, strict=True)
     )
     return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()

@@ -3,6 +3,12 @@
 LABEL_FORMATS: dict[str, str] = {
     "frames": "vidrnn.data.labels.frames:FrameRows",
     "csv": "vidrnn.data.labels.csv:Intervals",
+    "boris": "vidrnn.data.labels.boris:Boris",
+    "deepethogram": "vidrnn.data.labels.deepethogram:DeepEthogram",
+    "feral": "vidrnn.data.labels.feral:Feral",
+    "bento": "vidrnn.data.labels.bento:Bento",
+    "solomon": "vidrnn.data.labels.solomon:Solomon",
+    "groundtruth": "vidrnn.data.labels.groundtruth:GroundTruth",
     "labelstudio": "vidrnn.data.labels.labelstudio:LabelStudio",
     "elan": "vidrnn.data.labels.elan:Elan",
     "anvil": "vidrnn.data.labels.anvil:Anvil",

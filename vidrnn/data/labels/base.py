@@ -39,6 +39,8 @@ class NamedLabels:
     group: str | None = None
     part: Part | None = None
     annotator: str = ""
+    aliases: tuple[str, ...] = ()
+    """Further names that the film may have, tried in order where there is none of the first name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class LabelFile:
     """All behaviours that the file declares, where it declares them; some may occur in no film."""
     notes: tuple[str, ...] = ()
     """Sentences for the user."""
+    failures: tuple[tuple[str, str], ...] = ()
+    """Films whose labels cannot be used: the name, and the reason as a sentence that goes on after it."""
 
 
 class LabelFormat(ABC):

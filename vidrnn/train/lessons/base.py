@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from vidrnn.config import RunConfig
 from vidrnn.data.dataset import Dataset
@@ -17,7 +17,6 @@ from vidrnn.nets.network import Network
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
-from vidrnn.train.controls import Outcome
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.learner import Clock
 from vidrnn.train.run import Request, Run
@@ -52,6 +51,19 @@ class Appraisal:
     """In the header, by the names of `vidrnn evaluate --json`, with `part`, `folds`, `interval` and `controls`."""
     sentences: tuple[str, ...]
     """The last sentences of the training."""
+
+
+Pooled = TypeVar("Pooled", bound="Outcome")
+
+
+class Outcome(Protocol):
+    """What the controls and the model answer, film by film."""
+
+    def joined(self: Pooled, other: Pooled) -> Pooled:
+        """Both outcomes as one, as for folds, where each film is in one test part."""
+
+    def of_folds(self: Pooled, folds: int) -> Pooled:
+        """The outcome of so many folds that were joined."""
 
 
 class Student(ABC):

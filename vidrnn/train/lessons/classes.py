@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import override
@@ -31,14 +32,23 @@ from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
-from vidrnn.train.controls import Outcome, controls_report, folds_sentence, train_controls
+from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
-from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, loss_of, sampling_of, validation_of
-from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher, checkpoint_choice
+from vidrnn.train.learner import (
+    Clock,
+    Learner,
+    Setting,
+    epoch_event,
+    loss_of,
+    sampling_of,
+    spec_of,
+    validation_of,
+)
+from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher, checkpoint_choice
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
-from vidrnn.train.objective import Objective
+from vidrnn.train.objective import Objective, Truth
 from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found, settle
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
@@ -143,10 +153,10 @@ class ClassObjective(Objective):
 
     @override
     def validate(
-        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], places: Sequence[int]
+        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], targets: Sequence[Truth]
     ) -> Validation:
         scores = score_clips(sequence, features, setting.sampling.frames)
-        return validation_of(scores, setting.dataset.labels[list(places)], setting)
+        return validation_of(scores, np.asarray(targets, dtype=np.int64), setting)
 
 
 def class_setting(
@@ -163,6 +173,7 @@ def class_setting(
     return Setting(
         task=task,
         objective=ClassObjective(),
+        answer=AnswerSpec(task.name, "one", "clip", dataset.classes),
         dataset=dataset,
         split=split,
         config=config,
@@ -194,7 +205,7 @@ class ClassStudent(Student):
     @property
     @override
     def answer(self) -> AnswerSpec:
-        return AnswerSpec(self.learner.setting.task.name, "one", "clip", self.learner.setting.dataset.classes)
+        return self.learner.setting.answer
 
     @override
     def report_epoch(self, epoch: Epoch) -> EpochDone:
@@ -213,12 +224,13 @@ class ClassStudent(Student):
         )
 
     @override
-    def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
+    def run_controls(self) -> Generator[RunEvent, None, ClipOutcome | None]:
         return (yield from train_controls(self.learner))
 
     @override
     def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
         yield from ()
+        assert outcome is None or isinstance(outcome, ClipOutcome)
         learner, setting = self.learner, self.learner.setting
         part = Part.TEST if learner.ready(Part.TEST) else Part.VAL
         places = learner.ready(part)
@@ -252,19 +264,3 @@ class ClassStudent(Student):
             return [first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)]
         except FilmError:
             return []
-
-
-def spec_of(learner: Learner) -> ModelSpec:
-    """The parts and sizes of a learner's network."""
-    size, sampling = learner.choice.size, learner.setting.sampling
-    return ModelSpec(
-        network="scores",
-        encoder=learner.choice.encoder,
-        head=learner.head,
-        readout=learner.setting.config.readout_name,
-        members=learner.setting.config.members,
-        height=size.height,
-        width=size.width,
-        frames=sampling.frames,
-        spacing_seconds=sampling.spacing_seconds,
-    )

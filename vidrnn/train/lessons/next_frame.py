@@ -32,7 +32,6 @@ from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tasks.next_frame import FrameJudge
 from vidrnn.timeline.anomaly import block_map, calibrate
 from vidrnn.timeline.segments import ANOMALY, NORMAL
-from vidrnn.train.controls import Outcome
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.frame_sequences import (
     FrameSequence,
@@ -48,7 +47,7 @@ from vidrnn.train.frame_sequences import (
     split_sequence,
     steps_of,
 )
-from vidrnn.train.lessons.base import Appraisal, Job, Student, Teacher
+from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.minibatches import FrameSampler, Minibatch
 from vidrnn.train.run import Run
 from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels, Window

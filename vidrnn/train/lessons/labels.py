@@ -1,0 +1,371 @@
+"""The training of models that label each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from sklearn.metrics import average_precision_score, f1_score
+from torch import Tensor
+from typing_extensions import override
+
+from vidrnn.config import RunConfig
+from vidrnn.data.behaviours import Behaviours, cut_in_time, is_known, settle_behaviours
+from vidrnn.data.cache import Cache
+from vidrnn.data.dataset import Dataset
+from vidrnn.data.labelled_frames import check_against_films
+from vidrnn.data.splits import Split, split_long_films
+from vidrnn.errors import DataError, FilmError, UsageError
+from vidrnn.evaluate.label_scores import label_scores
+from vidrnn.evaluate.label_tables import label_report
+from vidrnn.evaluate.tracks import FilmTracks
+from vidrnn.events import EpochDone, LeftOut, Note, RunEvent
+from vidrnn.nets.class_scores import Scores
+from vidrnn.nets.classifier import SequenceModel, refuse_unknown
+from vidrnn.nets.network import Network
+from vidrnn.nets.scoring import Features, score_steps
+from vidrnn.nets.spec import ModelSpec
+from vidrnn.tables import Report
+from vidrnn.timeline.segments import softmax
+from vidrnn.train.controls import THIS_MODEL
+from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
+from vidrnn.train.fit import Epoch, Fit, Validation
+from vidrnn.train.label_controls import LabelOutcome, label_controls_report, run_label_controls
+from vidrnn.train.learner import Learner, Setting, epoch_event, spec_of
+from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
+from vidrnn.train.loss import LabelLoss
+from vidrnn.train.minibatches import Clips, MomentSampler
+from vidrnn.train.moments import Moments, RuleSearch, Scored
+from vidrnn.train.objective import Objective, Sampler, Truth
+from vidrnn.train.run import Run
+from vidrnn.values import AnswerSpec, DecisionRule, FilmFailure, Floats, Kind, Part, Sampling, Window
+from vidrnn.video.reader import first_window
+
+_EPOCH_STEPS = 40
+"""Minibatches in an epoch."""
+_FINEST_SECONDS, _COARSEST_SECONDS = 0.02, 0.2
+"""The bounds of the default time between two steps."""
+_STEPS_IN_A_BOUT = 8
+"""A short bout, longer than one in ten, has at least so many steps."""
+_SOFT_SECONDS = 0.2
+_SOFT_SHARE = 0.25
+"""Around a boundary targets are soft for so long, but for no more than this share of a short bout."""
+_PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
+
+
+class LabelTeacher(Teacher):
+    """Films with labels at their moments."""
+
+    behaviours: Behaviours
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        torch.set_num_threads(1)  # the cores work on shares of a minibatch and on films side by side
+
+    @classmethod
+    @override
+    def complete(cls, config: RunConfig) -> RunConfig:
+        """A head reads both ways, unless the model is to answer a camera at once."""
+        if config.live or "bidirectional" in config.head.model_fields_set:
+            return config
+        return config.model_copy(update={"head": config.head.model_copy(update={"bidirectional": True})})
+
+    @override
+    def refuse_unfit(self) -> None:
+        config = self.job.config
+        refuse_unfit_encoder(config)
+        refuse_unknown(config)
+        if config.live and config.head.bidirectional:
+            raise UsageError(
+                "--live --bidirectional: a head that reads both ways cannot answer at once. Leave one out."
+            )
+        if config.head.name == "linear":
+            raise UsageError(
+                "--head linear: is a classifier of whole clips. For labels of each frame alone, say --head none."
+            )
+
+    @override
+    def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
+        config = self.job.config
+        refuse_uneven_features(dataset, config)
+        for text in check_against_films(dataset.films, dataset.scans):
+            yield Note(text)
+        self.behaviours = settle_behaviours(dataset.films, dataset.scans, config.labels)
+        yield from (Note(text) for text in self.behaviours.sentences)
+        dataset = replace(dataset, films=self.behaviours.films, classes=self.behaviours.classes)
+        known = [
+            place
+            for place, (film, scan) in enumerate(zip(dataset.films, dataset.scans, strict=True))
+            if is_known(film, scan)
+        ]
+        if len(known) < len(dataset.films):
+            lost = [film.path for place, film in enumerate(dataset.films) if place not in known]
+            yield LeftOut(tuple(FilmFailure(path, "none of its moments has a known label") for path in lost))
+            if not known:
+                raise DataError(f"{self.job.request.data}: no video has a moment with a known label.")
+            dataset = dataset.at(known)
+        return self._cut(dataset) if len(dataset.films) == 1 else dataset
+
+    def _cut(self, dataset: Dataset) -> Dataset:
+        """A single film as two in time."""
+        if self.job.config.folds:
+            raise UsageError("--folds: there is one video, and folds are of videos. Leave it out, or add videos.")
+        scan = dataset.scans[0]
+        window = self.job.config.frames * _spacing(dataset, self.job.config)
+        both = cut_in_time(dataset.films[0], scan, max(1, round(window * scan.facts.fps)))
+        return replace(dataset.at([0, 0]), films=both)
+
+    @override
+    def split(self, dataset: Dataset, *, test: bool) -> Split:
+        if len(dataset.films) == 2 and dataset.films[0].path == dataset.films[1].path:
+            note = "one video: its beginning trains and its end validates, with a gap between; there is no test number"
+            return Split((Part.TRAIN, Part.VAL), notes=(note,))
+        return split_long_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
+
+    @override
+    def student(
+        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+    ) -> Generator[RunEvent, None, Student]:
+        config = self.job.config
+        if config.encoder == "auto" and not config.features:
+            config = config.model_copy(update={"encoder": "mobilenet_v2"})
+        setting = self._setting(dataset, split, config)
+        learner = Learner(setting, choice_of(config, dataset.median_size))
+        if run:
+            run.open(self.job.request)
+        yield Note(spec_of(learner).describe())
+        seconds = setting.clock.share_left(share * _PREPARE_SHARE)
+        places = [place for part in (Part.VAL, Part.TEST) for place in setting.places(part)]
+        yield from learner.prepare(places, to_train=False)
+        mirrored = learner.frozen and setting.flip
+        yield from learner.prepare(setting.places(Part.TRAIN), to_train=mirrored, seconds=seconds)
+        kept = learner.fine if mirrored else learner.plain
+        ready = [place for place in setting.places(Part.TRAIN) if place in kept]
+        if len(ready) < len(setting.places(Part.TRAIN)):
+            total = len(setting.places(Part.TRAIN))
+            yield Note(f"time allows for {len(ready):,} of {total:,} training videos; give more --minutes", True)
+        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
+        return LabelStudent(learner, fit)
+
+    def _setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
+        job, behaviours = self.job, self.behaviours
+        kind: Kind = "several" if behaviours.several else "one"
+        return Setting(
+            task=job.task,
+            objective=LabelObjective(),
+            answer=AnswerSpec(job.task.name, kind, "frame", behaviours.classes, behaviours.background),
+            dataset=dataset,
+            split=split,
+            config=config,
+            sampling=Sampling(config.frames, _spacing(dataset, config)),
+            cache=Cache(job.request.cache, job.request.jobs),
+            clock=job.clock,
+            stop=job.stop,
+            device=torch.device(job.request.device),
+        )
+
+
+def _spacing(dataset: Dataset, config: RunConfig) -> float:
+    """The time between two steps: fine enough for short bouts, and no finer than the frames of the films."""
+    if config.spacing_seconds is not None:
+        return config.spacing_seconds
+    shortest = float(np.nanmin(short_bouts(dataset))) if dataset.classes else _COARSEST_SECONDS
+    frame = float(np.median([1 / scan.facts.fps for scan in dataset.scans if scan.facts.fps > 0] or [_FINEST_SECONDS]))
+    wanted = min(max(shortest / _STEPS_IN_A_BOUT, _FINEST_SECONDS), _COARSEST_SECONDS)
+    return round(max(frame, wanted), 3) if frame < wanted else round(frame, 6)
+
+
+def short_bouts(dataset: Dataset) -> Floats:
+    """(classes,) seconds that nine of ten bouts of each class last longer than; NaN where there are none."""
+    lengths: dict[str, list[float]] = {}
+    for film, scan in zip(dataset.films, dataset.scans, strict=True):
+        assert film.annotation is not None
+        for bout in film.annotation.bouts:
+            lengths.setdefault(bout.label, []).append((bout.end - bout.start) / max(scan.facts.fps, 1e-9))
+    return np.asarray([np.quantile(lengths[name], 0.1) if name in lengths else np.nan for name in dataset.classes])
+
+
+class LabelObjective(Objective):
+    """The labels of each step; an epoch is judged by accuracy and macro-F1, or by average precision if several hold."""
+
+    @override
+    def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
+        truth = np.concatenate([np.asarray(target) for target in clips.targets])
+        classes = len(setting.answer.classes)
+        if setting.answer.kind == "several":
+            counts, total = np.nansum(truth, 0).tolist(), float((~np.isnan(truth)).all(1).sum())
+        else:
+            known = truth[truth >= 0].astype(np.int64)
+            counts, total = np.bincount(known, minlength=classes).tolist(), float(len(known))
+        short = float(np.nanmin(short_bouts(setting.dataset)))
+        soft = min(_SOFT_SECONDS, _SOFT_SHARE * short) / setting.sampling.spacing_seconds
+        loss = LabelLoss(
+            counts,
+            several=setting.answer.kind == "several",
+            total=total,
+            soft_steps=int(soft),
+            smoothing=setting.config.label_smoothing,
+        )
+        return loss.to(setting.device)
+
+    @override
+    def sampler(self, setting: Setting, minibatch: int, *, phases: int, stretch: float, shuffled: bool) -> Sampler:
+        return MomentSampler(
+            frames=setting.sampling.frames,
+            minibatch=minibatch,
+            seed=setting.config.seed,
+            steps_per_epoch=_EPOCH_STEPS,
+            shuffled=shuffled,
+            phases=phases,
+            stretch=stretch,
+            late_loss=carries(setting),
+        )
+
+    @override
+    def validate(
+        self, setting: Setting, sequence: SequenceModel, features: Sequence[Features], targets: Sequence[Truth]
+    ) -> Validation:
+        scores = np.concatenate(list(score_steps(sequence, features, setting.sampling.frames, carry=carries(setting))))
+        truth = np.concatenate(targets)
+        return several_validation(scores, truth) if setting.answer.kind == "several" else one_validation(scores, truth)
+
+
+def carries(setting: Setting) -> bool:
+    """Whether one state goes through the whole of a film, as in a model that answers at once."""
+    return not setting.config.head.bidirectional
+
+
+def one_validation(scores: Floats, truth: Truth) -> Validation:
+    """The validation of classes that exclude each other: the mean of frame accuracy and macro-F1."""
+    known = truth >= 0
+    scores, truth = scores[known], truth[known]
+    answers = scores.argmax(1)
+    accuracy, f1 = float((answers == truth).mean()), float(f1_score(truth, answers, average="macro", zero_division=0))
+    shares = softmax(scores, 1.0)[np.arange(len(truth)), truth]
+    return Validation((accuracy + f1) / 2, float(-np.log(shares.clip(1e-12)).mean()), {"accuracy": accuracy, "F1": f1})
+
+
+def several_validation(scores: Floats, truth: Truth) -> Validation:
+    """The validation of behaviours that may hold at once: the mean of their average precisions."""
+    precisions, losses = [], []
+    for place in range(truth.shape[1]):
+        known = ~np.isnan(truth[:, place])
+        shown, score = truth[known, place], scores[known, place]
+        losses.append(np.logaddexp(0, np.where(shown == 1, -score, score)).mean() if known.any() else 0.0)
+        if shown.any():
+            precisions.append(average_precision_score(shown, score))
+    mean = float(np.mean(precisions)) if precisions else 0.0
+    return Validation(mean, float(np.mean(losses)), {"mAP": mean})
+
+
+class LabelStudent(Student):
+    """An encoder and a head that learn what happens at each frame."""
+
+    def __init__(self, learner: Learner, fit: Fit, tried: Report | None = None, choice: str = "") -> None:
+        self.learner, self.fit, self.tried, self.choice = learner, fit, tried or Report(), choice
+        self.moments = Moments(learner.setting)
+
+    @property
+    @override
+    def network(self) -> Network:
+        return self.learner.network
+
+    @property
+    @override
+    def spec(self) -> ModelSpec:
+        return spec_of(self.learner)
+
+    @property
+    @override
+    def answer(self) -> AnswerSpec:
+        return self.learner.setting.answer
+
+    @override
+    def report_epoch(self, epoch: Epoch) -> EpochDone:
+        return epoch_event(epoch, "model", timed=self.learner.setting.clock.minutes is not None)
+
+    @override
+    def calibrate(self) -> Generator[RunEvent, None, DecisionRule]:
+        yield from ()
+        return self._rule(self._scores(Part.VAL))
+
+    def _scores(self, part: Part) -> list[Floats]:
+        """The scores of the steps of each film of a part."""
+        setting = self.learner.setting
+        features = self.learner.features(setting.places(part))
+        sequence = self.learner.network.sequence.eval()
+        return list(score_steps(sequence, features, setting.sampling.frames, carry=carries(setting)))
+
+    def _rule(self, val: Sequence[Floats]) -> DecisionRule:
+        """The rule that fits the validation films best, whose scores are given."""
+        setting = self.learner.setting
+        causal = carries(setting)
+        places = setting.places(Part.VAL)
+        search = RuleSearch(
+            moments=self.moments,
+            films=[Scored(place, scores) for place, scores in zip(places, val, strict=True)],
+            targets=self.learner.targets(places),
+            first=DecisionRule(reset="never" if causal else "window", direction="causal" if causal else "both"),
+            shortest_bouts=short_bouts(setting.dataset),
+        )
+        return search.best()
+
+    def _answering(self, scores_of: Callable[[Part], list[Floats]]) -> dict[Part, list[FilmTracks]]:
+        """The tracks of the films of each part, by the rule that their validation scores give."""
+        setting = self.learner.setting
+        rule = self._rule(scores_of(Part.VAL))
+        found = {}
+        for part in (Part.VAL, Part.TEST):
+            if places := setting.places(part):
+                films = [Scored(place, scores) for place, scores in zip(places, scores_of(part), strict=True)]
+                found[part] = self.moments.tracks(films, rule)
+        return found
+
+    @override
+    def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
+        return (yield from run_label_controls(self.learner, self._answering))
+
+    @override
+    def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
+        yield from ()
+        assert outcome is None or isinstance(outcome, LabelOutcome)
+        setting, answer = self.learner.setting, self.answer
+        part = Part.TEST if setting.places(Part.TEST) else Part.VAL
+        places = setting.places(part)
+        scored = [Scored(place, scores) for place, scores in zip(places, self._scores(part), strict=True)]
+        tracks, groups = self.moments.tracks(scored, decision), [setting.dataset.groups[place] for place in places]
+        remark = ""
+        if outcome and outcome.folds:  # the pooled score comes first: it is of more films
+            pooled = outcome.tracks[THIS_MODEL]
+            tracks, groups, remark = pooled[outcome.part], outcome.groups[outcome.part], outcome.remark
+        scores = label_scores(tracks, answer.classes, answer.background, answer.kind == "several")
+        interval = scores.interval(groups)
+        title = f"Scores by {outcome.folds} folds" if outcome and outcome.folds else f"Scores on its {part} part"
+        report = label_report(scores, interval, task=answer.task, title=title)
+        controls = label_controls_report(outcome) if outcome else Report()
+        numbers = {
+            "part": "folds" if outcome and outcome.folds else part.value,
+            "folds": outcome.folds if outcome else None,
+            "interval": None if interval is None else list(interval),
+            **report.numbers,
+            **controls.numbers,
+        }
+        if self.tried.numbers:
+            numbers["search"] = self.tried.numbers["tried"]
+        where = "folds" if remark else str(part)
+        words = [f"{where}: {text[:1].lower()}{text[1:]}" for text in report.sentences[-1:]]
+        shown = (controls,) if outcome else ()
+        card = (report, *shown, *((self.tried,) if self.tried.sentences else ()))
+        return Appraisal((*shown, report), card, numbers, tuple(words))
+
+    @override
+    def check_clips(self) -> Sequence[Window]:
+        setting = self.learner.setting
+        path = setting.dataset.scans[setting.places(Part.VAL)[0]].facts.path
+        try:
+            spec, rate = self.spec, setting.config.rate
+            return [first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)]
+        except FilmError:
+            return []
