@@ -14,6 +14,7 @@ from data.labels.examples_b import EXAMPLES, Truth, via_json, vtt, workbook, wri
 
 from vidrnn.config import LabelsConfig
 from vidrnn.data.label_markup import beginning_of
+from vidrnn.data.labelled_frames import read_frame_labelled
 from vidrnn.data.labels import LABEL_FORMATS
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels
 from vidrnn.errors import DataError
@@ -548,3 +549,45 @@ def test_real_files_of_mmaction2_are_read_and_its_predictions_are_not_recognised
     assert {film.part for film in read("activitynet", folder / "gt.json").films} == {Part.VAL}
     guessed = folder / "result.json"
     assert not [name for name in EXAMPLES if form(name).recognises(guessed, beginning_of(guessed))]
+
+
+# Films
+
+
+@pytest.mark.parametrize(
+    ("films", "found"),
+    [
+        (["Test001.avi", "Test002.avi", "Test010.avi"], ["Test001.avi", "Test010.avi"]),
+        (["a.avi", "b.avi"], ["a.avi"]),
+    ],
+)
+def test_labels_that_only_count_films_find_them_by_number_or_by_order(
+    films: list[str], found: list[str], tmp_path: Path
+) -> None:
+    for film in films:
+        (tmp_path / film).touch()
+    path = written(tmp_path / "truth.m", "gt(1).frame = [1:5];", "gt(10).frame = [2:6];")
+    labelled = read_frame_labelled(path, PLAIN)
+    assert [film.path.name for film in labelled.films] == found
+    assert len(labelled.failures) == 2 - len(found)
+
+
+def test_two_films_of_one_number_are_refused(tmp_path: Path) -> None:
+    for film in ("Test01.avi", "Other1.avi"):
+        (tmp_path / film).touch()
+    with pytest.raises(DataError, match=r"2 videos end in 1: .*\. Rename one of them"):
+        read_frame_labelled(written(tmp_path / "truth.m", "gt(1).frame = [1:5];"), PLAIN)
+
+
+def test_results_among_films_are_labels_only_where_there_are_no_others(tmp_path: Path) -> None:
+    (tmp_path / "film.avi").touch()
+    EXAMPLES["captions"](tmp_path, replace(TRUTH, bouts=TRUTH.bouts[:1]))
+    assert len(found_bouts(tmp_path)) == 1
+    EXAMPLES["elan"](tmp_path, TRUTH)
+    assert len(found_bouts(tmp_path)) == 4
+
+
+def found_bouts(folder: Path) -> tuple[Bout, ...]:
+    (film,) = read_frame_labelled(folder, PLAIN).films
+    assert film.annotation is not None
+    return film.annotation.bouts

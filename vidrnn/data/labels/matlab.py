@@ -35,7 +35,7 @@ _ANOMALY, _ANOMALY_FIELDS = "anomaly", frozenset({"frame", "frames", "gt_frame",
 
 
 class Matlab(LabelFormat):
-    """The film of entry 3 has the name `3`: it is the third film in natural order.
+    """Entry 3 is of the film whose name ends in 3, or else of the third film in natural order.
 
     Frames outside of the ranges have no behaviour: a benchmark labels every frame.
     """
@@ -61,7 +61,7 @@ class Matlab(LabelFormat):
             films.setdefault(film, []).extend(_bouts(found["ranges"], label, place))
         if not films:
             raise DataError(f"{data}: has no line such as gt(1).frame = [61:180]; with the frames of a video.")
-        named = (NamedLabels(str(film), sorted_bouts(films[film]), "frames") for film in sorted(films))
+        named = (NamedLabels(str(film), sorted_bouts(films[film]), "frames", number=film) for film in sorted(films))
         return LabelFile(tuple(named), "frames from 1, the last one included", tuple(names))
 
 
