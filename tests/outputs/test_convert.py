@@ -18,7 +18,7 @@ from conftest import followed, make_film
 from vidrnn.config import LabelsConfig
 from vidrnn.data.annotations import in_frames
 from vidrnn.data.films import LabelledData
-from vidrnn.data.label_markup import beginning_of
+from vidrnn.data.label_text import beginning_of
 from vidrnn.data.labels import LABEL_FORMATS
 from vidrnn.data.labels.base import LabelFile, LabelFormat
 from vidrnn.data.scan import scan_film

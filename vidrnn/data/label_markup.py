@@ -1,65 +1,32 @@
-"""What label files have in common on disk: text, XML, JSON, times, names of films. This module knows no format."""
+"""XML, fields of JSON, workbooks and names of films, as label files have them. This module knows no labelling tool."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 import zipfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from vidrnn.data.label_text import clock_seconds, read_text
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-BEGINNING_BYTES = 65_536
-"""By this much of a file its format is recognised."""
-
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _ROOT_OF_DRIVE = re.compile(r"^/(?=[A-Za-z]:/)")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _DELIMITERS = "\t;,"
 _FIRST_ROWS = 60
+_LARGEST = 10**15
+"""No number of seconds or frames is larger."""
 Value = TypeVar("Value")
-
-
-def beginning_of(file: Path) -> str:
-    """The first 64 KiB as text, without a byte order mark; empty for a file that is no text or cannot be read."""
-    try:
-        with file.open("rb") as opened:
-            raw = opened.read(BEGINNING_BYTES)
-    except OSError:
-        return ""
-    if raw[:2] in _MARKS:
-        return raw[: len(raw) // 2 * 2].decode(_MARKS[raw[:2]], errors="replace")
-    return "" if b"\0" in raw else raw.decode("utf-8-sig", errors="replace")
-
-
-def read_text(file: Path, title: str) -> str:
-    """The text of a file in UTF-8 or UTF-16, with `\\n` at the end of each line.
-
-    Raises:
-        DataError: it cannot be read, is empty, or is no text.
-    """
-    raw = _bytes_of(file, title)
-    try:
-        text = raw.decode(_MARKS.get(raw[:2], "utf-8-sig"))
-    except UnicodeDecodeError as problem:
-        raise DataError(
-            f"{file}: is no text in UTF-8: byte {problem.start:,} is none of its characters. Save it in UTF-8."
-        ) from None
-    if not text.strip():
-        raise DataError(f"{file}: is empty, where a {title} should be. Export it again.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_xml(file: Path, title: str) -> Element:
@@ -73,7 +40,12 @@ def read_xml(file: Path, title: str) -> Element:
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    raw = _bytes_of(file, title)
+    try:
+        raw = file.read_bytes()
+    except OSError as problem:
+        raise DataError(f"{file}: cannot be read: {problem.strerror or problem}.") from problem
+    if not raw.strip():
+        raise DataError(f"{file}: is empty. Export the labels again.")
     try:
         root: Element = fromstring(raw)
     except ParseError as problem:
@@ -87,23 +59,6 @@ def read_xml(file: Path, title: str) -> Element:
     except (ValueError, LookupError) as problem:
         raise DataError(f"{file}: cannot be read as XML: {problem}. Save it in UTF-8.") from None
     return root
-
-
-def read_json(file: Path, title: str) -> Any:
-    """The value of a JSON file.
-
-    Raises:
-        DataError: it cannot be read, is empty, or is damaged.
-    """
-    text = read_text(file, title)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as problem:
-        raise DataError(
-            f"{file}: is damaged as JSON in line {problem.lineno}: {problem.msg}. Export it again."
-        ) from None
-    except RecursionError:
-        raise DataError(f"{file}: is nested too deeply for a {title}. Export it again.") from None
 
 
 Rows = list[list[object]]
@@ -121,23 +76,18 @@ def is_workbook(file: Path) -> bool:
         return False
 
 
-def read_tables(file: Path, title: str) -> list[Rows]:
+def read_tables(file: Path) -> list[Rows]:
     """The tables of a file: each sheet of a workbook, or the one table of a text.
 
     The cells of a text are separated by tabs, by semicolons or else by commas. Where semicolons separate, commas may
     be decimal points.
-
-    Args:
-        file: `.xlsx`, or a text.
-        title: of its format, for errors.
 
     Raises:
         DataError: it cannot be read, is empty, or is damaged.
     """
     if is_workbook(file):
         return _sheets(file, None)
-    text = read_text(file, title)
-    lines = text.splitlines()
+    lines = read_text(file).splitlines()
     first = lines[:_FIRST_ROWS]
     mark = next((mark for mark in _DELIMITERS if sum(mark in line for line in first) * 2 > len(first)), ",")
     try:
@@ -181,7 +131,7 @@ def cell_of(row: Sequence[object], place: int | None) -> str:
 
 
 def cell_seconds(cell: object, where: str) -> float:
-    """Seconds of a cell: a number, a time of day or a length of time of Excel, or a text as `clock_seconds` takes it.
+    """Seconds of a cell: a time of day or a length of time of Excel, or a text as `seconds_of` takes it.
 
     Raises:
         DataError: the cell is no time; `where` begins the sentence.
@@ -192,17 +142,7 @@ def cell_seconds(cell: object, where: str) -> float:
         cell = cell.time()
     if isinstance(cell, time):
         return cell.hour * 3600 + cell.minute * 60 + cell.second + cell.microsecond / 1e6
-    return clock_seconds("" if cell is None else cell, where)
-
-
-def _bytes_of(file: Path, title: str) -> bytes:
-    try:
-        raw = file.read_bytes()
-    except OSError as problem:
-        raise DataError(f"{file}: cannot be read: {problem.strerror or problem}.") from problem
-    if not raw.strip():
-        raise DataError(f"{file}: is empty, where a {title} should be. Export it again.")
-    return raw
+    return seconds_of("" if cell is None else cell, where)
 
 
 def member(record: Any, name: str, kind: type[Value], where: str) -> Value:
@@ -219,7 +159,7 @@ def member(record: Any, name: str, kind: type[Value], where: str) -> Value:
     """
     value = record.get(name) if isinstance(record, dict) else None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < _LARGEST else math.inf
     if (
         not isinstance(value, kind)
         or isinstance(value, bool)
@@ -246,21 +186,18 @@ def number(text: object, where: str) -> float:
     return value
 
 
-def clock_seconds(text: object, where: str) -> float:
+def seconds_of(text: object, where: str) -> float:
     """Seconds of a time such as `1:02:03.5`, `02:03,5` or `123.5`.
 
     Raises:
         DataError: the text is no time; `where` begins the sentence.
     """
-    written = str(text).strip()
-    sign = -1.0 if written.startswith("-") else 1.0
-    parts = written.removeprefix("-").split(":")
-    if len(parts) > 3 or not all(re.fullmatch(r"\d+(?:[.,]\d*)?", part.strip()) for part in parts):
-        raise DataError(f"{where}: wanted a time such as 0:01:02.5, found {written[:60]!r}. Export the file again.")
-    seconds = 0.0
-    for part in parts:
-        seconds = 60 * seconds + number(part, where)
-    return sign * seconds
+    try:
+        return clock_seconds(str(text).strip())
+    except ValueError:
+        raise DataError(
+            f"{where}: wanted a time such as 0:01:02.5, found {str(text).strip()[:60]!r}. Export the file again."
+        ) from None
 
 
 def film_name(text: str) -> str:
@@ -268,70 +205,12 @@ def film_name(text: str) -> str:
     text = text.strip()
     if _DRIVE.match(text):
         return text.replace("\\", "/")
-    address = urlsplit(text) if "://" in text or text.startswith("file:") else None
-    return _ROOT_OF_DRIVE.sub("", unquote(address.path)) if address else text
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A row of a tool that writes the start and the stop of a state as two rows."""
-
-    seconds: float
-    label: str
-    subject: str
-    kind: Literal["start", "stop", "point"]
-    place: str
-    """In sentences: `row 12`."""
-    key: str = ""
-    """Tells apart states of one behaviour and subject that run side by side, as their modifiers do."""
-
-
-def paired(events: Iterable[Event], where: str) -> Iterator[Bout]:
-    """The bouts of events in the order of their file: each start with the next stop of the same state.
-
-    Raises:
-        DataError: a start or a stop has no partner; `where` begins the sentence.
-    """
-    started: dict[tuple[str, str, str], Event] = {}
-    for event in events:
-        state = (event.label, event.subject, event.key)
-        if event.kind == "point":
-            yield Bout(event.seconds, event.seconds, event.label, event.subject)
-        elif event.kind == "start":
-            if state in started:
-                raise _unpaired(started[state], "stop", where)
-            started[state] = event
-        else:
-            if state not in started:
-                raise _unpaired(event, "start", where)
-            yield Bout(started.pop(state).seconds, event.seconds, event.label, event.subject)
-    for event in started.values():
-        raise _unpaired(event, "stop", where)
-
-
-def _unpaired(event: Event, missing: str, where: str) -> DataError:
-    who = f" of {event.subject!r}" if event.subject else ""
-    return DataError(
-        f"{where}: {event.label!r}{who} has a {event.kind} at {event.seconds:g} s ({event.place}) and no {missing}. "
-        f"Add the {missing} in the labelling tool and export again."
-    )
-
-
-def frame_bouts(labels: Sequence[tuple[int, str]], step: int = 1) -> tuple[Bout, ...]:
-    """Bouts in frames from labels of single frames: frames that follow each other are joined.
-
-    Args:
-        labels: pairs of frame and label, in any order.
-        step: each labelled frame stands for so many frames.
-    """
-    bouts: list[Bout] = []
-    for label in dict.fromkeys(label for _, label in labels):
-        for frame in sorted({frame for frame, other in labels if other == label}):
-            if bouts and bouts[-1].label == label and bouts[-1].end >= frame:
-                bouts[-1] = Bout(bouts[-1].start, float(frame + step), label)
-            else:
-                bouts.append(Bout(float(frame), float(frame + step), label))
-    return sorted_bouts(bouts)
+    if "://" not in text and not text.startswith("file:"):
+        return text
+    try:
+        return _ROOT_OF_DRIVE.sub("", unquote(urlsplit(text).path))
+    except ValueError:  # it is no address
+        return text
 
 
 def sorted_bouts(bouts: Iterable[Bout]) -> tuple[Bout, ...]:

@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from dataclasses import replace
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from data.labels.examples_b import EXAMPLES, Truth, via_json, vtt, workbook, written
 
 from vidrnn.config import LabelsConfig
-from vidrnn.data.label_markup import beginning_of
+from vidrnn.data.label_text import beginning_of
 from vidrnn.data.labelled_frames import read_frame_labelled
 from vidrnn.data.labels import LABEL_FORMATS
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels
@@ -99,7 +100,7 @@ def test_text_is_read_as_systems_write_it(name: str, way: str, tmp_path: Path) -
 def test_an_empty_file_is_an_error_with_a_sentence(name: str, tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.touch()
-    with pytest.raises(DataError, match=r"empty: is empty, where an? .* should be\. Export it again\."):
+    with pytest.raises(DataError, match=r"empty: is empty\. Export the labels again\."):
         form(name).read(path, PLAIN)
     assert not form(name).recognises(path, "")
 
@@ -412,19 +413,33 @@ def test_via_has_points_and_leaves_regions_out(tmp_path: Path) -> None:
 # Noldus
 
 
-def test_a_state_without_its_stop_is_refused_with_its_time(tmp_path: Path) -> None:
+def test_a_state_without_its_stop_costs_its_observation_only(tmp_path: Path) -> None:
     columns = ["Time_Relative_hmsf", "Observation", "Behavior", "Event_Type"]
-    start, point = ["0:00:01.5", "a", "dig", "State start"], ["0:00:02", "a", "call", "Point"]
-    path = workbook(tmp_path / "a.xlsx", [columns, start, point])
-    with pytest.raises(DataError, match=r"a\.xlsx: a: 'dig' has a start at 1\.5 s \(row 2\) and no stop"):
-        form("observer").read(path, PLAIN)
+    start, point = ["0:00:01.5", "a", "dig", "State start"], ["0:00:02", "b", "call", "Point"]
+    found = read("observer", workbook(tmp_path / "a.xlsx", [columns, start, point]))
+    assert [(film.name, film.bouts) for film in found.films] == [("b", (Bout(2.0, 2.0, "call"),))]
+    assert found.failures == (
+        ("a", "'dig' starts at 1.500 s and never stops. Correct it in Observer XT and export again"),
+    )
     stop = ["0:01:02,25", "a", "dig", "State stop"]
-    bouts = only("observer", workbook(tmp_path / "b.xlsx", [columns, start, point, stop])).bouts
-    assert bouts == (Bout(1.5, 62.25, "dig"), Bout(2.0, 2.0, "call"))
-    with pytest.raises(DataError, match=r"has a stop at 62\.25 s .* and no start"):
-        form("observer").read(workbook(tmp_path / "c.xlsx", [columns, stop]), PLAIN)
+    film, _ = read("observer", workbook(tmp_path / "b.xlsx", [columns, start, point, stop])).films
+    assert film.bouts == (Bout(1.5, 62.25, "dig"),)
     with pytest.raises(DataError, match=r"row 2: has the behavior 'dig' and the event type 'Other'"):
         form("observer").read(workbook(tmp_path / "d.xlsx", [columns, ["1", "a", "dig", "Other"]]), PLAIN)
+
+
+def test_times_may_be_cells_of_excel(tmp_path: Path) -> None:
+    columns = ["Time_Relative_hmsf", "Observation", "Behavior", "Event_Type"]
+    rows = [[time(0, 0, 1, 500_000), "a", "dig", "State start"], [timedelta(hours=30), "a", "dig", "State stop"]]
+    assert only("observer", workbook(tmp_path / "a.xlsx", [columns, *rows])).bouts == (Bout(1.5, 108_000.0, "dig"),)
+
+
+def test_an_ethovision_log_with_a_state_that_never_stops_is_refused(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "a.csv", "Number of header lines:,3", "Recording time,Behavior,Event", ",,", "1,dig,state start"
+    )
+    with pytest.raises(DataError, match=r"'dig' starts at 1\.000 s and never stops\. Correct it in EthoVision"):
+        form("ethovision").read(path, PLAIN)
 
 
 def test_observer_text_may_have_semicolons_and_decimal_commas(tmp_path: Path) -> None:

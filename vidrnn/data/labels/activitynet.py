@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from vidrnn.data.films import PART_WORDS
-from vidrnn.data.label_markup import check_order, member, read_json, sorted_bouts
+from vidrnn.data.label_markup import check_order, member, sorted_bouts
+from vidrnn.data.label_text import read_json
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -36,7 +37,7 @@ class ActivityNet(LabelFormat):
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        content = read_json(data, self.title)
+        content = read_json(data)
         records = content.get("database", content) if isinstance(content, dict) else None
         if not isinstance(records, dict) or not records:
             raise DataError(f"{data}: wanted an object of videos by name. Give a file in the form of ActivityNet.")

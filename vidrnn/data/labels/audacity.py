@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from vidrnn.data.films import counted
-from vidrnn.data.label_markup import check_order, number, read_text, sorted_bouts
+from vidrnn.data.label_markup import check_order, number, sorted_bouts
+from vidrnn.data.label_text import read_text
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -58,7 +59,7 @@ def _read(file: Path) -> tuple[NamedLabels, int]:
     """The labels of a file, and how many have no name."""
     bouts = []
     unnamed = 0
-    for count, line in enumerate(read_text(file, Audacity.title).split("\n"), 1):
+    for count, line in enumerate(read_text(file).splitlines(), 1):
         if not line.strip() or line.startswith(_FREQUENCIES):
             continue
         cells = line.split("\t", 2)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from typing_extensions import override
 
 from vidrnn.data.films import counted
-from vidrnn.data.label_markup import check_order, clock_seconds, read_text, sorted_bouts
+from vidrnn.data.label_markup import check_order, seconds_of, sorted_bouts
+from vidrnn.data.label_text import read_text
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -57,7 +58,7 @@ class Captions(LabelFormat):
 
 def _read(file: Path) -> tuple[list[Bout], int]:
     """The cues of a file as bouts, and how many have no text."""
-    text = read_text(file, Captions.title)
+    text = read_text(file).replace("\r\n", "\n")
     web = text.lstrip().startswith("WEBVTT")
     bouts: list[Bout] = []
     empty = 0
@@ -84,7 +85,7 @@ def _bout(rows: list[str], web: bool, place: str) -> tuple[Bout, bool]:
     """The bout of a cue, whose first row has its times, and whether it has a text."""
     first, _, rest = rows[0].partition(_ARROW)
     end_text = (rest.split() or [""])[0]
-    start, end = clock_seconds(first, place), clock_seconds(end_text, place)
+    start, end = seconds_of(first, place), seconds_of(end_text, place)
     check_order(start, end, place)
     text, subject = "\n".join(rows[1:]).strip(), ""
     if web:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from vidrnn.data.label_markup import film_name, frame_bouts, read_xml
+from vidrnn.data.label_markup import film_name, read_xml, sorted_bouts
+from vidrnn.data.label_text import runs_of
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
-from vidrnn.values import Span
+from vidrnn.values import Bout, Span
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -63,7 +64,7 @@ class Cvat(LabelFormat):
 
 def _film(data: Path, task: Element | None, images: list[Element]) -> NamedLabels:
     source = "" if task is None else task.findtext("source", "").strip()
-    step = re.search(r"step\s*=\s*(\d+)", "" if task is None else task.findtext("frame_filter", ""))
+    step = re.search(r"step\s*=\s*(\d{1,6})\b", "" if task is None else task.findtext("frame_filter", ""))
     stride = max(1, int(step.group(1))) if step else 1
     tags = [
         (_whole(image.get("id"), f"{data}: an image"), tag.get("label", "").strip())
@@ -72,8 +73,12 @@ def _film(data: Path, task: Element | None, images: list[Element]) -> NamedLabel
     ]
     if any(not label for _, label in tags):
         raise DataError(f"{data}: has a tag without a label. Export the task again.")
-    bouts = frame_bouts(tags, stride)
-    return NamedLabels(film_name(source) or data.stem, bouts, "frames", known=_known(data, task, stride))
+    bouts = [
+        Bout(start, end, label)
+        for label in {label for _, label in tags}
+        for start, end in runs_of(frame + place for frame, other in tags if other == label for place in range(stride))
+    ]
+    return NamedLabels(film_name(source) or data.stem, sorted_bouts(bouts), "frames", known=_known(data, task, stride))
 
 
 def _known(data: Path, task: Element | None, stride: int) -> tuple[Span, ...] | None:
@@ -85,6 +90,6 @@ def _known(data: Path, task: Element | None, stride: int) -> tuple[Span, ...] | 
 
 
 def _whole(text: str | None, where: str) -> int:
-    if text is None or not re.fullmatch(r"\s*\d+\s*", text):
+    if text is None or not re.fullmatch(r"\s*\d{1,12}\s*", text):
         raise DataError(f"{where} has the number {text!r}, where a whole number from 0 should be. Export it again.")
     return int(text)

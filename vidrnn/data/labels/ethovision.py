@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
 from vidrnn.data.films import counted
+from vidrnn.data.label_events import Event, Status, UnpairedError, paired
 from vidrnn.data.label_markup import (
-    Event,
     Rows,
     cell_of,
     cell_seconds,
@@ -23,20 +23,18 @@ from vidrnn.data.label_markup import (
     first_rows,
     is_workbook,
     number,
-    paired,
     read_tables,
     sorted_bouts,
 )
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
-from vidrnn.values import Bout
 
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
 
 _MARK = "number of header lines:"
 _NEEDED = ("recording time", "behavior", "event")
-_KINDS: dict[str, Literal["start", "stop", "point"]] = {
+_KINDS: dict[str, Status] = {
     "state start": "start",
     "state stop": "stop",
     "point event": "point",
@@ -62,7 +60,7 @@ class EthoVision(LabelFormat):
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        tables = read_tables(data, self.title)
+        tables = read_tables(data)
         films = tuple(film for table in tables if (film := _film(data, table)) is not None)
         if not films:
             raise DataError(
@@ -88,8 +86,11 @@ def _film(file: Path, table: Rows) -> NamedLabels | None:
     header = table[:row]
     values = {cell_of(one, 0).casefold().rstrip(":"): cell_of(one, 1) for one in header}
     count = next((cell_of(one, 1) for one in header if _mark(one)), None)
-    first = row + 2 if count is None else int(number(count, f"{file}: Number of header lines"))
-    bouts: Iterator[Bout] = paired(_events(file, table, first, columns), str(file))
+    first = row + 2 if count is None else max(row + 1, int(number(count, f"{file}: Number of header lines")))
+    try:
+        bouts = paired(_events(file, table, first, columns))
+    except UnpairedError as problem:
+        raise DataError(f"{file}: {problem}. Correct it in EthoVision and export again.") from None
     return NamedLabels(film_name(values.get("video file", "")) or file.stem, sorted_bouts(bouts))
 
 
@@ -107,4 +108,4 @@ def _events(file: Path, table: Rows, first: int, columns: dict[str, int]) -> Ite
             )
         time = columns["recording time"]
         seconds = cell_seconds(row[time] if time < len(row) else None, place)
-        yield Event(seconds, label, cell_of(row, columns.get("subject")), kind, f"row {count}")
+        yield Event(seconds, label, kind, cell_of(row, columns.get("subject")))

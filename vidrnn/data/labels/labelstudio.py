@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from typing_extensions import override
 
 from vidrnn.data.films import counted
-from vidrnn.data.label_markup import check_order, film_name, member, read_json, sorted_bouts
+from vidrnn.data.label_markup import check_order, film_name, member, sorted_bouts
+from vidrnn.data.label_text import read_json
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -49,7 +50,7 @@ class LabelStudio(LabelFormat):
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        content = read_json(data, self.title)
+        content = read_json(data)
         tasks = content if isinstance(content, list) else [content]
         films: list[NamedLabels] = []
         notes: list[str] = []
@@ -143,7 +144,7 @@ def _name(fields: dict[str, Any], task: dict[str, Any], where: str) -> str:
     named = next((text for text in texts if "/" in text or Path(text).suffix), task.get("file_upload"))
     if not isinstance(named, str) or not named.strip():
         raise DataError(f"{where}: names no video. Its data should have a field 'video'.")
-    if _LOCAL_FILES in named and (local := parse_qs(urlsplit(named).query).get("d")):
+    if _LOCAL_FILES in named and (local := parse_qs(named.partition("?")[2]).get("d")):
         return local[0]
     name = film_name(named.partition("?")[0])
     if _UPLOADS in named:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from vidrnn.data.label_markup import check_order, read_text, sorted_bouts
+from vidrnn.data.label_markup import check_order, sorted_bouts
+from vidrnn.data.label_text import read_text
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
 
 _FIELD = re.compile(
-    r"^[ \t]*\w+[ \t]*[({][ \t]*(?P<film>\d+|end[ \t]*\+[ \t]*1)[ \t]*[)}][ \t]*\.[ \t]*(?P<name>\w+)[ \t]*="
+    r"^[ \t]*\w+[ \t]*[({][ \t]*(?P<film>\d{1,9}|end[ \t]*\+[ \t]*1)[ \t]*[)}][ \t]*\.[ \t]*(?P<name>\w+)[ \t]*="
     r"[ \t]*(?P<ranges>\[[^\]]*\]|[^;\n]*)",
     re.MULTILINE,
 )
 _COMMENT = re.compile(r"%[^\n]*")
-_RANGE = re.compile(r"(\d+)(?:\s*:\s*(\d+))?(?:\s*:\s*(\d+))?")
+_RANGE = re.compile(r"(\d{1,12})(?::(\d{1,12}))?(?::(\d{1,12}))?")
 _ANOMALY, _ANOMALY_FIELDS = "anomaly", frozenset({"frame", "frames", "gt_frame", "gt_frames", "gt"})
 """Fields of these names hold anomalies; every other field is a behaviour of its own name."""
 
@@ -50,7 +51,7 @@ class Matlab(LabelFormat):
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        text = _COMMENT.sub("", read_text(data, self.title).replace("...\n", " "))
+        text = _COMMENT.sub("", read_text(data).replace("\r\n", "\n").replace("...\n", " "))
         films: dict[int, list[Bout]] = {}
         names: dict[str, None] = {}
         for found in _FIELD.finditer(text):

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
+from vidrnn.data.label_events import Event, Status, UnpairedError, paired
 from vidrnn.data.label_markup import (
-    Event,
     Rows,
     cell_of,
     cell_seconds,
     columns_where,
     first_rows,
     is_workbook,
-    paired,
     read_tables,
     sorted_bouts,
 )
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _NEEDED = ("observation", "behavior", "event_type")
 _TIMES = ("time_relative_sf", "time_relative_hmsf", "time_relative_hms")
 """Columns of times since the start of the observation, the most exact one first."""
-_KINDS: dict[str, Literal["start", "stop", "point"]] = {
+_KINDS: dict[str, Status] = {
     "state start": "start",
     "state stop": "stop",
     "state point": "point",
@@ -58,7 +57,7 @@ class Observer(LabelFormat):
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        found = _header(read_tables(data, self.title))
+        found = _header(read_tables(data))
         if found is None:
             raise DataError(
                 f"{data}: has no table with the columns Observation, Behavior and Event_Type. "
@@ -69,8 +68,14 @@ class Observer(LabelFormat):
             events.setdefault(name, []).append(event)
         if not events:
             raise DataError(f"{data}: holds no events. Export the event log from Observer XT again.")
-        films = (NamedLabels(name, sorted_bouts(paired(events[name], f"{data}: {name}"))) for name in events)
-        return LabelFile(tuple(films), "seconds since the start of the observation, the end not included")
+        films, failures = [], []
+        for name, logged in events.items():
+            try:
+                films.append(NamedLabels(name, sorted_bouts(paired(logged))))
+            except UnpairedError as problem:
+                failures.append((name, f"{problem}. Correct it in Observer XT and export again"))
+        base = "seconds since the start of the observation, the end not included"
+        return LabelFile(tuple(films), base, failures=tuple(failures))
 
 
 def _header(tables: list[Rows]) -> tuple[Rows, int, dict[str, int]] | None:
@@ -99,5 +104,5 @@ def _events(data: Path, table: Rows, header: int, columns: dict[str, int]) -> It
             )
         seconds = cell_seconds(row[times] if times < len(row) else None, place)
         key = "|".join(cell_of(row, modifier) for modifier in modifiers)
-        event = Event(seconds, label, cell_of(row, columns.get("subject")), kind, f"row {count}", key)
+        event = Event(seconds, label, kind, cell_of(row, columns.get("subject")), key)
         yield cell_of(row, columns["observation"]), event

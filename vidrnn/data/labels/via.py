@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from vidrnn.data.films import counted
-from vidrnn.data.label_markup import check_order, film_name, member, number, read_json, read_text, sorted_bouts
+from vidrnn.data.label_markup import check_order, film_name, member, number, sorted_bouts
+from vidrnn.data.label_text import read_json, read_text
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
@@ -52,9 +53,9 @@ class Via(LabelFormat):
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        text = read_text(data, self.title).lstrip()
+        text = read_text(data).lstrip()
         if text.startswith("{"):
-            attributes, regions = _of_json(data, read_json(data, self.title))
+            attributes, regions = _of_json(data, read_json(data))
         else:
             attributes, regions = _of_csv(data, text)
         films: dict[str, list[Bout]] = {}
@@ -129,7 +130,7 @@ def _json(text: str, kind: type[Any], place: str) -> Any:
     """The value of JSON in a cell; an empty cell is empty."""
     try:
         value = json.loads(text) if text.strip() else kind()
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, kind):
         raise DataError(f"{place}: {text[:60]!r} is damaged. Export it again.")
