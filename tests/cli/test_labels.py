@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import get_args
 
 import pytest
@@ -14,15 +13,11 @@ from conftest import make_film
 
 from vidrnn.cli import run
 from vidrnn.cli.labels import labels
-from vidrnn.config import LabelsConfig
-from vidrnn.data.films import LabelledData
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import EventOutput
 from vidrnn.registry import load_attribute
-from vidrnn.values import Annotation, Bout, FilmFailure, LabelledFilm
 
 Command = Callable[..., tuple[int, str, str]]
-UNDERSTOOD = "times were read as seconds, the end not included"
 
 
 @pytest.fixture
@@ -40,53 +35,39 @@ def vidrnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Path, LabelsConfig]]:
-    """What the reader of labels was asked for; it finds one film and one failure."""
+def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Labels of two films as a table; one of the films is there."""
     monkeypatch.setenv("VIDRNN_CACHE", str(tmp_path / "cache"))
-    film = make_film(tmp_path / "a.avi", frames=25)
-    annotation = Annotation((Bout(0.2, 0.6, "dig"),))
-    failures = (FilmFailure(tmp_path / "b.avi", "there is no such file"),)
-    asked: list[tuple[Path, LabelsConfig]] = []
-
-    def read_frame_labelled(data: Path, options: LabelsConfig) -> LabelledData:
-        asked.append((data, options))
-        missing = failures if data.name == "some.eaf" else ()
-        return LabelledData((LabelledFilm(film, annotation=annotation),), missing, (UNDERSTOOD,))
-
-    module = ModuleType("vidrnn.data.labelled_frames")
-    module.read_frame_labelled = read_frame_labelled  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    return asked
+    make_film(tmp_path / "a.avi", frames=25)
+    table = tmp_path / "table.csv"
+    table.write_text("path,start,end,label,subject\na.avi,0.2,0.6,dig,A\na.avi,0.7,0.8,rear,B\nb.avi,0.1,0.2,dig,A\n")
+    return table
 
 
-def test_labels_are_written_and_what_was_understood_is_said(
-    vidrnn: Command, given: list[tuple[Path, LabelsConfig]], tmp_path: Path
-) -> None:
-    code, shown, _ = vidrnn("labels", tmp_path / "all.eaf", "--to", "boris", "--films", tmp_path, "--subject", "A")
+def test_labels_are_written_and_what_was_understood_is_said(vidrnn: Command, labelled: Path) -> None:
+    (labelled.parent / "b.avi").write_bytes((labelled.parent / "a.avi").read_bytes())
+    code, shown, _ = vidrnn("labels", labelled, "--to", "boris", "--films", labelled.parent, "--subject", "A")
     assert code == 0
-    assert shown.splitlines() == [UNDERSTOOD, str(tmp_path / "all.boris"), "1 video, 1 bout of dig"]
-    assert given == [(tmp_path / "all.eaf", LabelsConfig(films=str(tmp_path), subject="A"))]
-    assert json.loads((tmp_path / "all.boris").read_text())["observations"].keys() == {"a.avi"}
+    first, *_, file, counts = shown.splitlines()
+    assert first.startswith("table.csv: read as path,start,end,label: seconds; 2 of 2 videos found")
+    assert (file, counts) == (str(labelled.with_suffix(".boris")), "2 videos, 2 bouts of dig")
+    assert json.loads(Path(file).read_text())["observations"].keys() == {"a.avi", "b.avi"}
 
 
-def test_a_film_that_cannot_be_used_ends_with_1_and_json_names_it(
-    vidrnn: Command, given: list[tuple[Path, LabelsConfig]], tmp_path: Path
-) -> None:
-    out = tmp_path / "new"
-    code, shown, _ = vidrnn("labels", tmp_path / "some.eaf", "--to", "srt", "--out", out, "--json")
+def test_a_film_that_cannot_be_used_ends_with_1_and_json_names_it(vidrnn: Command, labelled: Path) -> None:
+    out = labelled.parent / "new"
+    command = ("labels", labelled, "--to", "srt", "--out", out)
+    code, shown, _ = vidrnn(*command, "--json")
     assert code == 1
-    assert json.loads(shown) == {
-        "files": [str(out / "a.avi.srt")],
-        "films": 1,
-        "bouts": 1,
-        "behaviours": ["dig"],
-        "failures": [{"path": str(tmp_path / "b.avi"), "error": "there is no such file"}],
-        "notes": [UNDERSTOOD],
-    }
-    code, _, said = vidrnn("labels", tmp_path / "some.eaf", "--to", "srt", "--out", out)
+    record = json.loads(shown)
+    (failure,) = record.pop("failures")
+    assert failure["path"] == str(labelled.parent / "b.avi") and "there is no such video" in failure["error"]
+    assert "the format holds no subjects: those of A, B are left out" in record.pop("notes")
+    assert record == {"files": [str(out / "a.avi.srt")], "films": 1, "bouts": 2, "behaviours": ["dig", "rear"]}
+    code, _, said = vidrnn(*command)
     assert code == 1 and "exists already" in said
-    assert vidrnn("labels", tmp_path / "all.eaf", "--to", "srt", "--out", out, "--overwrite")[0] == 0
-    assert vidrnn("labels", tmp_path / "all.eaf", "--to", "word")[0] == 2
+    assert vidrnn(*command, "--overwrite")[0] == 1
+    assert vidrnn("labels", labelled, "--to", "word")[0] == 2
 
 
 def test_the_command_offers_every_format_that_holds_labels() -> None:

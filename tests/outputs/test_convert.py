@@ -137,8 +137,6 @@ def test_boris_pairs_the_states_of_each_subject(films: list[Path], tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["csv", "boris"])
 def test_csv_and_boris_are_read_back_to_a_millisecond(name: str, films: list[Path], tmp_path: Path) -> None:
-    if importlib.util.find_spec(f"vidrnn.data.labels.{name}") is None:
-        pytest.skip(f"there is no reader of {name} yet")
     (file,) = run(labelled(films, WITH_SUBJECTS), wanted_in(tmp_path, name))[0].files
     form = reader(name)
     assert form.recognises(file, beginning_of(file))
@@ -161,13 +159,27 @@ def test_what_the_format_cannot_say_is_said_in_notes(films: list[Path], tmp_path
     assert converted.notes == (
         "seconds were read",
         "1 set of labels of other annotators left out: the file holds one of each video",
-        "some parts of the videos were not labelled, and the file cannot say which",
+        "the file cannot say which moments nobody labelled, as there may be in 1 video",
         "the format holds no subjects: those of A, B are left out",
     )
 
 
+def test_films_that_are_read_tell_how_well_the_labels_fit(films: list[Path], tmp_path: Path) -> None:
+    whole = Annotation((Bout(3.0, 5.0, "dig"),), known=((0.0, 4.0),))
+    data = LabelledData((LabelledFilm(films[0], annotation=whole),))
+    converted, _ = run(data, wanted_in(tmp_path, "boris"))
+    assert converted.notes == (
+        "100 % of 4 s of video are annotated",
+        "1 label of 1 video ends after the video does, by 1.00 s at most (a.avi); they are cut there",
+    )
+    (observation,) = json.loads(converted.files[0].read_text())["observations"].values()
+    assert [row[0] for row in observation["events"]] == [3.0, 4.0]
+
+
 def test_labels_in_frames_become_seconds_of_the_film(films: list[Path]) -> None:
-    annotation = Annotation((Bout(10.0, 30.0, "dig"), Bout(90.0, 120.0, "dig")), unit="frames")
+    annotation = Annotation(
+        (Bout(10.0, 30.0, "dig"), Bout(90.0, 120.0, "dig"), Bout(200.0, 210.0, "dig")), unit="frames"
+    )
     film = film_events("a", annotation, scan_film(films[0]))
     assert [(round(one.start_seconds, 6), round(one.end_seconds, 6)) for one in film.events] == [(0.4, 1.2), (3.6, 4.0)]
     assert (film.frames, film.fps) == (100, 25.0)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from vidrnn.atomic import write_files
-from vidrnn.data.annotations import joined_bouts
+from vidrnn.data.annotations import in_frames, joined_bouts, known_frames
 from vidrnn.data.films import counted
+from vidrnn.data.labelled_frames import check_against_films, read_frame_labelled
 from vidrnn.data.scan import cache_folder, scan_films
 from vidrnn.errors import DataError, OutputError, UsageError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
@@ -21,7 +21,7 @@ from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Event, EventOutput, FilmEvents
 from vidrnn.registry import load_member
 from vidrnn.threads import available_cores
-from vidrnn.values import Annotation, FilmFailure, FilmScan, LabelledFilm
+from vidrnn.values import Annotation, Bout, FilmFailure, FilmScan, LabelledFilm
 
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
@@ -61,8 +61,6 @@ def convert_labels(wanted: Conversion, options: LabelsConfig) -> Generator[RunEv
         DataError: the labels cannot be read, or no film of theirs can be used.
         OutputError: a file exists already, or cannot be written.
     """
-    from vidrnn.data.labelled_frames import read_frame_labelled
-
     output = output_named(wanted.to)
     return (yield from write_labels(read_frame_labelled(wanted.data, options), output, wanted))
 
@@ -89,46 +87,53 @@ def write_labels(
         DataError: no film can be used, or two have one name.
         OutputError: a file exists already, or cannot be written.
     """
-    films = [(film.path, film.annotation) for film in labelled.films if film.annotation is not None]
-    names = _names([film for film, _ in films], output, wanted)
-    files = _files(names, output, wanted)
-    for file in files:
+    films = [film for film in labelled.films if film.annotation is not None]
+    names = dict(zip((film.path for film in films), _names([film.path for film in films], output, wanted), strict=True))
+    for file in _files([*names.values()], output, wanted):
         _check_place(file, wanted)
-    done, failures = yield from _events_of(films, names, output)
-    failures = (*labelled.failures, *failures)
+    scans = yield from _scans(films, output)
+    failures = (*labelled.failures, *(scan for scan in scans.values() if isinstance(scan, FilmFailure)))
     if failures:
         yield LeftOut(failures)
-    if not done:
+    usable = [film for film in films if not isinstance(scans.get(film.path), FilmFailure)]
+    if not usable:
         reason = f" First problem: {failures[0].path.name}: {failures[0].reason}." if failures else ""
         raise DataError(f"{wanted.data}: no video of these labels can be used.{reason}")
-    notes = (*labelled.notes, *_losses(labelled.films, output))
+    read = {path: scan for path, scan in scans.items() if isinstance(scan, FilmScan)}
+    notes = (*labelled.notes, *_fit(usable, read), *_losses(usable, read, output))
     for note in notes:
         yield Note(note)
+    behaviours = sorted({bout.label for film in usable for bout in _annotation(film).bouts})
+    done = [film_events(names[film.path], _annotation(film), read.get(film.path), behaviours) for film in usable]
     files = _files([film.name for film in done], output, wanted)
     with write_files(files) as besides:
         for beside, group in zip(besides, [done] if output.joins else [[film] for film in done], strict=True):
             beside.write_text(output.text(group), encoding="utf-8", newline="")
     bouts = sum(len(film.events) for film in done)
-    return Converted(tuple(files), len(done), bouts, done[0].behaviours, notes, failures)
+    return Converted(tuple(files), len(done), bouts, tuple(behaviours), notes, failures)
 
 
-def _events_of(
-    films: Sequence[tuple[Path, Annotation]], names: Sequence[str], output: EventOutput
-) -> Generator[RunEvent, None, tuple[list[FilmEvents], tuple[FilmFailure, ...]]]:
-    """The events of each film, and the films that cannot be read. A film is read only if its frames are needed."""
-    labels = sorted({bout.label for _, annotation in films for bout in annotation.bouts})
-    needed = [film for film, annotation in films if output.counts_frames or annotation.unit == "frames"]
+def _annotation(film: LabelledFilm) -> Annotation:
+    assert film.annotation is not None
+    return film.annotation
+
+
+def _scans(
+    films: Sequence[LabelledFilm], output: EventOutput
+) -> Generator[RunEvent, None, dict[Path, FilmScan | FilmFailure]]:
+    """The scan of each film whose frames are needed, or its failure."""
+    needed = [film.path for film in films if output.counts_frames or _annotation(film).unit == "frames"]
     scans: dict[Path, FilmScan | FilmFailure] = {}
-    for film, scan in scan_films(needed, cache=cache_folder(), jobs=available_cores()):
-        scans[film] = scan
+    for path, scan in scan_films(needed, cache=cache_folder(), jobs=available_cores()):
+        scans[path] = scan
         yield Progress("reading videos", len(scans), len(needed))
-    failures = tuple(scan for scan in scans.values() if isinstance(scan, FilmFailure))
-    done = [
-        film_events(name, annotation, found, labels)
-        for (film, annotation), name in zip(films, names, strict=True)
-        if not isinstance(found := scans.get(film), FilmFailure)
-    ]
-    return done, failures
+    return scans
+
+
+def _fit(films: Sequence[LabelledFilm], scans: Mapping[Path, FilmScan]) -> tuple[str, ...]:
+    """Sentences on how the labels fit the films that were read."""
+    read = [film for film in films if film.path in scans]
+    return check_against_films(read, [scans[film.path] for film in read])
 
 
 def film_events(name: str, annotation: Annotation, scan: FilmScan | None, behaviours: Sequence[str] = ()) -> FilmEvents:
@@ -141,18 +146,32 @@ def film_events(name: str, annotation: Annotation, scan: FilmScan | None, behavi
         behaviours: all that occur in any film.
     """
     bouts, _ = joined_bouts(annotation.bouts)
-    times = [(bout.start, bout.end) for bout in bouts]
-    first = duration = 0.0
-    frames = 0
     if scan is not None:
-        first, duration, frames = scan.facts.first_seconds, scan.facts.duration_seconds, scan.facts.frames
-        if annotation.unit == "frames":
-            edges = np.append(scan.frame_seconds, first + duration)
-            places = np.clip(np.rint(times).astype(np.int64), 0, frames)
-            times = [(float(edges[start]), float(edges[end])) for start, end in places]
-    pairs = zip(bouts, times, strict=True)
-    events = tuple(Event(start, end, bout.label, bout.subject) for bout, (start, end) in pairs)
-    return FilmEvents(name, events, tuple(behaviours), first, duration, frames)
+        bouts = tuple(_within(bouts, annotation.unit, scan))
+    film = FilmEvents(
+        name,
+        tuple(Event(bout.start, bout.end, bout.label, bout.subject) for bout in bouts),
+        tuple(behaviours),
+    )
+    if scan is None:
+        return film
+    facts = scan.facts
+    return replace(
+        film, first_seconds=facts.first_seconds, duration_seconds=facts.duration_seconds, frames=facts.frames
+    )
+
+
+def _within(bouts: Sequence[Bout], unit: Literal["seconds", "frames"], scan: FilmScan) -> Iterator[Bout]:
+    """The bouts in seconds, cut at the end of the film."""
+    end = scan.facts.first_seconds + scan.facts.duration_seconds
+    edges = np.append(scan.frame_seconds, end)
+    for bout in bouts:
+        if unit == "frames":
+            first, last = (float(edges[np.clip(round(place), 0, len(edges) - 1)]) for place in (bout.start, bout.end))
+        else:
+            first, last = bout.start, min(bout.end, end)
+        if first < end:
+            yield replace(bout, start=first, end=last)
 
 
 def _names(films: Sequence[Path], output: EventOutput, wanted: Conversion) -> list[str]:
@@ -194,17 +213,27 @@ def _check_place(file: Path, wanted: Conversion) -> None:
         raise OutputError(f"{file}: exists already. Choose another place with --out, or say --overwrite.")
 
 
-def _losses(films: Sequence[LabelledFilm], output: EventOutput) -> list[str]:
+def _losses(films: Sequence[LabelledFilm], scans: Mapping[Path, FilmScan], output: EventOutput) -> list[str]:
     """A sentence for each thing that the labels say and the format cannot."""
-    annotations = [film.annotation for film in films if film.annotation is not None]
     notes = []
     if others := sum(len(film.others) for film in films):
         notes.append(
             f"{counted(others, 'set')} of labels of other annotators left out: the file holds one of each video"
         )
-    if any(annotation.known is not None for annotation in annotations):
-        notes.append("some parts of the videos were not labelled, and the file cannot say which")
-    subjects = {bout.subject for bout in chain.from_iterable(one.bouts for one in annotations) if bout.subject}
+    if partly := sum(not _is_known(_annotation(film), scans.get(film.path)) for film in films):
+        notes.append(
+            f"the file cannot say which moments nobody labelled, as there may be in {counted(partly, 'video')}"
+        )
+    subjects = {bout.subject for film in films for bout in _annotation(film).bouts if bout.subject}
     if subjects and not output.subjects:
         notes.append(f"the format holds no subjects: those of {', '.join(sorted(subjects))} are left out")
     return notes
+
+
+def _is_known(annotation: Annotation, scan: FilmScan | None) -> bool:
+    """Whether all of a film was labelled, as far as that can be told without reading the film."""
+    if annotation.known is None or scan is None:
+        return annotation.known is None
+    end = scan.facts.first_seconds + scan.facts.duration_seconds
+    known = in_frames(annotation, scan.frame_seconds, end)
+    return bool(known_frames(known, np.arange(scan.facts.frames)).all())

@@ -3,50 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from openpyxl import Workbook
 
+from examples import Example, Truth, written
 from vidrnn.values import Bout
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Two behaviours in one film. All times are whole frames at 25 frames per second."""
-
-    film: str = "film.avi"
-    rate: float = 25.0
-    frames: int = 100
-    bouts: tuple[Bout, ...] = (
-        Bout(0.4, 1.2, "dig", "one"),
-        Bout(1.2, 1.4, "rear", "one"),
-        Bout(2.0, 3.0, "rear", "one"),
-        Bout(2.6, 3.6, "dig", "one"),
-    )
-    """In seconds, half open; the last two overlap."""
-
-    @property
-    def seconds(self) -> float:
-        """The length of the film."""
-        return self.frames / self.rate
-
-    @property
-    def in_frames(self) -> tuple[tuple[int, int, str], ...]:
-        """The first frame, the frame after the last one, and the behaviour of each bout."""
-        return tuple((round(one.start * self.rate), round(one.end * self.rate), one.label) for one in self.bouts)
-
-
-Example = Callable[[Path, Truth], Path]
-"""Writes the truth into a folder, and gives the path that is to be read."""
-
-
-def written(file: Path, *lines: str) -> Path:
-    """The lines as a text file."""
-    file.write_text("\n".join([*lines, ""]), encoding="utf-8", newline="")
-    return file
 
 
 def workbook(file: Path, *sheets: Sequence[Sequence[Any]]) -> Path:

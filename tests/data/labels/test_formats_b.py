@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from data.labels.examples_b import EXAMPLES, Truth, via_json, vtt, workbook, written
+from examples_b import EXAMPLES, via_json, vtt, workbook
 
+from examples import Truth, written
 from vidrnn.config import LabelsConfig
 from vidrnn.data.label_text import beginning_of
 from vidrnn.data.labelled_frames import read_frame_labelled
@@ -22,7 +23,16 @@ from vidrnn.errors import DataError
 from vidrnn.registry import load_attribute
 from vidrnn.values import Bout, Part
 
-TRUTH = Truth()
+TRUTH = Truth(
+    film="film.avi",
+    bouts=(
+        Bout(0.4, 1.2, "dig", "one"),
+        Bout(1.2, 1.4, "rear", "one"),
+        Bout(2.0, 3.0, "rear", "one"),
+        Bout(2.6, 3.6, "dig", "one"),
+    ),
+)
+"""The last two bouts overlap."""
 PLAIN = LabelsConfig()
 EVERY = pytest.mark.parametrize("name", EXAMPLES)
 TEXTS = tuple(name for name in EXAMPLES if name not in ("observer", "ethovision"))
