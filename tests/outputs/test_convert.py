@@ -37,9 +37,16 @@ BOUTS = (
     Bout(2.6, 3.6, "dig"),
 )
 WITH_SUBJECTS = (Bout(0.4, 1.2, "dig", "A"), Bout(0.6, 1.0, "dig", "B"))
-READABLE = {"elan": "elan", "labelstudio": "labelstudio", "audacity": "audacity", "srt": "captions", "vtt": "captions"}
+READABLE = {
+    "csv": "csv",
+    "boris": "boris",
+    "elan": "elan",
+    "labelstudio": "labelstudio",
+    "audacity": "audacity",
+    "srt": "captions",
+    "vtt": "captions",
+}
 """Formats that are written, and the readers of them."""
-EVENT_OUTPUTS = ("csv", "srt", "vtt", "labelstudio", "boris", "elan", "audacity")
 
 
 @pytest.fixture(autouse=True)
@@ -138,10 +145,25 @@ def test_boris_pairs_the_states_of_each_subject(films: list[Path], tmp_path: Pat
 @pytest.mark.parametrize("name", ["csv", "boris"])
 def test_csv_and_boris_are_read_back_to_a_millisecond(name: str, films: list[Path], tmp_path: Path) -> None:
     (file,) = run(labelled(films, WITH_SUBJECTS), wanted_in(tmp_path, name))[0].files
-    form = reader(name)
-    assert form.recognises(file, beginning_of(file))
-    for film in form.read(file, LabelsConfig()).films:
+    found = read_back(name, file)
+    assert len(found.films) == 2
+    for film in found.films:
         assert in_milliseconds(film.bouts) == in_milliseconds(WITH_SUBJECTS)
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_moments_without_a_label_mean_the_same_to_writer_and_reader(name: str) -> None:
+    assert output_named(name).silence == reader(READABLE[name]).silence
+
+
+def test_a_table_says_how_it_is_to_be_read(films: list[Path], tmp_path: Path) -> None:
+    converted, _ = run(labelled(films), wanted_in(tmp_path, "csv"))
+    assert converted.notes == (
+        "in the file, moments without a label count as not known; read it with --unlabelled none",
+    )
+    parts = Annotation(BOUTS, known=tuple((bout.start, bout.end) for bout in BOUTS))
+    data = LabelledData((LabelledFilm(films[0], annotation=parts),))
+    assert run(data, wanted_in(tmp_path, "csv", overwrite=True))[0].notes == ()
 
 
 @pytest.mark.parametrize("name", ["elan", "vtt"])
@@ -231,7 +253,7 @@ def test_two_films_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_formats_of_predictions_only_are_refused() -> None:
     names = [name for name in OUTPUTS if issubclass(load_attribute(OUTPUTS[name]), EventOutput)]
-    assert sorted(names) == sorted(EVENT_OUTPUTS)
+    assert sorted(names) == sorted(READABLE)
     with pytest.raises(UsageError, match="--to video: is a format of predictions"):
         output_named("video")
     with pytest.raises(UsageError, match="--to word: there is none of that name"):

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -102,6 +102,8 @@ class EventOutput(Output):
     """Whether the text needs the film's duration and frames."""
     subjects: ClassVar[bool] = False
     """Whether the format holds the subjects of events."""
+    silence: ClassVar[Literal["none", "ignore"]] = "none"
+    """What moments without an event mean where the file is read as labels: no behaviour, or not known."""
 
     @abstractmethod
     def text(self, films: Sequence[FilmEvents]) -> str:

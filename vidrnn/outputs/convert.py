@@ -220,10 +220,13 @@ def _losses(films: Sequence[LabelledFilm], scans: Mapping[Path, FilmScan], outpu
         notes.append(
             f"{counted(others, 'set')} of labels of other annotators left out: the file holds one of each video"
         )
-    if partly := sum(not _is_known(_annotation(film), scans.get(film.path)) for film in films):
+    partly = sum(not _is_known(_annotation(film), scans.get(film.path)) for film in films)
+    if output.silence == "none" and partly:
         notes.append(
             f"the file cannot say which moments nobody labelled, as there may be in {counted(partly, 'video')}"
         )
+    if output.silence == "ignore" and partly < len(films):
+        notes.append("in the file, moments without a label count as not known; read it with --unlabelled none")
     subjects = {bout.subject for film in films for bout in _annotation(film).bouts if bout.subject}
     if subjects and not output.subjects:
         notes.append(f"the format holds no subjects: those of {', '.join(sorted(subjects))} are left out")

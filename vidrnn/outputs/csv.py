@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -21,6 +21,7 @@ class Csv(EventOutput):
     suffix = ".segments.csv"
     joins: ClassVar[bool] = True
     subjects: ClassVar[bool] = True
+    silence: ClassVar[Literal["none", "ignore"]] = "ignore"
 
     @override
     def text(self, films: Sequence[FilmEvents]) -> str:
