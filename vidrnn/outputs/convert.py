@@ -145,6 +145,7 @@ def film_events(name: str, annotation: Annotation, scan: FilmScan | None, behavi
         scan: of the film; not needed for bouts in seconds.
         behaviours: all that occur in any film.
     """
+    assert scan is not None or annotation.unit == "seconds"
     bouts, _ = joined_bouts(annotation.bouts)
     if scan is not None:
         bouts = tuple(_within(bouts, annotation.unit, scan))
