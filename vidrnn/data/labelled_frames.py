@@ -16,7 +16,7 @@ from vidrnn.data.labels import LABEL_FORMATS
 from vidrnn.errors import DataError
 from vidrnn.registry import load_attribute, load_member
 from vidrnn.values import Annotation, Bout, FilmFailure, FilmScan, LabelledFilm, Part, Span
-from vidrnn.video.reader import is_film
+from vidrnn.video.reader import FILM_SUFFIXES, is_film
 
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 EACH = "each"
 """The subject that stands for all: every pair of subject and behaviour is a class."""
-RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json")
-"""Of the tables and tasks that vidrnn itself writes beside films."""
+RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json", ".labels.txt")
+"""Of files that vidrnn itself writes beside films."""
+AFTER_FILM = frozenset({".srt", ".vtt", ".eaf", ".boris"})
+"""Of files that vidrnn writes too, where they follow the whole name of a film, as in `a.mp4.srt`."""
 _SURE_SECONDS = 1.0
 _SURE_SHARE = 0.02
 """Lengths that differ by more than both are lengths of different films."""
@@ -146,8 +148,7 @@ def _by_format(data: Path, formats: dict[str, LabelFormat]) -> dict[str, list[Pa
     Results of vidrnn lie among films as label files do. They count only if there are no other label files.
     """
     below = sorted(folder_content(data)[1]) if data.is_dir() else []
-    results = [path for path in below if path.name.casefold().endswith(RESULT_SUFFIXES)]
-    for paths in ([data], [path for path in below if not path.name.casefold().endswith(RESULT_SUFFIXES)], results):
+    for paths in ([data], [path for path in below if not _is_result(path)], [*filter(_is_result, below)]):
         found: dict[str, list[Path]] = {}
         for path in paths:
             if name := _recognised(path, formats):
@@ -155,6 +156,13 @@ def _by_format(data: Path, formats: dict[str, LabelFormat]) -> dict[str, list[Pa
         if found:
             return found
     return {}
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file has a name that vidrnn gives to the results of a film."""
+    if path.suffix.casefold() in AFTER_FILM and Path(path.stem).suffix.casefold() in FILM_SUFFIXES:
+        return True
+    return path.name.casefold().endswith(RESULT_SUFFIXES)
 
 
 def _recognised(path: Path, formats: dict[str, LabelFormat]) -> str | None:
@@ -226,6 +234,8 @@ def _matched(files: Sequence[tuple[Path, LabelFile]], finder: FilmFinder) -> tup
         unusable += ((beside, name, reason) for name, reason in content.failures)
         for named in content.films:
             result = finder.find(beside, (named.name, *named.aliases))
+            if isinstance(result, str) and named.number is not None:
+                result = finder.numbered(named.number)
             if isinstance(result, str):
                 failures.setdefault(beside / named.name, FilmFailure(beside / named.name, result))
                 continue
