@@ -102,7 +102,10 @@ FAMILIES = {
 """Each folder that holds a family, and its table from what the user says to `module:Class`."""
 MEMBERS = sorted({member for table in FAMILIES.values() for member in table.values()})
 MOST_UNLIKE_FILES = 18
-BESIDE = {"outputs": {"vidrnn.outputs.convert", "vidrnn.outputs.forecast_video"}, "tasks": {"vidrnn.tasks.scores"}}
+BESIDE = {
+    "outputs": {"vidrnn.outputs.convert", "vidrnn.outputs.forecast_video", "vidrnn.outputs.strips"},
+    "tasks": {"vidrnn.tasks.scores"},
+}
 """Files of a family's folder that are no members of it."""
 
 

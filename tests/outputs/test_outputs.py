@@ -26,7 +26,8 @@ from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import SEGMENT_COLUMNS, Answered, Event, FilmEvents, Output
 from vidrnn.outputs.boris import Boris
 from vidrnn.outputs.elan import Elan
-from vidrnn.outputs.video import Strip, colours, probability_at, shown_size
+from vidrnn.outputs.strips import LabelStrip, Lanes, colours, probability_at, strip_for
+from vidrnn.outputs.video import shown_size
 from vidrnn.predict.predictor import Predictor
 from vidrnn.registry import load_member
 from vidrnn.values import Candidate, FilmPrediction, Segment, Size, Timeline
@@ -327,7 +328,7 @@ def test_a_folder_of_pictures_can_be_annotated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [320, 640, 1280, 1920])
 def test_the_strip_shows_label_bar_and_place_at_any_width(answered: Answered, width: int) -> None:
-    strip = Strip(answered.prediction, width)
+    strip = strip_for(answered.prediction, width)
     at = {seconds: strip.at(seconds) for seconds in (0.0, 0.39, 0.5, 0.99)}
     height = at[0.0].shape[0]
     assert all(picture.shape == (height, width, 3) for picture in at.values())
@@ -348,7 +349,7 @@ def test_the_strip_shows_label_bar_and_place_at_any_width(answered: Answered, wi
 
 def test_words_that_do_not_fit_stay_clear_of_the_bar() -> None:
     prediction = FilmPrediction(Path("f"), (Segment(0.0, 1.0, "long " * 30, 0.0),), 1.0, 25)
-    line = Strip(prediction, 320).at(0.5)[:24]
+    line = strip_for(prediction, 320).at(0.5)[:24]
     assert (line[:, :190] > 200).any(), "the words begin at the left"
     assert not (line[:, 193:200] > 200).any(), "and end before the bar"
 
@@ -358,7 +359,7 @@ def test_words_that_do_not_fit_stay_clear_of_the_bar() -> None:
 
 def test_between_two_segments_the_strip_has_no_label_and_no_bar() -> None:
     apart = (Segment(0.2, 0.4, "dig", 0.9), Segment(0.6, 0.8, "dig", 0.9))
-    strip = Strip(FilmPrediction(Path("f"), apart, 1.0, 25, timeline=TIMELINE), 320)
+    strip = strip_for(FilmPrediction(Path("f"), apart, 1.0, 25, timeline=TIMELINE), 320)
     bright = {at: int((strip.at(at)[:22] > 200).sum()) for at in (0.1, 0.3, 0.5, 0.7, 0.9)}
     assert bright[0.3] > 0 and bright[0.7] > 0
     assert bright[0.1] == bright[0.5] == bright[0.9] == 0
@@ -367,11 +368,67 @@ def test_between_two_segments_the_strip_has_no_label_and_no_bar() -> None:
     assert (coloured.min(), coloured.max()) == pytest.approx((0.2 * 308 + 6, 0.8 * 308 + 6), abs=3)
 
 
-def test_of_segments_that_overlap_the_strip_shows_the_one_that_began_last() -> None:
-    overlapping = (Segment(0.0, 1.0, "a", 0.9), Segment(0.2, 0.4, "b", 0.9))
-    strip = Strip(FilmPrediction(Path("f"), overlapping, 1.0, 25), 320)
-    names = {at: strip.at(at)[:22, :190].tobytes() for at in (0.1, 0.3, 0.5)}
-    assert names[0.1] == names[0.5] != names[0.3]
+def test_segments_that_do_not_overlap_have_one_strip_for_all(answered: Answered) -> None:
+    assert isinstance(strip_for(answered.prediction, 320), LabelStrip)
+    assert isinstance(strip_for(replace(answered.prediction, segments=()), 320), LabelStrip)
+
+
+OVERLAPPING = FilmPrediction(
+    Path("f"),
+    (Segment(0.1, 0.9, "walk, left", 0.9), Segment(0.5, 0.7, "<b>läuft & 走る</b>", 0.9)),
+    1.0,
+    25,
+    timeline=TIMELINE,
+)
+
+
+def rows_of(strip: np.ndarray, label: str) -> np.ndarray:
+    """The rows of a strip that show the bar of a label."""
+    return np.flatnonzero((strip == colours(OVERLAPPING)[label]).all(2).any(1))
+
+
+@pytest.mark.parametrize("width", [320, 640, 1280, 1920])
+def test_segments_that_overlap_have_a_lane_for_each_behaviour(width: int) -> None:
+    lanes = strip_for(OVERLAPPING, width)
+    assert isinstance(lanes, Lanes)
+    at = {seconds: lanes.at(seconds) for seconds in (0.0, 0.6, 0.99)}
+    height = at[0.0].shape[0]
+    assert all(picture.shape == (height, width, 3) for picture in at.values()) and height % 2 == 0
+    upper, lower = (rows_of(at[0.0], label) for label in TIMELINE.classes)
+    assert upper.max() < lower.min(), "lanes stand one below the other, in the order of the classes"
+    row = at[0.0][upper[len(upper) // 2]]
+    bar = np.flatnonzero((row == colours(OVERLAPPING)["walk, left"]).all(1))
+    empty = np.flatnonzero((row == (48, 48, 48)).all(1))
+    assert bar.size / (bar.size + empty.size) == pytest.approx(0.8, abs=0.02), "a bar is as long as its segment"
+    marks = [np.flatnonzero((picture[: height // 8] > 230).all(2).any(0)).mean() for picture in at.values()]
+    assert marks == sorted(marks) and marks[-1] - marks[0] > 0.5 * width
+
+
+def test_the_name_of_a_behaviour_is_bright_while_it_holds_and_its_probability_stands_beside_it() -> None:
+    lanes = strip_for(OVERLAPPING, 320)
+    upper, lower = (rows_of(lanes.at(0.0), label) for label in TIMELINE.classes)
+    for seconds, holding in ((0.05, (False, False)), (0.3, (True, False)), (0.6, (True, True)), (0.95, (False, False))):
+        strip = lanes.at(seconds)
+        for rows, holds in zip((upper, lower), holding, strict=True):
+            lane = strip[rows.min() : rows.max() + 1]
+            assert (lane[:, :100] > 80).any(), "every lane has its name"
+            assert bool((lane[:, :100] > 200).any()) == holds
+            assert bool((lane[:, -40:] > 200).any()) == holds
+
+
+def test_a_behaviour_that_lasts_to_the_end_holds_at_the_last_frame() -> None:
+    segments = (Segment(0.0, 1.0, "a", 0.9), Segment(0.2, 0.4, "b", 0.9))
+    lanes = strip_for(FilmPrediction(Path("f"), segments, 1.0, 25), 320)
+    bright = {at: int((lanes.at(at)[:, :100] > 200).sum()) for at in (0.1, 0.3, 1.0)}
+    assert 0 < bright[0.1] == bright[1.0] < bright[0.3]
+
+
+@pytest.mark.parametrize("name", ["video", "mp4"])
+def test_a_film_with_several_behaviours_at_once_is_annotated(name: str, answered: Answered, tmp_path: Path) -> None:
+    prediction = replace(answered.prediction, segments=OVERLAPPING.segments)
+    with open_film(written(name, replace(answered, prediction=prediction), tmp_path)) as film:
+        shown = film.facts()
+    assert shown.frames == 25 and shown.size.height > SMALL.height * 5
 
 
 @pytest.fixture

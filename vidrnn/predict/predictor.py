@@ -162,7 +162,8 @@ class Predictor:
         end = facts.first_seconds + facts.duration_seconds
         settled, clip = track.finish(end)
         line.add(settled)
-        timeline, segments = line.timeline(reader.classes), tuple(line.segments)
+        segments = tuple(sorted(line.segments, key=lambda one: one.start_seconds))  # they came as they ended
+        timeline = line.timeline(reader.classes)
         return FilmMoments(path, clip, timeline, segments, end, facts.frames, notes, frame_seconds)
 
 
