@@ -401,7 +401,7 @@ def test_segments_that_overlap_have_a_lane_for_each_behaviour(width: int) -> Non
     empty = np.flatnonzero((row == (48, 48, 48)).all(1))
     assert bar.size / (bar.size + empty.size) == pytest.approx(0.8, abs=0.02), "a bar is as long as its segment"
     marks = [np.flatnonzero((picture[: height // 8] > 230).all(2).any(0)).mean() for picture in at.values()]
-    assert marks == sorted(marks) and marks[-1] - marks[0] > 0.5 * width
+    assert marks == sorted(marks) and marks[-1] - marks[0] > 0.45 * width
 
 
 def test_the_name_of_a_behaviour_is_bright_while_it_holds_and_its_probability_stands_beside_it() -> None:
@@ -419,7 +419,7 @@ def test_the_name_of_a_behaviour_is_bright_while_it_holds_and_its_probability_st
 def test_a_behaviour_that_lasts_to_the_end_holds_at_the_last_frame() -> None:
     segments = (Segment(0.0, 1.0, "a", 0.9), Segment(0.2, 0.4, "b", 0.9))
     lanes = strip_for(FilmPrediction(Path("f"), segments, 1.0, 25), 320)
-    bright = {at: int((lanes.at(at)[:, :100] > 200).sum()) for at in (0.1, 0.3, 1.0)}
+    bright = {at: int((lanes.at(at)[:, :16] > 200).sum()) for at in (0.1, 0.3, 1.0)}
     assert 0 < bright[0.1] == bright[1.0] < bright[0.3]
 
 

@@ -172,7 +172,7 @@ class _LaneLayout:
     """The layout of lanes, in pixels."""
 
     width: int
-    lanes: int
+    labels: tuple[str, ...]
 
     @property
     def letters(self) -> int:
@@ -201,12 +201,13 @@ class _LaneLayout:
     @property
     def bar(self) -> tuple[int, int]:
         """The first column of the bars, and the first column after them."""
-        return self.width * 5 // 16, self.width - 2 * self.margin - _text_width("0.00", self.letters)
+        names = min(max(_text_width(label, self.letters) for label in self.labels), self.width * 3 // 8)
+        return names + 2 * self.margin, self.width - 2 * self.margin - _text_width("0.00", self.letters)
 
     @property
     def height(self) -> int:
         """Height of all lanes and the margins around them; even."""
-        height = self.lanes * self.lane + 2 * self.margin
+        height = len(self.labels) * self.lane + 2 * self.margin
         return height + height % 2
 
 
@@ -221,7 +222,8 @@ class Lanes(Strip):
         shown = dict.fromkeys(segment.label for segment in prediction.segments)
         classes = prediction.timeline.classes if prediction.timeline is not None else ()
         self._labels = sorted(shown, key=[*classes, *shown].index)
-        self._layout = _LaneLayout(width, len(self._labels))
+        self._layout = _LaneLayout(width, tuple(map(_one_line, self._labels)))
+        self._bar = self._layout.bar
 
     @override
     def at(self, seconds: float) -> Pixels:
@@ -237,7 +239,7 @@ class Lanes(Strip):
             strip[top : top + layout.lane, : text.shape[1]] = text
             if label in holding:
                 share = probability_at(self._prediction, holding[label], seconds)
-                place = (layout.bar[1] + layout.margin, top + layout.baseline)
+                place = (self._bar[1] + layout.margin, top + layout.baseline)
                 _write_text(strip, f"{share:.2f}", place, layout.letters)
         column, half = self._column(seconds), max(1, layout.letters // 12)
         strip[layout.margin // 2 : layout.height - layout.margin // 2, column - half : column + half] = _TEXT
@@ -253,7 +255,7 @@ class Lanes(Strip):
             for label, top in zip(self._labels, range(layout.margin, layout.height, layout.lane), strict=False)
         }
         for row in rows.values():
-            strip[row, slice(*layout.bar)] = _EMPTY_LANE
+            strip[row, slice(*self._bar)] = _EMPTY_LANE
         for segment in self._prediction.segments:
             first, last = self._column(segment.start_seconds), self._column(segment.end_seconds)
             strip[rows[segment.label], first : max(last, first + 1)] = self._colours[segment.label]
@@ -264,17 +266,18 @@ class Lanes(Strip):
         """The name of each behaviour, bright and dim."""
         layout = self._layout
         names = {}
-        for label in self._labels:
-            text, letters = _fitting(label, layout.letters, layout.bar[0] - 2 * layout.margin)
+        first = self._bar[0]
+        for label, line in zip(self._labels, layout.labels, strict=True):
+            text = _shortened(line, layout.letters, first - 2 * layout.margin)
             for holds, colour in ((True, _TEXT), (False, _DIM_TEXT)):
-                picture = np.full((layout.lane, layout.bar[0], 3), _BACKGROUND, dtype=np.uint8)
-                _write_text(picture, text, (layout.margin, layout.baseline), letters, colour)
+                picture = np.full((layout.lane, first, 3), _BACKGROUND, dtype=np.uint8)
+                _write_text(picture, text, (layout.margin, layout.baseline), layout.letters, colour)
                 names[label, holds] = picture
         return names
 
     def _column(self, seconds: float) -> int:
         """The column of a time on the bars."""
-        first, last = self._layout.bar
+        first, last = self._bar
         return first + round((last - first) * self._share(seconds))
 
 
@@ -296,16 +299,25 @@ def colours(prediction: FilmPrediction) -> dict[str, Colour]:
     return assigned | {UNKNOWN: _UNKNOWN_COLOUR}
 
 
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _fitting(text: str, letters: int, width: int) -> tuple[str, int]:
     """The text and its letter height so that it fits into `width` pixels: smaller letters first, then fewer."""
-    text = " ".join(text.split())
-    smaller = max(_SMALLEST_LETTERS, letters * 2 // 3)
-    for size in (letters, smaller):
-        if _text_width(text, size) <= width:
-            return text, size
-    while text and _text_width(text + "…", smaller) > width:
+    text, smaller = _one_line(text), max(_SMALLEST_LETTERS, letters * 2 // 3)
+    if _text_width(text, letters) <= width:
+        return text, letters
+    return _shortened(text, smaller, width), smaller
+
+
+def _shortened(text: str, letters: int, width: int) -> str:
+    """The text, or its beginning and three points, so that it fits into `width` pixels."""
+    if _text_width(text, letters) <= width:
+        return text
+    while text and _text_width(text + "…", letters) > width:
         text = text[:-1]
-    return text + "…", smaller
+    return text + "…"
 
 
 def _font() -> cv2.FontFace:
