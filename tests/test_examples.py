@@ -12,9 +12,12 @@ import pytest
 import torch
 
 import vidrnn
+from vidrnn.config import LabelsConfig
 from vidrnn.data.films import read_labelled
+from vidrnn.data.labelled_frames import read_frame_labelled
 from vidrnn.nets.heads import HEADS
 from vidrnn.values import Part
+from vidrnn.video.reader import open_film
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -63,6 +66,20 @@ def test_the_manifest_has_every_labelled_row_and_no_animal_in_two_parts(tmp_path
     assert all(len(found) == 1 for found in parts.values())
     for part in Part:
         assert {film.label for film in data.films if film.part == part} == set(data.classes)
+
+
+def test_the_recordings_have_labels_where_their_clips_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded("recordings").main(tmp_path, figures=2)
+    assert capsys.readouterr().out.startswith("2 videos, 16 labels")
+    data = read_frame_labelled(tmp_path / "labels.csv", LabelsConfig())
+    assert len(data.films) == 2 and not data.failures
+    for film in data.films:
+        assert film.annotation is not None
+        bouts = sorted(film.annotation.bouts, key=lambda bout: bout.start)
+        assert {bout.label for bout in bouts} == {"pick-up", "put-down", "sit-down", "stand-up"}
+        assert len(bouts) == 8 and all(1.5 < bout.end - bout.start < 3.0 for bout in bouts)
+        with open_film(film.path) as opened:
+            assert bouts[-1].end <= opened.facts().duration_seconds + 0.01
 
 
 def test_the_new_head_streams_and_learns_what_a_head_without_memory_cannot(

@@ -96,7 +96,7 @@ def test_help_names_the_commands_without_loading_networks_or_films() -> None:
         [sys.executable, "-c", watched, "--help"], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0
-    for command in ("train", "predict", "evaluate", "compare", "export", "info"):
+    for command in ("train", "predict", "evaluate", "compare", "export", "info", "labels"):
         assert re.search(rf"^\W*{command}\b", done.stdout, re.MULTILINE), command
     assert done.stdout.strip().endswith("[]")
 
@@ -112,7 +112,7 @@ def test_the_version_is_printed(vidrnn: Command) -> None:
     assert (ended.code, ended.out) == (0, f"vidrnn {__version__}\n")
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "compare", "export", "info"])
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "compare", "export", "info", "labels"])
 def test_each_command_explains_itself(vidrnn: Command, command: str) -> None:
     ended = vidrnn(command, "--help")
     assert ended.code == 0

@@ -13,17 +13,29 @@ from rich.console import Console
 
 from vidrnn.batch.batch import FilmDone
 from vidrnn.cli.views.base import clock, show_error
-from vidrnn.cli.views.facts import show_film
+from vidrnn.cli.views.facts import show_film, show_model
 from vidrnn.cli.views.predicting import BatchView, PredictionView
 from vidrnn.cli.views.reports import as_table
 from vidrnn.cli.views.training import TrainingView
 from vidrnn.errors import DataError
 from vidrnn.events import Done, EpochDone, LeftOut, Note, Progress
+from vidrnn.model.header import find_weights, read_header
 from vidrnn.outputs.base import prediction_json
 from vidrnn.tables import Report, Table
-from vidrnn.values import Candidate, FilmFacts, FilmFailure, FilmPrediction, Segment, Size
+from vidrnn.values import (
+    AnswerSpec,
+    Candidate,
+    DecisionRule,
+    FilmFacts,
+    FilmFailure,
+    FilmPrediction,
+    Kind,
+    Segment,
+    Size,
+)
 
 Captured = pytest.CaptureFixture[str]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -250,6 +262,38 @@ def test_what_is_odd_about_a_film_is_shown(capsys: Captured) -> None:
     show_film(facts, as_json=True)
     given = json.loads(capsys.readouterr().out)
     assert (given["size"], given["fps"]) == ({"height": 240, "width": 320}, 25.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "background", "together"),
+    [
+        ("one", "none", "one behaviour; the background is none"),
+        ("one", None, "one behaviour; no class is the background"),
+        ("several", None, "no behaviour, one, or several"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("rule", "reads"),
+    [
+        (DecisionRule(direction="causal"), "forward only: it can answer a camera at once"),
+        (DecisionRule(direction="both"), "both ways: an answer depends on later frames too"),
+    ],
+)
+def test_a_model_of_labels_says_what_holds_together_and_which_way_it_reads(
+    kind: Kind, background: str | None, together: str, rule: DecisionRule, reads: str, capsys: Captured
+) -> None:
+    header = read_header(find_weights(ROOT / "models" / "moves"))
+    answer = AnswerSpec("label", kind, "frame", ("dig", "none"), background)
+    show_model(header.model_copy(update={"answer": answer, "decision": rule}), "model", as_json=False)
+    rows = dict(line.strip().split("  ", 1) for line in capsys.readouterr().out.splitlines()[1:])
+    assert rows["at each frame"].strip() == together
+    assert rows["reads"].strip() == reads
+
+
+def test_a_model_of_clips_says_nothing_of_frames(capsys: Captured) -> None:
+    show_model(read_header(find_weights(ROOT / "models" / "moves")), "moves", as_json=False)
+    shown = capsys.readouterr().out
+    assert "at each frame" not in shown and "reads" not in shown
 
 
 def test_no_number_of_a_table_is_cut_on_a_narrow_screen() -> None:

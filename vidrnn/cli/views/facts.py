@@ -13,7 +13,7 @@ from rich.table import Table
 
 from vidrnn.cli.views.base import View, clock
 from vidrnn.events import RunEvent
-from vidrnn.values import FilmFacts
+from vidrnn.values import AnswerSpec, DecisionRule, FilmFacts
 
 if TYPE_CHECKING:
     from vidrnn.export.exporter import Portable
@@ -65,6 +65,7 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
     rows = {
         "task": header.answer.task,
         "classes": ", ".join(header.answer.classes),
+        **_frame_rows(header.answer, header.decision),
         "network": header.spec.describe(),
         "scores": " ".join(header.summary),
         "trained on": f"{learnt} videos, chosen on {chosen}, tested on {tested}",
@@ -73,6 +74,23 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
     console = Console(highlight=False)
     console.print(escape(name), style="bold")
     console.print(_facts({title: value for title, value in rows.items() if value}))
+
+
+def _frame_rows(answer: AnswerSpec, decision: DecisionRule) -> dict[str, str]:
+    """What holds at a frame, and which way the model reads; empty for a model that names no classes of frames."""
+    if answer.resolution != "frame" or answer.kind not in ("one", "several"):
+        return {}
+    background = f"the background is {answer.background}" if answer.background else "no class is the background"
+    reads = {
+        "causal": "forward only: it can answer a camera at once",
+        "both": "both ways: an answer depends on later frames too",
+    }
+    return {
+        "at each frame": "no behaviour, one, or several"
+        if answer.kind == "several"
+        else f"one behaviour; {background}",
+        "reads": reads[decision.direction],
+    }
 
 
 def _facts(rows: dict[str, str]) -> Table:
