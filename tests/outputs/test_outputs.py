@@ -194,6 +194,17 @@ def test_boris_gets_states_in_pairs_and_a_key_for_each_class(answered: Answered,
     assert len(observation["events"]) == 6
 
 
+@pytest.mark.parametrize("name", ["boris", "elan", "audacity", "labelstudio", "srt", "vtt"])
+def test_the_class_of_moments_without_a_label_is_a_gap_in_labels(name: str, answered: Answered, tmp_path: Path) -> None:
+    segments = (Segment(0.0, 0.4, "(unlabelled)", 0.9), Segment(0.4, 1.0, "dig", 0.9))
+    timeline = replace(TIMELINE, classes=("(unlabelled)", "dig"))
+    prediction = replace(answered.prediction, segments=segments, timeline=timeline)
+    text = written(name, replace(answered, prediction=prediction), tmp_path).read_text(encoding="utf-8")
+    assert "dig" in text and "unlabelled" not in text
+    table = written("csv", replace(answered, prediction=prediction), tmp_path).read_text(encoding="utf-8")
+    assert "(unlabelled)" in table, "in a table, a gap says that nobody looked"
+
+
 def test_more_classes_than_keys_share_keys() -> None:
     names = [f"{number}" for number in range(40)]
     film = FilmEvents("a", (Event(0.0, 1.0, "0"),), tuple(names), duration_seconds=1.0, frames=25)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
 from vidrnn.atomic import write_text
+from vidrnn.data.annotations import UNLABELLED
 from vidrnn.errors import OutputError
 from vidrnn.values import Budget, Candidate, FilmPrediction, Segment
 
@@ -111,7 +112,13 @@ class EventOutput(Output):
 
     @override
     def write(self, answered: Answered, file: Path) -> None:
-        write_text(file, self.text([events_of(answered, file)]))
+        film = events_of(answered, file)
+        if self.silence == "none":  # a gap says the same
+            events = tuple(event for event in film.events if event.label != UNLABELLED)
+            film = replace(
+                film, events=events, behaviours=tuple(name for name in film.behaviours if name != UNLABELLED)
+            )
+        write_text(file, self.text([film]))
 
 
 def events_of(answered: Answered, file: Path) -> FilmEvents:
