@@ -256,3 +256,20 @@ def test_a_class_is_the_background_only_where_the_model_says_so() -> None:
     assert segmenter.push([0.0, 1.0], np.array([[0.9, 0.1], [0.9, 0.1]])) == ()
     assert segmenter.answer(np.array([0.9, 0.1])) == (NORMAL, 0.9)
     assert segmenter.finish(2.0) == (Segment(0.0, 2.0, NORMAL, 0.9),)
+
+
+def test_a_moment_that_is_not_certain_yet_holds_what_its_own_probabilities_pass() -> None:
+    segmenter = ThresholdSegmenter(("dig", "walk"), DecisionRule(threshold={"dig": 0.3, "walk": 0.6}))
+    segmenter.push([0.0], np.array([[0.1, 0.9]]))
+    now = np.array([0.4, 0.5])
+    assert (segmenter.holding(now), segmenter.answer(now)) == (("walk",), ("walk", 0.5))
+    assert segmenter.holding(now, certain=False) == ("dig",)
+    assert segmenter.answer(now, certain=False) == ("dig", 0.4)
+    assert segmenter.answer(np.array([0.1, 0.2]), certain=False) == ("unknown", 0.2)
+
+
+def test_before_the_first_certain_moment_there_is_an_answer_too() -> None:
+    segmenter = ThresholdSegmenter(("dig", "walk"), DecisionRule(threshold=0.5))
+    now = np.array([0.7, 0.9])
+    assert segmenter.holding(now, certain=False) == ("dig", "walk")
+    assert segmenter.answer(now, certain=False) == ("walk", 0.9)

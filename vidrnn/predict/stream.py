@@ -50,9 +50,10 @@ class Track:
 
     def answer(self, seconds: float, probabilities: Floats, ended: tuple[Segment, ...]) -> Answer:
         """The answer for probabilities (classes,) at a time."""
-        label, probability = self._segmenter.answer(probabilities)
+        certain = not self._unsettled
+        label, probability = self._segmenter.answer(probabilities, certain=certain)
         shares = tuple(np.nan_to_num(probabilities).tolist())
-        holding = self._segmenter.holding(probabilities)
+        holding = self._segmenter.holding(probabilities, certain=certain)
         return Answer(seconds, label, probability, self.reader.classes, shares, holding, ended)
 
     def _settle(self, moments: Moments) -> Settled:

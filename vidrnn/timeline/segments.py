@@ -47,12 +47,17 @@ class Segmenter(ABC):
         """The segments that were not certain yet; the last one ends at `end_seconds`."""
 
     @abstractmethod
-    def answer(self, now: Floats) -> tuple[str, float]:
-        """The label of the newest moment and its probability, from its probabilities (classes,)."""
+    def answer(self, now: Floats, *, certain: bool = True) -> tuple[str, float]:
+        """The label of the newest moment and its probability.
+
+        Args:
+            now: (classes,) the probabilities of the newest moment.
+            certain: whether it was pushed; False where the model waits for later frames to be certain of it.
+        """
 
     @abstractmethod
-    def holding(self, now: Floats) -> tuple[str, ...]:
-        """The labels that hold at the newest moment, from its probabilities (classes,)."""
+    def holding(self, now: Floats, *, certain: bool = True) -> tuple[str, ...]:
+        """The labels that hold at the newest moment; arguments as `answer`."""
 
 
 def segmenter_for(answer: AnswerSpec, rule: DecisionRule, classes: Sequence[str]) -> Segmenter:
@@ -84,12 +89,12 @@ class MarginSegmenter(Segmenter):
         self._unknown: Segment | None = None
 
     @override
-    def answer(self, now: Floats) -> tuple[str, float]:
+    def answer(self, now: Floats, *, certain: bool = True) -> tuple[str, float]:
         best = int(now.argmax())
         return self._name_of(best, float(now[best])), float(now[best])
 
     @override
-    def holding(self, now: Floats) -> tuple[str, ...]:
+    def holding(self, now: Floats, *, certain: bool = True) -> tuple[str, ...]:
         label = self.answer(now)[0]
         return () if label == UNKNOWN else (label,)
 
@@ -243,18 +248,26 @@ class ThresholdSegmenter(Segmenter):
         return tuple(self._end_all(end_seconds))
 
     @override
-    def answer(self, now: Floats) -> tuple[str, float]:
-        if self._unjudged >= _UNJUDGED_FRAMES or self._judged is None:
-            return UNKNOWN, 0.0
-        now = self._judged if np.isnan(now).all() else now
-        if not self._since and self._background in self._classes:
+    def answer(self, now: Floats, *, certain: bool = True) -> tuple[str, float]:
+        if certain:
+            if self._unjudged >= _UNJUDGED_FRAMES or self._judged is None:
+                return UNKNOWN, 0.0
+            now = self._judged if np.isnan(now).all() else now
+        places = self._holding_places(now, certain)
+        if not places and self._background in self._classes:
             return self._background, float(now[self._classes.index(self._background)])
-        best = max(self._since or self._active, key=lambda place: float(now[place]))
-        return self._classes[best] if self._since else UNKNOWN, float(now[best])
+        best = max(places or self._active, key=lambda place: float(now[place]))
+        return self._classes[best] if places else UNKNOWN, float(now[best])
 
     @override
-    def holding(self, now: Floats) -> tuple[str, ...]:
-        return tuple(self._classes[place] for place in sorted(self._since))
+    def holding(self, now: Floats, *, certain: bool = True) -> tuple[str, ...]:
+        return tuple(self._classes[place] for place in self._holding_places(now, certain))
+
+    def _holding_places(self, now: Floats, certain: bool) -> list[int]:
+        """The classes that hold: those of open segments, or those above their thresholds at a moment not yet pushed."""
+        if certain:
+            return sorted(self._since)
+        return [place for place in self._active if now[place] >= self._threshold[place]]
 
     def _see(self, at: float, shares: Floats) -> Iterator[Segment]:
         if np.isnan(shares).all():
