@@ -54,14 +54,13 @@ def settle_behaviours(films: Sequence[LabelledFilm], scans: Sequence[FilmScan], 
     sentences = [_kind_sentence(several, longest, options.several)]
     marked, overlaps = [], 0
     for film, scan in zip(films, scans, strict=True):
-        annotation = film.annotation
-        assert annotation is not None
+        assert film.annotation is not None
+        end = scan.facts.first_seconds + scan.facts.duration_seconds
+        annotation, *others = (in_frames(one, scan.frame_seconds, end) for one in (film.annotation, *film.others))
         if not several:
             bouts, count = without_overlaps(annotation.bouts)
             annotation, overlaps = replace(annotation, bouts=bouts), overlaps + count
-        end = scan.facts.first_seconds + scan.facts.duration_seconds
-        others = tuple(in_frames(one, scan.frame_seconds, end) for one in film.others)
-        marked.append(replace(film, annotation=in_frames(annotation, scan.frame_seconds, end), others=others))
+        marked.append(replace(film, annotation=annotation, others=tuple(others)))
     if overlaps:
         sentences.append(f"{counted(overlaps, 'overlap')} of labels cut at the middle")
     names = {bout.label for film in marked for bout in (film.annotation.bouts if film.annotation else ())}

@@ -117,7 +117,7 @@ class RuleSearch:
     def _shortest(self, share: float) -> dict[str, float]:
         names = self.moments.answer.classes
         return {
-            name: 0.0 if np.isnan(seconds) else round(share * float(seconds), 3)
+            name: 0.0 if np.isnan(seconds) else float(np.floor(1000 * share * seconds + 1e-6)) / 1000
             for name, seconds in zip(names, self.shortest_bouts, strict=True)
         }
 

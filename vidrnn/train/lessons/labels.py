@@ -16,7 +16,7 @@ from vidrnn.data.behaviours import Behaviours, cut_in_time, is_known, settle_beh
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.labelled_frames import check_against_films
-from vidrnn.data.splits import Split, split_long_films
+from vidrnn.data.splits import Split, shown_notes, split_long_films
 from vidrnn.errors import DataError, FilmError, UsageError
 from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.label_tables import label_report
@@ -121,7 +121,8 @@ class LabelTeacher(Teacher):
     def split(self, dataset: Dataset, *, test: bool) -> Split:
         if len(dataset.films) == 2 and dataset.films[0].path == dataset.films[1].path:
             note = "one video: its beginning trains and its end validates, with a gap between; there is no test number"
-            return Split((Part.TRAIN, Part.VAL), notes=(note,))
+            parts = (Part.TRAIN, Part.VAL)
+            return Split(parts, notes=(note, *shown_notes(dataset.films, parts)))
         return split_long_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
 
     @override
