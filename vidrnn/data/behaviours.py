@@ -22,6 +22,8 @@ from vidrnn.values import Annotation, FilmScan, LabelledFilm, Part
 
 BACKGROUND_WORDS = frozenset({"background", "other"})
 """Names of classes that stand for no behaviour, in any case."""
+_SLACK_SECONDS = 1e-6
+"""Differences of times are not exact."""
 _VALIDATES = 0.2
 """Of a single film, the share at its end that validates."""
 
@@ -96,7 +98,7 @@ def _overlap(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> tuple[
         assert film.annotation is not None
         rate = scan.facts.fps if film.annotation.unit == "frames" else 1.0
         longest = max(longest, longest_overlap(film.annotation.bouts) / max(rate, 1e-9))
-    return longest > OVERLAP_SECONDS, longest
+    return longest > OVERLAP_SECONDS + _SLACK_SECONDS, longest
 
 
 def _kind_sentence(several: bool, longest: float, given: bool | None) -> str:

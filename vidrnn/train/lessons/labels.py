@@ -67,8 +67,8 @@ class LabelTeacher(Teacher):
     @classmethod
     @override
     def complete(cls, config: RunConfig) -> RunConfig:
-        """A head reads both ways, unless the model is to answer a camera at once."""
-        if config.live or "bidirectional" in config.head.model_fields_set:
+        """A head that remembers reads both ways, unless the model is to answer a camera at once."""
+        if config.live or {"bidirectional"} & {*config.head.model_fields_set, *config.head.unused}:
             return config
         return config.model_copy(update={"head": config.head.model_copy(update={"bidirectional": True})})
 
