@@ -169,7 +169,7 @@ def test_a_head_without_memory_labels_each_frame_alone(tmp_path: Path) -> None:
         make_acts(tmp_path / "films", 3), tmp_path / "run", steps=3, epochs=1, head={"name": "none"}, labels=COUNTS
     )
     header = header_of(run)
-    assert header.spec.head.name == "none" and not header.spec.head.bidirectional
+    assert header.spec.head.name == "none"
     assert header.scores["frame_accuracy"] == pytest.approx(scored(run, "test", **COUNTS)["frame_accuracy"], abs=1e-6)
 
 
@@ -207,7 +207,7 @@ class TestASingleFilm:
         assert "no val video shows dig: there is no number of val for it" in notes_of(run)
 
     def test_a_film_that_is_too_short_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="60 labelled frames, too few .* a gap of 7[0-9] frames"):
+        with pytest.raises(DataError, match=r"60 labelled frames, too few .* a gap of 7[0-9] frames"):
             train_acts(make_acts(tmp_path / "films", 1), tmp_path / "run", frames=64, labels=COUNTS)
 
     def test_folds_of_one_film_are_refused(self, tmp_path: Path) -> None:
