@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from nets.test_heads import BIDIRECTIONAL, STREAMING, label
-from timeline.test_windows import CLOSE, FRAMES, features_for, read, runtime
+from timeline.test_windows import FRAMES, features_for, read, runtime
 
 from vidrnn.config import HeadConfig
 from vidrnn.nets.classifier import SequenceModel
@@ -32,7 +32,7 @@ def test_windows_are_those_of_prediction(head: HeadConfig) -> None:
     for length, film, given in zip(LENGTHS, films, scores, strict=True):
         expected, _, _ = read(WindowReader(model, clip_share=0.0, centred=True), film, 7)
         assert given.shape == (length, 3)
-        np.testing.assert_allclose(given, expected, **CLOSE)
+        np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("head", STREAMING, ids=label)
@@ -42,7 +42,7 @@ def test_a_carried_state_is_that_of_prediction(head: HeadConfig) -> None:
     scores = list(score_steps(sequence_of(model), films, FRAMES, carry=True))
     for film, given in zip(films, scores, strict=True):
         expected, _, _ = read(CarryingReader(model), film, 7)
-        np.testing.assert_allclose(given, expected, **CLOSE)
+        np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5, 64])
@@ -51,7 +51,9 @@ def test_windows_of_any_length_cover_a_film_of_many_windows(frames: int) -> None
     film = features_for(model, 300)
     [given] = score_steps(sequence_of(model), [film], frames, carry=False)
     [whole] = score_steps(sequence_of(model), [film], frames, carry=True)
-    np.testing.assert_allclose(given, whole, **CLOSE, err_msg="a step alone has one score, whatever its windows")
+    np.testing.assert_allclose(
+        given, whole, rtol=1e-5, atol=1e-5, err_msg="a step alone has one score, whatever its windows"
+    )
 
 
 @pytest.mark.parametrize("head", [STREAMING[0], BIDIRECTIONAL[0]], ids=label)
@@ -61,7 +63,7 @@ def test_other_films_change_nothing(head: HeadConfig) -> None:
     together = list(score_steps(sequence_of(model), films, FRAMES, carry=False))
     for film, given in zip(films, together, strict=True):
         [alone] = score_steps(sequence_of(model), [film], FRAMES, carry=False)
-        np.testing.assert_allclose(given, alone, **CLOSE)
+        np.testing.assert_allclose(given, alone, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("carry", [False, True])

@@ -46,7 +46,7 @@ def tracks(truth: Track, answer: Track) -> FilmTracks:
 
 
 def several_of(truth: Track) -> Track:
-    numbers = (truth[:, None] == np.arange(3)).astype(np.float64)
+    numbers: Track = (truth[:, None] == np.arange(3)).astype(np.float64)
     numbers[truth < 0] = np.nan
     return numbers
 

@@ -34,7 +34,7 @@ def rare(length: int, places: dict[int, list[int]]) -> Truth:
 
 def several_of(truth: Truth, classes: int = 3) -> Truth:
     """The same truth as numbers of each class; NaN where it is not known."""
-    numbers = (truth[:, None] == np.arange(classes)).astype(np.float64)
+    numbers: Truth = (truth[:, None] == np.arange(classes)).astype(np.float64)
     numbers[truth < 0] = np.nan
     return numbers
 

@@ -69,7 +69,8 @@ def search(
 
 def sure_of(truth: Truth, by: float = 6.0) -> Floats:
     """Scores that agree with classes; those of steps that are not known say nothing."""
-    return by * (truth[:, None] == np.arange(3)).astype(np.float64)
+    scores: Floats = by * (truth[:, None] == np.arange(3)).astype(np.float64)
+    return scores
 
 
 RUNS = np.repeat([0, 2, 1, 2, 0, 1], [9, 12, 7, 5, 11, 16])

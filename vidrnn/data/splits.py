@@ -326,7 +326,7 @@ class _Table:
             for name, amount in _amounts(film):
                 counts[group, labels.index(name)] += amount
         if any(film.annotation is not None for film in films):  # a film may show no class, and counts nevertheless
-            counts = np.append(counts, np.bincount(group_of_film)[:, None], axis=1)
+            counts = np.append(counts, np.bincount(group_of_film).astype(np.float64)[:, None], axis=1)
         return cls(tuple(labels), tuple(map(str, names)), group_of_film, counts)
 
     def per_film(self, sides: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -20,7 +20,7 @@ from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.train.lessons.labels import one_validation, several_validation
 from vidrnn.values import FilmPrediction
 
-COUNTS = {"unlabelled": "none"}
+COUNTS: dict[str, Any] = {"unlabelled": "none"}
 """Moments without a label count."""
 
 
