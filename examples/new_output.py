@@ -6,7 +6,8 @@ An output takes one answer and writes one file. It knows nothing about networks.
 has its name, so it is written beside its place and then renamed: `write_text` does that.
 
 To keep a format in vidrnn, put its class into a file of its own in vidrnn/outputs/ and add one line to the table in
-vidrnn/outputs/__init__.py. Then `vidrnn predict FOLDER --out results/ --format budget` writes it for every video.
+vidrnn/outputs/__init__.py. Then `vidrnn predict FOLDER --out results/ --format NAME` writes it for every video. vidrnn
+has a time budget with more columns: `--format budget`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pytest
 
 import vidrnn
 from vidrnn.batch.engines import ENGINES
+from vidrnn.data.labels import LABEL_FORMATS
 from vidrnn.export import EXPORTS
 from vidrnn.nets.decoders import DECODERS
 from vidrnn.nets.encoders import ENCODERS, FOREIGN_ENCODERS, PICTURE_ENCODERS
@@ -83,6 +84,7 @@ ONLY_HOME = {
     "torchmetrics": {"evaluate"},
     "onnxruntime": {"runtimes", "export", "nets"},
     "onnx": {"export", "model"},
+    "openpyxl": {"data"},
 }
 FAMILIES = {
     "nets.encoders": {**ENCODERS, **PICTURE_ENCODERS, **FOREIGN_ENCODERS},
@@ -90,6 +92,7 @@ FAMILIES = {
     "nets.readouts": READOUTS,
     "nets.decoders": DECODERS,
     "tasks": TASKS,
+    "data.labels": LABEL_FORMATS,
     "train.lessons": {name: task_named(name).lesson for name in TASKS},
     "runtimes": RUNTIMES,
     "outputs": OUTPUTS,
@@ -99,7 +102,7 @@ FAMILIES = {
 """Each folder that holds a family, and its table from what the user says to `module:Class`."""
 MEMBERS = sorted({member for table in FAMILIES.values() for member in table.values()})
 MOST_UNLIKE_FILES = 18
-BESIDE = {"outputs": {"vidrnn.outputs.forecast_video"}, "tasks": {"vidrnn.tasks.scores"}}
+BESIDE = {"outputs": {"vidrnn.outputs.convert", "vidrnn.outputs.forecast_video"}, "tasks": {"vidrnn.tasks.scores"}}
 """Files of a family's folder that are no members of it."""
 
 

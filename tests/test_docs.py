@@ -28,7 +28,7 @@ from vidrnn.model.checkpoint import CHECKPOINT_FORMAT
 from vidrnn.outputs.base import Answered, prediction_json
 from vidrnn.settings import PredictConfig
 from vidrnn.train import run
-from vidrnn.values import FORMAT_VERSION
+from vidrnn.values import FORMAT_VERSION, AnswerSpec
 
 DOCS = ROOT / "docs"
 DEPLOY = DOCS / "deploy.md"
@@ -200,11 +200,13 @@ def test_the_output_that_contributing_shows_writes_the_timeline(tmp_path: Path) 
 def test_the_task_that_contributing_shows_reads_labels_and_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = run_block(programs(ROOT / "CONTRIBUTING.md")[2])["Label"]()
+    task = run_block(programs(ROOT / "CONTRIBUTING.md")[2])["Behaviour"]()
     rows = [f"{DAY},{frame},{'dig' if frame < 5 else 'rest'}" for frame in range(360)]
     (tmp_path / "labels.csv").write_text("\n".join(["path,frame,label", *rows]))
     (film,) = task.read(tmp_path / "labels.csv", to_train=True).films
-    assert task.target(film, ("dig", "rest"), np.array([0, 4, 5])).tolist() == [0, 0, 1]
+    assert task.target(
+        film, AnswerSpec("behaviour", "one", "frame", ("dig", "rest")), np.array([0, 4, 5])
+    ).tolist() == [0, 0, 1]
     assert task.settings <= {*RunConfig.model_fields, *PredictConfig.__dataclass_fields__}
     monkeypatch.setattr("vidrnn.predict.predictor.task_named", lambda _: task)
     prediction = vidrnn.load(MOVES).predict(DAY)

@@ -285,7 +285,8 @@ class PredictConfig:
     format: Annotated[
         str | None,
         Flag(
-            "One or more of jsonl, csv, steps, parquet, srt, vtt, labelstudio, video, mp4, with commas between.",
+            "One or more of jsonl, csv, steps, parquet, srt, vtt, labelstudio, boris, elan, audacity, budget, video, "
+            "mp4, with commas between.",
             unsaid="jsonl",
             metavar="NAMES",
             commands=_PREDICT,

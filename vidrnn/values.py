@@ -376,6 +376,8 @@ class Answer:
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     """Of what is to be seen now, in the order of `classes`."""
+    holding: tuple[str, ...] = ()
+    """The classes that hold now: several where several may hold at once, none where nothing is sure."""
     ended: tuple[Segment, ...] = ()
     """Segments of the timeline that have ended and are certain since the answer before."""
 

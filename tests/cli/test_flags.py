@@ -95,7 +95,7 @@ def test_the_flags_that_people_use_most_come_first(vidrnn: Command) -> None:
 
 
 def test_a_number_outside_its_bounds_is_refused_by_the_name_of_its_flag(vidrnn: Command) -> None:
-    assert "--threshold 2: wanted a number from 0 to 1." in vidrnn("predict", "a.mp4", "--threshold", "2").refused(2)
+    assert "--threshold 2: wanted a number from 0 to 1," in vidrnn("predict", "a.mp4", "--threshold", "2").refused(2)
     assert "--timeout 0: wanted at least 1." in vidrnn("predict", "a.mp4", "--timeout", "0").refused(2)
     assert "--threshold nan: wanted" in vidrnn("predict", "a.mp4", "--threshold", "nan").refused(2)
     assert "--threshold" in vidrnn("predict", "a.mp4", "--threshold", "much").refused(2)

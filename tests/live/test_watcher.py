@@ -117,7 +117,7 @@ def test_a_stretch_that_does_not_follow_on_the_one_before_begins_when_its_first_
         def push(self, pixels: np.ndarray, seconds: float, before: np.ndarray | None = None) -> Answer:
             ended = Segment(round(seconds - 0.3, 1), seconds, "rare", 0.9)
             certain = (ended,) if round(10 * seconds) in (5, 19) else ()
-            return Answer(seconds, "rare", 0.9, ("rare",), (0.9,), certain)
+            return Answer(seconds, "rare", 0.9, ("rare",), (0.9,), ended=certain)
 
         def pass_over(self, seconds: float) -> None:
             pass
@@ -137,7 +137,7 @@ def test_a_stretch_that_overlaps_the_one_before_begins_when_its_first_frame_arri
 
         def push(self, pixels: np.ndarray, seconds: float, before: np.ndarray | None = None) -> Answer:
             ended = {5: Segment(0.2, 0.5, "dig", 0.9), 9: Segment(0.3, 0.9, "walk", 0.9)}.get(round(10 * seconds))
-            return Answer(seconds, "dig", 0.9, ("dig", "walk"), (0.9, 0.9), (ended,) if ended else ())
+            return Answer(seconds, "dig", 0.9, ("dig", "walk"), (0.9, 0.9), ended=(ended,) if ended else ())
 
         def pass_over(self, seconds: float) -> None:
             pass

@@ -19,10 +19,13 @@ from conftest import (
     paint_number,
     paint_square,
 )
+from defusedxml.ElementTree import fromstring
 
 from vidrnn.errors import OutputError
 from vidrnn.outputs import OUTPUTS
-from vidrnn.outputs.base import SEGMENT_COLUMNS, Answered, Output
+from vidrnn.outputs.base import SEGMENT_COLUMNS, Answered, Event, FilmEvents, Output
+from vidrnn.outputs.boris import Boris
+from vidrnn.outputs.elan import Elan
 from vidrnn.outputs.video import Strip, colours, probability_at, shown_size
 from vidrnn.predict.predictor import Predictor
 from vidrnn.registry import load_member
@@ -168,6 +171,105 @@ def test_label_studio_gets_frames_from_one_with_both_ends(answered: Answered, tm
     assert len({region["id"] for region in regions}) == 3
 
 
+def test_boris_gets_states_in_pairs_and_a_key_for_each_class(answered: Answered, tmp_path: Path) -> None:
+    project = json.loads(written("boris", answered, tmp_path).read_text(encoding="ascii"))
+    assert project["project_format_version"] == "7.0"
+    behaviours = [(one["code"], one["type"], one["key"]) for one in project["behaviors_conf"].values()]
+    assert behaviours == [
+        ("walk, left", "State event", "w"),
+        ("<b>läuft & 走る</b>", "State event", "b"),
+        ("unknown", "State event", "u"),
+    ]
+    assert list(project["observations"]) == ["a/one.mkv"]
+    observation = project["observations"]["a/one.mkv"]
+    assert observation["file"]["1"] == ["a/one.mkv"]
+    assert observation["media_info"]["length"] == {"a/one.mkv": 1.0}
+    assert observation["media_info"]["fps"] == {"a/one.mkv": 25.0}
+    assert observation["events"][:3] == [
+        [0.0, "", "walk, left", "", "probability 0.94", 0],
+        [0.4, "", "walk, left", "", "probability 0.94", 10],
+        [0.4, "", "unknown", "", "probability 0.30", 10],
+    ]
+    assert len(observation["events"]) == 6
+
+
+def test_more_classes_than_keys_share_keys() -> None:
+    names = [f"{number}" for number in range(40)]
+    film = FilmEvents("a", (Event(0.0, 1.0, "0"),), tuple(names), duration_seconds=1.0, frames=25)
+    project = json.loads(Boris().text([film]))
+    keys = [one["key"] for one in project["behaviors_conf"].values()]
+    assert len(set(keys)) == 36 and all(len(key) == 1 for key in keys)
+
+
+def test_elan_gets_a_tier_for_each_class_and_the_name_of_the_film(answered: Answered, tmp_path: Path) -> None:
+    root = fromstring(written("elan", answered, tmp_path).read_bytes())
+    assert (root.tag, root.get("FORMAT")) == ("ANNOTATION_DOCUMENT", "3.0")
+    assert [one.tag for one in root] == ["HEADER", "TIME_ORDER", "TIER", "TIER", "TIER", "LINGUISTIC_TYPE"]
+    assert [one.get("TIER_ID") for one in root.iter("TIER")] == [
+        "walk, left",
+        "<b>läuft & 走る</b>",
+        "unknown",
+    ]
+    assert [one.get("TIME_VALUE") for one in root.iter("TIME_SLOT")] == ["0", "400", "400", "800", "800", "1000"]
+    media = next(root.iter("MEDIA_DESCRIPTOR"))
+    assert (media.get("RELATIVE_MEDIA_URL"), media.get("MIME_TYPE")) == ("./a/one.mkv", "video/x-matroska")
+    annotations = [(one.get("TIME_SLOT_REF1"), one.get("TIME_SLOT_REF2")) for one in root.iter("ALIGNABLE_ANNOTATION")]
+    assert sorted(annotations) == [("ts1", "ts2"), ("ts3", "ts4"), ("ts5", "ts6")]
+    assert {one.get("LINGUISTIC_TYPE_REF") for one in root.iter("TIER")} == {
+        one.get("LINGUISTIC_TYPE_ID") for one in root.iter("LINGUISTIC_TYPE")
+    }
+
+
+def test_names_and_labels_that_xml_cannot_hold_lose_these_characters() -> None:
+    film = FilmEvents("a\udcff.mp4", (Event(0.0, 0.0, "dig\x00 \x1bit"),), ("dig\x00 \x1bit",))
+    root = fromstring(Elan().text([film]).encode())
+    assert [one.get("TIER_ID") for one in root.iter("TIER")] == ["dig it"]
+    assert [one.get("TIME_VALUE") for one in root.iter("TIME_SLOT")] == ["0", "1"]
+
+
+def test_audacity_gets_a_line_for_each_segment(answered: Answered, tmp_path: Path) -> None:
+    lines = written("audacity", answered, tmp_path).read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "0.000000\t0.400000\twalk, left"
+    assert len(lines) == len(SEGMENTS)
+
+
+def test_the_budget_has_the_columns_of_boris_and_a_row_for_each_class(answered: Answered, tmp_path: Path) -> None:
+    apart = (Segment(0.0, 0.2, "walk, left", 0.9), Segment(0.3, 0.7, "walk, left", 0.9))
+    prediction = replace(answered.prediction, segments=apart)
+    with written("budget", replace(answered, prediction=prediction), tmp_path).open(
+        newline="", encoding="utf-8"
+    ) as file:
+        walk, other = csv.DictReader(file)
+    expected = sum(float(share) * 0.1 for share in TIMELINE.probabilities[:, 0])
+    assert {name: value for name, value in walk.items() if name != "expected duration (s)"} == {
+        "path": "a/one.mkv",
+        "behavior": "walk, left",
+        "number of occurrences": "2",
+        "total duration": "0.6",
+        "duration mean": "0.3",
+        "duration std dev": "0.141421",
+        "inter-event intervals mean": "0.1",
+        "inter-event intervals std dev": "NA",
+        "% of total subject observation duration": "60.0",
+    }
+    assert float(walk["expected duration (s)"]) == pytest.approx(expected)
+    assert (other["behavior"], other["number of occurrences"], other["duration mean"]) == (
+        TIMELINE.classes[1],
+        "0",
+        "NA",
+    )
+
+
+def test_the_expected_duration_leaves_out_moments_without_a_probability(answered: Answered, tmp_path: Path) -> None:
+    shares = TIMELINE.probabilities.copy()
+    shares[:5] = np.nan
+    prediction = replace(answered.prediction, timeline=replace(TIMELINE, probabilities=shares))
+    rows = (
+        written("budget", replace(answered, prediction=prediction), tmp_path).read_text(encoding="utf-8").splitlines()
+    )
+    assert float(rows[1].rpartition(",")[2]) == pytest.approx(0.1 * float(shares[5:, 0].sum()), abs=1e-5)
+
+
 @pytest.mark.parametrize("name", ["video", "mp4"])
 def test_an_annotated_film_is_in_time_and_keeps_its_picture(name: str, answered: Answered, tmp_path: Path) -> None:
     with open_film(written(name, answered, tmp_path)) as film:
@@ -286,7 +388,7 @@ def test_every_format_writes_a_prediction_of_next_frames_without_segments(
 ) -> None:
     texts = {
         name: written(name, without_anomaly, tmp_path).read_text(encoding="utf-8")
-        for name in ("jsonl", "csv", "steps", "srt", "vtt", "labelstudio")
+        for name in ("jsonl", "csv", "steps", "srt", "vtt", "labelstudio", "boris", "elan", "audacity", "budget")
     }
     record = json.loads(texts["jsonl"])
     assert record["segments"] == [] and record["anomaly"] < 0.5 and "label" not in record
@@ -295,6 +397,9 @@ def test_every_format_writes_a_prediction_of_next_frames_without_segments(
     (task,) = json.loads(texts["labelstudio"])
     assert task["data"] == {"video": "/data/local-files/?d=glide.mkv", "fps": 10.0}
     assert task["predictions"] == [{"model_version": "squares", "result": []}]
+    assert json.loads(texts["boris"])["observations"]["glide.mkv"]["events"] == []
+    assert not list(fromstring(texts["elan"].encode()).iter("ANNOTATION"))
+    assert (texts["audacity"], texts["budget"].count("\n")) == ("", 3)
     rows = list(csv.DictReader(texts["steps"].splitlines()))
     assert list(rows[0]) == ["frame", "seconds", "mse", "psnr", "worst_block", "anomaly"]
     assert [row["frame"] for row in rows] == [str(index) for index in range(12)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import TinyRun, frame_number, make_film, make_pictures, make_uneven, paint_number, tens_model
+from numpy.typing import NDArray
 
 import vidrnn
 from vidrnn.data.cache import Cache, Encoding, Rendering, Steps
@@ -89,6 +90,10 @@ class LateFilm:
         facts = self.film.facts()
         first, last = facts.first_seconds + self.late_seconds, facts.last_seconds + self.late_seconds
         return replace(facts, first_seconds=first, last_seconds=last)
+
+    @property
+    def frame_seconds(self) -> NDArray[np.float64]:
+        return self.film.frame_seconds + self.late_seconds
 
 
 def test_times_are_counted_from_the_first_time_stamp(

@@ -27,7 +27,7 @@ from vidrnn.train.learner import Choice, Clock, Learner, Setting, loss_of, valid
 from vidrnn.train.lessons.classes import ClassObjective
 from vidrnn.train.minibatches import Clips, ClipSampler
 from vidrnn.train.recipes import FROZEN, TRAINED, epochs_for, minibatch_for
-from vidrnn.values import LabelledFilm, Part, Sampling, Size
+from vidrnn.values import AnswerSpec, LabelledFilm, Part, Sampling, Size
 
 
 def setting_of(labels: list[str], tmp_path: Path, **config: Any) -> Setting:
@@ -38,6 +38,7 @@ def setting_of(labels: list[str], tmp_path: Path, **config: Any) -> Setting:
     return Setting(
         task=Classify(),
         objective=ClassObjective(),
+        answer=AnswerSpec("classify", "one", "clip", classes),
         dataset=Dataset(films, (), Grouping(groups, "test"), classes, ()),
         split=Split((Part.TRAIN,) * len(films)),
         config=RunConfig.of(config, source="test"),

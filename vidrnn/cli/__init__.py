@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "Score a model on labelled videos that it has not seen.",
     "compare": "Train several heads on the same videos in the same way, and show what each is worth and what it costs.",
     "export": "Write a model as a file that runs without vidrnn.",
+    "labels": "Write the labels of one labelling tool in the format of another one.",
     "info": "Show the facts of a video or a model.",
 }
 """Each command is the function of that name in the module of that name. Only the module that is needed is loaded."""

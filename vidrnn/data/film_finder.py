@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from vidrnn.data.films import counted, find_listed_file, folder_content
+from vidrnn.data.films import counted, find_listed_file, folder_content, natural_key
 from vidrnn.data.label_text import listed, tidy
 from vidrnn.errors import UsageError
 from vidrnn.video.reader import is_film
@@ -49,6 +49,21 @@ class FilmFinder:
             reason = reason or found
         return reason
 
+    def numbered(self, number: int) -> tuple[Path, bool] | str:
+        """The film of a number, for labels that only count their films; the result is that of `find`.
+
+        It is the film whose name ends in the number, such as Test003.avi. Where no name ends in a number, it is the
+        film at this place, from 1, in natural order.
+        """
+        ends = {path: re.search(r"\d+$", path.stem) for path in self.films}
+        if not any(ends.values()):
+            films = sorted(self.films, key=natural_key)
+            return (films[number - 1], False) if number <= len(films) else self._absent
+        matches = [path for path, end in ends.items() if end is not None and int(end[0]) == number]
+        if len(matches) > 1:
+            return f"{counted(len(matches), 'video')} end in {number}: {listed(map(str, matches))}. Rename one of them"
+        return (matches[0], False) if matches else self._absent
+
     def _find(self, beside: Path, name: str) -> tuple[Path, bool] | str:
         if not name.strip():
             return "the labels do not name their video"
@@ -58,10 +73,16 @@ class FilmFinder:
                 return path, True
         parts = [part for part in name.replace("\\", "/").split("/") if part and not re.fullmatch(r"[A-Za-z]:", part)]
         matches = self._closest(parts) if parts else []
+        if near := [path for path in matches if path.parent == beside and len(parts) == 1]:
+            matches = near
         if len(matches) > 1:
             return f"{counted(len(matches), 'video')} may be it: {listed(map(str, matches))}. Give one by --films DIR"
         if matches:
-            return matches[0], False
+            return matches[0], bool(near) and matches[0].stem == parts[0]
+        return self._absent
+
+    @property
+    def _absent(self) -> str:
         below = "in it or below it" if self._deep else "beside the labels"
         return f"there is no such video {below} ({self._root}). --films DIR names the folder of the videos"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -46,22 +46,44 @@ def paired(events: Iterable[Event]) -> tuple[Bout, ...]:
         UnpairedError: a start has no stop, or a stop has no start.
     """
     bouts: list[Bout] = []
-    running: dict[tuple[str, str, str], Event] = {}
-    for event in sorted(events, key=lambda one: (one.seconds, one.status != "stop")):
-        key = (event.label, event.subject, event.modifiers)
+    states: dict[tuple[str, str, str], list[Event]] = {}
+    for event in events:
         if event.status == "point":
             bouts.append(Bout(event.seconds, event.seconds, event.label, event.subject))
-        elif key in running and event.status != "start":
-            bouts.append(Bout(running.pop(key).seconds, event.seconds, event.label, event.subject))
-        elif key not in running and event.status != "stop":
-            running[key] = event
         else:
-            missing = "starts a second time" if event.status == "start" else "stops without a start"
-            raise UnpairedError(f"{_shown(event)} {missing} at {event.seconds:.3f} s")
-    if running:
-        event = min(running.values(), key=lambda one: one.seconds)
-        raise UnpairedError(f"{_shown(event)} starts at {event.seconds:.3f} s and never stops")
-    return tuple(bouts)
+            states.setdefault((event.label, event.subject, event.modifiers), []).append(event)
+    for each in states.values():
+        bouts += _bouts_of_state(sorted(each, key=lambda one: one.seconds))
+    return tuple(sorted(bouts, key=lambda one: (one.start, one.end)))
+
+
+def _bouts_of_state(events: list[Event]) -> Iterator[Bout]:
+    """The bouts of one behaviour of one subject; its events are sorted by time.
+
+    Of a start and a stop at the same time, the one comes first that fits.
+    """
+    started: Event | None = None
+    while events:
+        wanted = "start" if started is None else "stop"
+        place = next(
+            (
+                n
+                for n, one in enumerate(events)
+                if one.seconds == events[0].seconds and one.status in (wanted, "toggle")
+            ),
+            None,
+        )
+        if place is None:
+            problem = "starts a second time" if started is not None else "stops without a start"
+            raise UnpairedError(f"{_shown(events[0])} {problem} at {events[0].seconds:.3f} s")
+        event = events.pop(place)
+        if started is None:
+            started = event
+        else:
+            yield Bout(started.seconds, event.seconds, event.label, event.subject)
+            started = None
+    if started is not None:
+        raise UnpairedError(f"{_shown(started)} starts at {started.seconds:.3f} s and never stops")
 
 
 def in_a_row(names: Sequence[str], lengths: Sequence[float | None], offset: float = 0.0) -> tuple[Media, ...]:

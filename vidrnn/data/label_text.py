@@ -155,8 +155,8 @@ def read_json(data: Path) -> Any:
         raise DataError(
             f"{data}: is damaged JSON: {problem.msg} in line {problem.lineno}. Copy or export it again."
         ) from problem
-    except RecursionError:
-        raise DataError(f"{data}: is JSON of more levels than a label file has.") from None
+    except (RecursionError, ValueError):
+        raise DataError(f"{data}: is JSON of more levels, or of longer numbers, than a label file has.") from None
 
 
 def json_mentions(data: Path, beginning: str, *keys: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,7 @@ from vidrnn.data.labels import LABEL_FORMATS
 from vidrnn.errors import DataError
 from vidrnn.registry import load_attribute, load_member
 from vidrnn.values import Annotation, Bout, FilmFailure, FilmScan, LabelledFilm, Part, Span
-from vidrnn.video.reader import is_film
+from vidrnn.video.reader import FILM_SUFFIXES, is_film
 
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 EACH = "each"
 """The subject that stands for all: every pair of subject and behaviour is a class."""
+RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json", ".labels.txt")
+"""Of files that vidrnn itself writes beside films."""
+AFTER_FILM = frozenset({".srt", ".vtt", ".eaf", ".boris"})
+"""Of files that vidrnn writes too, where they follow the whole name of a film, as in `a.mp4.srt`."""
 _SURE_SECONDS = 1.0
 _SURE_SHARE = 0.02
 """Lengths that differ by more than both are lengths of different films."""
@@ -45,10 +49,10 @@ def read_frame_labelled(data: Path, options: LabelsConfig) -> LabelledData:
     sources = _find_sources(data, options.labels_as)
     files, failures = _read_sources(sources, options)
     finder = FilmFinder(data, options.films, sources.paths)
-    films, missing = _matched(files, finder)
+    films, missing = _matched(_told_apart(data, files), finder)
     failures += missing
     if not films:
-        first = f" First problem: {failures[0].path.name}: {failures[0].reason}." if failures else ""
+        first = f" First problem: {failures[0].path.name}: {failures[0].reason.rstrip('.')}." if failures else ""
         raise DataError(f"{data}: read as {sources.title}; none of its videos can be used.{first}")
     silence = options.unlabelled or sources.silence
     naming = _Naming(options, _subjects_of(films), data)
@@ -57,11 +61,18 @@ def read_frame_labelled(data: Path, options: LabelsConfig) -> LabelledData:
     if not labelled:
         raise DataError(f"{data}: read as {sources.title}; no moment of its videos has a label.")
     notes = [
-        _understood(data, sources, files, labelled, {each.path for each in (*films, *missing)}, silence),
+        _understood(
+            data,
+            sources,
+            files,
+            labelled,
+            {film.path for film in films} | {failure.path for failure in missing},
+            silence,
+        ),
         *dict.fromkeys(note for _, file in files for note in file.notes),
         *_notes(films, labelled, naming, overlaps),
         *_absent_notes(files, labelled),
-        *finder.notes(film.path for film in labelled),
+        *finder.notes([*(film.path for film in labelled), *(failure.path for failure in failures)]),
     ]
     if options.label_rate is not None and all(named.unit == "seconds" for film in films for named in film.labels):
         notes.append("--label-rate has no effect: these labels are in seconds, not in frames")
@@ -73,7 +84,7 @@ def holds_labels(data: Path, options: LabelsConfig) -> bool:
     if options.labels_as is not None:
         return True
     formats: dict[str, LabelFormat] = {name: load_attribute(place)() for name, place in LABEL_FORMATS.items()}
-    return data.exists() and not is_film(data) and any(_recognised(path, formats) for path in _candidates(data))
+    return data.exists() and not is_film(data) and bool(_by_format(data, formats))
 
 
 # --- label files -----------------------------------------------------------------------------------------------------
@@ -103,12 +114,7 @@ def _find_sources(data: Path, labels_as: str | None) -> _Sources:
     if labels_as is not None:
         return _named_sources(data, labels_as)
     formats: dict[str, LabelFormat] = {name: load_attribute(place)() for name, place in LABEL_FORMATS.items()}
-    found: dict[str, list[Path]] = {}
-    for path in _candidates(data):
-        if name := _recognised(path, formats):
-            found.setdefault(name, []).append(path)
-            if path == data:
-                break
+    found = _by_format(data, formats)
     if not found:
         holds = "is no label file" if data.is_file() else "holds no label file"
         raise DataError(
@@ -126,26 +132,37 @@ def _find_sources(data: Path, labels_as: str | None) -> _Sources:
 
 
 def _named_sources(data: Path, name: str) -> _Sources:
-    """The label files of a format that the user named. A file is taken at his word."""
+    """The label files of a format that the user named. A file that is not recognised is read all the same."""
     format_: LabelFormat = load_member(LABEL_FORMATS, "--labels-as", name)()
     if data.is_file():
         return _Sources(format_, (data,))
-    paths = []
-    for path in _candidates(data):
-        if format_.recognises(path, beginning_of(path)):
-            paths.append(path)
-            if path == data:
-                break
-    if not paths:
+    found = _by_format(data, {name: format_})
+    if not found:
         raise DataError(f"{data}: no file in it is a {format_.title}. Without --labels-as the format is recognised.")
-    return _Sources(format_, tuple(paths))
+    return _Sources(format_, tuple(found[name]))
 
 
-def _candidates(data: Path) -> Iterator[Path]:
-    """The paths that may be label files: DATA, and the files below it that are no films."""
-    yield data
-    if data.is_dir():
-        yield from sorted(folder_content(data)[1])
+def _by_format(data: Path, formats: dict[str, LabelFormat]) -> dict[str, list[Path]]:
+    """The label files of DATA by their format: DATA itself, or else the files below it.
+
+    Results of vidrnn lie among films as label files do. They count only if there are no other label files.
+    """
+    below = sorted(folder_content(data)[1]) if data.is_dir() else []
+    for paths in ([data], [path for path in below if not _is_result(path)], [*filter(_is_result, below)]):
+        found: dict[str, list[Path]] = {}
+        for path in paths:
+            if name := _recognised(path, formats):
+                found.setdefault(name, []).append(path)
+        if found:
+            return found
+    return {}
+
+
+def _is_result(path: Path) -> bool:
+    """Whether a file has a name that vidrnn gives to the results of a film."""
+    if path.suffix.casefold() in AFTER_FILM and Path(path.stem).suffix.casefold() in FILM_SUFFIXES:
+        return True
+    return path.name.casefold().endswith(RESULT_SUFFIXES)
 
 
 def _recognised(path: Path, formats: dict[str, LabelFormat]) -> str | None:
@@ -165,8 +182,15 @@ def _read_sources(sources: _Sources, options: LabelsConfig) -> tuple[list[tuple[
             problems.append(problem)
             failures.append(FilmFailure.of(path, problem))
     if not files:
-        raise problems[0]
+        raise DataError(f"{problems[0]}{_other_format(sources)}" if options.labels_as else str(problems[0]))
     return files, failures
+
+
+def _other_format(sources: _Sources) -> str:
+    """A sentence on the format that a file seems to have, where it is not the one that the user named."""
+    formats: dict[str, LabelFormat] = {name: load_attribute(place)() for name, place in LABEL_FORMATS.items()}
+    name = _recognised(sources.paths[0], formats)
+    return f" It looks like {name}: --labels-as {name}." if name and formats[name].title != sources.title else ""
 
 
 # --- films -----------------------------------------------------------------------------------------------------------
@@ -180,18 +204,38 @@ class _Film:
     labels: list[NamedLabels] = field(default_factory=list)
 
 
+def _told_apart(data: Path, files: Sequence[tuple[Path, LabelFile]]) -> list[tuple[Path, LabelFile]]:
+    """The label files, where each of several is an annotator if it says by itself which moments it covers.
+
+    Two files that each cover a film are two opinions. Files that only list bouts may complete each other.
+    """
+    if len(files) < 2:
+        return list(files)
+    apart = []
+    for path, content in files:
+        person = path.relative_to(data).as_posix()
+        films = [
+            replace(named, annotator=person) if named.known is not None and not named.annotator else named
+            for named in content.films
+        ]
+        apart.append((path, replace(content, films=tuple(films))))
+    return apart
+
+
 def _matched(files: Sequence[tuple[Path, LabelFile]], finder: FilmFinder) -> tuple[list[_Film], list[FilmFailure]]:
     """The films that label files name, and a failure for each name that leads to none, or to one of another name."""
     films: dict[Path, _Film] = {}
     failures: dict[Path, FilmFailure] = {}
     names: dict[Path, dict[str, bool]] = {}
     found: list[tuple[NamedLabels, Path, Path]] = []
+    unusable: list[tuple[Path, str, str]] = []
     for file, content in files:
         beside = file if file.is_dir() else file.parent
-        for name, reason in content.failures:
-            failures.setdefault(beside / name, FilmFailure(beside / name, reason))
+        unusable += ((beside, name, reason) for name, reason in content.failures)
         for named in content.films:
             result = finder.find(beside, (named.name, *named.aliases))
+            if isinstance(result, str) and named.number is not None:
+                result = finder.numbered(named.number)
             if isinstance(result, str):
                 failures.setdefault(beside / named.name, FilmFailure(beside / named.name, result))
                 continue
@@ -199,6 +243,10 @@ def _matched(files: Sequence[tuple[Path, LabelFile]], finder: FilmFinder) -> tup
             key = path.resolve()
             names.setdefault(key, {})[named.name] = exact
             found.append((named, path, key))
+    for beside, name, reason in unusable:
+        place = finder.find(beside, (name,))
+        path = beside / name if isinstance(place, str) else place[0]
+        failures.setdefault(path, FilmFailure(path, reason))
     for named, path, key in found:
         alike = sorted(name for name in names[key] if name != named.name)
         if alike and not names[key][named.name]:
@@ -286,7 +334,7 @@ def _labelled_films(
 def _annotation(
     labels: Sequence[NamedLabels], naming: _Naming, silence: Silence, options: LabelsConfig
 ) -> tuple[Annotation, int]:
-    """All that one annotator says of one film, and how many of his bouts overlap others of the same behaviour.
+    """All that one annotator says of one film, and how many bouts overlap others of the same behaviour.
 
     Raises:
         ValueError: some labels are in frames and some in seconds.
@@ -376,7 +424,8 @@ def _notes(films: Sequence[_Film], labelled: Sequence[LabelledFilm], naming: _Na
             "chooses one, --subject each tells them apart)"
         )
     if overlaps:
-        yield f"{counted(overlaps, 'label')} overlap another one of the same behaviour; they are joined"
+        verb = "overlaps" if overlaps == 1 else "overlap"
+        yield f"{counted(overlaps, 'label')} {verb} another one of the same behaviour; such labels are joined"
     for film in films:
         if len(names := sorted({named.annotator for named in film.labels})) > 1:
             more = sum(len({named.annotator for named in each.labels}) > 1 for each in films) - 1
@@ -406,7 +455,11 @@ def check_against_films(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]
         films: with annotations.
         scans: of the films, in their order.
     """
-    pairs = [(film, scan) for film, scan in zip(films, scans, strict=True) if film.annotation is not None]
+    pairs = [
+        (film, scan)
+        for film, scan in zip(films, scans, strict=True)
+        if film.annotation is not None and scan.facts.fps > 0
+    ]
     seconds = sum(scan.facts.duration_seconds for _, scan in pairs)
     if not seconds:
         return ()
@@ -452,9 +505,10 @@ def _beyond_notes(pairs: _Pairs) -> Iterator[str]:
     if beyond:
         most, path, _ = max(beyond)
         late = sum(count for _, _, count in beyond)
+        verb = "ends" if late == 1 else "end"
         yield (
-            f"{counted(late, 'label')} of {counted(len(beyond), 'video')} end after the video does, by {most:.2f} s at "
-            f"most ({path.name}); they are cut there"
+            f"{counted(late, 'label')} of {counted(len(beyond), 'video')} {verb} after the video does, by {most:.2f} s "
+            f"at most ({path.name}); they are cut there"
         )
 
 

@@ -177,7 +177,7 @@ def _bouts_table(scores: LabelScores) -> Table:
 
 
 def _films_table(scores: LabelScores) -> Table:
-    """Counts and times, true and predicted, with the concordance of seconds over films."""
+    """Counts and times, true and predicted. The numbers hold Lin's concordance over films too."""
     rows = tuple(
         (
             one.label,
@@ -185,11 +185,10 @@ def _films_table(scores: LabelScores) -> Table:
             _two([_seconds(number) for number in one.totals("seconds")]),
             _two([_seconds(number) for number in one.medians("mean_seconds")]),
             _two([_seconds(number) for number in one.medians("latency_seconds")]),
-            _share(one.concordance["seconds"]),
         )
         for one in scores.per_class
     )
-    columns = ("behaviour", "bouts", "seconds", "mean bout", "first bout", "concordance")
+    columns = ("behaviour", "bouts", "seconds", "mean bout", "first bout")
     return Table(columns, rows, "true / predicted")
 
 
@@ -275,7 +274,7 @@ def _definitions(scores: LabelScores, interval: tuple[float, float] | None) -> t
         "behaviour, is free and overlaps by k % (frames in both / frames in either)" + each + ".",
         kappa,
         "Errors of borders: median / 90 %. Mean bout: of a video; first bout: from the video's start; both are medians "
-        "over videos. Concordance: Lin's, of the seconds in each video.",
+        "over videos.",
         chance,
     )
 

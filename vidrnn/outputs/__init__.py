@@ -8,6 +8,10 @@ OUTPUTS = {
     "srt": "vidrnn.outputs.srt:Srt",
     "vtt": "vidrnn.outputs.vtt:Vtt",
     "labelstudio": "vidrnn.outputs.labelstudio:LabelStudio",
+    "boris": "vidrnn.outputs.boris:Boris",
+    "elan": "vidrnn.outputs.elan:Elan",
+    "audacity": "vidrnn.outputs.audacity:Audacity",
+    "budget": "vidrnn.outputs.budget:TimeBudget",
     "video": "vidrnn.outputs.video:AnnotatedWebm",
     "mp4": "vidrnn.outputs.video:AnnotatedMp4",
 }

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from typing_extensions import override
+
+from vidrnn.atomic import write_text
 from vidrnn.errors import OutputError
-from vidrnn.values import Budget, FilmPrediction, Segment
+from vidrnn.values import Budget, Candidate, FilmPrediction, Segment
 
 SEGMENT_COLUMNS = ("path", "start_seconds", "end_seconds", "label", "probability")
 """Of segments as a table."""
@@ -49,6 +52,89 @@ class Output(ABC):
             FilmError: the film cannot be read once more.
             OutputError: the file cannot be written, or the answer holds nothing for this format.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stretch of a film with a label, said by a model or by a person."""
+
+    start_seconds: float
+    end_seconds: float
+    """Half open. A point event ends where it starts."""
+    label: str
+    subject: str = ""
+    """The one who shows it; empty where that is not known."""
+    probability: float | None = None
+    """None for what a person said."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilmEvents:
+    """What happens in a film, for programs that people label with."""
+
+    name: str
+    """Its path below the folder of films, with slashes."""
+    events: tuple[Event, ...]
+    """By their start."""
+    behaviours: tuple[str, ...]
+    """All labels that may occur."""
+    first_seconds: float = 0.0
+    """The time of the first frame."""
+    duration_seconds: float = 0.0
+    frames: int = 0
+    model: str | None = None
+    """That said it; None for what people said."""
+    label: Candidate | None = None
+    """Of the film as a whole."""
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, to six decimal places."""
+        return rounded(self.frames / self.duration_seconds)
+
+
+class EventOutput(Output):
+    """A format of labels: predictions and what people said are written in the same way."""
+
+    joins: ClassVar[bool] = False
+    """Whether one file holds several films."""
+    counts_frames: ClassVar[bool] = False
+    """Whether the text needs the film's duration and frames."""
+    subjects: ClassVar[bool] = False
+    """Whether the format holds the subjects of events."""
+    silence: ClassVar[Literal["none", "ignore"]] = "none"
+    """What moments without an event mean where the file is read as labels: no behaviour, or not known."""
+
+    @abstractmethod
+    def text(self, films: Sequence[FilmEvents]) -> str:
+        """The content of the file; of one film, unless the format joins them."""
+
+    @override
+    def write(self, answered: Answered, file: Path) -> None:
+        write_text(file, self.text([events_of(answered, file)]))
+
+
+def events_of(answered: Answered, file: Path) -> FilmEvents:
+    """The segments of an answer as events, for a file.
+
+    Raises:
+        OutputError: see `segments_of`.
+    """
+    prediction = answered.prediction
+    segments = segments_of(prediction, file)
+    classes = prediction.timeline.classes if prediction.timeline is not None else ()
+    behaviours = prediction.budget or classes  # the background has no budget
+    whole = prediction.label is not None and prediction.probability is not None
+    return FilmEvents(
+        answered.name,
+        tuple(Event(one.start_seconds, one.end_seconds, one.label, "", one.probability) for one in segments),
+        tuple(dict.fromkeys([*behaviours, *(one.label for one in segments)])),
+        first_seconds(prediction),
+        prediction.duration_seconds,
+        prediction.frames,
+        answered.model,
+        Candidate(str(prediction.label), float(prediction.probability or 0.0)) if whole else None,
+    )
 
 
 def prediction_json(name: str, prediction: FilmPrediction) -> dict[str, Any]:
@@ -127,15 +213,15 @@ def significant(number: float) -> float | None:
     return float(f"{number:.4g}") if math.isfinite(number) else None
 
 
-def captions(prediction: FilmPrediction, file: Path) -> Iterator[tuple[int, int, str]]:
-    """The start, end and text of a caption for each segment, in whole milliseconds; it lasts for one at least.
+def captions(film: FilmEvents) -> Iterator[tuple[int, int, str, str]]:
+    """The start, end, subject and text of a caption for each event, in whole milliseconds; it lasts for one at least.
 
-    Raises:
-        OutputError: see `segments_of`.
+    The probability, where there is one, stands after the label and two spaces.
     """
-    for segment in segments_of(prediction, file):
-        start, end = round(1000 * segment.start_seconds), round(1000 * segment.end_seconds)
-        yield start, max(end, start + 1), f"{' '.join(segment.label.split())}  {segment.probability:.2f}"
+    for event in film.events:
+        start, end = round(1000 * event.start_seconds), round(1000 * event.end_seconds)
+        probability = "" if event.probability is None else f"  {event.probability:.2f}"
+        yield start, max(end, start + 1), event.subject, " ".join(event.label.split()) + probability
 
 
 def clock(milliseconds: int, point: str) -> str:

@@ -14,54 +14,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from typing_extensions import override
 
-from vidrnn.atomic import write_text
-from vidrnn.outputs.base import Answered, Output, first_seconds, rounded, segments_of
-from vidrnn.values import FilmPrediction, Segment
+from vidrnn.outputs.base import Event, EventOutput, FilmEvents, rounded
 
 _LOCAL_FILES = "/data/local-files/?d="
 """The address under which Label Studio serves a folder of its local storage."""
 
 
-class LabelStudio(Output):
-    """Holds one task. Label Studio counts frames from 1, and a range includes both of its ends."""
+class LabelStudio(EventOutput):
+    """Holds one task for each film. Label Studio counts frames from 1, and a range includes both of its ends.
+
+    What a model said is a prediction of the task; what people said is an annotation.
+    """
 
     suffix = ".labelstudio.json"
+    joins: ClassVar[bool] = True
+    counts_frames: ClassVar[bool] = True
 
     @override
-    def write(self, answered: Answered, file: Path) -> None:
-        write_text(
-            file,
-            json.dumps([task(answered, segments_of(answered.prediction, file))], ensure_ascii=False, indent=1) + "\n",
-        )
+    def text(self, films: Sequence[FilmEvents]) -> str:
+        return json.dumps([task(film) for film in films], ensure_ascii=False, indent=1) + "\n"
 
 
-def task(answered: Answered, segments: Sequence[Segment]) -> dict[str, Any]:
+def task(film: FilmEvents) -> dict[str, Any]:
     """The task of one film, to be imported."""
-    prediction = answered.prediction
-    fps = rounded(prediction.frames / prediction.duration_seconds)
-    regions = [_region(number, segment, fps, prediction) for number, segment in enumerate(segments, 1)]
-    predicted: dict[str, Any] = {"model_version": answered.model, "result": regions}
-    data: dict[str, Any] = {"video": _LOCAL_FILES + quote(answered.name, errors="replace"), "fps": fps}
-    if prediction.label is not None and prediction.probability is not None:
-        data["label"], predicted["score"] = prediction.label, rounded(prediction.probability)
+    regions = [_region(number, event, film) for number, event in enumerate(film.events, 1)]
+    data: dict[str, Any] = {"video": _LOCAL_FILES + quote(film.name, errors="replace"), "fps": film.fps}
+    if film.model is None:
+        return {"data": data, "annotations": [{"result": regions}]}
+    predicted: dict[str, Any] = {"model_version": film.model, "result": regions}
+    if film.label is not None:
+        data["label"], predicted["score"] = film.label.label, rounded(film.label.probability)
     return {"data": data, "predictions": [predicted]}
 
 
-def _region(number: int, segment: Segment, fps: float, prediction: FilmPrediction) -> dict[str, Any]:
-    zero, frames = first_seconds(prediction), prediction.frames
-    first = min(round((segment.start_seconds - zero) * fps) + 1, frames)
-    last = min(max(first, round((segment.end_seconds - zero) * fps)), frames)
-    return {
+def _region(number: int, event: Event, film: FilmEvents) -> dict[str, Any]:
+    first = min(round((event.start_seconds - film.first_seconds) * film.fps) + 1, film.frames)
+    last = min(max(first, round((event.end_seconds - film.first_seconds) * film.fps)), film.frames)
+    region: dict[str, Any] = {
         "id": f"segment{number}",
         "from_name": "videoLabels",
         "to_name": "video",
         "type": "timelinelabels",
-        "score": rounded(segment.probability),
-        "value": {"ranges": [{"start": first, "end": last}], "timelinelabels": [segment.label]},
     }
+    if event.probability is not None:
+        region["score"] = rounded(event.probability)
+    return region | {"value": {"ranges": [{"start": first, "end": last}], "timelinelabels": [event.label]}}

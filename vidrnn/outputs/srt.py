@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 from typing_extensions import override
 
-from vidrnn.atomic import write_text
-from vidrnn.outputs.base import Answered, Output, captions, clock
+from vidrnn.outputs.base import EventOutput, FilmEvents, captions, clock
 
 
-class Srt(Output):
+class Srt(EventOutput):
     """Has a caption for each segment: its label and probability."""
 
     suffix = ".srt"
 
     @override
-    def write(self, answered: Answered, file: Path) -> None:
-        shown = [
+    def text(self, films: Sequence[FilmEvents]) -> str:
+        return "\n".join(
             f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n"
-            for number, (start, end, text) in enumerate(captions(answered.prediction, file), 1)
-        ]
-        write_text(file, "\n".join(shown))
+            for number, (start, end, _, text) in enumerate(captions(*films), 1)
+        )

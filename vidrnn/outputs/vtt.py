@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from pathlib import Path
+from typing import ClassVar
 
 from typing_extensions import override
 
-from vidrnn.atomic import write_text
-from vidrnn.outputs.base import Answered, Output, captions, clock
+from vidrnn.outputs.base import EventOutput, FilmEvents, captions, clock
 
 
-class Vtt(Output):
-    """Has a caption for each segment: its label and probability."""
+class Vtt(EventOutput):
+    """Has a caption for each segment: its label and probability. A subject is the voice of the caption."""
 
     suffix = ".vtt"
+    subjects: ClassVar[bool] = True
 
     @override
-    def write(self, answered: Answered, file: Path) -> None:
+    def text(self, films: Sequence[FilmEvents]) -> str:
         shown = [
-            f"{clock(start, '.')} --> {clock(end, '.')}\n{escape(text, quote=False)}\n"
-            for start, end, text in captions(answered.prediction, file)
+            f"{clock(start, '.')} --> {clock(end, '.')}\n{_voice(subject)}{escape(text, quote=False)}\n"
+            for start, end, subject, text in captions(*films)
         ]
-        write_text(file, "\n".join(["WEBVTT\n", *shown]))
+        return "\n".join(["WEBVTT\n", *shown])
+
+
+def _voice(subject: str) -> str:
+    return f"<v {escape(' '.join(subject.split()), quote=False)}>" if subject else ""

@@ -52,7 +52,8 @@ class Track:
         """The answer for probabilities (classes,) at a time."""
         label, probability = self._segmenter.answer(probabilities)
         shares = tuple(np.nan_to_num(probabilities).tolist())
-        return Answer(seconds, label, probability, self.reader.classes, shares, ended)
+        holding = self._segmenter.holding(probabilities)
+        return Answer(seconds, label, probability, self.reader.classes, shares, holding, ended)
 
     def _settle(self, moments: Moments) -> Settled:
         times = [self._unsettled.popleft() for _ in moments.probabilities]

@@ -50,6 +50,10 @@ class Segmenter(ABC):
     def answer(self, now: Floats) -> tuple[str, float]:
         """The label of the newest moment and its probability, from its probabilities (classes,)."""
 
+    @abstractmethod
+    def holding(self, now: Floats) -> tuple[str, ...]:
+        """The labels that hold at the newest moment, from its probabilities (classes,)."""
+
 
 def segmenter_for(answer: AnswerSpec, rule: DecisionRule, classes: Sequence[str]) -> Segmenter:
     """The segmenter for a kind of answer: by margin for one of the classes, otherwise by thresholds."""
@@ -83,6 +87,11 @@ class MarginSegmenter(Segmenter):
     def answer(self, now: Floats) -> tuple[str, float]:
         best = int(now.argmax())
         return self._name_of(best, float(now[best])), float(now[best])
+
+    @override
+    def holding(self, now: Floats) -> tuple[str, ...]:
+        label = self.answer(now)[0]
+        return () if label == UNKNOWN else (label,)
 
     def _name_of(self, index: int, probability: float) -> str:
         return self._classes[index] if probability >= self._threshold[index] else UNKNOWN
@@ -242,6 +251,10 @@ class ThresholdSegmenter(Segmenter):
             return self._background, float(now[self._classes.index(self._background)])
         best = max(self._since or self._active, key=lambda place: float(now[place]))
         return self._classes[best] if self._since else UNKNOWN, float(now[best])
+
+    @override
+    def holding(self, now: Floats) -> tuple[str, ...]:
+        return tuple(self._classes[place] for place in sorted(self._since))
 
     def _see(self, at: float, shares: Floats) -> Iterator[Segment]:
         if np.isnan(shares).all():

@@ -21,7 +21,7 @@ from vidrnn.train.controls import THIS_MODEL, linear_sentence, time_sentence
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import Learner
 from vidrnn.train.minibatches import Clips, Minibatch
-from vidrnn.train.recipes import FROZEN, head_for
+from vidrnn.train.recipes import epochs_for, head_for
 from vidrnn.train.search import probes
 from vidrnn.values import AnswerSpec, Floats, Part
 
@@ -97,7 +97,7 @@ def run_label_controls(learner: Learner, answering: Answering) -> Generator[RunE
     yield Progress(f"control: {_LINEAR}", 0, 3)
     linear = _linear(learner, clips, features)
     tracks[_LINEAR] = answering(linear.__getitem__)
-    head = head_for(setting.config, FROZEN, motion=learner.head.motion)
+    head = head_for(setting.config, setting.objective.recipes.frozen, motion=learner.head.motion)
     none = head.model_copy(update={"name": "none", "motion": learner.head.motion, "bidirectional": False})
     for done, (name, one, shuffled) in enumerate([(_ALONE, none, False), (_SHUFFLED, head, True)], 1):
         yield Progress(f"control: {name}", done, 3)
@@ -256,12 +256,13 @@ def _train(learner: Learner, head: HeadConfig, clips: Clips, val: list[Features]
     """A network of one head that has learnt the clips of features."""
     setting = learner.setting
     config = setting.config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
+    recipe = setting.objective.recipes.frozen
     seed_everything(config.seed)
     width = clips.arrays[0].shape[-1]
     network = build_sequence(width, head, None, len(setting.answer.classes), kind=setting.answer.kind)
     network = network.to(setting.device)
     draw = setting.objective.sampler(
-        setting, config.minibatch or FROZEN.minibatch, phases=learner.phases, stretch=0.0, shuffled=shuffled
+        setting, config.minibatch or recipe.minibatch, phases=learner.phases, stretch=0.0, shuffled=shuffled
     )
 
     def answer(minibatch: Minibatch) -> Scores:
@@ -281,11 +282,11 @@ def _train(learner: Learner, head: HeadConfig, clips: Clips, val: list[Features]
         steps=draw.steps(clips),
         validate=validate,
     )
-    epochs = config.epochs or setting.objective.control_epochs
+    epochs = config.epochs or epochs_for(recipe, lesson.steps)
     left = setting.clock.share_left(0.3)
     plan = Plan(
         epochs,
-        config.learning_rate or FROZEN.learning_rate,
+        config.learning_rate or recipe.learning_rate,
         config.weight_decay,
         config.patience or epochs,
         config.seed,

@@ -33,7 +33,7 @@ from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, Minibatch
 from vidrnn.train.objective import Objective, Truth
-from vidrnn.train.recipes import FINE_TUNED, FROZEN, TRAINED, Recipe, epochs_for, head_for, minibatch_for
+from vidrnn.train.recipes import Recipe, epochs_for, head_for
 from vidrnn.train.sharded_encoder import Shards
 from vidrnn.values import AnswerSpec, FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
@@ -150,9 +150,10 @@ class Learner:
     @property
     def recipe(self) -> Recipe:
         """The default settings of this kind of training."""
+        recipes = self.setting.objective.recipes
         if self.frozen:
-            return FROZEN
-        return TRAINED if self.choice.encoder.origin == "none" else FINE_TUNED
+            return recipes.frozen
+        return recipes.trained if self.choice.encoder.origin == "none" else recipes.fine_tuned
 
     def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[RunEvent]:
         """Decode or encode the clips at `places` that are not ready, from the cache if they are in it.
@@ -297,7 +298,7 @@ class Learner:
         config, members = self.setting.config, self.network.sequence.members
         draw = self.setting.objective.sampler(
             self.setting,
-            config.minibatch or minibatch_for(self.recipe, clips),
+            config.minibatch or self.setting.objective.minibatch(self.recipe, clips),
             phases=self.phases,
             stretch=0.0 if self.frozen else _STRETCH * config.augment,
             shuffled=False,

@@ -14,6 +14,7 @@ from vidrnn.nets.classifier import SequenceModel
 from vidrnn.nets.scoring import Features
 from vidrnn.train.fit import Validation
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
+from vidrnn.train.recipes import OF_CLIPS, Recipe, Recipes, minibatch_for
 
 if TYPE_CHECKING:
     from vidrnn.train.learner import Setting
@@ -36,8 +37,12 @@ class Sampler(Protocol):
 class Objective(ABC):
     """What a network of class scores learns."""
 
-    control_epochs: ClassVar[int] = 12
-    """Epochs of a control, where nothing else is said."""
+    recipes: ClassVar[Recipes] = OF_CLIPS
+    """The default settings of a training."""
+
+    def minibatch(self, recipe: Recipe, clips: Clips) -> int:
+        """Windows in a minibatch, where nothing else is said."""
+        return minibatch_for(recipe, clips)
 
     @abstractmethod
     def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:

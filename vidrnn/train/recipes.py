@@ -21,9 +21,25 @@ class Recipe:
     dropout: float
 
 
+@dataclass(frozen=True)
+class Recipes:
+    """The default settings by what learns: the head, an encoder from nothing, a pretrained encoder."""
+
+    frozen: Recipe
+    trained: Recipe
+    fine_tuned: Recipe
+
+
 FROZEN = Recipe(steps=200, fewest_epochs=12, minibatch=64, learning_rate=2e-3, dropout=0.5)
 TRAINED = Recipe(steps=405, fewest_epochs=25, minibatch=16, learning_rate=2e-3, dropout=0.1)
 FINE_TUNED = Recipe(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-4, dropout=0.3)
+OF_CLIPS = Recipes(FROZEN, TRAINED, FINE_TUNED)
+OF_MOMENTS = Recipes(
+    frozen=Recipe(steps=320, fewest_epochs=8, minibatch=16, learning_rate=2e-3, dropout=0.5),
+    trained=Recipe(steps=640, fewest_epochs=16, minibatch=8, learning_rate=2e-3, dropout=0.2),
+    fine_tuned=Recipe(steps=320, fewest_epochs=8, minibatch=8, learning_rate=3e-4, dropout=0.3),
+)
+"""For a class of each clip, and for labels at each frame."""
 _MOST_EPOCHS = 60
 
 

@@ -41,6 +41,8 @@ class NamedLabels:
     annotator: str = ""
     aliases: tuple[str, ...] = ()
     """Further names that the film may have, tried in order where there is none of the first name."""
+    number: int | None = None
+    """Of the film, from 1, where the file has no names for films and only counts them."""
 
 
 @dataclass(frozen=True, slots=True)

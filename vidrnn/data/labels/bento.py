@@ -65,8 +65,7 @@ def _films(lines: list[str]) -> list[str]:
     if place is None:
         return []
     text = lines[place].partition(":")[2].strip() or (lines[place + 1] if place + 1 < len(lines) else "")
-    names = re.findall(r"\S.*?\.\w{2,4}(?=\s|$)", text)
-    return [names[0] if names else text] if text and not text.endswith(":") else []
+    return re.findall(r"\S.*?\.\w{2,4}(?=\s|$)", text)[:1]
 
 
 def _section(lines: list[str], title: str) -> list[str]:

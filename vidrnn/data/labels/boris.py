@@ -30,7 +30,7 @@ from vidrnn.data.label_text import (
 )
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
 from vidrnn.errors import DataError
-from vidrnn.values import Bout
+from vidrnn.values import Bout, Span
 
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
@@ -54,6 +54,8 @@ class _Observation:
     players: tuple[tuple[Media, ...], ...] = ()
     """Videos of one player follow each other; those of several players run side by side."""
     bouts: tuple[Bout, ...] = ()
+    coded: Span | None = None
+    """The part of the axis that was coded, where the file says it."""
     latest: float = float("inf")
     """The first video ends before this time, where its length is not known."""
     problem: str | None = None
@@ -148,6 +150,7 @@ def _labels(data: Path, observations: list[_Observation]) -> LabelFile:
                     NamedLabels(
                         each.name,
                         within(each, observation.bouts, end),
+                        known=_coded_part(observation, each.start),
                         duration_seconds=each.seconds,
                         group=observation.name if len(media) > 1 else None,
                         annotator=observation.name,
@@ -164,6 +167,14 @@ def _labels(data: Path, observations: list[_Observation]) -> LabelFile:
     if any(one.modifiers for one in observations):
         notes.append("modifiers of behaviours are left out")
     return LabelFile(tuple(films), "seconds, less the time offset", notes=tuple(notes), failures=tuple(failures))
+
+
+def _coded_part(observation: _Observation, start: float) -> tuple[Span, ...] | None:
+    """The part of a video that was coded, by its own clock; None where the file does not say it."""
+    if observation.coded is None:
+        return None
+    first, last = (max(seconds - start, 0.0) for seconds in observation.coded)
+    return ((first, last),) if last > first else ()
 
 
 def _no_place(observation: str) -> str:
@@ -210,8 +221,11 @@ def _of_project(name: str, record: dict[str, Any], states: Mapping[str, bool]) -
         if code not in states:
             return _Observation(name, players, problem=f"the behaviour {code!r} is not in the project's ethogram")
         status: Status = "toggle" if states[code] else "point"
-        events.append(Event(float(seconds) - offset, tidy(code), status, _subject(subject), str(modifiers)))
-    return _coded(_Observation(name, players), events)
+        events.append(
+            Event(clock_seconds(str(seconds)) - offset, tidy(code), status, _subject(subject), str(modifiers))
+        )
+    first, last = map(float, record.get("observation time interval") or (0, 0))
+    return _coded(_Observation(name, players, coded=(first, last) if last > first else None), events)
 
 
 def _length(seconds: object) -> float | None:

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
 
 NEEDED = {"path", "frame", "label"}
+MOST_DIGITS = 9
+FROM_ONE = (
+    "frame numbers are taken to start at 1, since no video has the number 0; a row of frame 0 with an empty label "
+    "makes them start at 0"
+)
 
 
 class FrameRows(LabelFormat):
@@ -54,12 +59,12 @@ class FrameRows(LabelFormat):
                 for film, each in zip(films, numbers, strict=True)
             ),
             base=f"frames from {first}",
-            notes=("frame numbers start at 1: no video has the number 0",) if first else (),
+            notes=(FROM_ONE,) if first else (),
         )
 
 
 def _number(data: Path, line: int, cell: str) -> int:
-    if not (cell.isascii() and cell.isdecimal()):
+    if not (cell.isascii() and cell.isdecimal() and len(cell) <= MOST_DIGITS):
         raise DataError(f"{data}: line {line} has the frame {cell!r}; frame numbers are whole numbers from 0.")
     return int(cell)
 

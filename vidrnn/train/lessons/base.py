@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from typing import Any, Protocol, TypeVar
 
@@ -154,8 +153,3 @@ class Teacher(ABC):
             run: opened when the network is chosen; None for a fold, which writes nothing.
             share: of the time that is left, if time is limited.
         """
-
-
-def checkpoint_choice(run: Run) -> Path:
-    """The file with the choice of a run. A resumed training does not choose again."""
-    return run.checkpoint / "choice.json"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
-from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -13,16 +10,14 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from vidrnn.atomic import write_text
 from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split, split_films
-from vidrnn.errors import FilmError, RunError
+from vidrnn.errors import FilmError
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import EpochDone, Note, RunEvent
-from vidrnn.model.checkpoint import CHECKPOINT_FORMAT, check_format
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.network import Network
@@ -33,7 +28,7 @@ from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
-from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
+from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Epoch, Fit, Validation
 from vidrnn.train.learner import (
     Clock,
@@ -45,12 +40,13 @@ from vidrnn.train.learner import (
     spec_of,
     validation_of,
 )
-from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher, checkpoint_choice
+from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective, Truth
 from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found, settle
+from vidrnn.train.search.memory import recall_or_search
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
 from vidrnn.video.reader import first_window
 
@@ -85,7 +81,8 @@ class ClassTeacher(Teacher):
         self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
-        found = yield from self._settle(self._setting(dataset, split, self.job.config), run, budget)
+        given = self._setting(dataset, split, self.job.config)
+        found = yield from recall_or_search(self.job.request, given.config, run, lambda: settle(given, budget))
         setting = self._setting(dataset, split, found.config)
         learner = Learner(setting, choice_of(found.config, dataset.median_size))
         yield Note(spec_of(learner).describe())
@@ -109,39 +106,6 @@ class ClassTeacher(Teacher):
         cache = Cache(job.request.cache, job.request.jobs)
         device = torch.device(job.request.device)
         return class_setting(job.task, dataset, split, config, cache, job.clock, job.stop, device)
-
-    def _settle(self, setting: Setting, run: Run | None, share: float) -> Generator[RunEvent, None, Found]:
-        """The settings of the run. A resumed run does not repeat a search that has ended."""
-        memory = checkpoint_choice(run) if run else None
-        if run and memory and self.job.request.resume and memory.exists():
-            run.open(self.job.request)
-            before = json.loads(memory.read_text(encoding="utf-8"))
-            check_format(before.get("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, memory)
-            _refuse_another_graph(before.get("graph", ""), setting.config, run.folder)
-            found = Found.from_json(before, str(memory))
-            return replace(found, config=found.config.with_paths_of(setting.config))
-        found = yield from settle(setting, share)
-        if found.report.tables:
-            yield found.report
-        if run:
-            run.open(self.job.request)
-        if memory:
-            about = {"format": CHECKPOINT_FORMAT, "graph": encoder_hash(found.config)}
-            write_text(memory, json.dumps({**about, **found.as_json()}))
-        return found
-
-
-def _refuse_another_graph(before: str, config: RunConfig, run: Path) -> None:
-    """Refuse to go on with another graph than that of the run.
-
-    Raises:
-        RunError: the file of `--encoder` has changed.
-    """
-    if encoder_hash(config) != before:
-        raise RunError(
-            f"{run}: {config.encoder_file} is not the encoder that this run began with. Bring that file back, or train "
-            "anew."
-        )
 
 
 class ClassObjective(Objective):

@@ -39,7 +39,11 @@ from vidrnn.train.loss import LabelLoss
 from vidrnn.train.minibatches import Clips, MomentSampler
 from vidrnn.train.moments import Moments, RuleSearch, Scored
 from vidrnn.train.objective import Objective, Sampler, Truth
+from vidrnn.train.recipes import OF_MOMENTS, Recipe
 from vidrnn.train.run import Run
+from vidrnn.train.search.choice import Found
+from vidrnn.train.search.labelling import LabelSearch
+from vidrnn.train.search.memory import recall_or_search
 from vidrnn.values import AnswerSpec, DecisionRule, FilmFailure, Floats, Kind, Part, Sampling, Window
 from vidrnn.video.reader import first_window
 
@@ -129,13 +133,12 @@ class LabelTeacher(Teacher):
     def student(
         self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
-        config = self.job.config
-        if config.encoder == "auto" and not config.features:
-            config = config.model_copy(update={"encoder": "mobilenet_v2"})
-        setting = self._setting(dataset, split, config)
-        learner = Learner(setting, choice_of(config, dataset.median_size))
-        if run:
-            run.open(self.job.request)
+        budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
+        given = self._setting(dataset, split, self.job.config)
+        search = LabelSearch(given, lambda config: self._learner(dataset, split, config), budget)
+        found = yield from recall_or_search(self.job.request, given.config, run, search.run)
+        learner = self._learner(dataset, split, found.config)
+        setting = learner.setting
         yield Note(spec_of(learner).describe())
         seconds = setting.clock.share_left(share * _PREPARE_SHARE)
         places = [place for part in (Part.VAL, Part.TEST) for place in setting.places(part)]
@@ -148,7 +151,10 @@ class LabelTeacher(Teacher):
             total = len(setting.places(Part.TRAIN))
             yield Note(f"time allows for {len(ready):,} of {total:,} training videos; give more --minutes", True)
         fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
-        return LabelStudent(learner, fit)
+        return LabelStudent(learner, fit, found)
+
+    def _learner(self, dataset: Dataset, split: Split, config: RunConfig) -> Learner:
+        return Learner(self._setting(dataset, split, config), choice_of(config, dataset.median_size))
 
     def _setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
         job, behaviours = self.job, self.behaviours
@@ -190,6 +196,13 @@ def short_bouts(dataset: Dataset) -> Floats:
 
 class LabelObjective(Objective):
     """The labels of each step; an epoch is judged by accuracy and macro-F1, or by average precision if several hold."""
+
+    recipes = OF_MOMENTS
+
+    @override
+    def minibatch(self, recipe: Recipe, clips: Clips) -> int:
+        """Windows in a minibatch: long films give any number of them."""
+        return recipe.minibatch
 
     @override
     def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
@@ -264,8 +277,8 @@ def several_validation(scores: Floats, truth: Truth) -> Validation:
 class LabelStudent(Student):
     """An encoder and a head that learn what happens at each frame."""
 
-    def __init__(self, learner: Learner, fit: Fit, tried: Report | None = None, choice: str = "") -> None:
-        self.learner, self.fit, self.tried, self.choice = learner, fit, tried or Report(), choice
+    def __init__(self, learner: Learner, fit: Fit, found: Found) -> None:
+        self.learner, self.fit, self.tried, self.choice = learner, fit, found.report, found.reason
         self.moments = Moments(learner.setting)
 
     @property

@@ -105,7 +105,7 @@ def known_candidate(config: RunConfig, clips: Clips, motion: Sequence[str], *, l
     else:
         settings |= head_for_count(clips.count)
     chosen = with_settings(config, settings)
-    return Candidate(_named(chosen), LINEAR if linear else FROZEN, chosen)
+    return Candidate(named(chosen), LINEAR if linear else FROZEN, chosen)
 
 
 def head_for_count(count: int) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Ma
         (SMALL, settings | {"encoder": "small", "head.dropout": 0.1}),
     )
     chosen = [(kind, with_settings(config, way)) for kind, way in ways]
-    return [Candidate(_named(one), kind, one) for kind, one in chosen]
+    return [Candidate(named(one), kind, one) for kind, one in chosen]
 
 
 def small_size(films: Size, area: int = _SMALL_AREA) -> Size:
@@ -152,7 +152,7 @@ def small_size(films: Size, area: int = _SMALL_AREA) -> Size:
     return Size(max(8, round(films.height * scale)), max(8, round(films.width * scale)))
 
 
-def _named(config: RunConfig) -> str:
+def named(config: RunConfig) -> str:
     """A candidate in a few words: `mobilenet_v2 +difference > gru x3`."""
     seen = "".join(f" +{name}" for name in config.motion)
     members = f" x{config.members}" if config.members > 1 else ""

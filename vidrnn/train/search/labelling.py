@@ -1,0 +1,186 @@
+"""The search for the settings of labels at each frame: short trainings of all candidates, whole ones of the best.
+
+Candidates are judged on films of held-out groups. The budget is counted in minibatches, so the same seed and the same
+films give the same choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidrnn.config import RunConfig
+from vidrnn.data.splits import hold_out_groups
+from vidrnn.errors import WeightsError
+from vidrnn.evaluate.metrics import mean_interval95
+from vidrnn.events import Note, Progress, RunEvent
+from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
+from vidrnn.tables import Report, Table
+from vidrnn.train.learner import Learner, Setting
+from vidrnn.train.search.candidates import FROZEN, KNOWN, SMALL, TINY, Candidate, named, small_size, with_settings
+from vidrnn.train.search.choice import Found, refuse_unfit
+from vidrnn.values import Part
+
+_FOLDS = 3
+_MOST_STEPS = 20_000
+"""The search reads films of about so many steps."""
+_SHORT = 0.4
+"""The share of a whole training that a short one takes."""
+_LEFT_OUT = 0.1
+"""A candidate that is so far behind the best after a short training is not trained wholly."""
+_MOST_WHOLE = 2
+"""The most candidates that are trained wholly."""
+_LEVEL = 0.005
+_SMALL_AREA = 96 * 72
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A candidate and its scores on held-out films."""
+
+    candidate: Candidate
+    scores: tuple[float, ...]
+    how: str
+
+    @property
+    def score(self) -> float:
+        """The mean over folds."""
+        return float(np.mean(self.scores))
+
+
+class LabelSearch:
+    """A search on the films of train and validation."""
+
+    def __init__(self, setting: Setting, learner_of: Callable[[RunConfig], Learner], share: float) -> None:
+        """Begin a search.
+
+        Args:
+            setting: of the training; its config holds what the user gave, and those settings stay.
+            learner_of: builds a learner of the same films from settings.
+            share: of the budget of work.
+        """
+        self._setting, self._learner_of, self._share = setting, learner_of, share
+
+    def run(self) -> Generator[RunEvent, None, Found]:
+        """The settings that fit the films best. A named encoder switches the search off.
+
+        Raises:
+            UsageError: the settings do not fit a search.
+            KeyboardInterrupt: training was stopped.
+        """
+        config = self._setting.config
+        if config.features or not (config.encoder == "auto" or config.search):
+            return Found(config, "", Report())
+        refuse_unfit(config)
+        places = self._places()
+        yield Note(f"searching for settings by folds of {len(places)} videos; a named --encoder leaves the search out")
+        short: list[_Tried] = []
+        for candidate in self._candidates():
+            tried = yield from self._try(candidate, places, _SHORT, folds=1)
+            short += [] if tried is None else [tried]
+        best = max(short, key=lambda one: one.score)
+        order = sorted(short, key=lambda one: -one.score)[:_MOST_WHOLE]
+        whole = [one for one in order if one.score >= best.score - _LEFT_OUT]
+        if len(whole) > 1 and self._share > 0.5:
+            for place, one in enumerate(whole):
+                again = yield from self._try(one.candidate, places, 1.0, folds=_FOLDS)
+                whole[place] = again or one
+        return self._choose(short, whole)
+
+    def _places(self) -> list[int]:
+        """Films of train and validation, in random order, up to a number of steps."""
+        setting = self._setting
+        places = [*setting.places(Part.TRAIN), *setting.places(Part.VAL)]
+        order = np.random.default_rng(setting.config.seed).permutation(places).tolist()
+        steps = np.cumsum(setting.dataset.durations_seconds(order)) / setting.sampling.spacing_seconds
+        most = _MOST_STEPS * self._share
+        return sorted(order[: max(2, int((steps <= most).sum()))])
+
+    def _candidates(self) -> list[Candidate]:
+        """A known encoder that stays as it is, and encoders that learn from the films."""
+        config = self._setting.config
+        size = self._setting.dataset.median_size
+        tiny, larger = small_size(size), small_size(size, _SMALL_AREA)
+        learnt = {"motion": ("difference",), "members": 1}
+        ways = (
+            (FROZEN, {"encoder": KNOWN, "head.size": 128}),
+            (FROZEN, {"encoder": KNOWN, "head.size": 128, "motion": ("difference",)}),
+            (TINY, {**learnt, "encoder": "tiny", "height": tiny.height, "width": tiny.width}),
+            (SMALL, {**learnt, "encoder": "small", "height": larger.height, "width": larger.width}),
+        )
+        chosen = {}
+        for kind, way in ways:
+            if config.encoder in ("auto", way["encoder"]) and not (config.grey and way["encoder"] == KNOWN):
+                one = with_settings(config, way)
+                chosen[one.model_dump_json()] = Candidate(named(one), kind, one)
+        if config.encoder not in ("auto", KNOWN, *TRAINED_FROM_SCRATCH):
+            for motion in ((), ("difference",)):
+                one = with_settings(config, {"motion": motion})
+                chosen[one.model_dump_json()] = Candidate(named(one), FROZEN, one)
+        return list(chosen.values())
+
+    def _try(
+        self, candidate: Candidate, places: Sequence[int], share: float, *, folds: int
+    ) -> Generator[RunEvent, None, _Tried | None]:
+        """Train a candidate on a part of the films, and score it on the rest; None where it has no weights here."""
+        setting = self._setting
+        try:
+            learner = self._learner_of(candidate.config)
+        except WeightsError as error:
+            if setting.config.encoder != "auto":
+                raise
+            yield Note(f"{error} Going on without {candidate.name}.", warning=True)
+            return None
+        yield from learner.prepare(places, to_train=False)
+        films, groups = [setting.dataset.films[i] for i in places], [setting.dataset.groups[i] for i in places]
+        held_out = hold_out_groups(films, groups, _FOLDS, setting.config.seed)[:folds]
+        scores, all_places = [], np.asarray(places)
+        for number, held in enumerate(held_out):
+            one = learner.with_fresh_weights(setting.config.seed + number)
+            fit = one.fit_blind(all_places[~held].tolist(), share, 10_000)
+            for epoch in fit.run():
+                yield Progress(f"trying {candidate.name}", number * epoch.of + epoch.number, epoch.of * len(held_out))
+                if setting.stop.is_set():
+                    raise KeyboardInterrupt
+            test = all_places[held].tolist()
+            validation = one.setting.objective.validate(
+                one.setting, one.network.sequence.eval(), one.features(test), one.targets(test)
+            )
+            scores.append(validation.score)
+            how = f"{fit.epoch} epochs" if fit.epoch > 1 else "1 epoch"
+        return _Tried(candidate, tuple(scores), f"{how}, {len(scores)} of {_FOLDS} folds")
+
+    def _choose(self, short: Sequence[_Tried], whole: Sequence[_Tried]) -> Found:
+        """The best candidate, or a simpler one that is level with it."""
+        best = max(whole, key=lambda one: one.score)
+        level = [one for one in whole if one.score >= best.score - _LEVEL]
+        chosen = min(level, key=lambda one: (one.candidate.kind, -one.score))
+        final = [one for one in short if all(one.candidate is not other.candidate for other in whole)] + list(whole)
+        measure = "average precision" if self._setting.answer.kind == "several" else "frame accuracy and macro-F1"
+        others = [one.score for one in final if one is not chosen]
+        beside = f", the best other {max(others):.3f}" if others else ""
+        reason = (
+            f"The search chose {chosen.candidate.name}: mean of {measure} {chosen.score:.3f} on videos of held-out "
+            f"groups{beside}."
+        )
+        order = sorted(final, key=lambda one: one.score)
+        rows = tuple((one.candidate.name, one.how, f"{one.score:.3f}") for one in order)
+        tried = [
+            {
+                "name": one.candidate.name,
+                "how": one.how,
+                "score": one.score,
+                "interval": list(mean_interval95(one.scores)),
+            }
+            for one in order
+        ]
+        table = Table(("tried", "training", "score"), rows, strong=frozenset({order.index(chosen)}))
+        report = Report("Search for settings", (table,), (reason,), (), {"tried": tried})
+        return Found(replace_flip(chosen.candidate.config), reason, report)
+
+
+def replace_flip(config: RunConfig) -> RunConfig:
+    """The settings with mirror images decided: off where the user said nothing."""
+    return config if config.flip is not None else config.model_copy(update={"flip": False})
