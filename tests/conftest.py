@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -423,12 +423,14 @@ def make_acts(
 def train_acts(data: Path, folder: Path, *, steps: int = 10, **settings: Any) -> TinyRun:
     """Train a tiny model of labels at each frame, as `train_tiny` does of classes; an epoch has so many `steps`."""
     from vidrnn.train.lessons import labels
+    from vidrnn.train.recipes import OF_MOMENTS
 
     request = {"jobs": 1, **settings.pop("request", {})}
+    controls = replace(OF_MOMENTS, frozen=replace(OF_MOMENTS.frozen, steps=2 * steps, fewest_epochs=2))
     tiny: dict[str, Any] = {"task": "label", "frames": 8, "epochs": 2, "minibatch": 4}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "_EPOCH_STEPS", steps)
-        patch.setattr(labels.LabelObjective, "control_epochs", 2)
+        patch.setattr(labels.LabelObjective, "recipes", controls)
         return train_tiny(data, folder, request=request, **(tiny | settings))
 
 
