@@ -206,6 +206,21 @@ class TestASingleFilm:
         assert "no train video shows rear: it is not learnt" in notes_of(run)
         assert "no val video shows dig: there is no number of val for it" in notes_of(run)
 
+    def test_the_gap_is_one_window_of_the_model(self, tmp_path: Path) -> None:
+        """The one short bout lies in the gap. It decides the time between two steps all the same."""
+        tracks = np.zeros((400, 2), dtype=np.bool_)
+        rows = [(20, 60, 0), (100, 140, 1), (200, 240, 0), (318, 320, 0), (340, 380, 1)]
+        for start, end, act in rows:
+            tracks[start:end, act] = True
+        make_film(tmp_path / "film.mkv", frames=400, fps=10.0, size=FRAMES_SIZE, paint=paint_acts(tracks))
+        table = tmp_path / "labels.csv"
+        lines = [f"film.mkv,{start / 10},{end / 10},{ACTS[act]}" for start, end, act in rows]
+        table.write_text("\n".join(["path,start,end,label", *lines]) + "\n")
+        header = header_of(train_acts(table, tmp_path / "run", steps=2, epochs=1, labels=COUNTS))
+        window = 8 * header.spec.spacing_seconds
+        assert header.spec.spacing_seconds == pytest.approx(0.12)
+        assert 80 - header.scores["frames"] >= round(10 * window / 2) - 1, "half of the gap is of the last fifth"
+
     def test_a_film_that_is_too_short_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"60 labelled frames, too few .* a gap of 7[0-9] frames"):
             train_acts(make_acts(tmp_path / "films", 1), tmp_path / "run", frames=64, labels=COUNTS)

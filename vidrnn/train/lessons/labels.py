@@ -63,6 +63,8 @@ class LabelTeacher(Teacher):
     """Films with labels at their moments."""
 
     behaviours: Behaviours
+    spacing_seconds: float
+    """Between two steps."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -110,6 +112,7 @@ class LabelTeacher(Teacher):
             if not known:
                 raise DataError(f"{self.job.request.data}: no video has a moment with a known label.")
             dataset = dataset.at(known)
+        self.spacing_seconds = _spacing(dataset, config)
         return self._cut(dataset) if len(dataset.films) == 1 else dataset
 
     def _cut(self, dataset: Dataset) -> Dataset:
@@ -117,7 +120,7 @@ class LabelTeacher(Teacher):
         if self.job.config.folds:
             raise UsageError("--folds: there is one video, and folds are of videos. Leave it out, or add videos.")
         scan = dataset.scans[0]
-        window = self.job.config.frames * _spacing(dataset, self.job.config)
+        window = self.job.config.frames * self.spacing_seconds
         both = cut_in_time(dataset.films[0], scan, max(1, round(window * scan.facts.fps)))
         return replace(dataset.at([0, 0]), films=both)
 
@@ -166,7 +169,7 @@ class LabelTeacher(Teacher):
             dataset=dataset,
             split=split,
             config=config,
-            sampling=Sampling(config.frames, _spacing(dataset, config)),
+            sampling=Sampling(config.frames, self.spacing_seconds),
             cache=Cache(job.request.cache, job.request.jobs),
             clock=job.clock,
             stop=job.stop,
