@@ -395,7 +395,7 @@ def validation_of(scores: NDArray[np.float64], truth: NDArray[np.int64], setting
     probabilities = softmax(scores, 1.0)
     result = classify_scores(probabilities, truth, setting.dataset.classes)
     loss = float(-np.log(probabilities[np.arange(len(truth)), truth].clip(1e-12)).mean())
-    return Validation(result.macro_f1, loss, {"accuracy": result.accuracy})
+    return Validation(result.macro_f1, loss, {"accuracy": result.accuracy, "F1": result.macro_f1})
 
 
 def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
@@ -407,7 +407,7 @@ def epoch_event(epoch: Epoch, training: str, timed: bool) -> EpochDone:
         of=None if timed else epoch.of,
         train_loss=epoch.train_loss,
         loss=validation.loss,
-        measures={**validation.shown, "F1": validation.score},
+        measures=validation.shown,
         best=epoch.best,
         seconds=epoch.seconds,
     )
