@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -682,6 +682,38 @@ def new_day(seed: int) -> Take:
     return Take(scene, tuple(poses), DAY_FPS, (seed, FIGURES, 0, 0))
 
 
+def new_random_day(seed: int, number: int) -> tuple[Take, list[tuple[str, float]]]:
+    """Another figure does actions in an order and at a pace of its own; and each action with its seconds."""
+    key = (seed, FIGURES + 1 + number, 0)
+    rng = np.random.default_rng(key)
+    scene = new_scene(*figure_and_place(seed, FIGURES + 1 + number, number % TAKES), rng)
+    ends = float(rng.uniform(0.28, 0.42)), float(rng.uniform(0.62, 0.78))
+    scene = replace(scene, chair_x=ends[0], table=0.0)
+    pose = Pose(float(rng.uniform(0.1, 0.18)), spot=lies_at(scene, ends[1], -1), side=-1)
+    done: list[tuple[str, float]] = []
+    poses: list[Pose] = []
+    here, thing_lies = "start", "far"
+    for _ in range(len(DAY_ACTIONS)):
+        action = str(rng.choice(possible_actions(here, thing_lies, sits=pose.sit > 0.5)))
+        count = round(float(rng.uniform(1.4, 3.2)) * DAY_FPS)
+        poses += act(action, pose, times(count, float(rng.uniform(0.03, 0.1))), ends, scene)
+        pose = poses[-1]
+        done.append((action, count / DAY_FPS))
+        here = {"walk-right": "far", "walk-left": "chair"}.get(action, here)
+        thing_lies = {"pick-up": "hand", "put-down": here}.get(action, thing_lies)
+    return Take(scene, tuple(poses), DAY_FPS, key), done
+
+
+def possible_actions(here: str, thing_lies: str, *, sits: bool) -> list[str]:
+    """What a figure can do at a place, `start`, `chair` or `far`, if the thing lies at a place or is in its hand."""
+    if sits:
+        return ["stand-up"]
+    actions = {"start": ["walk-right"], "chair": ["walk-right", "sit-down"], "far": ["walk-left"]}[here]
+    if here != "start":
+        actions += {here: ["pick-up"], "hand": ["put-down"]}.get(thing_lies, [])
+    return actions
+
+
 def act(action: str, start: Pose, moments: list[float], ends: Point, scene: Scene) -> list[Pose]:
     """One action of the long film, from where the one before ended; `ends` are the two places it walks between."""
     step = 0.26 / figure_widths(scene)
@@ -792,15 +824,17 @@ def without_chance(film_bytes: bytes) -> bytes:
     return film_bytes.replace(film_bytes[mark : mark + 8], (1).to_bytes(8, "big"), 2)
 
 
-def write_intervals(path: Path, film_name: str) -> None:
-    """Writes what the long film shows when, in seconds."""
-    length = round(DAY_SECONDS * DAY_FPS) / DAY_FPS
+def write_intervals(path: Path, days: Mapping[str, Sequence[tuple[str, float]]]) -> None:
+    """Writes what each long film shows when, in seconds, from its actions and how long each takes."""
     beside = path.with_name(f".{path.name}.part")
     with beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("path", "start_seconds", "end_seconds", "label"))
-        for index, action in enumerate(DAY_ACTIONS):
-            writer.writerow((film_name, f"{index * length:.3f}", f"{(index + 1) * length:.3f}", action))
+        for name, actions in days.items():
+            start = 0.0
+            for action, seconds in actions:
+                writer.writerow((name, f"{start:.3f}", f"{start + seconds:.3f}", action))
+                start += seconds
     beside.replace(path)
 
 
@@ -813,7 +847,19 @@ def paint_all(out: Path, seed: int) -> None:
                 write_film(out / action / f"figure{number + 1:02d}_{take + 1:02d}.webm", frames, fps)
     day = new_day(seed)
     write_film(out / "a_day.webm", film(day), day.fps)
-    write_intervals(out / "a_day.csv", "a_day.webm")
+    length = round(DAY_SECONDS * DAY_FPS) / DAY_FPS
+    write_intervals(out / "a_day.csv", {"a_day.webm": [(action, length) for action in DAY_ACTIONS]})
+
+
+def paint_days(out: Path, count: int, seed: int) -> None:
+    """Paints long films of other figures, and writes what they show when."""
+    shown = {}
+    for number in range(count):
+        day, actions = new_random_day(seed, number)
+        name = f"day{number + 1:02d}.webm"
+        write_film(out / name, film(day), day.fps)
+        shown[name] = actions
+    write_intervals(out / "days.csv", shown)
 
 
 def main() -> None:
@@ -821,8 +867,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Paint the sample films: the same ones each time from a seed.")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder to write to (this script's)")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--days", type=int, default=0, help="paint so many other long films instead, with days.csv")
     arguments = parser.parse_args()
-    paint_all(arguments.out, arguments.seed)
+    if arguments.days:
+        paint_days(arguments.out, arguments.days, arguments.seed)
+    else:
+        paint_all(arguments.out, arguments.seed)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from vidrnn.events import RunEvent
 from vidrnn.values import Pixels, Size
@@ -367,3 +368,74 @@ def gliding_model(*, calibrated: bool = True, grey: bool = False) -> Any:
             return {"next": moved}, {"seen": seen + frames.shape[1]}
 
     return Gliding()
+
+
+ACTS = ("dig", "rear")
+"""The behaviours of the films of `make_acts`, by what they look like: bright above, bright below."""
+
+
+def paint_acts(tracks: NDArray[np.bool_], seed: int = 0) -> Paint:
+    """A picture whose upper half is bright while the first act is done, and its lower half while the second is.
+
+    tracks: (frames, 2) whether each act is done.
+    """
+    ground = np.random.default_rng(seed).integers(10, 50, size=3, dtype=np.uint8)
+
+    def paint(index: int, size: Size) -> Pixels:
+        pixels = np.empty((size.height, size.width, 3), dtype=np.uint8)
+        pixels[:] = ground
+        for half, done in enumerate(tracks[index]):
+            if done:
+                pixels[half * size.height // 2 : (half + 1) * size.height // 2] = 230
+        return pixels
+
+    return paint
+
+
+def act_tracks(frames: int, seed: int, *, several: bool = False) -> NDArray[np.bool_]:
+    """(frames, 2): bouts of half a second to a second and a half; with `several` the acts overlap."""
+    rng = np.random.default_rng(seed)
+    runs = rng.integers(0, 4 if several else 3, frames)
+    runs[:3] = rng.permutation(3)
+    acts = np.repeat(runs, rng.integers(5, 16, frames))[:frames]
+    return np.stack([acts % 2 == 1, acts >= 2], 1)
+
+
+def make_acts(
+    folder: Path, films: int = 6, *, frames: int = 60, several: bool = False, columns: str = "path,start,end,label"
+) -> Path:
+    """Films of ten frames a second, each a group of its own, and their label file of one of two formats."""
+    rows = []
+    for number in range(films):
+        tracks, name = act_tracks(frames, number, several=several), f"film{number}.mkv"
+        make_film(folder / name, frames=frames, fps=10.0, size=FRAMES_SIZE, paint=paint_acts(tracks, number))
+        for act, done in zip(ACTS, tracks.T, strict=True):
+            if columns == "path,frame,label":
+                rows += [f"{name},{index},{act}" for index in np.flatnonzero(done)]
+            else:
+                starts, ends = (np.flatnonzero(np.diff(np.pad(done.astype(int), 1)) == way) for way in (1, -1))
+                rows += [f"{name},{start / 10},{end / 10},{act}" for start, end in zip(starts, ends, strict=True)]
+    table = folder / "labels.csv"
+    table.write_text("\n".join([columns, *rows]) + "\n")
+    return table
+
+
+def train_acts(data: Path, folder: Path, *, steps: int = 10, **settings: Any) -> TinyRun:
+    """Train a tiny model of labels at each frame, as `train_tiny` does of classes; an epoch has so many `steps`."""
+    from vidrnn.train.lessons import labels
+    from vidrnn.train.recipes import OF_MOMENTS
+
+    request = {"jobs": 1, **settings.pop("request", {})}
+    controls = replace(OF_MOMENTS, frozen=replace(OF_MOMENTS.frozen, steps=2 * steps, fewest_epochs=2))
+    tiny: dict[str, Any] = {"task": "label", "frames": 8, "epochs": 2, "minibatch": 4}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(labels, "_EPOCH_STEPS", steps)
+        patch.setattr(labels.LabelObjective, "recipes", controls)
+        return train_tiny(data, folder, request=request, **(tiny | settings))
+
+
+@pytest.fixture(scope="session")
+def tiny_labeller(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
+    """A tiny model of two behaviours that exclude each other and of silence, for tests that only look at it."""
+    root = tmp_path_factory.mktemp("labeller")
+    return train_acts(make_acts(root / "films"), root / "run", epochs=4, labels={"unlabelled": "none"})

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
 from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MODEL, RATE, TIME, Flag
-from vidrnn.values import MotionName, Size
+from vidrnn.values import WHOLE, Grid, MotionName, Size
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """The default layers of heads of residual blocks; every other head has one."""
@@ -60,6 +60,17 @@ class HeadConfig(_Frozen):
         float | None, Flag("Dropout before and after the head.", unsaid="by the encoder", panel=MODEL, metavar="SHARE")
     ] = Field(None, ge=0, lt=1)
     """On the features and on the sequence; None: by the training of the encoder."""
+    projection: Annotated[
+        int | None,
+        Flag(
+            "Reduce features to so many numbers before the head.",
+            unsaid="with --grid 128, else none",
+            panel=MODEL,
+            metavar="N",
+            commands=("train",),
+        ),
+    ] = Field(None, ge=1, le=4096)
+    """The numbers that features become before the head sees them; None: the head sees the features themselves."""
     motion: Annotated[bool, Flag("The head sees how features change; --motion decides it.", commands=())] = False
     """Whether the head sees beside each frame's features how they changed since the step before."""
     memory_frames: Annotated[
@@ -190,6 +201,23 @@ def picture_size(text: str) -> dict[str, int]:
     return {"width": int(width), "height": int(height)}
 
 
+_MOST_CELLS = 6
+
+
+def grid_size(text: str) -> dict[str, Grid]:
+    """`3x2` as rows and columns: (2, 3).
+
+    Raises:
+        UsageError: the text is no grid.
+    """
+    columns, _, rows = text.lower().partition("x")
+    if not (
+        columns.isdigit() and rows.isdigit() and 1 <= int(columns) <= _MOST_CELLS and 1 <= int(rows) <= _MOST_CELLS
+    ):
+        raise UsageError(f"--grid {text}: wanted COLUMNSxROWS from 1x1 to {_MOST_CELLS}x{_MOST_CELLS}, such as 3x2.")
+    return {"grid": (int(rows), int(columns))}
+
+
 _SIZE = Flag(
     "Size of the pictures that the encoder sees.",
     unsaid="by encoder and videos",
@@ -271,6 +299,18 @@ class RunConfig(_Frozen):
     """`imagenet`, `imagenet_v2`, `none` or a file; None: imagenet where the encoder has such weights."""
     fine_tune: Annotated[bool, Flag("Train a pretrained encoder too.", panel=MODEL)] = False
     grey: Annotated[bool, Flag("Show the encoder brightness only.", panel=MODEL)] = False
+    grid: Annotated[
+        Grid,
+        Flag(
+            "Columns and rows of cells that a known encoder reads by themselves, so that it tells where things are.",
+            unsaid="1x1, the whole picture",
+            panel=MODEL,
+            metavar="CxR",
+            commands=_TRAIN,
+            parse=grid_size,
+        ),
+    ] = WHOLE
+    """Rows and columns of the cells of a picture."""
     motion: Annotated[
         tuple[MotionName, ...],
         Flag(

@@ -170,7 +170,7 @@ def _per_class(name: str, most: float | None) -> Callable[[str], Mapping[str, An
             value = float(text)
         except ValueError:
             value = -1.0
-        if not 0 <= value <= (float("inf") if most is None else most):
+        if not 0 <= value < float("inf") or (most is not None and value > most):
             wanted = "a number of at least 0" if most is None else f"a number from 0 to {most:g}"
             raise UsageError(f"--{name} {whole}: wanted {wanted}, or such numbers of classes: dig=0.3,rear=0.5.")
         return value

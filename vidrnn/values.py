@@ -31,6 +31,11 @@ INPUT_OF: Mapping[ViewName, InputName] = {"difference": "before", "flow": "flow"
 """The input that a view needs beside `frames`."""
 
 
+Grid = tuple[int, int]
+"""Rows and columns of the cells of a picture."""
+WHOLE: Grid = (1, 1)
+"""The picture is one cell."""
+
 Reset = Literal["cut", "window", "never"]
 """When a state starts anew: with each of the windows that overlap, which themselves begin anew where the film is cut;
 with each window only; never."""

@@ -11,9 +11,9 @@ import pytest
 
 from vidrnn.data.films import read_labelled
 from vidrnn.data.groups import Grouping
-from vidrnn.data.splits import Split, fold_films, split_films
+from vidrnn.data.splits import Split, fold_films, shown_classes, split_films, split_long_films
 from vidrnn.errors import DataError, UsageError
-from vidrnn.values import LabelledFilm, Part
+from vidrnn.values import Annotation, Bout, LabelledFilm, Part
 
 TRAIN, VAL, TEST = Part.TRAIN, Part.VAL, Part.TEST
 
@@ -214,6 +214,145 @@ class TestFolds:
         films = make(("a", "1", 2), ("b", "2", 2), part=TRAIN)
         with pytest.raises(UsageError, match="have a given split"):
             fold_films(films, grouped(films), 2)
+
+
+def long_film(name: str, shows: dict[str, int], group: str = "", part: Part | None = None) -> LabelledFilm:
+    """A film that shows each behaviour for so many frames."""
+    bouts = tuple(Bout(100.0 * n, 100.0 * n + count, label) for n, (label, count) in enumerate(shows.items()))
+    return LabelledFilm(Path(name), group=group or name, part=part, annotation=Annotation(bouts, unit="frames"))
+
+
+def shown(films: Sequence[LabelledFilm], split: Split, part: Part) -> set[str]:
+    return {name for index in split.indices(part) for name in shown_classes(films[index])}
+
+
+class TestLongFilms:
+    def test_no_group_is_on_two_sides_and_every_behaviour_on_every_side_that_it_can_be_on(self) -> None:
+        for seed in range(30):
+            rng = np.random.default_rng(seed)
+            films = []
+            for group in range(int(rng.integers(5, 12))):
+                often = {name: int(rng.integers(1, 90)) for name in "ab" if group < 3 or rng.random() < 0.5}
+                rare = {"rare": 5} if group in (0, 3, 4) else {}
+                films += [long_film(f"{group} {n}", often | rare, str(group)) for n in range(rng.integers(1, 4))]
+            for test in (True, False):
+                split = split_long_films(films, grouped(films), test=test, seed=seed)
+                assert all(len(each) == 1 for each in sides(films, split).values()), seed
+                assert set(split.parts) == {TRAIN, VAL, TEST} - (set() if test else {TEST})
+                assert all(shown(films, split, part) == {"a", "b", "rare"} for part in set(split.parts)), seed
+                assert split.notes == () and not split.leaking_groups
+                assert split == split_long_films(films, grouped(films), test=test, seed=seed)
+
+    def test_shares_are_of_labelled_time(self) -> None:
+        films = [long_film(f"{n}", {"a": 70, "b": 30}) for n in range(20)]
+        films += [long_film(f"short {n}", {"a": 1, "b": 1}) for n in range(20)]
+        split = split_long_films(films, grouped(films))
+        time = {part: sum(100 if i < 20 else 2 for i in split.indices(part)) for part in Part}
+        assert time[TRAIN] / sum(time.values()) == pytest.approx(0.70, abs=0.03)
+
+    def test_a_behaviour_of_one_film_is_trained_and_a_note_says_which_side_lacks_it(self) -> None:
+        films = [long_film(f"{n}", {"a": 50, "b": 20} | ({"rare": 9} if n == 4 else {})) for n in range(8)]
+        split = split_long_films(films, grouped(films))
+        assert split.parts[4] is TRAIN
+        assert sorted(split.notes) == [
+            "no test video shows rare: there is no number of test for it",
+            "no val video shows rare: there is no number of val for it",
+        ]
+
+    def test_two_groups_have_no_test_part(self) -> None:
+        films = [long_film(f"{n}", {"a": 50, "b": 20}, f"mouse {n % 2}") for n in range(6)]
+        split = split_long_films(films, grouped(films))
+        assert Counter(split.parts) == {TRAIN: 3, VAL: 3}
+        assert split.notes == ("two groups give train and val only: there is no test number",)
+        assert split_long_films(films, grouped(films), test=False).notes == ()
+
+    @pytest.mark.parametrize("count", [2, 5])
+    def test_films_of_one_group_count_as_groups(self, count: int) -> None:
+        films = [long_film(f"{n}", {"a": 50, "b": 20}, "mouse") for n in range(count)]
+        split = split_long_films(films, grouped(films))
+        assert set(split.parts) == ({TRAIN, VAL, TEST} if count > 2 else {TRAIN, VAL})
+        assert split.notes[0] == "all videos are of one group, so each one counts as a group: scores may be too high"
+
+    @pytest.mark.parametrize(
+        "shows",
+        [
+            [{"a": 9}, {"b": 9}],
+            [{"a": 9}, {}, {}],
+            [{"a": 9}, {"b": 9}, {}],
+            [{"a": 9, "b": 9}, {}, {}, {}],
+            [{"a": 9}, *[{}] * 15],
+        ],
+        ids=len,
+    )
+    def test_no_side_is_without_films_whatever_they_show(self, shows: list[dict[str, int]]) -> None:
+        films = [long_film(f"{n}", one) for n, one in enumerate(shows)]
+        for test in (True, False):
+            split = split_long_films(films, grouped(films), test=test)
+            assert set(split.parts) == ({TRAIN, VAL, TEST} if test and len(films) > 2 else {TRAIN, VAL})
+            assert "a" in shown(films, split, TRAIN) or "b" in shown(films, split, TRAIN)
+
+    def test_what_only_val_shows_is_said_to_be_not_learnt(self) -> None:
+        films = [long_film("1", {"a": 9}, part=TRAIN), long_film("2", {"a": 9, "b": 9}, part=VAL)]
+        assert split_long_films(films, grouped(films)).notes == (
+            "the given split has no test: scores are on val only",
+            "no train video shows b: it is not learnt",
+        )
+
+
+class TestLongFilmsOfAGivenSplit:
+    def given(self, *parts: Part | None, groups: str = "") -> list[LabelledFilm]:
+        return [
+            long_film(f"{n}", {"a": 50, "b": 20}, groups[n] if groups else "", part) for n, part in enumerate(parts)
+        ]
+
+    def test_it_is_used_as_it_is(self) -> None:
+        films = self.given(TRAIN, TEST, VAL, TRAIN)
+        assert split_long_films(films, grouped(films), test=False) == Split((TRAIN, TEST, VAL, TRAIN))
+
+    def test_films_without_a_part_train(self) -> None:
+        films = self.given(None, TEST, VAL, None)
+        assert split_long_films(films, grouped(films)).parts == (TRAIN, TEST, VAL, TRAIN)
+
+    def test_an_empty_test_list_gives_scores_on_val(self) -> None:
+        films = self.given(TRAIN, TRAIN, VAL)
+        split = split_long_films(films, grouped(films))
+        assert split.parts == (TRAIN, TRAIN, VAL)
+        assert split.notes == ("the given split has no test: scores are on val only",)
+
+    def test_a_missing_val_is_taken_out_of_train_by_group(self) -> None:
+        films = self.given(*[TRAIN] * 8, TEST, groups="aabbccddz")
+        split = split_long_films(films, grouped(films))
+        assert split.parts[8] is TEST and split.parts.count(VAL) == 2
+        assert all(len(each) == 1 for each in sides(films, split).values())
+        assert split.notes == ("the given split has no val: val was taken out of train, by group",)
+
+    def test_train_films_of_one_group_count_as_groups_where_val_is_missing(self) -> None:
+        films = self.given(TRAIN, TRAIN, TRAIN, TEST, groups="aaaz")
+        split = split_long_films(films, grouped(films))
+        assert Counter(split.parts) == {TRAIN: 2, VAL: 1, TEST: 1}
+        assert split.notes[0].startswith("all videos of train are of one group, so each one counts as a group")
+        assert split.leaking_groups == ("a",)
+
+    def test_what_cannot_be_completed_is_refused(self) -> None:
+        one, nothing = self.given(TRAIN, TEST), self.given(VAL, TEST)
+        with pytest.raises(DataError, match=r"one video for train and none for val. Add a video, or write val"):
+            split_long_films(one, grouped(one))
+        with pytest.raises(DataError, match="no video for train"):
+            split_long_films(nothing, grouped(nothing))
+
+    def test_a_group_on_two_sides_is_told(self) -> None:
+        films = self.given(TRAIN, VAL, TEST, groups="aab")
+        split = split_long_films(films, grouped(films))
+        assert split.leaking_groups == ("a",)
+        assert split.notes == ("1 group on two sides of the given split (a): scores will be too high",)
+
+
+def test_every_fold_of_long_films_has_films_on_every_side() -> None:
+    films = [long_film(f"{n}", {"a": 50} if n < 2 else {"b": 5} if n == 2 else {}) for n in range(7)]
+    splits = fold_films(films, grouped(films), 3)
+    assert Counter(i for split in splits for i in split.indices(TEST)) == Counter(range(7))
+    assert all(set(split.parts) == {TRAIN, VAL, TEST} for split in splits)
+    assert any("shows b" in note for split in splits for note in split.notes)
 
 
 @pytest.mark.footage

@@ -1,13 +1,15 @@
-"""The loss of a classifier: the share of the steps, the weights of the classes, label smoothing, unknown truth."""
+"""The losses of clips and of labels at each step: weights of classes, soft boundaries, jumps, unknown truth."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vidrnn.nets.class_scores import Scores
-from vidrnn.train.loss import ClassifyLoss
+from vidrnn.train.loss import ClassifyLoss, LabelLoss
 
 
 def scores_of(clip: list[float], steps: list[list[float]]) -> Scores:
@@ -62,3 +64,137 @@ def test_a_minibatch_of_unknown_classes_has_no_loss_and_no_gradient() -> None:
     )
     loss.backward()
     assert loss == 0 and clip.grad is not None and not clip.grad.any() and not steps.grad.any()
+
+
+def label_loss(*counts: float, several: bool = False, **how: Any) -> LabelLoss:
+    total = how.pop("total", sum(counts))
+    return LabelLoss(counts, several=several, total=total, **{"soft_steps": 0, "smoothing": 0.0, **how})
+
+
+def random_steps(rows: int = 3, time: int = 12, classes: int = 3, seed: int = 0) -> Tensor:
+    return torch.randn(rows, time, classes, generator=torch.Generator().manual_seed(seed))
+
+
+def random_truth(kind: str, rows: int = 3, time: int = 12, classes: int = 3) -> Tensor:
+    """Runs of classes, or of several at once, some of which are not known."""
+    random = torch.Generator().manual_seed(1)
+    runs = torch.randint(-1, classes, (rows, time // 3), generator=random).repeat_interleave(3, 1)
+    if kind == "one":
+        return runs
+    truth = torch.randint(0, 2, (rows, time // 3, classes), generator=random).repeat_interleave(3, 1).double()
+    truth[runs < 0] = torch.nan
+    truth[0, 3:6, 1] = torch.nan  # of one behaviour only
+    return truth
+
+
+def loss_and_gradient(loss: LabelLoss, steps: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    steps = steps.clone().requires_grad_()
+    value = loss({"steps": steps}, target, mask)
+    value.backward()
+    assert steps.grad is not None
+    return value.detach(), steps.grad
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"smoothing": 0.1}, {"soft_steps": 2}, {"soft_steps": 2, "smoothing": 0.1}], ids=str
+)
+@pytest.mark.parametrize("kind", ["one", "several"])
+def test_scores_and_truth_of_unknown_and_padded_steps_change_neither_loss_nor_gradient(
+    kind: str, how: dict[str, Any]
+) -> None:
+    loss = label_loss(30, 9, 2, several=kind == "several", total=41, **how)
+    steps, target = random_steps(), random_truth(kind)
+    mask = torch.arange(12).expand(3, 12) < torch.tensor([[12], [9], [5]])
+    known = (target >= 0) & mask if kind == "one" else ~target.isnan() & mask.unsqueeze(-1)
+    value, gradient = loss_and_gradient(loss, steps, target, mask)
+    assert value > 0 and not gradient[~known].any() and gradient[known].any()
+
+    other = target.clone()
+    other[~mask] = 1
+    scores = torch.where(known if kind == "several" else known.unsqueeze(-1), steps, 50 * random_steps(seed=5))
+    for changed in ((scores, target), (steps, other), (scores, other)):
+        again, gradient_again = loss_and_gradient(loss, *changed, mask)
+        torch.testing.assert_close(again, value)
+        torch.testing.assert_close(gradient_again[known], gradient[known])
+
+
+@pytest.mark.parametrize("kind", ["one", "several"])
+def test_a_minibatch_of_unknown_steps_has_no_loss_and_no_gradient(kind: str) -> None:
+    target = torch.full((2, 4), -1) if kind == "one" else torch.full((2, 4, 3), torch.nan)
+    value, gradient = loss_and_gradient(
+        label_loss(5, 5, 5, several=kind == "several", soft_steps=1, smoothing=0.1),
+        random_steps(2, 4),
+        target,
+        torch.ones(2, 4, dtype=torch.bool),
+    )
+    assert value == 0 and not gradient.any()
+
+
+@pytest.mark.parametrize("kind", ["one", "several"])
+def test_padding_a_minibatch_changes_nothing(kind: str) -> None:
+    loss = label_loss(30, 9, 2, several=kind == "several", total=41, soft_steps=2)
+    steps, target = random_steps(), random_truth(kind)
+    plain = loss({"steps": steps}, target, torch.ones(3, 12, dtype=torch.bool))
+    longer = torch.cat([steps, 9 * random_steps(seed=2)], 1)
+    unknown = torch.full_like(target, -1 if kind == "one" else torch.nan)
+    mask = torch.arange(24).expand(3, 24) < 12
+    torch.testing.assert_close(loss({"steps": longer}, torch.cat([target, unknown], 1), mask), plain)
+
+
+def test_without_soft_targets_and_jumps_it_is_the_cross_entropy_weighted_by_rarity() -> None:
+    steps, target = random_steps(4, 1), torch.tensor([[0], [1], [2], [-1]])
+    loss = label_loss(40, 10, 10)({"steps": steps}, target, torch.ones(4, 1, dtype=torch.bool))
+    weights = (torch.tensor([20 / 40, 2.0, 2.0])) ** 0.5
+    expected = nn.functional.cross_entropy(steps[:3, 0], target[:3, 0], weights)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_rare_classes_weigh_more_and_at_most_twenty_times() -> None:
+    weights = label_loss(1_000_000, 50_000, 1).weights
+    assert weights[0] < 1 < weights[1] < weights[2] == 20
+    several = label_loss(900, 100, 0.5, several=True, total=1_000_000).weights
+    assert several[0] == pytest.approx(((1e6 - 900) / 900) ** 0.5, abs=20) and several.max() == 20
+    often = label_loss(800, 200, several=True, total=1000).weights
+    assert often.tolist() == pytest.approx([0.5, 2.0])
+
+
+def test_a_behaviour_that_no_training_step_shows_is_not_taught_by_label_smoothing() -> None:
+    steps, target = random_steps(2, 6), torch.zeros(2, 6, dtype=torch.int64)
+    target[:, 3:] = 1
+    mask = torch.ones(2, 6, dtype=torch.bool)
+    _, gradient = loss_and_gradient(label_loss(5000, 5000, 0, smoothing=0.1), steps, target, mask)
+    assert (gradient[..., 2] > 0).all(), "its score goes down only"
+
+
+@pytest.mark.parametrize("kind", ["one", "several"])
+def test_targets_are_soft_near_boundaries_only(kind: str) -> None:
+    """At each step the score that costs least is the soft target; it is read off the gradient at scores of 0."""
+    hard = torch.tensor([[0] * 8 + [1] * 8])
+    several = nn.functional.one_hot(hard, 2).double()
+    loss = label_loss(8, 8, several=kind == "several", total=16, soft_steps=2)
+    mask = torch.ones(1, 16, dtype=torch.bool)
+    _, gradient = loss_and_gradient(loss, torch.zeros(1, 16, 2), several if kind == "several" else hard, mask)
+    scale = 32 if kind == "several" else 16
+    shown = (0.5 - scale * gradient[0, :, 1]).tolist()
+    assert shown[:6] == pytest.approx([0.0] * 6, abs=1e-5) and shown[10:] == pytest.approx([1.0] * 6, abs=1e-5)
+    assert shown[6:10] == pytest.approx([1 / 9, 3 / 9, 6 / 9, 8 / 9], abs=1e-5)
+
+
+def test_a_boundary_to_what_is_not_known_is_hard() -> None:
+    target = torch.tensor([[0] * 5 + [-1] * 5 + [1] * 5])
+    loss = label_loss(5, 5, soft_steps=2)
+    _, gradient = loss_and_gradient(loss, torch.zeros(1, 15, 2), target, torch.ones(1, 15, dtype=torch.bool))
+    assert gradient[0, :5, 0].tolist() == pytest.approx([-0.05] * 5) == gradient[0, 10:, 1].tolist()
+
+
+def test_jumps_from_step_to_step_cost_where_one_class_holds() -> None:
+    mask, target = torch.ones(1, 8, dtype=torch.bool), torch.zeros(1, 8, dtype=torch.int64)
+    level = torch.tensor([[1.0, 0.0]]).repeat(8, 1)[None]
+    spread = torch.tensor([2.0, 0.0]).repeat(4)[None, :, None] * torch.tensor([1.0, 0.0])
+    loss, entropy = label_loss(8, 8), nn.functional.cross_entropy
+    torch.testing.assert_close(loss({"steps": level}, target, mask), entropy(level[0], target[0]))
+    extra = loss({"steps": spread}, target, mask) - entropy(spread[0], target[0])
+    assert extra > 0.1
+    far = 100 * spread
+    bounded = loss({"steps": far}, target, mask) - entropy(far[0], target[0])
+    assert extra < bounded <= 0.15 * 16 + 1e-4, "a jump costs no more than it does at 4"

@@ -28,7 +28,9 @@ def frame_middles(frame_seconds: Floats, end_seconds: float) -> Floats:
 
 
 def in_frames(annotation: Annotation, frame_seconds: Floats, end_seconds: float) -> Annotation:
-    """The annotation in frames of its film, cut at the film's end. A bout of less than a frame has one frame.
+    """The annotation in frames of its film, cut at the film's ends. A bout of less than a frame has one frame.
+
+    A bout without a length is a point event, and has one frame too. A bout outside the film is left out.
 
     Args:
         annotation: in seconds or frames.
@@ -39,14 +41,18 @@ def in_frames(annotation: Annotation, frame_seconds: Floats, end_seconds: float)
     if annotation.unit == "frames":
 
         def places(start: float, end: float) -> tuple[int, int]:
-            return round(start), round(end)
+            return round(start), max(round(end), round(start) + 1)
 
     else:
         middles = frame_middles(frame_seconds, end_seconds)
+        earliest = 2 * frame_seconds[0] - middles[0]  # a time that was rounded to the first frame is no earlier
 
         def places(start: float, end: float) -> tuple[int, int]:
-            first = int(np.searchsorted(middles, start))
-            return first, max(int(np.searchsorted(middles, end)), first + 1)
+            first, after = map(int, np.searchsorted(middles, (start, end)))
+            if first == after and earliest <= start < end_seconds:
+                first = min(first, count - 1)
+                after = first + 1
+            return first, after
 
     bouts = []
     for bout in annotation.bouts:
@@ -76,11 +82,11 @@ def class_track(
     """(frames,): the class at each of these frames, for classes that exclude each other; -1 where it is not known.
 
     Where no bout is, the class is the background; without a background nothing is known there. A behaviour that is none
-    of the classes is not known.
+    of the classes is not known. Overlaps are cut as by `without_overlaps`.
     """
     empty = classes.index(background) if background in classes else -1
     track = np.where(known_frames(annotation, frames), empty, -1).astype(np.int64)
-    for bout in annotation.bouts:
+    for bout in without_overlaps(annotation.bouts)[0]:
         place = classes.index(bout.label) if bout.label in classes else -1
         track[(frames >= bout.start) & (frames < bout.end)] = place
     return track
@@ -140,17 +146,31 @@ def longest_overlap(bouts: Sequence[Bout]) -> float:
 
 
 def without_overlaps(bouts: Sequence[Bout]) -> tuple[tuple[Bout, ...], int]:
-    """The bouts so that no two overlap, each overlap cut at its middle; and how many overlaps there were.
+    """The bouts so that no two overlap, sorted, each overlap cut at its middle; and how many bouts were cut.
 
-    A bout that lies within another one stays, and the other one ends where it begins.
+    A bout that lies within another one stays whole, and the other one goes on after it. Bouts of one behaviour are
+    joined, whoever showed it.
+
+    Args:
+        bouts: in frames; cuts are whole frames.
     """
-    cut: list[Bout] = []
+    pieces: list[Bout] = []
     overlaps = 0
-    for bout in sorted(bouts, key=lambda one: (one.start, one.end)):
-        start = bout.start
-        if cut and cut[-1].end > start:
-            overlaps += 1
-            start = (start + min(cut[-1].end, bout.end)) / 2
-            cut[-1] = replace(cut[-1], end=start)
-        cut.append(replace(bout, start=start))
-    return tuple(one for one in cut if one.end > one.start), overlaps
+    one_subject, _ = joined_bouts(replace(bout, subject="") for bout in bouts)
+    for bout in sorted(one_subject, key=lambda one: (one.start, -one.end, one.label)):
+        touched: list[Bout] = []
+        while pieces and pieces[-1].end > bout.start:
+            touched.insert(0, pieces.pop())
+        overlaps += bool(touched)
+        around = [one for one in touched if _lies_within(bout, one)]
+        before = [one for one in touched if not _lies_within(bout, one)]
+        start = (bout.start + max(one.end for one in before)) // 2 if before else bout.start
+        pieces += [replace(one, end=min(one.end, start)) for one in before if one.start < start]
+        pieces += [replace(one, end=start) for one in around if one.start < start]
+        pieces.append(replace(bout, start=start))
+        pieces += [replace(one, start=max(one.start, bout.end)) for one in around if one.end > bout.end]
+    return tuple(pieces), overlaps
+
+
+def _lies_within(inner: Bout, outer: Bout) -> bool:
+    return inner.end < outer.end or (inner.end == outer.end and inner.start > outer.start)

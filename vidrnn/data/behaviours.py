@@ -22,6 +22,8 @@ from vidrnn.values import Annotation, FilmScan, LabelledFilm, Part
 
 BACKGROUND_WORDS = frozenset({"background", "other"})
 """Names of classes that stand for no behaviour, in any case."""
+_SLACK_SECONDS = 1e-6
+"""Differences of times are not exact."""
 _VALIDATES = 0.2
 """Of a single film, the share at its end that validates."""
 
@@ -54,14 +56,13 @@ def settle_behaviours(films: Sequence[LabelledFilm], scans: Sequence[FilmScan], 
     sentences = [_kind_sentence(several, longest, options.several)]
     marked, overlaps = [], 0
     for film, scan in zip(films, scans, strict=True):
-        annotation = film.annotation
-        assert annotation is not None
+        assert film.annotation is not None
+        end = scan.facts.first_seconds + scan.facts.duration_seconds
+        annotation, *others = (in_frames(one, scan.frame_seconds, end) for one in (film.annotation, *film.others))
         if not several:
             bouts, count = without_overlaps(annotation.bouts)
             annotation, overlaps = replace(annotation, bouts=bouts), overlaps + count
-        end = scan.facts.first_seconds + scan.facts.duration_seconds
-        others = tuple(in_frames(one, scan.frame_seconds, end) for one in film.others)
-        marked.append(replace(film, annotation=in_frames(annotation, scan.frame_seconds, end), others=others))
+        marked.append(replace(film, annotation=annotation, others=tuple(others)))
     if overlaps:
         sentences.append(f"{counted(overlaps, 'overlap')} of labels cut at the middle")
     names = {bout.label for film in marked for bout in (film.annotation.bouts if film.annotation else ())}
@@ -97,7 +98,7 @@ def _overlap(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> tuple[
         assert film.annotation is not None
         rate = scan.facts.fps if film.annotation.unit == "frames" else 1.0
         longest = max(longest, longest_overlap(film.annotation.bouts) / max(rate, 1e-9))
-    return longest > OVERLAP_SECONDS, longest
+    return longest > OVERLAP_SECONDS + _SLACK_SECONDS, longest
 
 
 def _kind_sentence(several: bool, longest: float, given: bool | None) -> str:

@@ -24,6 +24,8 @@ EXCHANGES = 150
 """With at most this many groups, pairs of groups are exchanged too. With more, moves of one group are enough."""
 MISSING = 1000.0
 """The cost of a class that is missing from a side. It is more than the cost of any uneven shares."""
+EMPTY = 1e9
+"""The cost of a side without films. It is more than the cost of any missing classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +82,24 @@ def split_long_films(films: Sequence[LabelledFilm], grouping: Grouping, *, test:
         seed: the seed of the search.
 
     Raises:
-        DataError: a given split has no film for train.
+        DataError: a given split has no film for train, or one film for train and none for val.
     """
     notes: list[str] = []
     groups: Sequence[str] = grouping.groups
     if any(film.part for film in films):
         parts = [film.part or Part.TRAIN for film in films]
+        _check_trains(parts)
         if missing := [part for part in (Part.VAL, Part.TEST) if part not in parts]:
             if Part.VAL in missing:
+                groups, alone = _groups_to_share(groups, parts)
                 parts = _with_val(films, groups, parts, seed)
+                notes += alone
             how = ": val was taken out of train, by group" if Part.VAL in missing else ": scores are on val only"
             notes.append(f"the given split has no {' and no '.join(missing)}{how}")
-        leaking = _leaking_groups(groups, parts)
+        leaking = _leaking_groups(grouping.groups, parts)
         if leaking:
             notes.append(f"{_leak(leaking)}: scores will be too high")
-        return Split(tuple(parts), leaking, (*notes, *_shown_notes(films, parts)))
+        return Split(tuple(parts), leaking, (*notes, *shown_notes(films, parts)))
     if len(set(groups)) < 2:
         groups = [str(place) for place in range(len(films))]
         notes.append("all videos are of one group, so each one counts as a group: scores may be too high")
@@ -105,10 +110,23 @@ def split_long_films(films: Sequence[LabelledFilm], grouping: Grouping, *, test:
     table = _Table.of(films, groups)
     sides = list(shares)
     parts = [sides[side] for side in table.per_film(_search(table.counts, list(shares.values()), seed))]
-    return Split(tuple(parts), (), (*notes, *_shown_notes(films, parts)))
+    return Split(tuple(parts), (), (*notes, *shown_notes(films, parts)))
 
 
-def _shown_notes(films: Sequence[LabelledFilm], parts: Sequence[Part]) -> Iterator[str]:
+def _groups_to_share(groups: Sequence[str], parts: Sequence[Part]) -> tuple[Sequence[str], tuple[str, ...]]:
+    """The groups by which val can be taken out of train, and a note if each film has to count as one."""
+    inside = [place for place, part in enumerate(parts) if part is Part.TRAIN]
+    if len(inside) < 2:
+        raise DataError(
+            "The given split has one video for train and none for val. Add a video, or write val in its split column."
+        )
+    if len({groups[place] for place in inside}) > 1:
+        return groups, ()
+    note = "all videos of train are of one group, so each one counts as a group: scores on val may be too high"
+    return [str(place) for place in range(len(groups))], (note,)
+
+
+def shown_notes(films: Sequence[LabelledFilm], parts: Sequence[Part]) -> Iterator[str]:
     """Which behaviours a side lacks, and what follows."""
     everywhere = {name for film in films for name in shown_classes(film)}
     for side in dict.fromkeys(parts):
@@ -203,9 +221,8 @@ def _check_given(films: Sequence[LabelledFilm], grouping: Grouping, seed: int) -
 
 def _with_val(films: Sequence[LabelledFilm], groups: Sequence[str], parts: Sequence[Part], seed: int) -> list[Part]:
     """`parts` with val taken out of train, in the same ratio as in a new split."""
+    _check_trains(parts)
     inside = [index for index, part in enumerate(parts) if part is Part.TRAIN]
-    if not inside:
-        raise DataError("The given split has no video for train; write train in its split column.")
     shares = {Part.TRAIN: SHARES[Part.TRAIN], Part.VAL: SHARES[Part.VAL]}
     mine, their_groups = [films[i] for i in inside], [groups[i] for i in inside]
     if any(film.annotation is not None for film in mine):
@@ -218,6 +235,11 @@ def _with_val(films: Sequence[LabelledFilm], groups: Sequence[str], parts: Seque
     for index, part in zip(inside, new_parts, strict=True):
         new[index] = part
     return new
+
+
+def _check_trains(parts: Sequence[Part]) -> None:
+    if Part.TRAIN not in parts:
+        raise DataError("The given split has no video for train; write train in its split column.")
 
 
 def _check_train_classes(films: Sequence[LabelledFilm], parts: Sequence[Part]) -> None:
@@ -263,7 +285,7 @@ def _fold(films: Sequence[LabelledFilm], grouping: Grouping, test: NDArray[np.bo
     for index, side in zip(rest, sides, strict=True):
         parts[index] = (Part.TRAIN, Part.VAL)[side]
     if any(film.annotation is not None for film in films):
-        return Split(tuple(parts), notes=tuple(_shown_notes(films, parts)))
+        return Split(tuple(parts), notes=tuple(shown_notes(films, parts)))
     learned = {films[i].label for i, part in enumerate(parts) if part is Part.TRAIN}
     if missing := sorted({film.label for film in films} - learned):
         raise DataError(
@@ -293,7 +315,7 @@ class _Table:
     groups: tuple[str, ...]
     group_of_film: NDArray[np.intp]
     counts: NDArray[np.float64]
-    """(groups, classes): the numbers of films, or times."""
+    """(groups, classes): the numbers of films, or times; for times a further column holds the numbers of films."""
 
     @classmethod
     def of(cls, films: Sequence[LabelledFilm], groups: Sequence[str]) -> _Table:
@@ -303,6 +325,8 @@ class _Table:
         for film, group in zip(films, group_of_film, strict=True):
             for name, amount in _amounts(film):
                 counts[group, labels.index(name)] += amount
+        if any(film.annotation is not None for film in films):  # a film may show no class, and counts nevertheless
+            counts = np.append(counts, np.bincount(group_of_film).astype(np.float64)[:, None], axis=1)
         return cls(tuple(labels), tuple(map(str, names)), group_of_film, counts)
 
     def per_film(self, sides: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -421,7 +445,9 @@ class _Goal:
         of_class = on_sides / self.totals - self.shares[:, None]
         of_all = on_sides.sum(axis=-1) / self.totals.sum() - self.shares
         uneven = (of_class**2).mean(axis=-1) + 2 * of_all**2
-        cost: NDArray[np.float64] = ((uneven / self.shares) + (on_sides == 0).sum(axis=-1) * self.missing).sum(axis=-1)
+        absent = on_sides == 0
+        lacks = absent.sum(axis=-1) * self.missing + absent.all(axis=-1) * EMPTY
+        cost: NDArray[np.float64] = ((uneven / self.shares) + lacks).sum(axis=-1)
         return cost
 
 

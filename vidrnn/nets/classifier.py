@@ -27,13 +27,14 @@ from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.nets.state import State, changes, join, last_of, part_of
 from vidrnn.registry import load_member
 from vidrnn.settings import settings_of
-from vidrnn.values import AnswerSpec, InputName, Kind, Size
+from vidrnn.values import WHOLE, AnswerSpec, InputName, Kind, Size
 from vidrnn.video.motion import motion_inputs
 
 _PICTURES_AT_ONCE, _GPU_PICTURES_AT_ONCE = 8, 256
 """Pictures in one call. On a processor 8 stay in the caches; with 32 a picture takes a third longer."""
 
 
+NO_GRID = "tells where things are by itself. Leave --grid out, or name a network of torchvision."
 NO_FLOW = "sees no flow. Say --motion difference, or name a pretrained encoder: --encoder mobilenet_v2."
 """The end of a sentence on an encoder without pretrained weights."""
 
@@ -71,11 +72,15 @@ class Member(SequenceModel):
     With `motion` the head sees each step's features and, after them, how they changed since the step before.
     """
 
-    def __init__(self, head: Head, task: ClassOutput, motion: bool = False) -> None:
+    def __init__(
+        self, head: Head, task: ClassOutput, motion: bool = False, projection: nn.Module | None = None
+    ) -> None:
+        """Join the parts. `projection`: from features (batch, time, width) to the input of the head; None: none."""
         super().__init__()
         self.head = head
         self.task = task
         self.motion = motion
+        self.projection = projection
 
     @property
     @override
@@ -97,6 +102,8 @@ class Member(SequenceModel):
         if self.motion:
             motion_state = last_of(features, before, mask) if self.streams else {}
             features = torch.cat([features, changes(features, before)], -1)
+        if self.projection is not None:
+            features = self.projection(features)
         sequence, head_state = self.head(features, part_of(state, "head"), mask)
         scores, task_state = self.task(sequence, part_of(state, "task"), mask)
         return scores, join(motion=motion_state, head=head_state, task=task_state)
@@ -110,6 +117,8 @@ class Member(SequenceModel):
         """
         if self.motion:
             features = torch.cat([features, changes(features, None)], -1)
+        if self.projection is not None:
+            features = self.projection(features)
         assert self.task.readout is not None
         pooled: Tensor = self.task.readout(self.head(features, None, mask)[0], None, mask)[0]
         return pooled
@@ -228,10 +237,12 @@ def build_encoder(config: EncoderConfig, size: Size) -> Encoder:
         return foreign
     encoder = load_member(ENCODERS, "--encoder", config.name)
     if config.name not in TRAINED_FROM_SCRATCH:
-        known: Encoder = encoder(config.name, config.motion)
+        known: Encoder = encoder(config.name, config.motion, config.grid)
         return known
     if "flow" in config.motion:
         raise UsageError(f"--motion flow: the encoder {config.name} {NO_FLOW}")
+    if config.grid != WHOLE:
+        raise UsageError(f"--grid: the encoder {config.name} {NO_GRID}")
     learnt: Encoder = encoder(size, grey=config.grey, differences="difference" in config.motion)
     return learnt
 
@@ -257,9 +268,16 @@ def build_sequence(
 
 
 def _build_member(width: int, head: HeadConfig, readout: str | None, classes: int) -> Member:
-    built: Head = load_member(HEADS, "--head", head.name)(2 * width if head.motion else width, head)
+    seen = 2 * width if head.motion else width
+    built: Head = load_member(HEADS, "--head", head.name)(head.projection or seen, head)
+    projection = None if head.projection is None else _projection(seen, head.projection)
     pooling = None if readout is None else load_member(READOUTS, "--readout", readout)(built.size)
-    return Member(built, ClassOutput(pooling, built.size, classes), head.motion)
+    return Member(built, ClassOutput(pooling, built.size, classes), head.motion, projection)
+
+
+def _projection(width: int, size: int) -> nn.Module:
+    """Wide features become fewer numbers before the head, as in MiniROAD (An et al., ICCV 2023)."""
+    return nn.Sequential(nn.Linear(width, size), nn.LayerNorm(size), nn.ReLU())
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from vidrnn.config import MOST_MEMBERS, DecoderName, HeadConfig, ReadoutName
 from vidrnn.values import (
     INPUT_OF,
+    WHOLE,
     WIDEST_FEATURES,
     FeatureSpec,
     Forecast,
+    Grid,
     InputName,
     PictureMotion,
     Sampling,
@@ -81,6 +83,8 @@ class EncoderConfig(Record):
     """The motion that it sees beside each frame."""
     motion_seconds: float = Field(0.1, gt=0)
     """How much earlier the frame is that it compares a frame with."""
+    grid: Grid = WHOLE
+    """The cells of a picture that a known encoder reads by themselves."""
     pixels: PixelRecord | None = None
     """Of an encoder from elsewhere: the pixels that it wants."""
     features: FeatureSpec | None = None
@@ -100,7 +104,8 @@ class EncoderConfig(Record):
     def sees(self) -> str:
         """Its input beside or instead of colours: `, grey, difference and flow over 0.1 s`, or an empty text."""
         motion = f", {' and '.join(self.motion)} over {self.motion_seconds:g} s" if self.motion else ""
-        return ", grey" * self.grey + motion
+        cells = "" if self.grid == WHOLE else f", {self.grid[1]}x{self.grid[0]} cells"
+        return ", grey" * self.grey + cells + motion
 
     def input_of(self, size: Size) -> str:
         """What it reads: pictures of `size`, such as `160x120 pixels`, or features, such as `5 per second`."""

@@ -46,7 +46,7 @@ class Classify(Task):
     outputs = ("clip", "steps")
     settings = frozenset(
         {
-            *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "motion"),
+            *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "grid", "motion"),
             *("motion_seconds", "head", "readout", "members", "label_holds"),
             *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),

@@ -48,7 +48,9 @@ def choice_of(config: RunConfig, films: Size) -> Choice:
     if config.grey and name not in TRAINED_FROM_SCRATCH:
         raise UsageError(f"--grey: {name} knows coloured pictures only. Add --encoder small, or leave --grey out.")
     origin = Path(weights).name
-    encoder = EncoderConfig(name=name, frozen=frozen, origin=origin, grey=config.grey, **_motion_of(config))
+    encoder = EncoderConfig(
+        name=name, frozen=frozen, origin=origin, grey=config.grey, grid=config.grid, **_motion_of(config)
+    )
     return Choice(encoder, config.size or picture_size(name, films), weights)
 
 

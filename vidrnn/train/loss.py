@@ -41,7 +41,9 @@ class LabelLoss(nn.Module):
         super().__init__()
         seen = torch.tensor(counts, dtype=torch.float).clamp(min=1.0)
         rarity = (total - seen).clamp(min=1.0) / seen if several else seen.mean() / seen
-        self.register_buffer("weights", (rarity**_RARITY).clamp(max=_LARGEST_WEIGHT))
+        weights = (rarity**_RARITY).clamp(max=_LARGEST_WEIGHT)
+        weights[torch.tensor(counts) == 0] = 0.0  # label smoothing would teach a class that was never seen
+        self.register_buffer("weights", weights)
         self.weights: Tensor
         self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
 
@@ -70,7 +72,7 @@ class LabelLoss(nn.Module):
         weight = (soft * self.weights).sum(-1) * real
         losses = -(soft * self.weights * log_shares).sum(-1) * real
         jumps = (log_shares[:, 1:] - log_shares[:, :-1].detach()) ** 2
-        pairs = (mask[:, 1:] & mask[:, :-1]).unsqueeze(-1)
+        pairs = (real[:, 1:] & real[:, :-1]).unsqueeze(-1)
         jump = (jumps.clamp(max=_JUMP**2) * pairs).sum() / (pairs.sum() * steps.shape[-1]).clamp(min=1)
         loss: Tensor = losses.sum() / weight.sum().clamp(min=1e-6) + _JUMP_SHARE * jump
         return loss

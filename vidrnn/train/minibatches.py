@@ -167,7 +167,8 @@ class MomentSampler:
         pace = self.phases * (float(np.exp(rng.uniform(-self.stretch, self.stretch))) if self.stretch else 1.0)
         length = array.shape[1]
         reach = (self.frames - 1) * pace
-        start = min(max(0.0, step - rng.uniform(0, reach) if reach else step), max(0.0, length - 1 - reach))
+        earliest = reach / 2 if self.late_loss else 0.0  # the step lies where the truth counts
+        start = min(max(0.0, step - rng.uniform(earliest, reach) if reach else step), max(0.0, length - 1 - reach))
         places = (start + np.arange(self.frames) * pace).round().astype(np.int64)
         places = places[places < length]
         truth = np.array(target[places])

@@ -20,7 +20,6 @@ from vidrnn.video.clock import Grid
 _HYSTERESES = (0.0, 0.1, 0.2, 0.35)
 _SHORTEST_SHARES = (0.0, 0.25, 0.5, 1.0)
 """Of the tenth percentile of the lengths of true bouts: candidates for the shortest segment."""
-_THRESHOLDS = 64
 _FEWEST_FILMS = 3
 
 
@@ -117,7 +116,7 @@ class RuleSearch:
     def _shortest(self, share: float) -> dict[str, float]:
         names = self.moments.answer.classes
         return {
-            name: 0.0 if np.isnan(seconds) else round(share * float(seconds), 3)
+            name: 0.0 if np.isnan(seconds) else float(np.floor(1000 * share * seconds + 1e-6)) / 1000
             for name, seconds in zip(names, self.shortest_bouts, strict=True)
         }
 
@@ -147,10 +146,11 @@ def step_seconds(frame_seconds: Floats, spacing_seconds: float) -> Floats:
 
 def _best_threshold(shares: Floats, shown: NDArray[np.bool_]) -> float:
     """The threshold with the highest F1, between two neighbouring probabilities; the middle of the best ones."""
-    candidates = np.unique(np.quantile(shares, np.linspace(0, 1, _THRESHOLDS)))
-    candidates = np.unique(np.append(np.clip((candidates[1:] + candidates[:-1]) / 2, 0.02, 0.98), 0.5))
-    hits = np.asarray([(shown & (shares >= at)).sum() for at in candidates])
-    said = np.asarray([(shares >= at).sum() for at in candidates])
-    f1 = 2 * hits / np.maximum(said + shown.sum(), 1)
+    ordered, positive = np.sort(shares), np.sort(shares[shown])
+    middles = (ordered[1:] + ordered[:-1]) / 2
+    candidates = np.unique(np.append(np.clip(middles, 0.02, 0.98), 0.5))
+    hits = len(positive) - np.searchsorted(positive, candidates)
+    said = len(ordered) - np.searchsorted(ordered, candidates)
+    f1 = 2 * hits / np.maximum(said + len(positive), 1)
     best = np.flatnonzero(f1 >= f1.max() - 1e-3)
     return float(round(candidates[best[len(best) // 2]], 3))

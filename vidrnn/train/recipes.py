@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.train.minibatches import Clips
+from vidrnn.values import WHOLE
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ OF_MOMENTS = Recipes(
 )
 """For a class of each clip, and for labels at each frame."""
 _MOST_EPOCHS = 60
+_PROJECTION = 128
+"""Numbers that the features of several cells become before the head."""
 
 
 def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> HeadConfig:
@@ -49,7 +52,8 @@ def head_for(config: RunConfig, recipe: Recipe, *, motion: bool = False) -> Head
     `motion`: whether the head also sees how features change.
     """
     dropout = recipe.dropout if config.head.dropout is None else config.head.dropout
-    return config.head.model_copy(update={"dropout": dropout, "motion": motion})
+    projection = config.head.projection or (None if config.grid == WHOLE else _PROJECTION)
+    return config.head.model_copy(update={"dropout": dropout, "motion": motion, "projection": projection})
 
 
 def minibatch_for(recipe: Recipe, clips: Clips) -> int:

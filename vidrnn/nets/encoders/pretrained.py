@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from vidrnn.errors import WeightsError
 from vidrnn.nets.encoders.base import PictureEncoder
-from vidrnn.values import PictureMotion
+from vidrnn.values import WHOLE, Grid, PictureMotion
 
 Weights = dict[str, Tensor]
 
@@ -29,18 +29,40 @@ _IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class TorchvisionEncoder(PictureEncoder):
-    """The input of the last linear layer of torchvision's network `name`."""
+    """The input of the last linear layer of torchvision's network `name`.
 
-    def __init__(self, name: str, motion: Sequence[PictureMotion] = ()) -> None:
+    With a grid, the network reads each cell of the picture by itself, so the features tell where something is. All
+    cells together cost about as much as the whole picture.
+    """
+
+    def __init__(self, name: str, motion: Sequence[PictureMotion] = (), grid: Grid = WHOLE) -> None:
+        """Build it with fresh weights. `grid`: rows and columns of cells that are read by themselves."""
         super().__init__(_IMAGENET_MEAN, _IMAGENET_DEVIATION)
         self.network = get_model(name, weights=None)
-        self.view_width = _remove_last_layer(self.network)
+        self.grid = grid
+        self.view_width = grid[0] * grid[1] * _remove_last_layer(self.network)
         self.views = ("appearance", *motion)
+
+    @property
+    @override
+    def identity(self) -> str:
+        return "" if self.grid == WHOLE else f"grid {self.grid[0]}x{self.grid[1]}"
 
     @override
     def encode_pictures(self, pictures: Tensor) -> Tensor:
-        features: Tensor = self.network(pictures)
-        return features
+        features: Tensor
+        if self.grid == WHOLE:
+            features = self.network(pictures)
+            return features
+        rows, columns = self.grid
+        height, width = pictures.shape[-2] // rows, pictures.shape[-1] // columns
+        cells = [
+            pictures[..., row * height : (row + 1) * height, column * width : (column + 1) * width]
+            for row in range(rows)
+            for column in range(columns)
+        ]
+        features = self.network(torch.stack(cells, 1).flatten(0, 1))
+        return features.reshape(-1, self.view_width)
 
 
 def imagenet_file(name: str, origin: str = "imagenet") -> Path:

@@ -16,7 +16,7 @@ from vidrnn.data.behaviours import Behaviours, cut_in_time, is_known, settle_beh
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.labelled_frames import check_against_films
-from vidrnn.data.splits import Split, split_long_films
+from vidrnn.data.splits import Split, shown_notes, split_long_films
 from vidrnn.errors import DataError, FilmError, UsageError
 from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.label_tables import label_report
@@ -63,6 +63,8 @@ class LabelTeacher(Teacher):
     """Films with labels at their moments."""
 
     behaviours: Behaviours
+    spacing_seconds: float
+    """Between two steps."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -71,8 +73,8 @@ class LabelTeacher(Teacher):
     @classmethod
     @override
     def complete(cls, config: RunConfig) -> RunConfig:
-        """A head reads both ways, unless the model is to answer a camera at once."""
-        if config.live or "bidirectional" in config.head.model_fields_set:
+        """A head that remembers reads both ways, unless the model is to answer a camera at once."""
+        if config.live or {"bidirectional"} & {*config.head.model_fields_set, *config.head.unused}:
             return config
         return config.model_copy(update={"head": config.head.model_copy(update={"bidirectional": True})})
 
@@ -110,6 +112,7 @@ class LabelTeacher(Teacher):
             if not known:
                 raise DataError(f"{self.job.request.data}: no video has a moment with a known label.")
             dataset = dataset.at(known)
+        self.spacing_seconds = _spacing(dataset, config)
         return self._cut(dataset) if len(dataset.films) == 1 else dataset
 
     def _cut(self, dataset: Dataset) -> Dataset:
@@ -117,7 +120,7 @@ class LabelTeacher(Teacher):
         if self.job.config.folds:
             raise UsageError("--folds: there is one video, and folds are of videos. Leave it out, or add videos.")
         scan = dataset.scans[0]
-        window = self.job.config.frames * _spacing(dataset, self.job.config)
+        window = self.job.config.frames * self.spacing_seconds
         both = cut_in_time(dataset.films[0], scan, max(1, round(window * scan.facts.fps)))
         return replace(dataset.at([0, 0]), films=both)
 
@@ -125,7 +128,8 @@ class LabelTeacher(Teacher):
     def split(self, dataset: Dataset, *, test: bool) -> Split:
         if len(dataset.films) == 2 and dataset.films[0].path == dataset.films[1].path:
             note = "one video: its beginning trains and its end validates, with a gap between; there is no test number"
-            return Split((Part.TRAIN, Part.VAL), notes=(note,))
+            parts = (Part.TRAIN, Part.VAL)
+            return Split(parts, notes=(note, *shown_notes(dataset.films, parts)))
         return split_long_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
 
     @override
@@ -165,7 +169,7 @@ class LabelTeacher(Teacher):
             dataset=dataset,
             split=split,
             config=config,
-            sampling=Sampling(config.frames, _spacing(dataset, config)),
+            sampling=Sampling(config.frames, self.spacing_seconds),
             cache=Cache(job.request.cache, job.request.jobs),
             clock=job.clock,
             stop=job.stop,

@@ -1,0 +1,30 @@
+"""What an epoch of labels at each frame shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, f1_score
+
+from vidrnn.train.lessons.labels import one_validation, several_validation
+
+
+def test_an_epoch_of_classes_that_exclude_each_other_shows_accuracy_and_macro_f1() -> None:
+    scores = np.random.default_rng(0).normal(size=(30, 3))
+    truth = np.append(np.arange(29) % 3, -1)
+    validation = one_validation(scores, truth)
+    answers = scores[:29].argmax(1)
+    assert validation.shown == {
+        "accuracy": pytest.approx((answers == truth[:29]).mean()),
+        "F1": pytest.approx(f1_score(truth[:29], answers, average="macro")),
+    }
+    assert validation.score == pytest.approx(sum(validation.shown.values()) / 2)
+
+
+def test_an_epoch_of_several_behaviours_shows_the_mean_average_precision() -> None:
+    rng = np.random.default_rng(0)
+    scores, truth = rng.normal(size=(30, 2)), rng.integers(0, 2, (30, 2)).astype(float)
+    truth[:5, 0] = np.nan
+    validation = several_validation(scores, truth)
+    each = [average_precision_score(truth[5:, 0], scores[5:, 0]), average_precision_score(truth[:, 1], scores[:, 1])]
+    assert validation.shown == {"mAP": pytest.approx(np.mean(each))} and validation.score == validation.shown["mAP"]
