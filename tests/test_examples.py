@@ -13,6 +13,7 @@ import torch
 
 import vidrnn
 from vidrnn.config import LabelsConfig
+from vidrnn.data.annotations import longest_overlap
 from vidrnn.data.films import read_labelled
 from vidrnn.data.labelled_frames import read_frame_labelled
 from vidrnn.nets.heads import HEADS
@@ -80,6 +81,10 @@ def test_the_recordings_have_labels_where_their_clips_are(tmp_path: Path, capsys
         assert len(bouts) == 8 and all(1.5 < bout.end - bout.start < 3.0 for bout in bouts)
         with open_film(film.path) as opened:
             assert bouts[-1].end <= opened.facts().duration_seconds + 0.01
+    overlapping = read_frame_labelled(tmp_path / "overlapping.csv", LabelsConfig())
+    for film in overlapping.films:
+        assert film.annotation is not None and longest_overlap(film.annotation.bouts) > 1.5
+        assert {bout.label for bout in film.annotation.bouts} == {"chair", "object", "rise"}
 
 
 def test_the_new_head_streams_and_learns_what_a_head_without_memory_cannot(
