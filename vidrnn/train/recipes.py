@@ -37,7 +37,7 @@ FINE_TUNED = Recipe(steps=300, fewest_epochs=12, minibatch=16, learning_rate=3e-
 OF_CLIPS = Recipes(FROZEN, TRAINED, FINE_TUNED)
 OF_MOMENTS = Recipes(
     frozen=Recipe(steps=320, fewest_epochs=8, minibatch=16, learning_rate=2e-3, dropout=0.5),
-    trained=Recipe(steps=640, fewest_epochs=16, minibatch=8, learning_rate=2e-3, dropout=0.2),
+    trained=Recipe(steps=560, fewest_epochs=14, minibatch=8, learning_rate=2e-3, dropout=0.2),
     fine_tuned=Recipe(steps=320, fewest_epochs=8, minibatch=8, learning_rate=3e-4, dropout=0.3),
 )
 """For a class of each clip, and for labels at each frame."""

@@ -49,7 +49,7 @@ from vidrnn.video.reader import first_window
 
 _EPOCH_STEPS = 40
 """Minibatches in an epoch."""
-_FINEST_SECONDS, _COARSEST_SECONDS = 0.02, 0.2
+_FINEST_SECONDS, _COARSEST_SECONDS = 0.02, 0.125
 """The bounds of the default time between two steps."""
 _STEPS_IN_A_BOUT = 8
 """A short bout, longer than one in ten, has at least so many steps."""

@@ -25,7 +25,7 @@ _LONG_SHARE = 0.9
 _SMALL_AREA = 64 * 48
 """In pixels: the pictures of an encoder that learns from few films. Larger ones cost more and learn no better."""
 
-_LITTLE_CHANGE: dict[str, Any] = {
+LITTLE_CHANGE: dict[str, Any] = {
     "head.name": "mingru",
     "head.bidirectional": True,
     "head.dropout": 0.0,
@@ -139,7 +139,7 @@ def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Ma
     tiny = {**settings, "encoder": "tiny", "height": size.height, "width": size.width}
     ways = (
         (TINY, tiny | {"head.dropout": 0.1}),
-        (TINY, tiny | _LITTLE_CHANGE),
+        (TINY, tiny | LITTLE_CHANGE),
         (SMALL, settings | {"encoder": "small", "head.dropout": 0.1}),
     )
     chosen = [(kind, with_settings(config, way)) for kind, way in ways]
