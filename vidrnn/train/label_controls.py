@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.data.films import counted
 from vidrnn.evaluate.label_scores import LabelScores, label_scores
 from vidrnn.evaluate.metrics import paired_p
 from vidrnn.evaluate.tracks import FilmTracks
@@ -28,6 +29,8 @@ from vidrnn.values import AnswerSpec, Floats, Part
 _ALONE, _SHUFFLED = "each frame alone", "frames shuffled"
 _LINEAR, _PERSISTS = "linear, features", "previous label persists"
 _SURE = 0.05
+_FEWEST_GROUPS = 6
+"""With fewer groups of films, no difference can reach a p-value of 0.05 in a test of signs."""
 _LINEAR_STEPS = 1500
 """The most steps that the linear control learns from."""
 _NEAR_SECONDS = 1.0
@@ -139,7 +142,10 @@ def label_controls_report(outcome: LabelOutcome) -> Report:
     table = Table(columns, tuple(rows), strong=frozenset({len(rows) - 1}))
     order = _difference(outcome, part, _SHUFFLED)
     memory = _difference(outcome, part, _ALONE)
-    sentences = [memory_sentence(*memory), time_sentence(*order)]
+    if len(set(outcome.groups[part])) < _FEWEST_GROUPS:
+        sentences = [few_videos_sentence(memory[0], order[0], len(outcome.groups[part]))]
+    else:
+        sentences = [memory_sentence(*memory), time_sentence(*order)]
     if linear := _linear_sentence(outcome, found, part, main):
         sentences.insert(0, linear)
     numbers_of: dict[str, Any] = {
@@ -150,6 +156,12 @@ def label_controls_report(outcome: LabelOutcome) -> Report:
         "memory_p": memory[1],
     }
     return Report("", (table,), tuple(sentences), (outcome.remark,) if outcome.remark else (), numbers_of)
+
+
+def few_videos_sentence(memory: float, order: float, films: int) -> str:
+    """What memory and order add on so few films that no test can tell it from chance."""
+    added = f"Memory adds {memory:+.1f} points over each frame alone, and order {order:+.1f}"
+    return f"{added}; {counted(films, 'video')} cannot tell that from chance. --folds scores every video."
 
 
 def memory_sentence(points: float, p: float) -> str:
@@ -186,7 +198,7 @@ def _difference(outcome: LabelOutcome, part: Part, name: str) -> tuple[float, fl
 def _linear_sentence(outcome: LabelOutcome, found: dict[str, LabelScores], part: Part, main: str) -> str:
     """A sentence where a linear model is as good; empty where the model is better."""
     points, p = _difference(outcome, part, _LINEAR)
-    if points > 0 and (p < _SURE or len(set(outcome.groups[part])) < 6):
+    if points > 0 and (p < _SURE or len(set(outcome.groups[part])) < _FEWEST_GROUPS):
         return ""
     mine, linear = _main(found[THIS_MODEL]) or 0.0, _main(found[_LINEAR]) or 0.0
     return linear_sentence(mine, linear, f"{main} on {part}", _LINEAR)
