@@ -45,7 +45,7 @@ class Label(Task):
     outputs = ("steps",)
     settings = frozenset(
         {
-            *("data", "task", "encoder", "features", "weights", "fine_tune", "grey", "grid", "motion"),
+            *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "grid", "motion"),
             *("motion_seconds", "head", "labels", "live", "members"),
             *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
