@@ -54,7 +54,8 @@ class HeadConfig(_Frozen):
     )
     """Cells above each other, or residual blocks; None: the default of the head, see `depth`."""
     bidirectional: Annotated[
-        bool, Flag("Read in both directions; such a model cannot stream.", panel=MODEL, commands=("train",))
+        bool,
+        Flag("Read in both directions; such a model answers a camera a window late.", panel=MODEL, commands=("train",)),
     ] = False
     dropout: Annotated[
         float | None, Flag("Dropout before and after the head.", unsaid="by the encoder", panel=MODEL, metavar="SHARE")

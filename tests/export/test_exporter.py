@@ -417,8 +417,8 @@ def test_the_card_has_the_largest_difference_once(tiny_run: TinyRun, tmp_path: P
 def test_the_card_says_that_a_head_which_reads_both_ways_does_not_stream(tmp_path: Path) -> None:
     model = FEW["gru-both-difference"].model()
     save_model(tmp_path / "m", model.network, model.header, CARD)
-    assert "does not stream" in export(Request(tmp_path / "m", "onnx")).sentence
-    assert "does not stream" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    assert "carries no state" in export(Request(tmp_path / "m", "onnx")).sentence
+    assert "carries no state" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_torch_program_is_refused_for_a_model_that_does_not_stream(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ class Split:
     leaking_groups: tuple[str, ...] = ()
     """Groups on two sides. Only a given split can have them."""
     notes: tuple[str, ...] = ()
+    cut_in_time: bool = False
+    """Whether both parts are of one film: its beginning and its end."""
 
     def indices(self, part: Part) -> tuple[int, ...]:
         """The places of the films of a part in the list of films."""
@@ -45,7 +47,7 @@ class Split:
         counts = "  ".join(f"{part} {self.parts.count(part):,}" for part in Part if part in self.parts)
         leaking = len(self.leaking_groups)
         sides = f"{counted(leaking, 'group')} on two sides" if leaking else "no group on two sides"
-        return f"{counts}, {sides}"
+        return f"{counts}, {'one video, cut in time' if self.cut_in_time else sides}"
 
 
 def split_films(films: Sequence[LabelledFilm], grouping: Grouping, *, test: bool = True, seed: int = 0) -> Split:

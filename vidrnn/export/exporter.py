@@ -258,7 +258,8 @@ def describe(model: LoadedModel, precision: Precision, difference: float, scored
     worth = f"; {scored}" if scored else ""
     if precision != "fp32" and not scored:
         worth = "; its cost was not measured; --calibrate DATA measures it"
-    how = "" if model.network.streams else "; it reads whole clips and does not stream, since its head reads both ways"
+    whole = "; it reads whole windows and carries no state, since its head reads both ways"
+    how = "" if model.network.streams else whole
     if model.spec.inputs:
         further = " and ".join(_INPUTS[name] for name in model.spec.inputs)
         how = f"{how}; beside `frames` it takes {further}: see docs/deploy.md"

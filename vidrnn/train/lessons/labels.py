@@ -129,7 +129,7 @@ class LabelTeacher(Teacher):
         if len(dataset.films) == 2 and dataset.films[0].path == dataset.films[1].path:
             note = "one video: its beginning trains and its end validates, with a gap between; there is no test number"
             parts = (Part.TRAIN, Part.VAL)
-            return Split(parts, notes=(note, *shown_notes(dataset.films, parts)))
+            return Split(parts, notes=(note, *shown_notes(dataset.films, parts)), cut_in_time=True)
         return split_long_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
 
     @override
