@@ -118,3 +118,31 @@ def test_equal_frames_are_equal_files_and_nothing_half_written_stays(paint: Modu
     count, seconds = read(tmp_path / "a.webm")
     assert count == len(frames)
     assert seconds[-1] == pytest.approx((count - 1) / fps, abs=0.002)
+
+
+def test_the_model_moments_says_what_the_long_film_shows_when() -> None:
+    import vidrnn
+
+    with (SAMPLES / "a_day.csv").open(encoding="utf-8") as file:
+        truth = [(row["label"], float(row["start_seconds"])) for row in csv.DictReader(file)]
+    segments = vidrnn.load(SAMPLES.parent / "models" / "moments").predict(SAMPLES / "a_day.webm").segments
+    assert [segment.label for segment in segments] == [label for label, _ in truth]
+    assert all(abs(segment.start_seconds - start) < 0.6 for segment, (_, start) in zip(segments, truth, strict=True))
+
+
+def test_another_long_film_shows_what_its_table_says(paint: ModuleType) -> None:
+    day, actions = paint.new_random_day(7, 3)
+    again, same = paint.new_random_day(7, 3)
+    assert (day.poses, actions) == (again.poses, same)
+    assert round(sum(seconds for _, seconds in actions) * paint.DAY_FPS) == len(day.poses)
+    held = [pose.holds for pose in day.poses]
+    assert any(held), "something is picked up"
+    start = 0
+    for action, seconds in actions:
+        end = start + round(seconds * paint.DAY_FPS)
+        first, last = day.poses[start], day.poses[end - 1]
+        assert (last.x > first.x) == (action == "walk-right") and (last.x < first.x) == (action == "walk-left")
+        assert (last.sit > first.sit) == (action == "sit-down") and (last.sit < first.sit) == (action == "stand-up")
+        assert (last.holds and not first.holds) == (action == "pick-up")
+        assert (first.holds and not last.holds) == (action == "put-down")
+        start = end

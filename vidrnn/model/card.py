@@ -16,6 +16,7 @@ _PURPOSES = {
     "vector": "Turns each frame of a video into a feature vector.",
 }
 """By the kind of answer."""
+_AT_EACH_FRAME = "Says at each frame of a video which of {classes} classes it shows."
 _LIMITS = {
     "one": "It knows only these classes, and names one of them for any video; with `--threshold` it can say unknown.",
     "picture": "It knows what is normal from its own validation videos.",
@@ -31,7 +32,8 @@ def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms:
     spec, facts, answer = header.spec, header.facts, header.answer
     parts = list(header.seen.values())
     counts = f"{parts.count(Part.TRAIN)} videos, chosen on {parts.count(Part.VAL)}, tested on {parts.count(Part.TEST)}"
-    purpose = _PURPOSES[answer.kind].format(classes=len(answer.classes))
+    one_a_frame = answer.kind == "one" and answer.resolution == "frame"
+    purpose = (_AT_EACH_FRAME if one_a_frame else _PURPOSES[answer.kind]).format(classes=len(answer.classes))
     rows = {
         "classes": ", ".join(answer.classes),
         "network": spec.describe(),
