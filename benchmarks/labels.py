@@ -146,17 +146,17 @@ def _film(path: Path, minutes: int) -> Path:
 
 
 def _predict(model: Path, film: Path) -> tuple[float, float]:
-    """Seconds and peak memory in MB of `vidrnn predict` in a process of its own."""
+    """Seconds and peak memory in MB of `vidrnn predict` in a process of its own, on Linux."""
     code = (
-        "import resource,sys;from vidrnn.cli import run\n"
+        "import sys;from vidrnn.cli import run\n"
         "try:\n    run()\nexcept SystemExit:\n    pass\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+        "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
+        "print(peak.split()[1], file=sys.stderr)"  # the peak of getrusage holds that of the parent too
     )
     command = [sys.executable, "-c", code, "predict", str(film), "--model", str(model), "--json"]
     started = time.monotonic()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return time.monotonic() - started, int(done.stderr.split()[-1]) * unit / 1e6
+    return time.monotonic() - started, int(done.stderr.split()[-1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":
