@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol, TypeVar
 
+from typing_extensions import override
+
 from vidrnn.config import RunConfig
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
+from vidrnn.errors import FilmError
 from vidrnn.events import EpochDone, RunEvent
 from vidrnn.nets.network import Network
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.train.fit import Epoch, Fit
-from vidrnn.train.learner import Clock
+from vidrnn.train.learner import Clock, Learner, epoch_event, spec_of
 from vidrnn.train.run import Request, Run
-from vidrnn.values import AnswerSpec, DecisionRule, Window
+from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
+from vidrnn.video.reader import first_window
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,41 @@ class Student(ABC):
     @abstractmethod
     def check_clips(self) -> Sequence[Window]:
         """Windows of real films, for the check of an exported file."""
+
+
+class LearnerStudent(Student):
+    """A student that is one encoder and one head, which a `Learner` holds."""
+
+    def __init__(self, learner: Learner, fit: Fit) -> None:
+        self.learner, self.fit = learner, fit
+
+    @property
+    @override
+    def network(self) -> Network:
+        return self.learner.network
+
+    @property
+    @override
+    def spec(self) -> ModelSpec:
+        return spec_of(self.learner)
+
+    @property
+    @override
+    def answer(self) -> AnswerSpec:
+        return self.learner.setting.answer
+
+    @override
+    def report_epoch(self, epoch: Epoch) -> EpochDone:
+        return epoch_event(epoch, "model", timed=self.learner.setting.clock.minutes is not None)
+
+    @override
+    def check_clips(self) -> Sequence[Window]:
+        setting, spec = self.learner.setting, self.spec
+        path = setting.dataset.scans[setting.places(Part.VAL)[0]].facts.path
+        try:
+            return [first_window(path, spec.sampling, spec.size, setting.config.rate, spec.motion_seconds)]
+        except FilmError:
+            return []
 
 
 class Teacher(ABC):

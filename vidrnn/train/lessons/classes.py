@@ -14,41 +14,36 @@ from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split, split_films
-from vidrnn.errors import FilmError
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
-from vidrnn.events import EpochDone, Note, RunEvent
+from vidrnn.events import Note, RunEvent
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
-from vidrnn.nets.network import Network
 from vidrnn.nets.scoring import Features, score_clips
-from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
-from vidrnn.train.fit import Epoch, Fit, Validation
+from vidrnn.train.fit import Fit, Validation
 from vidrnn.train.learner import (
     Clock,
     Learner,
     Setting,
-    epoch_event,
     loss_of,
     sampling_of,
     spec_of,
     validation_of,
 )
-from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
+from vidrnn.train.lessons.base import Appraisal, Job, LearnerStudent, Outcome, Student, Teacher
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective, Truth
 from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found, settle
 from vidrnn.train.search.memory import recall_or_search
-from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
-from vidrnn.video.reader import first_window
+from vidrnn.values import AnswerSpec, DecisionRule, Part
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, if time is limited; the rest is for controls and scores."""
@@ -149,31 +144,13 @@ def class_setting(
     )
 
 
-class ClassStudent(Student):
+class ClassStudent(LearnerStudent):
     """An encoder and a head that learn the classes of clips."""
 
     def __init__(self, learner: Learner, fit: Fit, found: Found, *, trained: bool) -> None:
-        self.learner, self.fit, self.found, self.trained = learner, fit, found, trained
+        super().__init__(learner, fit)
+        self.found, self.trained = found, trained
         self.choice = found.reason
-
-    @property
-    @override
-    def network(self) -> Network:
-        return self.learner.network
-
-    @property
-    @override
-    def spec(self) -> ModelSpec:
-        return spec_of(self.learner)
-
-    @property
-    @override
-    def answer(self) -> AnswerSpec:
-        return self.learner.setting.answer
-
-    @override
-    def report_epoch(self, epoch: Epoch) -> EpochDone:
-        return epoch_event(epoch, "model", timed=self.learner.setting.clock.minutes is not None)
 
     @override
     def calibrate(self) -> Generator[RunEvent, None, DecisionRule]:
@@ -218,13 +195,3 @@ class ClassStudent(Student):
             numbers["search"] = tried.numbers["tried"]
         card = (report, *shown, *((tried,) if tried.sentences else ()))
         return Appraisal(shown, card, numbers, tuple(word for word in words if word))
-
-    @override
-    def check_clips(self) -> Sequence[Window]:
-        setting = self.learner.setting
-        path = setting.dataset.scans[setting.places(Part.VAL)[0]].facts.path
-        try:
-            spec, rate = spec_of(self.learner), setting.config.rate
-            return [first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)]
-        except FilmError:
-            return []

@@ -17,24 +17,22 @@ from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.labelled_frames import check_against_films
 from vidrnn.data.splits import Split, shown_notes, split_long_films
-from vidrnn.errors import DataError, FilmError, UsageError
+from vidrnn.errors import DataError, UsageError
 from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.label_tables import label_report
 from vidrnn.evaluate.tracks import FilmTracks
-from vidrnn.events import EpochDone, LeftOut, Note, RunEvent
+from vidrnn.events import LeftOut, Note, RunEvent
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
-from vidrnn.nets.network import Network
 from vidrnn.nets.scoring import Features, score_steps
-from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import THIS_MODEL
 from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
-from vidrnn.train.fit import Epoch, Fit, Validation
+from vidrnn.train.fit import Fit, Validation
 from vidrnn.train.label_controls import LabelOutcome, label_controls_report, run_label_controls
-from vidrnn.train.learner import Learner, Setting, epoch_event, spec_of
-from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
+from vidrnn.train.learner import Learner, Setting, spec_of
+from vidrnn.train.lessons.base import Appraisal, Job, LearnerStudent, Outcome, Student, Teacher
 from vidrnn.train.loss import LabelLoss
 from vidrnn.train.minibatches import Clips, MomentSampler
 from vidrnn.train.moments import Moments, RuleSearch, Scored
@@ -44,8 +42,7 @@ from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found
 from vidrnn.train.search.labelling import LabelSearch
 from vidrnn.train.search.memory import recall_or_search
-from vidrnn.values import AnswerSpec, DecisionRule, FilmFailure, Floats, Kind, Part, Sampling, Window
-from vidrnn.video.reader import first_window
+from vidrnn.values import AnswerSpec, DecisionRule, FilmFailure, Floats, Kind, Part, Sampling
 
 _EPOCH_STEPS = 40
 """Minibatches in an epoch."""
@@ -63,8 +60,8 @@ class LabelTeacher(Teacher):
     """Films with labels at their moments."""
 
     behaviours: Behaviours
-    spacing_seconds: float
-    """Between two steps."""
+    cut_spacing: float
+    """Seconds between two steps of a single film, which is cut in time by a gap of one window."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -112,7 +109,6 @@ class LabelTeacher(Teacher):
             if not known:
                 raise DataError(f"{self.job.request.data}: no video has a moment with a known label.")
             dataset = dataset.at(known)
-        self.spacing_seconds = _spacing(dataset, config)
         return self._cut(dataset) if len(dataset.films) == 1 else dataset
 
     def _cut(self, dataset: Dataset) -> Dataset:
@@ -120,7 +116,8 @@ class LabelTeacher(Teacher):
         if self.job.config.folds:
             raise UsageError("--folds: there is one video, and folds are of videos. Leave it out, or add videos.")
         scan = dataset.scans[0]
-        window = self.job.config.frames * self.spacing_seconds
+        self.cut_spacing = _spacing(dataset, self.job.config)
+        window = self.job.config.frames * self.cut_spacing
         both = cut_in_time(dataset.films[0], scan, max(1, round(window * scan.facts.fps)))
         return replace(dataset.at([0, 0]), films=both)
 
@@ -162,6 +159,8 @@ class LabelTeacher(Teacher):
     def _setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
         job, behaviours = self.job, self.behaviours
         kind: Kind = "several" if behaviours.several else "one"
+        train = dataset.at(split.indices(Part.TRAIN))  # the labels of other films decide nothing
+        spacing = self.cut_spacing if split.cut_in_time else _spacing(train, config)
         return Setting(
             task=job.task,
             objective=LabelObjective(),
@@ -169,7 +168,7 @@ class LabelTeacher(Teacher):
             dataset=dataset,
             split=split,
             config=config,
-            sampling=Sampling(config.frames, self.spacing_seconds),
+            sampling=Sampling(config.frames, spacing),
             cache=Cache(job.request.cache, job.request.jobs),
             clock=job.clock,
             stop=job.stop,
@@ -181,10 +180,21 @@ def _spacing(dataset: Dataset, config: RunConfig) -> float:
     """The time between two steps: fine enough for short bouts, and no finer than the frames of the films."""
     if config.spacing_seconds is not None:
         return config.spacing_seconds
-    shortest = float(np.nanmin(short_bouts(dataset))) if dataset.classes else _COARSEST_SECONDS
+    shortest = _shortest(short_bouts(dataset))
     frame = float(np.median([1 / scan.facts.fps for scan in dataset.scans if scan.facts.fps > 0] or [_FINEST_SECONDS]))
     wanted = min(max(shortest / _STEPS_IN_A_BOUT, _FINEST_SECONDS), _COARSEST_SECONDS)
     return round(max(frame, wanted), 3) if frame < wanted else round(frame, 6)
+
+
+def _shortest(bouts: Floats) -> float:
+    """The shortest of some lengths in seconds; the default where none is known."""
+    known = bouts[~np.isnan(bouts)]
+    return float(known.min()) if len(known) else _STEPS_IN_A_BOUT * _COARSEST_SECONDS
+
+
+def trained_bouts(setting: Setting) -> Floats:
+    """`short_bouts` of the training films."""
+    return short_bouts(setting.dataset.at(setting.places(Part.TRAIN)))
 
 
 def short_bouts(dataset: Dataset) -> Floats:
@@ -216,8 +226,7 @@ class LabelObjective(Objective):
         else:
             known = truth[truth >= 0].astype(np.int64)
             counts, total = np.bincount(known, minlength=classes).tolist(), float(len(known))
-        short = float(np.nanmin(short_bouts(setting.dataset)))
-        soft = min(_SOFT_SECONDS, _SOFT_SHARE * short) / setting.sampling.spacing_seconds
+        soft = min(_SOFT_SECONDS, _SOFT_SHARE * _shortest(trained_bouts(setting))) / setting.sampling.spacing_seconds
         loss = LabelLoss(
             counts,
             several=setting.answer.kind == "several",
@@ -277,31 +286,13 @@ def several_validation(scores: Floats, truth: Truth) -> Validation:
     return Validation(mean, float(np.mean(losses)), {"mAP": mean})
 
 
-class LabelStudent(Student):
+class LabelStudent(LearnerStudent):
     """An encoder and a head that learn what happens at each frame."""
 
     def __init__(self, learner: Learner, fit: Fit, found: Found) -> None:
-        self.learner, self.fit, self.tried, self.choice = learner, fit, found.report, found.reason
+        super().__init__(learner, fit)
+        self.tried, self.choice = found.report, found.reason
         self.moments = Moments(learner.setting)
-
-    @property
-    @override
-    def network(self) -> Network:
-        return self.learner.network
-
-    @property
-    @override
-    def spec(self) -> ModelSpec:
-        return spec_of(self.learner)
-
-    @property
-    @override
-    def answer(self) -> AnswerSpec:
-        return self.learner.setting.answer
-
-    @override
-    def report_epoch(self, epoch: Epoch) -> EpochDone:
-        return epoch_event(epoch, "model", timed=self.learner.setting.clock.minutes is not None)
 
     @override
     def calibrate(self) -> Generator[RunEvent, None, DecisionRule]:
@@ -325,7 +316,7 @@ class LabelStudent(Student):
             films=[Scored(place, scores) for place, scores in zip(places, val, strict=True)],
             targets=self.learner.targets(places),
             first=DecisionRule(reset="never" if causal else "window", direction="causal" if causal else "both"),
-            shortest_bouts=short_bouts(setting.dataset),
+            shortest_bouts=trained_bouts(setting),
         )
         return search.best()
 
@@ -376,13 +367,3 @@ class LabelStudent(Student):
         shown = (controls,) if outcome else ()
         card = (report, *shown, *((self.tried,) if self.tried.sentences else ()))
         return Appraisal((*shown, report), card, numbers, tuple(words))
-
-    @override
-    def check_clips(self) -> Sequence[Window]:
-        setting = self.learner.setting
-        path = setting.dataset.scans[setting.places(Part.VAL)[0]].facts.path
-        try:
-            spec, rate = self.spec, setting.config.rate
-            return [first_window(path, spec.sampling, spec.size, rate, spec.motion_seconds)]
-        except FilmError:
-            return []

@@ -191,9 +191,4 @@ class LabelSearch:
         ]
         table = Table(("tried", "training", "score"), rows, strong=frozenset({order.index(chosen)}))
         report = Report("Search for settings", (table,), (reason,), (), {"tried": tried})
-        return Found(replace_flip(chosen.candidate.config), reason, report)
-
-
-def replace_flip(config: RunConfig) -> RunConfig:
-    """The settings with mirror images decided: off where the user said nothing."""
-    return config if config.flip is not None else config.model_copy(update={"flip": False})
+        return Found(chosen.candidate.config, reason, report)
