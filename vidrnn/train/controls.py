@@ -20,7 +20,8 @@ from vidrnn.tables import Report, Table
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import Learner, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
-from vidrnn.train.recipes import FROZEN, epochs_for, head_for, minibatch_for
+from vidrnn.train.objective import Sampler
+from vidrnn.train.recipes import FROZEN, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.search import probes
 from vidrnn.train.search.evidence import small_clips
 from vidrnn.values import Floats, Part
@@ -252,7 +253,7 @@ def _train(
     clips: Clips,
     validate: Callable[[], Validation],
 ) -> None:
-    setting, config = learner.setting, learner.setting.config
+    config = learner.setting.config
     settings = config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
     draw = ClipSampler(
         frames=control.frames,
@@ -262,6 +263,31 @@ def _train(
         cut=config.label_holds == "always",
         phases=HALVES if learner.fine else 1,
     )
+
+    fit_control(learner, network, clips, draw, validate, recipe=FROZEN)
+
+
+def fit_control(
+    learner: Learner,
+    network: SequenceModel,
+    clips: Clips,
+    draw: Sampler,
+    validate: Callable[[], Validation],
+    *,
+    recipe: Recipe,
+) -> None:
+    """Train the network of a control on clips of features, by the settings of the learner where they fit.
+
+    Args:
+        learner: the model in training that the control is for.
+        network: of the control.
+        clips: of features.
+        draw: draws their windows.
+        validate: the validation of an epoch.
+        recipe: the defaults.
+    """
+    setting, config = learner.setting, learner.setting.config
+    settings = config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
 
     def answer(minibatch: Minibatch) -> Scores:
         scores: Scores = network(minibatch.inputs, mask=minibatch.mask)[0]
@@ -275,8 +301,8 @@ def _train(
         steps=draw.steps(clips),
         validate=validate,
     )
-    epochs = settings.epochs or epochs_for(FROZEN, lesson.steps)
-    rate, patience = settings.learning_rate or FROZEN.learning_rate, settings.patience or max(10, epochs // 2)
+    epochs = settings.epochs or epochs_for(recipe, lesson.steps)
+    rate, patience = settings.learning_rate or recipe.learning_rate, settings.patience or max(10, epochs // 2)
     plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, _seconds(learner))
     for _ in Fit(lesson, plan, setting.stop).run():
         pass

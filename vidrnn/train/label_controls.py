@@ -8,21 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from vidrnn.config import HeadConfig, RunConfig
+from vidrnn.config import HeadConfig
 from vidrnn.data.films import counted
 from vidrnn.evaluate.label_scores import LabelScores, label_scores
 from vidrnn.evaluate.metrics import paired_p
 from vidrnn.evaluate.tracks import FilmTracks
 from vidrnn.events import Progress, RunEvent
-from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.nets.scoring import Features, score_steps
 from vidrnn.tables import Report, Table
-from vidrnn.train.controls import THIS_MODEL, linear_sentence, time_sentence
-from vidrnn.train.fit import Fit, Lesson, Plan, Validation
+from vidrnn.train.controls import THIS_MODEL, fit_control, linear_sentence, time_sentence
+from vidrnn.train.fit import Validation
 from vidrnn.train.learner import Learner
-from vidrnn.train.minibatches import Clips, Minibatch
-from vidrnn.train.recipes import epochs_for, head_for
+from vidrnn.train.minibatches import Clips
+from vidrnn.train.recipes import head_for
 from vidrnn.train.search import probes
 from vidrnn.values import AnswerSpec, Floats, Part
 
@@ -266,44 +265,19 @@ def with_neighbours(features: Features, near: int) -> Floats:
 
 def _train(learner: Learner, head: HeadConfig, clips: Clips, val: list[Features], *, shuffled: bool) -> SequenceModel:
     """A network of one head that has learnt the clips of features."""
-    setting = learner.setting
-    config = setting.config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
-    recipe = setting.objective.recipes.frozen
-    seed_everything(config.seed)
+    setting, recipe = learner.setting, learner.setting.objective.recipes.frozen
+    given = setting.config.minibatch if learner.frozen else None  # that of a trained encoder is for pictures
+    seed_everything(setting.config.seed)
     width = clips.arrays[0].shape[-1]
     network = build_sequence(width, head, None, len(setting.answer.classes), kind=setting.answer.kind)
     network = network.to(setting.device)
     draw = setting.objective.sampler(
-        setting, config.minibatch or recipe.minibatch, phases=learner.phases, stretch=0.0, shuffled=shuffled
+        setting, given or recipe.minibatch, phases=learner.phases, stretch=0.0, shuffled=shuffled
     )
-
-    def answer(minibatch: Minibatch) -> Scores:
-        scores: Scores = network(minibatch.inputs, mask=minibatch.mask)[0]
-        return scores
-
     truth = learner.targets(setting.places(Part.VAL))
 
     def validate() -> Validation:
         return setting.objective.validate(setting, network, val, truth)
 
-    lesson = Lesson(
-        network=network,
-        answer=answer,
-        loss=setting.objective.loss(setting, clips),
-        minibatches=lambda epoch: (some.on(setting.device) for some in draw.epoch(clips, epoch)),
-        steps=draw.steps(clips),
-        validate=validate,
-    )
-    epochs = config.epochs or epochs_for(recipe, lesson.steps)
-    left = setting.clock.share_left(0.3)
-    plan = Plan(
-        epochs,
-        config.learning_rate or recipe.learning_rate,
-        config.weight_decay,
-        config.patience or epochs,
-        config.seed,
-        None if left is None else max(2.0, left),
-    )
-    for _ in Fit(lesson, plan, setting.stop).run():
-        pass
+    fit_control(learner, network, clips, draw, validate, recipe=recipe)
     return network
