@@ -174,7 +174,7 @@ class LabelsConfig(_Frozen):
             unsaid="as the labels overlap",
             panel=LABELS,
             name="--several/--exclusive",
-            commands=("train",),
+            commands=("train", "compare"),
         ),
     ] = None
     background: Annotated[
@@ -185,7 +185,7 @@ class LabelsConfig(_Frozen):
             panel=LABELS,
             name="--background",
             metavar="NAME",
-            commands=("train",),
+            commands=("train", "compare"),
         ),
     ] = None
 
@@ -264,7 +264,7 @@ class RunConfig(_Frozen):
             "classify: name the class of each video. label: name what happens at each frame. next-frame: predict the "
             "next frames and find anomalies.",
             panel=MODEL,
-            commands=_TRAIN,
+            commands=("train", "compare"),
         ),
     ] = "classify"
     encoder: Annotated[

@@ -21,7 +21,7 @@ MANY, LIVE = "Many videos", "Cameras and streams"
 
 TRAINING = ("train", "compare")
 """The commands that train."""
-LABELLED = ("train", "evaluate", "labels")
+LABELLED = ("train", "compare", "evaluate", "labels")
 """The commands that read labels of frames."""
 
 

@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import train_tiny
+from conftest import make_acts, train_tiny
 
 from vidrnn.compare.comparison import CompareRequest, compare, parse_head, stream_microseconds
 from vidrnn.compare.statistics import Comparison
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.errors import RunError, UsageError
-from vidrnn.events import Progress, RunEvent
+from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.nets.classifier import build_sequence
+from vidrnn.nets.heads import HEADS
 from vidrnn.runtimes.torch import TorchRuntime
 
 
@@ -162,6 +163,35 @@ def test_several_heads_of_each_kind_can_be_compared(class_folders: Path, tmp_pat
     assert all(row.stream_microseconds for row in comparison.rows)
     again, _ = run(request_of(class_folders, tmp_path / "out", ["linear", "gru"], members=2, epochs=1, resume=True))
     assert without_times(again) == without_times(comparison)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_heads_of_labels_at_each_frame_are_compared_by_their_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, several: bool
+) -> None:
+    monkeypatch.setattr("vidrnn.train.lessons.labels._EPOCH_STEPS", 10)
+    data = make_acts(tmp_path / "films", several=several)
+    how = {"task": "label", "encoder": "tiny", "frames": 8, "minibatch": 4, "labels": {"unlabelled": "none"}}
+    how |= {"epochs": 5} if several else {}
+    comparison, events = run(request_of(data, tmp_path / "out", ["none", "gru", "gru-both"], **how))
+    assert comparison.measure == ("macro-F1" if several else "frame accuracy") and comparison.unit == "video"
+    assert comparison.clips == 1 and "> head > each frame," in comparison.model
+    none, gru, both = comparison.rows
+    assert all(0.2 < row.accuracy.mean <= 1 and row.accuracy.interval is None for row in comparison.rows)
+    assert none.after.factor == 0.0 < gru.after.factor
+    assert gru.stream_microseconds and both.stream_microseconds is None
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert any(note.startswith(f"gru-both, seed 0: test {comparison.measure} ") for note in notes)
+
+
+def test_all_heads_that_can_learn_the_task_are_compared_where_none_is_named(tmp_path: Path) -> None:
+    how = {"task": "label", "encoder": "tiny", "frames": 8, "epochs": 1, "labels": {"unlabelled": "none"}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vidrnn.train.lessons.labels._EPOCH_STEPS", 1)
+        comparison, _ = run(request_of(make_acts(tmp_path / "films"), tmp_path / "out", [], **how))
+    assert {row.head for row in comparison.rows} == {*HEADS} - {"linear"}
+    with pytest.raises(UsageError, match="--head linear: is a classifier of whole clips"):
+        run(request_of(tmp_path / "films", tmp_path / "other", ["linear"], **how))
 
 
 def test_the_end_of_a_name_asks_for_both_directions() -> None:

@@ -14,7 +14,7 @@ from vidrnn.config import HeadConfig
 from vidrnn.nets.classifier import build_sequence
 
 TIME, WIDTH, BATCH = 100, 6, 3
-CLASSES = torch.tensor([0, 1, 2])
+CLASSES = np.array([0, 1, 2])
 
 
 def features(time: int = TIME) -> Tensor:
@@ -91,7 +91,9 @@ def test_a_classifier_is_measured_at_its_last_step(name: str, both: bool) -> Non
     assert all(weight.grad is None and weight.requires_grad for weight in network.parameters())
     network.eval()
     inputs.requires_grad_()
-    torch.nn.functional.cross_entropy(network(inputs)[0]["steps"][:, -1], CLASSES, reduction="sum").backward()
+    torch.nn.functional.cross_entropy(
+        network(inputs)[0]["steps"][:, -1], torch.from_numpy(CLASSES), reduction="sum"
+    ).backward()
     assert inputs.grad is not None
     np.testing.assert_allclose(flow.norms, inputs.grad.norm(dim=-1).mean(0), rtol=1e-3)
 

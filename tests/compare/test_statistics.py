@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 
-from vidrnn.compare.statistics import Comparison, Cost, Training, compare_heads
+from vidrnn.compare.statistics import Comparison, Cost, Scale, Training, compare_heads
+from vidrnn.evaluate.metrics import interval95
 from vidrnn.values import Part
 
 CLIPS = 40
@@ -18,14 +20,16 @@ def training(head: str, seed: int, right: int, *, val: float | None = None, fact
     """One that answered the first `right` clips rightly, and whose gradient falls by a factor from frame to frame."""
     norms = tuple(factor**back for back in reversed(range(6)))
     share = right / CLIPS
-    hits = tuple(clip < right for clip in range(CLIPS))
-    return Training(head, seed, share if val is None else val, share, share, hits, 10.0 + seed, 3, norms, norms)
+    hits = tuple(float(clip < right) for clip in range(CLIPS))
+    interval = interval95(np.asarray(hits) > 0, GROUPS)
+    val = share if val is None else val
+    return Training(head, seed, val, share, share, interval, hits, 10.0 + seed, 3, norms, norms)
 
 
 def together(*trainings: Training, costs: dict[str, Cost] | None = None) -> Comparison:
     names = dict.fromkeys(one.head for one in trainings)
     costs = costs or {name: Cost(1000 * place + 1, 50.0) for place, name in enumerate(names)}
-    return compare_heads(trainings, costs, GROUPS, "model", Part.TEST)
+    return compare_heads(trainings, costs, GROUPS, "model", Part.TEST, Scale("accuracy", "clip"))
 
 
 def test_a_head_has_a_mean_over_seeds_with_students_interval() -> None:

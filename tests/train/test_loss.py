@@ -145,8 +145,25 @@ def test_without_soft_targets_and_jumps_it_is_the_cross_entropy_weighted_by_rari
     steps, target = random_steps(4, 1), torch.tensor([[0], [1], [2], [-1]])
     loss = label_loss(40, 10, 10)({"steps": steps}, target, torch.ones(4, 1, dtype=torch.bool))
     weights = (torch.tensor([20 / 40, 2.0, 2.0])) ** 0.5
-    expected = nn.functional.cross_entropy(steps[:3, 0], target[:3, 0], weights)
-    torch.testing.assert_close(loss, expected)
+    shifted = steps[:3, 0] + weights.log()
+    torch.testing.assert_close(loss, nn.functional.cross_entropy(shifted, target[:3, 0], weights))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_scores_are_of_true_probabilities_though_rare_classes_weigh_more(several: bool) -> None:
+    often, rarely = 90, 10
+    loss = label_loss(often, rarely, several=several, total=often + rarely)
+    target = torch.tensor([[0] * often + [1] * rarely])
+    truth = nn.functional.one_hot(target, 2).float() if several else target
+    score = torch.zeros(2, requires_grad=True)
+    optimizer = torch.optim.Adam([score], 0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        value = loss({"steps": score.expand(1, 100, 2)}, truth, torch.ones(1, 100, dtype=torch.bool))
+        value.backward()
+        optimizer.step()
+    shares = score.sigmoid() if several else score.softmax(0)
+    assert shares.tolist() == pytest.approx([0.9, 0.1], abs=0.01)
 
 
 def test_rare_classes_weigh_more_and_at_most_twenty_times() -> None:

@@ -52,14 +52,13 @@ def compare(
     from vidrnn.compare.comparison import CompareRequest
     from vidrnn.compare.comparison import compare as run_comparison
     from vidrnn.data.scan import cache_folder
-    from vidrnn.nets.heads import HEADS
 
     chosen = chosen_settings(resume / "config.toml" if resume else config, settings, "vidrnn compare")
     films = films_named(data, chosen.data, "vidrnn compare")
     request = CompareRequest(
         data=films,
         config=chosen,
-        heads=tuple(dict.fromkeys(head or HEADS)),
+        heads=tuple(dict.fromkeys(head or ())),
         seeds=seeds,
         out=resume or out or free_folder(Path("runs") / f"{films.resolve().stem}-compare"),
         cache=cache_folder(),

@@ -21,28 +21,26 @@ from pydantic import TypeAdapter
 from vidrnn.atomic import write_text
 from vidrnn.compare.gradients import classifier_flow
 from vidrnn.compare.plots import plot_comparison, plot_gradients
-from vidrnn.compare.statistics import Comparison, Cost, Training, compare_heads
+from vidrnn.compare.statistics import Comparison, Cost, Scale, Training, compare_heads
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import read_dataset
-from vidrnn.data.splits import split_films
 from vidrnn.errors import RunError, UsageError
-from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import check_format
-from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
+from vidrnn.nets.classifier import SequenceModel, count_parameters
+from vidrnn.registry import load_attribute
 from vidrnn.tasks.base import task_named
-from vidrnn.timeline.segments import softmax
-from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
-from vidrnn.train.learner import Clock, Learner, Setting, sampling_of
-from vidrnn.train.lessons.classes import class_setting
-from vidrnn.train.search.choice import settle
+from vidrnn.train.encoder_choice import choice_of, encoder_hash
+from vidrnn.train.learner import Clock, Learner, Setting
+from vidrnn.train.lessons.base import ComparableTeacher, Job, Teacher
+from vidrnn.train.run import Request
+from vidrnn.train.search.choice import Found
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part
 
 BOTH_WAYS = "-both"
 """The end of the name of a head that reads in both directions: `gru-both`."""
-_FORMAT = 1
+_FORMAT = 2
 """The version of facts.json and trainings.jsonl, from which a comparison resumes."""
 _NO_PATIENCE = 1_000_000
 """In epochs: so many that no training stops early, and all heads take the same steps."""
@@ -58,6 +56,7 @@ class CompareRequest:
     config: RunConfig
     """The settings that all heads share. Its own head gives size, layers and the other settings of heads."""
     heads: tuple[str, ...]
+    """Their names; none for all heads that can learn the task."""
     seeds: int
     out: Path
     cache: Path
@@ -139,32 +138,31 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
         OutputError: the disk refuses.
         KeyboardInterrupt: `stop` was set.
     """
-    if not task_named(request.config.task).comparable:
-        raise UsageError(
-            f"vidrnn compare: does not work for --task {request.config.task}. Train one model with each head; each "
-            "training shows its scores beside those of simple baselines."
-        )
+    teacher = _teacher(request, stop or Event())
+    request = replace(request, heads=request.heads or teacher.heads)
     heads = [parse_head(name, request.config.head) for name in request.heads]
-    refuse_unfit_encoder(request.config)
     for head in heads:
-        refuse_unknown(request.config.model_copy(update={"head": head}))
+        _teacher(replace(request, config=request.config.model_copy(update={"head": head})), Event()).refuse_unfit()
     if request.config.folds or request.config.minutes:
         raise UsageError(
             "vidrnn compare: does not accept folds or minutes. All heads take the same steps on one split."
         )
     folder = _Folder(request.out)
-    setting = yield from _setting(request, stop or Event())
+    setting = yield from _setting(request, teacher)
     folder.open(request, films_hash(setting.dataset, setting.split) + encoder_hash(request.config))
-    first = yield from _settled(setting)
-    yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
-    yield from first.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)
+    found = yield from teacher.search(setting)
+    first = _settled(teacher, setting, found)
+    yield from teacher.prepare(first)
     for seed in range(request.seeds):
         for name, head in zip(request.heads, heads, strict=True):
             if not folder.has(name, seed):
-                folder.add((yield from _train(first, name, head, seed)))
+                learner = _learner(first, head, seed)
+                folder.add((yield from _train(teacher, learner, found, name, seed)))
                 done = folder.trainings[-1]
-                yield Note(f"{name}, seed {seed}: {_part(setting)} accuracy {done.accuracy:.3f}, {done.seconds:.0f} s")
-    comparison = _compare_trainings(request, first, heads, folder.trainings)
+                scored = f"{_part(setting)} {teacher.measure(setting)} {done.accuracy:.3f}"
+                yield Note(f"{name}, seed {seed}: {scored}, {done.seconds:.0f} s")
+    scale = Scale(teacher.measure(setting), teacher.unit)
+    comparison = _compare_trainings(request, first, heads, folder.trainings, scale)
     folder.write("comparison.json", json.dumps(comparison.as_json()))
     folder.draw(comparison)
     return comparison
@@ -179,27 +177,43 @@ def parse_head(name: str, like: HeadConfig) -> HeadConfig:
     return head.model_copy(update={**shared, "bidirectional": both})
 
 
-def _setting(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, Setting]:
-    config = request.config.model_copy(update={"patience": _NO_PATIENCE})
-    torch.set_num_threads(1)  # shards and parallel films use the other cores
-    task = task_named(config.task)
-    named = task.read(request.data, to_train=True, features=config.features_folder)
-    dataset = yield from read_dataset(named, request.data, request.cache, request.jobs, rate=config.rate)
-    refuse_uneven_features(dataset, config)
-    split = split_films(dataset.films, dataset.grouping, test=config.test, seed=config.seed)
+def _teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
+    """The teacher of the task, with the settings that all heads share.
+
+    Raises:
+        UsageError: the heads of this task cannot be compared.
+    """
+    task = task_named(request.config.task)
+    config = request.config.with_defaults(task.defaults)
+    training = Request(request.data, config, request.out, request.cache, request.jobs, "vidrnn compare", request.device)
+    teacher: Teacher = load_attribute(task.lesson)(Job(training, task, Clock(None), stop))
+    if not isinstance(teacher, ComparableTeacher):
+        raise UsageError(
+            f"vidrnn compare: does not work for --task {task.name}. Train one model with each head; each "
+            "training shows its scores beside those of simple baselines."
+        )
+    return teacher
+
+
+def _setting(request: CompareRequest, teacher: ComparableTeacher) -> Generator[RunEvent, None, Setting]:
+    task, given = teacher.job.task, teacher.job.config
+    config = given.model_copy(update={"patience": _NO_PATIENCE})
+    named = task.read(request.data, to_train=True, features=config.features_folder, labels=config.labels)
+    dataset = yield from read_dataset(
+        named, request.data, request.cache, request.jobs, rate=config.rate, labelled=task.labelled
+    )
+    dataset = yield from teacher.usable(dataset)
+    split = teacher.split(dataset, test=config.test)
     yield Note(str(split))
     yield from (Note(text, warning=True) for text in split.notes)
-    cache = Cache(request.cache, request.jobs)
-    return class_setting(task, dataset, split, config, cache, Clock(None), stop, torch.device(request.device))
+    return teacher.setting(dataset, split, config)
 
 
-def _settled(setting: Setting) -> Generator[RunEvent, None, Learner]:
+def _settled(teacher: ComparableTeacher, setting: Setting, found: Found) -> Learner:
     """A learner with the settings that fit the films; the heads that are compared are those of the request."""
-    found = yield from settle(setting)
     dataset, given = setting.dataset, setting.config
     config = found.config.model_copy(update={"head": given.head, "readout": given.readout, "members": given.members})
-    chosen = replace(setting, config=config, sampling=sampling_of(dataset, setting.split, config))
-    return Learner(chosen, choice_of(config, dataset.median_size))
+    return Learner(teacher.setting(dataset, setting.split, config), choice_of(config, dataset.median_size))
 
 
 def _part(setting: Setting) -> Part:
@@ -215,8 +229,9 @@ def _learner(first: Learner, head: HeadConfig, seed: int) -> Learner:
     return learner
 
 
-def _train(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[RunEvent, None, Training]:
-    learner = _learner(first, head, seed)
+def _train(
+    teacher: ComparableTeacher, learner: Learner, found: Found, name: str, seed: int
+) -> Generator[RunEvent, None, Training]:
     setting = learner.setting
     fresh = copy.deepcopy(learner.network.sequence)
     fit = learner.fit(setting.places(Part.TRAIN), setting.places(Part.VAL), None)
@@ -226,17 +241,15 @@ def _train(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[
         yield Progress(f"{name}, seed {seed}", epoch.number, epoch.of)
     if setting.stop.is_set():
         raise KeyboardInterrupt
-    places = setting.places(_part(setting))
-    truth = setting.dataset.labels[list(places)]
-    scores = learner.scores(places)
-    scored = classify_scores(softmax(scores, 1.0), truth, setting.dataset.classes)
+    verdict = teacher.student_of(learner, fit, found).verdict(_part(setting))
     return Training(
         head=name,
         seed=seed,
-        val_accuracy=fit.best.shown["accuracy"] if fit.best else 0.0,
-        accuracy=scored.accuracy,
-        macro_f1=scored.macro_f1,
-        hits=tuple((scores.argmax(1) == truth).tolist()),
+        val_accuracy=next(iter(fit.best.shown.values())) if fit.best else 0.0,
+        accuracy=verdict.accuracy,
+        macro_f1=verdict.macro_f1,
+        interval=verdict.interval,
+        hits=verdict.hits,
         seconds=seconds,
         epochs=fit.epoch,
         before=_flow(learner, fresh),
@@ -245,19 +258,26 @@ def _train(first: Learner, name: str, head: HeadConfig, seed: int) -> Generator[
 
 
 def _flow(learner: Learner, sequence: SequenceModel) -> tuple[float, ...]:
-    """(time,): the gradient norms over one window of some validation clips, with the current encoder."""
+    """(time,): the gradient norms over one window of some validation films, with the current encoder."""
     setting = learner.setting
     places = setting.places(Part.VAL)[:_FLOW_CLIPS]
-    features = learner.features(places)
+    features, truths = learner.features(places), learner.targets(places)
     length = min(setting.sampling.frames, *(max(2, len(one)) for one in features))
-    whole = [(one, place) for one, place in zip(features, places, strict=True) if len(one) >= length]
-    windows = torch.from_numpy(np.stack([one[:length] for one, _ in whole]))
-    targets = torch.from_numpy(setting.dataset.labels[[place for _, place in whole]])
-    return tuple(classifier_flow(sequence, windows, targets).norms.tolist())
+    pairs = [
+        (one[:length], truth[length - 1] if truth.ndim else truth)
+        for one, truth in zip(features, truths, strict=True)
+        if len(one) >= length
+    ]
+    windows, targets = zip(*pairs, strict=True)
+    return tuple(classifier_flow(sequence, torch.from_numpy(np.stack(windows)), np.stack(targets)).norms.tolist())
 
 
 def _compare_trainings(
-    request: CompareRequest, first: Learner, heads: Sequence[HeadConfig], trainings: Sequence[Training]
+    request: CompareRequest,
+    first: Learner,
+    heads: Sequence[HeadConfig],
+    trainings: Sequence[Training],
+    scale: Scale,
 ) -> Comparison:
     setting = first.setting
     learners = [_learner(first, head, 0) for head in heads]
@@ -268,9 +288,8 @@ def _compare_trainings(
     ]
     groups = [setting.dataset.groups[place] for place in setting.places(_part(setting))]
     requested = [one for one in trainings if one.seed < request.seeds]
-    return compare_heads(
-        requested, dict(zip(request.heads, costs, strict=True)), groups, _described(first, heads), _part(setting)
-    )
+    by_head = dict(zip(request.heads, costs, strict=True))
+    return compare_heads(requested, by_head, groups, _described(first, heads), _part(setting), scale)
 
 
 def stream_microseconds(networks: Sequence[SequenceModel], width: int) -> list[float | None]:
@@ -303,7 +322,9 @@ def _described(learner: Learner, heads: Sequence[HeadConfig]) -> str:
     how = "frozen" if encoder.frozen else "trained for each head"
     motion = "change of features > " * learner.head.motion
     head = f"head x{config.members}" if config.members > 1 else "head"
-    readouts = " or ".join(dict.fromkeys(config.model_copy(update={"head": one}).readout_name for one in heads))
+    of_clips = learner.setting.readout is not None
+    names = [config.model_copy(update={"head": one}).readout_name if of_clips else "each frame" for one in heads]
+    readouts = " or ".join(dict.fromkeys(names))
     return (
         f"{encoder.name} ({how}{encoder.sees}) > {motion}{head} > {readouts}, "
         f"{encoder.input_of(learner.choice.size)}, windows of {sampling.frames} frames, "

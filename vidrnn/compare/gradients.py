@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,8 +62,8 @@ def gradient_flow(loss: Loss, features: Tensor) -> GradientFlow:
     return flow_from_norms(gradient.double().norm(dim=-1).mean(0).cpu().numpy())
 
 
-def classifier_flow(sequence: SequenceModel, features: Tensor, targets: Tensor) -> GradientFlow:
-    """The gradient flow of the cross-entropy of the last step's scores with each clip's class.
+def classifier_flow(sequence: SequenceModel, features: Tensor, targets: NDArray[Any]) -> GradientFlow:
+    """The gradient flow of the cross-entropy of the last step's scores with the truth there.
 
     The measurement uses a copy of the network, without dropout and in float64 on the CPU, so that norms down to 1e-290
     can be measured.
@@ -70,17 +71,22 @@ def classifier_flow(sequence: SequenceModel, features: Tensor, targets: Tensor) 
     Args:
         sequence: the network from features to scores.
         features: (batch, time >= 2, width) of whole clips, without padding.
-        targets: (batch,), the classes of the clips.
+        targets: (batch,) classes, -1 unknown; or (batch, classes) 0 or 1 where several may hold, NaN unknown.
 
     Raises:
         ValueError: there are fewer than two steps, or a norm is not finite.
     """
     network = deepcopy(sequence).cpu().double().eval().requires_grad_(False)
-    classes = targets.cpu()
+    truth = torch.from_numpy(targets)
+    known = ~truth.isnan()
 
     def loss(inputs: Tensor) -> Tensor:
         outputs, _ = network(inputs)
-        return nn.functional.cross_entropy(outputs["steps"][:, -1], classes, reduction="none")
+        last = outputs["steps"][:, -1]
+        if not truth.is_floating_point():
+            return nn.functional.cross_entropy(last, truth, reduction="none", ignore_index=-1)
+        several = nn.functional.binary_cross_entropy_with_logits(last, truth.nan_to_num().double(), reduction="none")
+        return (several * known).sum(-1)
 
     return gradient_flow(loss, features.cpu().double())
 

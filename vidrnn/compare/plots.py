@@ -32,7 +32,7 @@ def plot_comparison(comparison: Comparison, file: Path) -> None:
     axes.set_yticks(range(len(comparison.rows)), [row.head for row in comparison.rows])
     axes.set_ylim(len(comparison.rows) - 0.5, -0.7)
     axes.set_xlabel(
-        f"accuracy on {comparison.part} ({comparison.clips} clips), "
+        f"{comparison.measure} on {comparison.part} ({comparison.clips} {comparison.unit}s), "
         f"mean of {_seeds(comparison.seeds)} with 95 % interval"
     )
     axes.set_title(comparison.sentence, loc="left", fontsize=9, wrap=True)
@@ -62,7 +62,7 @@ def plot_gradients(comparison: Comparison, file: Path) -> None:
 
 def _accuracy(axes: Axes, place: int, row: HeadRow, *, bold: bool) -> None:
     colour = _COLOURS[0] if bold else _GREY
-    low, high = row.accuracy.interval
+    low, high = row.accuracy.interval or (row.accuracy.mean,) * 2
     axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round", zorder=2)
     axes.scatter(row.accuracy.each, [place] * len(row.accuracy.each), color=colour, alpha=0.35, s=16, zorder=3)
     axes.scatter([row.accuracy.mean], [place], color=colour, s=70, zorder=4)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.compare.gradients import GradientFlow, flow_from_norms
-from vidrnn.evaluate.metrics import interval95, mean_interval95, paired_p
+from vidrnn.evaluate.metrics import mean_interval95, paired_p
 from vidrnn.values import Part
 
 CONTROL = "none"
@@ -27,8 +27,10 @@ class Training:
     val_accuracy: float
     accuracy: float
     macro_f1: float
-    hits: tuple[bool, ...]
-    """(clips,): whether each scored clip got its true class."""
+    interval: tuple[float, float] | None
+    """The 95 % interval of the accuracy, over groups of films; None where there are too few."""
+    hits: tuple[float, ...]
+    """(films,): the share of right answers in each scored film; 0 or 1 for the class of a clip."""
     seconds: float
     """The time of training, with the validation after each epoch."""
     epochs: int
@@ -43,8 +45,9 @@ class Spread:
     """The distribution of a number over seeds."""
 
     mean: float
-    interval: tuple[float, float]
-    """The 95 % interval of the mean over seeds. With one seed: the interval of the share of clips."""
+    interval: tuple[float, float] | None
+    """The 95 % interval of the mean over seeds. With one seed: the interval over groups of films, or
+    None where there are too few."""
     each: tuple[float, ...]
     """(seeds,): the number with each seed."""
 
@@ -73,8 +76,13 @@ class Comparison:
 
     model: str
     """The parts that all heads share, in one line."""
+    measure: str
+    """The name of the accuracy: that of clips or of frames, or macro-F1 where several behaviours may hold."""
+    unit: str
+    """What is scored, in the singular: a clip, a video."""
     part: str
     clips: int
+    """The number of scored clips or videos."""
     seeds: int
     epochs: int
     rows: tuple[HeadRow, ...]
@@ -107,8 +115,16 @@ class Cost:
     stream_microseconds: float | None
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What accuracy means, and what is scored, in words."""
+
+    measure: str
+    unit: str
+
+
 def compare_heads(
-    trainings: Sequence[Training], costs: dict[str, Cost], groups: Sequence[str], model: str, part: Part
+    trainings: Sequence[Training], costs: dict[str, Cost], groups: Sequence[str], model: str, part: Part, scale: Scale
 ) -> Comparison:
     """Compare the heads of `costs`.
 
@@ -118,9 +134,10 @@ def compare_heads(
         groups: (clips,), the groups of the scored clips.
         model: the parts that all heads share, in one line.
         part: the part of the scored clips.
+        scale: what accuracy means.
     """
     by_head = {name: [one for one in trainings if one.head == name] for name in costs}
-    rows = tuple(_row(by_head[name], cost, groups) for name, cost in costs.items())
+    rows = tuple(_row(by_head[name], cost) for name, cost in costs.items())
     best = max(rows, key=lambda row: row.val_accuracy.mean)
     simplest = min(_near_best(best, rows), key=lambda row: row.parameters)
     p = None
@@ -128,6 +145,8 @@ def compare_heads(
         p = paired_p(_mean_hits(by_head[best.head]), _mean_hits(by_head[CONTROL]), groups)
     return Comparison(
         model=model,
+        measure=scale.measure,
+        unit=scale.unit,
         part=part.value,
         clips=len(groups),
         seeds=len(by_head[best.head]),
@@ -140,13 +159,14 @@ def compare_heads(
     )
 
 
-def _row(trainings: Sequence[Training], cost: Cost, groups: Sequence[str]) -> HeadRow:
-    one_seed = interval95(np.asarray(trainings[0].hits), groups) if len(trainings) == 1 else None
+def _row(trainings: Sequence[Training], cost: Cost) -> HeadRow:
+    accuracies = [one.accuracy for one in trainings]
+    alone = len(trainings) == 1
     return HeadRow(
         head=trainings[0].head,
-        accuracy=spread([one.accuracy for one in trainings], one_seed),
-        macro_f1=spread([one.macro_f1 for one in trainings], one_seed),
-        val_accuracy=spread([one.val_accuracy for one in trainings], one_seed),
+        accuracy=Spread(accuracies[0], trainings[0].interval, tuple(accuracies)) if alone else spread(accuracies),
+        macro_f1=spread([one.macro_f1 for one in trainings]),
+        val_accuracy=spread([one.val_accuracy for one in trainings]),
         parameters=cost.parameters,
         training_seconds=statistics.median(one.seconds for one in trainings),
         stream_microseconds=cost.stream_microseconds,
@@ -155,9 +175,9 @@ def _row(trainings: Sequence[Training], cost: Cost, groups: Sequence[str]) -> He
     )
 
 
-def spread(values: Sequence[float], of_one: tuple[float, float] | None = None) -> Spread:
-    """The distribution of values (seeds,). With one seed its interval is `of_one`."""
-    interval = of_one or mean_interval95(values)
+def spread(values: Sequence[float]) -> Spread:
+    """The distribution of values (seeds,). One value has no interval."""
+    interval = mean_interval95(values) if len(values) > 1 else None
     return Spread(statistics.fmean(values), interval, tuple(values))
 
 

@@ -48,8 +48,6 @@ class Task(ABC):
     """The fields of a film's answer that the summary of a folder shows."""
     labelled: ClassVar[bool] = True
     """Whether training needs labels."""
-    comparable: ClassVar[bool] = False
-    """Whether `vidrnn compare` can compare its heads."""
     answers: ClassVar[bool] = True
     """False: training only makes an encoder, so `predict` and `evaluate` refuse the model."""
 

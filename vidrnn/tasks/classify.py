@@ -54,7 +54,6 @@ class Classify(Task):
             *("threshold", "hysteresis", "shortest", "reset", "threads"),
         }
     )
-    comparable = True
     columns = ("label", "probability", "duration_seconds", "frames", "notes")
 
     @override

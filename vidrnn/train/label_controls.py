@@ -177,7 +177,7 @@ def _main(scores: LabelScores) -> float | None:
     return scores.macro_f1 if scores.frame_accuracy is None else scores.frame_accuracy
 
 
-def _hits(films: Sequence[FilmTracks]) -> Floats:
+def shares_right(films: Sequence[FilmTracks]) -> Floats:
     """(films,) the share of known truths that are answered rightly, in each film."""
     return np.asarray([_share_right(film) for film in films])
 
@@ -191,7 +191,7 @@ def _difference(outcome: LabelOutcome, part: Part, name: str) -> tuple[float, fl
     """How many points the model is ahead of a control, and the p-value over films."""
     mine, other = (outcome.tracks[one][part] for one in (THIS_MODEL, name))
     ahead = (_main(outcome.scores(THIS_MODEL, part)) or 0.0) - (_main(outcome.scores(name, part)) or 0.0)
-    return 100 * ahead, paired_p(_hits(mine), _hits(other), outcome.groups[part])
+    return 100 * ahead, paired_p(shares_right(mine), shares_right(other), outcome.groups[part])
 
 
 def _linear_sentence(outcome: LabelOutcome, found: dict[str, LabelScores], part: Part, main: str) -> str:

@@ -24,6 +24,10 @@ class LabelLoss(nn.Module):
     Near a boundary the target goes over from one label to the next, since annotators differ by a few frames. Where one
     class holds at a time, log-probabilities that jump from step to step cost more: the truncated mean squared error of
     Farha and Gall, "MS-TCN", CVPR 2019.
+
+    Rare classes weigh more, so that they are learnt. Alone, that would also make them answered too often. So the loss
+    is of the scores plus the logarithm of the weights, as in Menon et al., "Long-tail learning via logit adjustment",
+    ICLR 2021: the scores themselves stay those of true probabilities, which time budgets are sums of.
     """
 
     def __init__(
@@ -45,6 +49,8 @@ class LabelLoss(nn.Module):
         weights[torch.tensor(counts) == 0] = 0.0  # label smoothing would teach a class that was never seen
         self.register_buffer("weights", weights)
         self.weights: Tensor
+        self.register_buffer("shift", torch.where(weights > 0, weights, 1.0).log())
+        self.shift: Tensor
         self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
 
     def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
@@ -60,7 +66,7 @@ class LabelLoss(nn.Module):
             known = ~target.isnan() & mask.unsqueeze(-1)
             soft = self._softened(target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype))
             losses = nn.functional.binary_cross_entropy_with_logits(
-                steps, soft, pos_weight=self.weights, reduction="none"
+                steps + self.shift, soft, pos_weight=self.weights, reduction="none"
             )
             mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
             return mean
@@ -68,7 +74,7 @@ class LabelLoss(nn.Module):
         hard = nn.functional.one_hot(target.clamp(min=0), steps.shape[-1]).to(steps.dtype)
         soft = self._softened(hard * real.unsqueeze(-1), real.unsqueeze(-1).float())
         soft = (1 - self.smoothing) * soft + self.smoothing / steps.shape[-1]
-        log_shares = steps.log_softmax(-1)
+        log_shares = (steps + self.shift).log_softmax(-1)
         weight = (soft * self.weights).sum(-1) * real
         losses = -(soft * self.weights * log_shares).sum(-1) * real
         jumps = (log_shares[:, 1:] - log_shares[:, :-1].detach()) ** 2

@@ -59,7 +59,7 @@ class ComparisonView(View):
         self.console.print(comparison_table(comparison))
         seeds = f"{comparison.seeds} seed{'s' * (comparison.seeds != 1)} of {comparison.epochs} epochs"
         self.console.print(
-            f"{comparison.clips} {comparison.part} clips, {seeds}; "
+            f"{comparison.measure} of {comparison.clips} {comparison.part} {comparison.unit}s, {seeds}; "
             "a frame: streaming, encoder not counted; back: frames over which the gradient falls to 1/e",
             style="dim",
         )
@@ -80,10 +80,10 @@ def comparison_table(comparison: Comparison) -> Table:
     for name in (f"{comparison.part}, 95 %", "F1", "val", "weights", "train", "a frame", "back"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in comparison.rows:
-        low, high = row.accuracy.interval
+        interval = "" if row.accuracy.interval is None else "  {:.2f}-{:.2f}".format(*row.accuracy.interval)
         table.add_row(
             row.head,
-            f"{row.accuracy.mean:.3f}  {low:.2f}-{high:.2f}",
+            f"{row.accuracy.mean:.3f}{interval}",
             f"{row.macro_f1.mean:.3f}",
             f"{row.val_accuracy.mean:.3f}",
             f"{row.parameters / 1e6:.2f} M",

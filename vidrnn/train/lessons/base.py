@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from typing_extensions import override
 
@@ -15,13 +15,15 @@ from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
 from vidrnn.errors import FilmError
 from vidrnn.events import EpochDone, RunEvent
+from vidrnn.nets.heads import HEADS
 from vidrnn.nets.network import Network
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.train.fit import Epoch, Fit
-from vidrnn.train.learner import Clock, Learner, epoch_event, spec_of
+from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, spec_of
 from vidrnn.train.run import Request, Run
+from vidrnn.train.search.choice import Found
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
 from vidrnn.video.reader import first_window
 
@@ -114,6 +116,19 @@ class Student(ABC):
         """Windows of real films, for the check of an exported file."""
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """The score of a network on the films of a part."""
+
+    accuracy: float
+    """The share of right answers: of clips, or of frames; the macro-F1 where several behaviours may hold."""
+    macro_f1: float
+    hits: tuple[float, ...]
+    """(films,) the share of right answers in each film; 0 or 1 for a class of a clip."""
+    interval: tuple[float, float] | None
+    """The 95 % interval of the accuracy, over groups of films; None where there are too few."""
+
+
 class LearnerStudent(Student):
     """A student that is one encoder and one head, which a `Learner` holds."""
 
@@ -138,6 +153,10 @@ class LearnerStudent(Student):
     @override
     def report_epoch(self, epoch: Epoch) -> EpochDone:
         return epoch_event(epoch, "model", timed=self.learner.setting.clock.minutes is not None)
+
+    @abstractmethod
+    def verdict(self, part: Part) -> Verdict:
+        """The score on the films of a part."""
 
     @override
     def check_clips(self) -> Sequence[Window]:
@@ -192,3 +211,36 @@ class Teacher(ABC):
             run: opened when the network is chosen; None for a fold, which writes nothing.
             share: of the time that is left, if time is limited.
         """
+
+
+class ComparableTeacher(Teacher):
+    """The training of a task whose heads can be compared: they read the same features of the same films."""
+
+    unit: ClassVar[str]
+    """What is scored, in the singular: a clip, a video."""
+    heads: ClassVar[tuple[str, ...]] = tuple(HEADS)
+    """The heads that can learn the task."""
+
+    @abstractmethod
+    def setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
+        """The setting of a training with these settings."""
+
+    @abstractmethod
+    def search(self, setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
+        """Find the settings that fit the films; `share` is of the budget of work.
+
+        Raises:
+            UsageError: the settings do not fit a search.
+        """
+
+    @abstractmethod
+    def prepare(self, learner: Learner) -> Generator[RunEvent, None, None]:
+        """Read the films of all parts for a learner."""
+
+    @abstractmethod
+    def student_of(self, learner: Learner, fit: Fit, found: Found) -> LearnerStudent:
+        """The student that a learner and its training are."""
+
+    @abstractmethod
+    def measure(self, setting: Setting) -> str:
+        """The name of `Verdict.accuracy`."""

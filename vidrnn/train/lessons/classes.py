@@ -36,7 +36,7 @@ from vidrnn.train.learner import (
     spec_of,
     validation_of,
 )
-from vidrnn.train.lessons.base import Appraisal, Job, LearnerStudent, Outcome, Student, Teacher
+from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective, Truth
@@ -49,8 +49,10 @@ _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 """Of the time that is left, if time is limited; the rest is for controls and scores."""
 
 
-class ClassTeacher(Teacher):
+class ClassTeacher(ComparableTeacher):
     """Clips with a class each. `--encoder auto` searches for settings; the controls lack time, order or training."""
+
+    unit = "clip"
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -76,9 +78,9 @@ class ClassTeacher(Teacher):
         self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
-        given = self._setting(dataset, split, self.job.config)
-        found = yield from recall_or_search(self.job.request, given.config, run, lambda: settle(given, budget))
-        setting = self._setting(dataset, split, found.config)
+        given = self.setting(dataset, split, self.job.config)
+        found = yield from recall_or_search(self.job.request, given.config, run, lambda: self.search(given, budget))
+        setting = self.setting(dataset, split, found.config)
         learner = Learner(setting, choice_of(found.config, dataset.median_size))
         yield Note(spec_of(learner).describe())
         linear = is_linear(learner)
@@ -96,11 +98,30 @@ class ClassTeacher(Teacher):
         fit = learner.fit(ready, val, setting.clock.share_left(share * _FIT_SHARE))
         return ClassStudent(learner, fit, found, trained=False)
 
-    def _setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
+    @override
+    def setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
         job = self.job
         cache = Cache(job.request.cache, job.request.jobs)
         device = torch.device(job.request.device)
         return class_setting(job.task, dataset, split, config, cache, job.clock, job.stop, device)
+
+    @override
+    def search(self, setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
+        return (yield from settle(setting, share))
+
+    @override
+    def prepare(self, learner: Learner) -> Generator[RunEvent, None, None]:
+        setting = learner.setting
+        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
+        yield from learner.prepare(setting.evenly(setting.places(Part.TRAIN)), to_train=True)
+
+    @override
+    def student_of(self, learner: Learner, fit: Fit, found: Found) -> ClassStudent:
+        return ClassStudent(learner, fit, found, trained=False)
+
+    @override
+    def measure(self, setting: Setting) -> str:
+        return "accuracy"
 
 
 class ClassObjective(Objective):
@@ -163,6 +184,15 @@ class ClassStudent(LearnerStudent):
             shortest_seconds=SHORTEST_SECONDS,
             reset="window" if self.learner.choice.encoder.features else "cut",  # features show no cuts
         )
+
+    @override
+    def verdict(self, part: Part) -> Verdict:
+        setting, places = self.learner.setting, self.learner.ready(part)
+        scores, truth = self.learner.scores(places), setting.dataset.labels[places]
+        scored = classify_scores(softmax(scores, 1.0), truth, setting.dataset.classes)
+        hits = scores.argmax(1) == truth
+        interval = interval95(hits, [setting.dataset.groups[place] for place in places])
+        return Verdict(scored.accuracy, scored.macro_f1, tuple(hits.astype(float).tolist()), interval)
 
     @override
     def run_controls(self) -> Generator[RunEvent, None, ClipOutcome | None]:

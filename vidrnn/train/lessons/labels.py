@@ -24,15 +24,16 @@ from vidrnn.evaluate.tracks import FilmTracks
 from vidrnn.events import LeftOut, Note, RunEvent
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
+from vidrnn.nets.heads import HEADS
 from vidrnn.nets.scoring import Features, score_steps
 from vidrnn.tables import Report
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import THIS_MODEL
 from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Fit, Validation
-from vidrnn.train.label_controls import LabelOutcome, label_controls_report, run_label_controls
+from vidrnn.train.label_controls import LabelOutcome, label_controls_report, run_label_controls, shares_right
 from vidrnn.train.learner import Learner, Setting, spec_of
-from vidrnn.train.lessons.base import Appraisal, Job, LearnerStudent, Outcome, Student, Teacher
+from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
 from vidrnn.train.loss import LabelLoss
 from vidrnn.train.minibatches import Clips, MomentSampler
 from vidrnn.train.moments import Moments, RuleSearch, Scored
@@ -44,6 +45,8 @@ from vidrnn.train.search.labelling import LabelSearch
 from vidrnn.train.search.memory import recall_or_search
 from vidrnn.values import AnswerSpec, DecisionRule, FilmFailure, Floats, Kind, Part, Sampling
 
+_OF_CLIPS = "linear"
+"""The head that classifies whole clips only."""
 _EPOCH_STEPS = 40
 """Minibatches in an epoch."""
 _FINEST_SECONDS, _COARSEST_SECONDS = 0.02, 0.125
@@ -56,9 +59,11 @@ _SOFT_SHARE = 0.25
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
 
 
-class LabelTeacher(Teacher):
+class LabelTeacher(ComparableTeacher):
     """Films with labels at their moments."""
 
+    unit = "video"
+    heads = tuple(name for name in HEADS if name != _OF_CLIPS)
     behaviours: Behaviours
     cut_spacing: float
     """Seconds between two steps of a single film, which is cut in time by a gap of one window."""
@@ -84,7 +89,7 @@ class LabelTeacher(Teacher):
             raise UsageError(
                 "--live --bidirectional: a head that reads both ways cannot answer at once. Leave one out."
             )
-        if config.head.name == "linear":
+        if config.head.name == _OF_CLIPS:
             raise UsageError(
                 "--head linear: is a classifier of whole clips. For labels of each frame alone, say --head none."
             )
@@ -134,18 +139,13 @@ class LabelTeacher(Teacher):
         self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
-        given = self._setting(dataset, split, self.job.config)
-        search = LabelSearch(given, lambda config: self._learner(dataset, split, config), budget)
-        found = yield from recall_or_search(self.job.request, given.config, run, search.run)
+        given = self.setting(dataset, split, self.job.config)
+        found = yield from recall_or_search(self.job.request, given.config, run, lambda: self.search(given, budget))
         learner = self._learner(dataset, split, found.config)
         setting = learner.setting
         yield Note(spec_of(learner).describe())
-        seconds = setting.clock.share_left(share * _PREPARE_SHARE)
-        places = [place for part in (Part.VAL, Part.TEST) for place in setting.places(part)]
-        yield from learner.prepare(places, to_train=False)
-        mirrored = learner.frozen and setting.flip
-        yield from learner.prepare(setting.places(Part.TRAIN), to_train=mirrored, seconds=seconds)
-        kept = learner.fine if mirrored else learner.plain
+        yield from self.prepare(learner, setting.clock.share_left(share * _PREPARE_SHARE))
+        kept = learner.fine if _mirrors(learner) else learner.plain
         ready = [place for place in setting.places(Part.TRAIN) if place in kept]
         if len(ready) < len(setting.places(Part.TRAIN)):
             total = len(setting.places(Part.TRAIN))
@@ -153,10 +153,31 @@ class LabelTeacher(Teacher):
         fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
         return LabelStudent(learner, fit, found)
 
-    def _learner(self, dataset: Dataset, split: Split, config: RunConfig) -> Learner:
-        return Learner(self._setting(dataset, split, config), choice_of(config, dataset.median_size))
+    @override
+    def prepare(self, learner: Learner, seconds: float | None = None) -> Generator[RunEvent, None, None]:
+        """Read the films of all parts for a learner; those of training for so many seconds, if time is limited."""
+        setting = learner.setting
+        yield from learner.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
+        yield from learner.prepare(setting.places(Part.TRAIN), to_train=_mirrors(learner), seconds=seconds)
 
-    def _setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
+    @override
+    def search(self, setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
+        dataset, split = setting.dataset, setting.split
+        return (yield from LabelSearch(setting, lambda config: self._learner(dataset, split, config), share).run())
+
+    @override
+    def student_of(self, learner: Learner, fit: Fit, found: Found) -> LabelStudent:
+        return LabelStudent(learner, fit, found)
+
+    @override
+    def measure(self, setting: Setting) -> str:
+        return "macro-F1" if setting.answer.kind == "several" else "frame accuracy"
+
+    def _learner(self, dataset: Dataset, split: Split, config: RunConfig) -> Learner:
+        return Learner(self.setting(dataset, split, config), choice_of(config, dataset.median_size))
+
+    @override
+    def setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
         job, behaviours = self.job, self.behaviours
         kind: Kind = "several" if behaviours.several else "one"
         train = dataset.at(split.indices(Part.TRAIN))  # the labels of other films decide nothing
@@ -174,6 +195,11 @@ class LabelTeacher(Teacher):
             stop=job.stop,
             device=torch.device(job.request.device),
         )
+
+
+def _mirrors(learner: Learner) -> bool:
+    """Whether mirrored features are stored for training; an encoder that learns mirrors the pictures itself."""
+    return learner.frozen and learner.setting.flip
 
 
 def _spacing(dataset: Dataset, config: RunConfig) -> float:
@@ -330,6 +356,16 @@ class LabelStudent(LearnerStudent):
                 films = [Scored(place, scores) for place, scores in zip(places, scores_of(part), strict=True)]
                 found[part] = self.moments.tracks(films, rule)
         return found
+
+    @override
+    def verdict(self, part: Part) -> Verdict:
+        setting = self.learner.setting
+        tracks, answer = self._answering(self._scores)[part], setting.answer
+        scores = label_scores(tracks, answer.classes, answer.background, answer.kind == "several")
+        groups = [setting.dataset.groups[place] for place in setting.places(part)]
+        accuracy = scores.macro_f1 if scores.frame_accuracy is None else scores.frame_accuracy
+        hits = tuple(shares_right(tracks).tolist())
+        return Verdict(accuracy or 0.0, scores.macro_f1 or 0.0, hits, scores.interval(groups))
 
     @override
     def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
