@@ -46,8 +46,8 @@ class Numbers:
 
 
 def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **settings: object) -> Numbers:
-    """Train as `vidrnn train` would; `head` is a name, every other setting as in RunConfig."""
-    head = {"head": {"name": settings.pop("head")}} if "head" in settings else {}
+    """Train as `vidrnn train` would; `head` may be a name alone, every other setting is as in RunConfig."""
+    head = {"head": {"name": settings.pop("head")}} if isinstance(settings.get("head"), str) else {}
     config = RunConfig.of({**settings, **head}, source="benchmark")
     request = Request(data, config, out, cache or cache_folder(), jobs, "benchmark", overwrite=True)
     started = time.monotonic()

@@ -498,6 +498,8 @@ class Change:
     probability: float
     dropped: int
     """Frames that could not be kept up with, since the beginning."""
+    holding: tuple[str, ...] | None = None
+    """All behaviours that hold, of a model by which several may hold at once; None for any other model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,19 @@ def test_where_thresholds_decide_a_change_needs_no_majority() -> None:
     assert labels == ["normal", "anomaly", None, "normal"]
 
 
+def test_where_several_may_hold_a_change_tells_all_that_hold() -> None:
+    answer = AnswerSpec("label", "several", "frame", ("dig", "rear"))
+    steady = _Steady(Firmness.of(answer, DecisionRule(threshold=0.5)))
+    told = []
+    for index, holding in enumerate([("dig",), ("dig", "rear"), ("dig", "rear"), ("rear",), (), ()]):
+        now = Answer(0.0, holding[0] if holding else "unknown", 0.8, ("dig", "rear"), (0.8, 0.8), holding)
+        change = steady.change(now, frame(index))
+        told.append(change and change.holding)
+    assert told == [("dig",), ("dig", "rear"), None, ("rear",), (), None]
+    line = live_line(Change(1.0, "2027-01-15T08:00:00.000+00:00", "dig", 0.8, 0, ("dig", "rear")))
+    assert json.loads(line)["holding"] == ["dig", "rear"]
+
+
 def test_what_becomes_unknown_is_a_change_though_the_class_is_still_the_most_probable() -> None:
     steady = _Steady(Firmness(hysteresis=0.1))
     labels = []

@@ -138,17 +138,17 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
         OutputError: the disk refuses.
         KeyboardInterrupt: `stop` was set.
     """
-    teacher = _teacher(request, stop or Event())
+    teacher = open_teacher(request, stop or Event())
     request = replace(request, heads=request.heads or teacher.heads)
     heads = [parse_head(name, request.config.head) for name in request.heads]
     for head in heads:
-        _teacher(replace(request, config=request.config.model_copy(update={"head": head})), Event()).refuse_unfit()
+        open_teacher(replace(request, config=request.config.model_copy(update={"head": head})), Event()).refuse_unfit()
     if request.config.folds or request.config.minutes:
         raise UsageError(
             "vidrnn compare: does not accept folds or minutes. All heads take the same steps on one split."
         )
     folder = _Folder(request.out)
-    setting = yield from _setting(request, teacher)
+    setting = yield from read_setting(request, teacher)
     folder.open(request, films_hash(setting.dataset, setting.split) + encoder_hash(request.config))
     found = yield from teacher.search(setting)
     first = _settled(teacher, setting, found)
@@ -177,7 +177,7 @@ def parse_head(name: str, like: HeadConfig) -> HeadConfig:
     return head.model_copy(update={**shared, "bidirectional": both})
 
 
-def _teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
+def open_teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
     """The teacher of the task, with the settings that all heads share.
 
     Raises:
@@ -195,7 +195,8 @@ def _teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
     return teacher
 
 
-def _setting(request: CompareRequest, teacher: ComparableTeacher) -> Generator[RunEvent, None, Setting]:
+def read_setting(request: CompareRequest, teacher: ComparableTeacher) -> Generator[RunEvent, None, Setting]:
+    """Read DATA and split it."""
     task, given = teacher.job.task, teacher.job.config
     config = given.model_copy(update={"patience": _NO_PATIENCE})
     named = task.read(request.data, to_train=True, features=config.features_folder, labels=config.labels)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from vidrnn.errors import UsageError
-from vidrnn.values import Now, Pixels
+from vidrnn.values import Answer, Now, Pixels
 
 _PROGRAM = "import cv2; cv2.namedWindow('vidrnn'); cv2.waitKey(1)"
 _TRIAL_SECONDS = 20.0
@@ -50,10 +50,14 @@ class Screen:
     def closed_after(self, picture: Pixels | None, now: Now | None) -> bool:
         """Show the picture (height, width, 3) BGR with its answer. True if the user has closed the window."""
         if picture is not None:
-            label, probability = (now.answer.label, now.answer.probability) if now else ("", 0.0)
-            cv2.imshow(self._title, captioned(picture, label, probability))
+            cv2.imshow(self._title, captioned(picture, *(_said(now.answer) if now else ("", 0.0))))
         key = cv2.waitKey(1) & 0xFF
         return key in (ord("q"), _ESCAPE) or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+
+
+def _said(answer: Answer) -> tuple[str, float]:
+    """All classes that hold, or the label where none does, and the probability of the most probable one."""
+    return ", ".join(answer.holding) or answer.label, answer.probability
 
 
 def captioned(picture: Pixels, label: str, probability: float) -> Pixels:

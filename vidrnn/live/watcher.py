@@ -60,12 +60,14 @@ class Firmness:
     """How long the other answer must last."""
     by_margin: bool = True
     """Whether another class must be more probable than the current one; thresholds alone decide where it need not."""
+    several: bool = False
+    """Whether several classes may hold at once; then a change is that others hold than before."""
 
     @classmethod
     def of(cls, answer: AnswerSpec, rule: DecisionRule) -> Self:
         """By a model's rule. Where each class has a threshold, answers have their hysteresis already."""
         if answer.kind != "one":
-            return cls(by_margin=False)
+            return cls(by_margin=False, several=answer.kind == "several")
         return cls(_largest(rule.hysteresis), _largest(rule.shortest_seconds))
 
 
@@ -175,21 +177,24 @@ class _Steady:
 
     def __init__(self, firmness: Firmness) -> None:
         self._firmness = firmness
-        self._label: str | None = None
+        self._current: str | tuple[str, ...] | None = None
+        """The current label, or all classes that hold."""
         self._young: Change | None = None
 
     def change(self, answer: Answer, frame: LiveFrame) -> Change | None:
         """The change that is certain with this answer, at the time at which it began; None if there is none."""
-        if answer.label == self._label or not self._stronger(answer):
+        holding = answer.holding if self._firmness.several else None
+        said = answer.label if holding is None else holding
+        if said == self._current or not self._stronger(answer):
             self._young = None
             return None
-        if self._young is None or self._young.label != answer.label:
+        if self._young is None or said != (self._young.label if holding is None else self._young.holding):
             when = _time(frame.arrived)
-            self._young = Change(frame.seconds, when, answer.label, answer.probability, frame.dropped)
-        if self._label is not None and frame.seconds - self._young.seconds < self._firmness.shortest_seconds:
+            self._young = Change(frame.seconds, when, answer.label, answer.probability, frame.dropped, holding)
+        if self._current is not None and frame.seconds - self._young.seconds < self._firmness.shortest_seconds:
             return None
         certain, self._young = replace(self._young, probability=answer.probability), None
-        self._label = certain.label
+        self._current = said
         return certain
 
     def _stronger(self, answer: Answer) -> bool:
@@ -197,9 +202,9 @@ class _Steady:
         if not self._firmness.by_margin:
             return True
         shares = dict(zip(answer.classes, answer.probabilities, strict=True))
-        if self._label not in shares or answer.label not in shares:
+        if not isinstance(self._current, str) or self._current not in shares or answer.label not in shares:
             return True  # one of them is `unknown`
-        return shares[answer.label] > shares[self._label] + self._firmness.hysteresis
+        return shares[answer.label] > shares[self._current] + self._firmness.hysteresis
 
 
 def _time(epoch_seconds: float) -> str:

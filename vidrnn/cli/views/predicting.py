@@ -200,7 +200,8 @@ class LiveView:
 
 def live_line(event: Change | Stretch) -> str:
     """One line of JSON, its numbers as precise as they are known."""
-    fields = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(event).items()}
+    known = {name: value for name, value in asdict(event).items() if value is not None}
+    fields = {name: round(value, 4) if isinstance(value, float) else value for name, value in known.items()}
     return json.dumps(fields, ensure_ascii=False)
 
 
