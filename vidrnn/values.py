@@ -132,7 +132,8 @@ class DecisionRule:
     shortest_seconds: PerClass = 0.0
     """Shorter segments go to a neighbour, or are left out."""
     smoothing_seconds: float = 0.0
-    """Scores are averaged over this much time up to each frame."""
+    """Scores become means over the time around them: a moment counts the less the further away it is, and nothing at
+    this distance. Only a model that reads both ways has such means, since they wait for later frames."""
     reset: Reset = "window"
     """When the state starts anew."""
     direction: Literal["causal", "both"] = "causal"

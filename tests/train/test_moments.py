@@ -62,7 +62,7 @@ def search(
         moments=moments_of(*truths, kind=kind, background="rest" if kind == "one" else None),
         films=[Scored(place, one) for place, one in enumerate(scores)],
         targets=truths,
-        first=DecisionRule(**{"reset": "window", "direction": "both", **first}),
+        first=DecisionRule(**{"reset": "window", "direction": "causal", **first}),
         shortest_bouts=np.asarray(shortest),
     )
 
@@ -150,6 +150,14 @@ class TestSearch:
         assert (np.diff(after.answer) != 0).sum() < (np.diff(before.answer) != 0).sum()
         assert (after.answer == RUNS).mean() > (before.answer == RUNS).mean()
 
+    def test_scores_that_jump_from_step_to_step_are_smoothed_where_the_model_reads_both_ways(self) -> None:
+        truth = np.repeat([0, 1, 2, 0], 20)
+        rng = np.random.default_rng(0)
+        noisy = 2.0 * np.eye(3)[truth] + 1.5 * rng.normal(size=(len(truth), 3))
+        both = search([noisy], [truth], shortest=(2.0, 2.0, 2.0), direction="both").best()
+        causal = search([noisy], [truth], shortest=(2.0, 2.0, 2.0), direction="causal").best()
+        assert both.smoothing_seconds > 0 == causal.smoothing_seconds
+
     @pytest.mark.parametrize("shortest", [1 / 24, 0.0416, 0.5, 1 / 3, 0.0004])
     def test_the_shortest_segment_is_never_longer_than_a_short_bout(self, shortest: float) -> None:
         scores = sure_of(RUNS, 2.0)
@@ -220,5 +228,5 @@ class TestThresholds:
         part[100:200] = np.nan
         other = scores.copy()
         other[100:200] = 30.0
-        one, same = (search([each], [part], kind="several")._thresholds() for each in (scores, other))
+        one, same = (search([each], [part], kind="several").best().threshold for each in (scores, other))
         assert one == same

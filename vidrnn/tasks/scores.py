@@ -11,6 +11,7 @@ from vidrnn.errors import ModelError
 from vidrnn.runtimes.base import Features, Runtime
 from vidrnn.timeline.reading import Ending, Moments, Reader
 from vidrnn.timeline.segments import for_class, softmax
+from vidrnn.timeline.smoothing import Smoother, reach_of
 from vidrnn.timeline.windows import feature_reader
 from vidrnn.values import DecisionRule, Floats, Pixels
 from vidrnn.video.cuts import CutFinder, SmallPictures, small_pictures
@@ -44,6 +45,8 @@ class ScoreReader(Reader):
         self._temperature = np.asarray([for_class(rule.temperature, name, 1.0) for name in self.classes])
         self._features = feature_reader(model, rule.reset, clip_share, centred=centred)
         self._cuts = CutFinder() if rule.reset == "cut" else None
+        seconds = rule.smoothing_seconds if rule.direction == "both" else 0.0
+        self._smoother = Smoother(reach_of(seconds, model.handling.sampling.spacing_seconds))
 
     @override
     def prepare(self, pixels: Pixels, before: Pixels | None) -> _Prepared:
@@ -52,7 +55,7 @@ class ScoreReader(Reader):
     @override
     def read(self, prepared: _Prepared) -> Moments:
         cuts = self._cuts.find(prepared.small) if self._cuts and prepared.small is not None else ()
-        return Moments(self._probabilities(self._features.read(prepared.features, cuts)))
+        return Moments(self._probabilities(self._smoother.read(self._features.read(prepared.features, cuts))))
 
     @override
     def now(self) -> Floats:
@@ -62,7 +65,7 @@ class ScoreReader(Reader):
     def finish(self) -> Ending:
         ending = self._features.finish()
         clip = self._probabilities(ending.clip) if self._model.handling.answer.resolution == "clip" else None
-        return Ending(Moments(self._probabilities(ending.steps)), clip)
+        return Ending(Moments(self._probabilities(self._smoother.finish(ending.steps))), clip)
 
     @override
     def skip(self, frames: int) -> None:

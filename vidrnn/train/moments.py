@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.metrics import fit_temperature
 from vidrnn.evaluate.tracks import FilmTracks, tracks_of
 from vidrnn.timeline.segments import segmenter_for, softmax
+from vidrnn.timeline.smoothing import reach_of, smoothed
 from vidrnn.train.learner import Setting
 from vidrnn.values import AnswerSpec, DecisionRule, FilmMoments, Floats, Timeline
 from vidrnn.video.clock import Grid
@@ -20,7 +20,8 @@ from vidrnn.video.clock import Grid
 _HYSTERESES = (0.0, 0.1, 0.2, 0.35)
 _SHORTEST_SHARES = (0.0, 0.25, 0.5, 1.0)
 """Of the tenth percentile of the lengths of true bouts: candidates for the shortest segment."""
-_FEWEST_FILMS = 3
+_SMOOTHING_SHARES = (0.0, 0.5, 1.0, 2.0)
+"""Of the same lengths, their median over classes: candidates for the time that scores are smoothed over."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,15 @@ class Moments:
         """Each film at each of its frames, by a rule."""
         return [self._tracks(film, rule) for film in films]
 
+    def smooth(self, scores: Floats, rule: DecisionRule) -> Floats:
+        """The scores (steps, classes) of a film with the smoothing of a rule."""
+        return smoothed(scores, reach_of(rule.smoothing_seconds, self._setting.sampling.spacing_seconds))
+
     def _tracks(self, film: Scored, rule: DecisionRule) -> FilmTracks:
         dataset = self._setting.dataset
         scan = dataset.scans[film.place]
         seconds = step_seconds(scan.frame_seconds, self._setting.sampling.spacing_seconds)[: len(film.scores)]
-        probabilities = probabilities_of(film.scores[: len(seconds)], self.answer, rule)
+        probabilities = probabilities_of(self.smooth(film.scores[: len(seconds)], rule), self.answer, rule)
         end = scan.facts.first_seconds + scan.facts.duration_seconds
         segmenter = segmenter_for(self.answer, rule, self.answer.classes)
         segments = segmenter.push(seconds, probabilities) + segmenter.finish(end)
@@ -77,34 +82,39 @@ class RuleSearch:
     """(classes,) seconds that nine of ten true bouts of each class last longer than; NaN where there are none."""
 
     def best(self) -> DecisionRule:
-        """Temperature or thresholds first; then the hysteresis and the shortest bouts with which bouts agree best."""
-        answer = self.moments.answer
-        if answer.kind == "several":
-            rule = replace(self.first, threshold=self._thresholds())
-        else:
-            rule = replace(self.first, temperature=self._temperature())
+        """Smoothing first, with its temperature or thresholds; then hysteresis and shortest bouts.
+
+        Of rules by which frames and bouts agree equally well, the first one, which is the simplest.
+        """
+        rule = max(map(self._calibrated, self._smoothings()), key=self._agreement)
         rules = [
             replace(rule, hysteresis=hysteresis, shortest_seconds=self._shortest(share))
             for hysteresis in _HYSTERESES
             for share in _SHORTEST_SHARES
         ]
-        return max(rules, key=self._agreement)  # the first of the best: the simplest one
+        return max(rules, key=self._agreement)
 
-    @cached_property
-    def _steps(self) -> tuple[Floats, NDArray[np.float64] | NDArray[np.int64]]:
+    def _calibrated(self, smoothing_seconds: float) -> DecisionRule:
+        """The rule with this smoothing, and with the temperature or the thresholds that fit it."""
+        rule = replace(self.first, smoothing_seconds=smoothing_seconds)
+        scores, truth = self._steps(rule)
+        if self.moments.answer.kind == "several":
+            return replace(rule, threshold=self._thresholds(scores, truth))
+        return replace(rule, temperature=self._temperature(scores, truth))
+
+    def _steps(self, rule: DecisionRule) -> tuple[Floats, NDArray[np.float64] | NDArray[np.int64]]:
+        """All steps of all films: their smoothed scores and their truth."""
         pairs = list(zip(self.films, self.targets, strict=True))
-        scores = np.concatenate([film.scores[: len(target)] for film, target in pairs])
+        scores = np.concatenate([self.moments.smooth(film.scores, rule)[: len(target)] for film, target in pairs])
         return scores, np.concatenate([target[: len(film.scores)] for film, target in pairs])
 
-    def _temperature(self) -> float:
-        scores, truth = self._steps
+    def _temperature(self, scores: Floats, truth: NDArray[np.float64] | NDArray[np.int64]) -> float:
         known = np.flatnonzero(truth >= 0)
         some = known[:: max(1, len(known) // 20_000)]
         return fit_temperature(scores[some], truth[some].astype(np.int64))
 
-    def _thresholds(self) -> dict[str, float]:
+    def _thresholds(self, scores: Floats, truth: NDArray[np.float64] | NDArray[np.int64]) -> dict[str, float]:
         """For each behaviour the threshold with the highest F1."""
-        scores, truth = self._steps
         shares = 1 / (1 + np.exp(-scores))
         found = {}
         for place, name in enumerate(self.moments.answer.classes):
@@ -112,6 +122,13 @@ class RuleSearch:
             share, shown = shares[known, place], truth[known, place] == 1
             found[name] = _best_threshold(share, shown) if shown.any() else 0.5
         return found
+
+    def _smoothings(self) -> list[float]:
+        """Candidates for the time that scores are smoothed over: none for a model that answers at once."""
+        known = self.shortest_bouts[~np.isnan(self.shortest_bouts)]
+        if self.first.direction == "causal" or not len(known):
+            return [0.0]
+        return [float(np.floor(1000 * share * np.median(known))) / 1000 for share in _SMOOTHING_SHARES]
 
     def _shortest(self, share: float) -> dict[str, float]:
         names = self.moments.answer.classes

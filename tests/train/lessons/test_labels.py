@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.train.lessons.labels import one_validation, several_validation
 from vidrnn.values import FilmPrediction
+from vidrnn.video.reader import open_film
 
 COUNTS: dict[str, Any] = {"unlabelled": "none"}
 """Moments without a label count."""
@@ -73,6 +75,22 @@ class TestOneAtATime:
         assert set(numbers["per_class"]) == set(ACTS), "the background counts in frame accuracy only"
         for one in numbers["per_class"].values():
             assert {"f1", "average_precision", "support", "count", "seconds"} <= set(one)
+
+    def test_smoothed_scores_are_the_same_in_a_stream_and_in_a_whole_film(self, tiny_labeller: TinyRun) -> None:
+        plain, film = predictor_of(tiny_labeller), tiny_labeller.data.parent / "film0.mkv"
+        smooth = replace(plain, rule=replace(plain.options.rule, smoothing_seconds=0.5, direction="both"))
+        whole = smooth.read(film)
+        assert whole.timeline.probabilities.shape == plain.read(film).timeline.probabilities.shape
+        assert np.abs(whole.timeline.probabilities - plain.read(film).timeline.probabilities).max() > 0.01
+        stream, segments = smooth.stream(), []
+        with open_film(film) as frames:
+            for frame in frames.frames():
+                segments += stream.push(frame.pixels, frame.seconds).ended
+        segments += stream.finish(whole.end_seconds).ended
+        assert [(one.label, one.start_seconds) for one in segments] == [
+            (one.label, one.start_seconds) for one in whole.segments
+        ]
+        assert [one.probability for one in segments] == pytest.approx([one.probability for one in whole.segments])
 
     def test_films_that_it_learnt_from_are_left_out(self, tiny_labeller: TinyRun) -> None:
         seen = scored(tiny_labeller, None, **COUNTS)

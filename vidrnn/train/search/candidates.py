@@ -35,6 +35,9 @@ LITTLE_CHANGE: dict[str, Any] = {
 }
 """The training of an encoder with little augmentation and little regularisation."""
 
+FEW_CLIPS = 300
+"""Fewer clips than this are few for a head behind a frozen encoder."""
+
 LINEAR, FROZEN, TINY, SMALL = range(4)
 """The kinds of candidates, the simplest first."""
 
@@ -109,16 +112,15 @@ def known_candidate(config: RunConfig, clips: Clips, motion: Sequence[str], *, l
 
 
 def head_for_count(count: int) -> dict[str, Any]:
-    """The recurrent head behind a frozen encoder, by the number of clips that it learns from."""
-    few = count < 300
-    return {
-        "head.name": "gru",
-        "head.size": 64 if few else 128,
-        "head.dropout": 0.6 if few else 0.5,
-        "weight_decay": 0.1 if few else 0.05,
-        "readout": "statistics",
-        "members": 3,
-    }
+    """The recurrent head that the search tries behind a frozen encoder, by the number of clips that it learns from."""
+    return {"head.name": "gru", "readout": "statistics", "members": 3, **strength_for_count(count)}
+
+
+def strength_for_count(count: int) -> dict[str, Any]:
+    """How strongly a head behind a frozen encoder is held back, by the number of clips that it learns from."""
+    if count < FEW_CLIPS:
+        return {"head.size": 64, "head.dropout": 0.6, "weight_decay": 0.1}
+    return {"head.size": 128, "head.dropout": 0.5, "weight_decay": 0.05}
 
 
 def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Mapping[str, Any]) -> list[Candidate]:
