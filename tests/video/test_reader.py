@@ -33,7 +33,8 @@ from vidrnn.errors import FilmError, UsageError
 from vidrnn.values import FilmFacts, Pixels, Size
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.diagnosis import _stream_types
-from vidrnn.video.reader import is_film, open_film, resized
+from vidrnn.video.reader import is_film, open_film
+from vidrnn.video.resizing import resized
 
 NTSC = 30000 / 1001
 Ffmpeg = Callable[..., None]

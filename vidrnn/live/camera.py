@@ -25,7 +25,7 @@ from vidrnn.values import Pixels, Size
 from vidrnn.video.capture import Capture
 from vidrnn.video.clock import Grid, LiveClock, Pace
 from vidrnn.video.motion import BeforeFinder
-from vidrnn.video.reader import resized
+from vidrnn.video.resizing import resized
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
 """Before a stream that broke off is opened again; each pause is twice the one before it."""

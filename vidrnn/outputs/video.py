@@ -14,7 +14,8 @@ from vidrnn.outputs.forecast_video import write_forecast
 from vidrnn.outputs.strips import strip_for
 from vidrnn.values import Frame, Pixels, Size
 from vidrnn.video.features import holds_features
-from vidrnn.video.reader import open_film, resized
+from vidrnn.video.reader import open_film
+from vidrnn.video.resizing import resized
 from vidrnn.video.writer import write_film
 
 _NARROWEST, _TALLEST_ENLARGED, _LARGEST = 320, 1440, 8192

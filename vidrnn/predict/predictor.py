@@ -42,8 +42,9 @@ from vidrnn.values import (
     Timeline,
 )
 from vidrnn.video.features import holds_features
+from vidrnn.video.film import Film
 from vidrnn.video.prefetch import Chunk, decoded
-from vidrnn.video.reader import Film, open_film, rate_for
+from vidrnn.video.reader import open_film, rate_for
 
 Observe = Callable[[Path], Callable[[Pixels], None]]
 """From a film to a function that gets each piece of its frames (count, height, width, 3), in order."""
