@@ -19,7 +19,8 @@ from typing_extensions import override
 from vidrnn.errors import FilmError
 from vidrnn.values import FilmFacts, Floats, Frame, Pixels, Size
 from vidrnn.video.clock import Clock, Grid
-from vidrnn.video.diagnosis import why_no_frames
+from vidrnn.video.inspection.diagnosis import why_no_frames
+from vidrnn.video.inspection.limits import is_out_of_memory, out_of_memory, refuse_large_picture
 from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.resizing import resized
 from vidrnn.video.sources import Source
@@ -32,10 +33,12 @@ _GUESSED_LENGTHS = frozenset([".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob"])
 class Film:
     """One film, read once from its first frame to its last. Every reading method goes on where the last one stopped."""
 
-    def __init__(self, path: Path, source: Source) -> None:
+    def __init__(self, path: Path, source: Source, rate: float | None = None) -> None:
+        """`rate`: frames per second that count in place of the time stamps."""
         self.path = path
         self._source = source
-        self._clock = Clock(source.claimed_fps)
+        self._rate = rate
+        self._clock = Clock(rate or source.claimed_fps)
         self._frames = 0
         self._frame_seconds = array("d")
         self._damaged_at: list[int] = []
@@ -134,7 +137,7 @@ class Film:
     @property
     def notes(self) -> tuple[str, ...]:
         """One sentence for each thing that went wrong so far: damage, missing time stamps, long gaps."""
-        return (*self._damage(), *self._clock.notes())
+        return (*self._damage(), *self._clock.notes(), *self._source.notes())
 
     def _ticks(self) -> Iterator[tuple[int, float]]:
         """Index and time in seconds of every frame that is left; `_picture` gives the frame until the next tick."""
@@ -149,30 +152,56 @@ class Film:
 
     def _tick(self, raw: float) -> float:
         """The time of the newest frame, from its raw time."""
+        if self._rate is not None:
+            raw = (self._frames - 1) / self._rate
         self._frame_seconds.append(self._clock.tick(raw))
         return self._frame_seconds[-1]
 
     def _grab(self) -> float | None:
         """The raw time of the next frame in seconds; None at the end. Notes damage that the decoder got over."""
         refusals = self._source.refusals
-        raw = self._source.grab()
+        try:
+            raw = self._source.grab()
+        except (MemoryError, cv2.error) as error:
+            raise self._translated(error) from error
         if raw is not None and self._source.refusals > refusals:
             self._damaged_at.append(self._frames)
         return raw
 
     def _picture(self, size: Size | None, into: Pixels | None = None) -> Pixels | None:
         if self._pixels is None:
-            self._pixels = self._source.picture()
+            self._pixels = self._decode()
         if self._pixels is None:
             self._damaged_at.append(self._frames - 1)
             return None
         self._sizes_differ |= self._pixels.shape[:2] != (self.size.height, self.size.width)
-        shown = resized(self._pixels, size or self.size)
-        return np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2RGB, dst=into), dtype=np.uint8)
+        try:
+            shown = resized(self._pixels, size or self.size)
+            return np.asarray(cv2.cvtColor(shown, cv2.COLOR_BGR2RGB, dst=into), dtype=np.uint8)
+        except (MemoryError, cv2.error) as error:
+            raise self._translated(error) from error
+
+    def _decode(self) -> Pixels | None:
+        """The frame that was grabbed, (height, width, 3) BGR; None if it cannot be decoded.
+
+        Raises:
+            FilmError: memory ran out, or the picture is too large.
+        """
+        try:
+            pixels = self._source.picture()
+        except (MemoryError, cv2.error) as error:
+            raise self._translated(error) from error
+        if pixels is not None:
+            refuse_large_picture(self.path, pixels.shape[1], pixels.shape[0])
+        return pixels
+
+    def _translated(self, error: Exception) -> Exception:
+        """Lack of memory as a sentence; any other error as it is."""
+        return out_of_memory(self.path) if is_out_of_memory(error) else error
 
     def _first_picture(self) -> Pixels:
         while (raw := self._grab()) is not None:
-            pixels = self._source.picture()
+            pixels = self._decode()
             if pixels is not None:
                 self._frames = 1
                 self._tick(raw)
@@ -204,7 +233,8 @@ class Film:
             yield f"Damaged after {self._damaged_at[0]} frames{places} skipped, and {rest}."
         if self._sizes_differ:
             yield "The size of the picture changes. Every frame was resized to the size of the first."
-        read, claimed = self._clock.duration_seconds, self.claimed_seconds
+        # Some containers count their length from 0, though their clock runs on from an earlier piece.
+        read, claimed = self._clock.duration_seconds + self._source.start_seconds, self.claimed_seconds
         if not self._ended or read >= 0.9 * claimed - 0.5 or self.path.suffix.lower() in _GUESSED_LENGTHS:
             return
         if self._frames == 1:
@@ -219,9 +249,14 @@ class Film:
     def _oddities(self) -> Iterator[str]:
         if self._frames == 1:
             yield "There is only one frame."
-        if self._source.rotation_degrees:
-            degrees = self._source.rotation_degrees
-            yield f"The pictures are turned by {degrees} degrees clockwise, as the container asks."
+        degrees, mirrored = self._source.rotation_degrees, self._source.mirrored
+        if degrees or mirrored:
+            ways = ["mirrored"] * mirrored + [f"turned by {degrees} degrees clockwise"] * bool(degrees)
+            yield f"The pictures are {' and then '.join(ways)}, as the container asks."
+        if self._rate is not None and self._source.claimed_fps:
+            claims = f"the container claims {self._source.claimed_fps:.5g}"
+            yield f"Times are counted at {self._rate:g} frames per second, as --rate says; {claims}."
+        yield from self._source.oddities()
         yield from self._clock.oddities()
 
 

@@ -9,16 +9,21 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from vidrnn.errors import FilmError, UsageError
+from vidrnn.errors import FilmError, OutOfMemoryError, UsageError
 from vidrnn.threads import available_cores
 from vidrnn.values import Sampling, Size, Window
 from vidrnn.video.capture import Capture
-from vidrnn.video.diagnosis import TEXT, why_not_opened, why_refused
 from vidrnn.video.features import FeatureRows, holds_features
 from vidrnn.video.film import FeatureFilm, Film
-from vidrnn.video.pictures import Pictures, numbered_pictures
+from vidrnn.video.inspection.contents import Contents, look_into
+from vidrnn.video.inspection.diagnosis import why_no_file, why_not_opened, why_refused, why_system_refuses
+from vidrnn.video.inspection.limits import is_out_of_memory, out_of_memory, refuse_large_picture
+from vidrnn.video.inspection.picture_size import HEADER_BYTES, picture_size
+from vidrnn.video.pictures import STACK_SUFFIXES, Pictures, numbered_pictures
+from vidrnn.video.second_decoder import AvFilm, stated_rate
 from vidrnn.video.sources import Source
 
 # fmt: off
@@ -32,6 +37,8 @@ FILM_SUFFIXES = frozenset([
 
 _MANY_PIXELS = 1280 * 720
 """From this picture size on, decoding with several threads is quicker."""
+_STILL_CODECS = frozenset(["mjpeg", "png", "bmp", "gif", "webp", "mjpg"])
+"""Codecs of covers."""
 _EXTRA_THREADS = 2
 """Decoding threads beyond the cores, so that no core idles while a picture is copied."""
 _MOST_THREADS = 16
@@ -50,12 +57,13 @@ def is_film(path: Path) -> bool:
 def open_film(path: Path | str, *, rate: float | None = None) -> Film:
     """A film whose first frame has been decoded. It can be read once.
 
-    `rate` is in frames per second. A folder of pictures or a file of features needs it; a film file has its own time
-    stamps. See `rate_for`.
+    `rate` is in frames per second, and replaces the time stamps of a film file. A folder of pictures, a stack of pages
+    or a file of features needs it.
 
     Raises:
-        UsageError: the rate is not positive, or it was given for a film file.
+        UsageError: the rate is not positive.
         FilmError: no frame can be read.
+        OutOfMemoryError: memory ran out.
     """
     path = Path(path)
     if not _is_utf8(path):
@@ -63,16 +71,19 @@ def open_film(path: Path | str, *, rate: float | None = None) -> Film:
     if rate is not None and not 0 < rate < float("inf"):
         raise UsageError(f"--rate {rate}: a rate must be more than 0 frames per second.")
     try:
-        if holds_features(path) and not path.is_dir():
+        if path.is_dir():
+            return Film(path, _open_folder(path, rate))
+        if holds_features(path):
             return FeatureFilm(path, _open_features(path, rate))
-        return Film(path, _open_folder(path, rate) if path.is_dir() else _open_file(path, rate))
+        return _open_file(path, rate)
     except OSError as error:
-        raise FilmError(f"{path}: cannot be opened: {error.strerror}.") from error
-
-
-def rate_for(path: Path, rate: float | None) -> float | None:
-    """The rate to open a film with: None for a film file, which has its own time stamps."""
-    return rate if path.is_dir() or holds_features(path) else None
+        if is_out_of_memory(error):
+            raise out_of_memory(path) from error
+        raise FilmError(f"{path}: {why_system_refuses(error)}") from error
+    except (MemoryError, cv2.error) as error:
+        if is_out_of_memory(error):
+            raise out_of_memory(path) from error
+        raise
 
 
 def first_window(
@@ -83,7 +94,7 @@ def first_window(
     Raises:
         FilmError: the film cannot be read, or holds no frames.
     """
-    with open_film(path, rate=rate_for(path, rate)) as film:
+    with open_film(path, rate=rate) as film:
         sampled = film.sampled(sampling.spacing_seconds, size=size, motion_seconds=motion_seconds)
         frames = list(islice(sampled, sampling.frames))
     if not frames:
@@ -101,21 +112,75 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _open_file(path: Path, rate: float | None) -> Source:
-    if reason := why_refused(path):
+def _open_file(path: Path, rate: float | None) -> Film:
+    if reason := why_no_file(path):
         raise FilmError(f"{path}: {reason}")
-    if rate is not None:
-        raise UsageError(f"{path}: has its own time stamps. Leave out --rate, which is for folders of pictures.")
-    if path.suffix.lower() == ".webp":
-        return Pictures.of_webp(path)
+    contents = look_into(path)
+    if reason := why_refused(contents):
+        raise FilmError(f"{path}: {reason}")
+    suffix = path.suffix.lower()
+    if suffix == ".webp":
+        return Film(path, Pictures.of_webp(path), rate)
+    if suffix in STACK_SUFFIXES:
+        return Film(path, Pictures.of_stack(path, rate))
+    source = _open_main_stream(path, contents) or _open_capture(path, contents)
+    if source is None:
+        if (other := AvFilm.open(path, contents.orientation)) is None:
+            raise FilmError(f"{path}: {why_not_opened(path)}")
+        return Film(path, other, rate)
+    try:
+        return Film(path, source, rate)
+    except FilmError as error:
+        if isinstance(error, OutOfMemoryError) or not isinstance(source, Capture):
+            raise
+        if (other := AvFilm.open(path, contents.orientation)) is None:
+            raise
+        with suppress(FilmError):
+            return Film(path, other, rate)
+        raise
+
+
+def _open_main_stream(path: Path, contents: Contents) -> AvFilm | None:
+    """The film by PyAV, if a stream other than the first one is the film.
+
+    Raises:
+        FilmError: the only pictures are a cover beside sound.
+    """
+    if not contents.several_videos:
+        return None
+    film = AvFilm.open(path, contents.orientation)
+    if film is None:
+        raise FilmError(f"{path}: {why_not_opened(path)}")
+    if film.is_first_video and not film.others:
+        film.close()
+        return None
+    return film
+
+
+def _open_capture(path: Path, contents: Contents) -> Source | None:
+    """The film by OpenCV, or by PyAV if its numbers have more bits than OpenCV keeps; None if OpenCV cannot open it."""
+    with path.open("rb") as file:
+        if size := picture_size(file.read(HEADER_BYTES)):
+            refuse_large_picture(path, *size)
     capture = Capture.open_file(path, threads=1)
-    if capture is not None and capture.claimed_pixels >= _MANY_PIXELS:
+    if capture is None:
+        return None
+    refuse_large_picture(path, capture.claimed_width, capture.claimed_height)
+    if capture.claimed_pixels >= _MANY_PIXELS:
         capture.close()
         capture = Capture.open_file(path, threads=min(available_cores() + _EXTRA_THREADS, _MOST_THREADS))
-    if capture is None:
-        raise FilmError(f"{path}: {why_not_opened(path)}")
-    if capture.codec == "ansi":  # FFmpeg draws the letters of a text file as a film
-        raise FilmError(f"{path}: {TEXT}")
+        if capture is None:
+            return None
+    if capture.is_deep or (capture.codec in _STILL_CODECS and contents.may_be_cover):
+        capture.close()
+        film = AvFilm.open(path, contents.orientation)
+        if film is None:
+            raise FilmError(f"{path}: {why_not_opened(path)}")
+        return film
+    if contents.orientation is not None and contents.orientation.mirrored:
+        capture.mirror(contents.orientation)
+    if contents.raw:
+        capture.claimed_fps = stated_rate(path) or capture.claimed_fps
     return capture
 
 

@@ -1,0 +1,38 @@
+"""How large a picture may be, and what is said when memory runs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+
+from vidrnn.errors import FilmError, OutOfMemoryError
+
+MOST_PIXELS = 64_000_000
+"""Pixels of a picture, unless the user allows more. A picture of so many takes about 200 MB in each step."""
+
+
+def refuse_large_picture(path: Path, width: int, height: int, most_pixels: int = MOST_PIXELS) -> None:
+    """Refuse a picture by its claimed size, before it is decoded.
+
+    Raises:
+        FilmError: it has more pixels than are allowed.
+    """
+    if width * height > most_pixels:
+        raise FilmError(
+            f"{path}: its pictures are {width:,} x {height:,} pixels, {width * height / 1e6:,.0f} million; "
+            f"{most_pixels / 1e6:,.0f} million are allowed. Shrink them, or allow more: --max-pixels {width * height}."
+        )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; OpenCV and PyAV have their own errors for it."""
+    return isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem)
+
+
+def out_of_memory(path: Path) -> OutOfMemoryError:
+    """The error of a film that cannot be read for want of memory."""
+    return OutOfMemoryError(
+        f"{path}: memory ran out while it was read. The video may be whole. Close other programs, read fewer videos at "
+        "a time (--jobs 1), and try again."
+    )
