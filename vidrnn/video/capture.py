@@ -27,8 +27,9 @@ if "OPENCV_LOG_LEVEL" not in os.environ:
 if "OPENCV_FOR_THREADS_NUM" not in os.environ:
     cv2.setNumThreads(1)  # shrinking one picture is too little work for several threads
 
-_ATTEMPTS = 3
-"""How often the decoder is asked for the next frame: at damage it refuses once or twice, and then goes on."""
+_STREAM_ATTEMPTS, _FILE_ATTEMPTS = 3, 2000
+"""How often the decoder is asked for the next frame: at damage it refuses each broken packet, and then goes on. At the
+end of a file all attempts take a few milliseconds; at the end of a stream each may wait for the network."""
 _LONGEST_MILLISECONDS = 2**31 - 1
 _FASTEST_FPS = 1e6
 _MOST_FRAMES = 1e9
@@ -67,6 +68,7 @@ class Capture(Source):
         self.claimed_fps = float(fps) if 0 < fps < _FASTEST_FPS else 0.0
         self.rotation_degrees = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self._orientation: Orientation | None = None
+        self.from_container = True
         self._grabbed = False
 
     @classmethod
@@ -121,7 +123,7 @@ class Capture(Source):
 
     @override
     def grab(self) -> float | None:
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_FILE_ATTEMPTS if self._reuse_memory else _STREAM_ATTEMPTS):
             if self._capture.grab():
                 self.refusals += attempt > 0
                 if not self._grabbed:

@@ -17,6 +17,8 @@ _QUICK_SECONDS = 0.005
 _BEHIND_SECONDS = 2.0
 """Time stamps of a live stream that fall further behind the clock are not followed."""
 _DEFAULT_FPS = 25.0
+_LEAP_STEPS = 5
+"""A step of so many usual steps may be a wrong time stamp, after which the right ones come back."""
 
 
 class Grid:
@@ -78,6 +80,7 @@ class Clock:
         self._steps_sum = self._widest = 0.0
         self._narrowest = float("inf")
         self._jumps: list[tuple[int, float]] = []
+        self._before_leap = float("inf")
 
     @property
     def step_seconds(self) -> float:
@@ -105,7 +108,8 @@ class Clock:
 
     def _go_back(self, raw: float) -> None:
         self._back += 1
-        if self.seconds - raw - self._offset < _REWIND_SECONDS:
+        leapt = self._before_leap < raw + self._offset  # a wrong stamp went ahead, and the stamps are back from it
+        if leapt or self.seconds - raw - self._offset < _REWIND_SECONDS:
             self.seconds += _SHORTEST_STEP_SECONDS
             self._steps += 1
             self._steps_sum += _SHORTEST_STEP_SECONDS
@@ -115,6 +119,8 @@ class Clock:
 
     def _go_on(self, seconds: float) -> None:
         step = seconds - self.seconds
+        if self._steps and step > _LEAP_STEPS * self.step_seconds:
+            self._before_leap = self.seconds
         self.seconds = seconds
         if step > JUMP_SECONDS:
             self._jumps.append((self._ticks, step))

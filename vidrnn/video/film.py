@@ -21,6 +21,7 @@ from vidrnn.values import FilmFacts, Floats, Frame, Pixels, Size
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.inspection.diagnosis import why_no_frames
 from vidrnn.video.inspection.limits import is_out_of_memory, out_of_memory, refuse_large_picture
+from vidrnn.video.inspection.losses import Reading, loss_notes
 from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.resizing import resized
 from vidrnn.video.sources import Source
@@ -43,6 +44,7 @@ class Film:
         self._frame_seconds = array("d")
         self._damaged_at: list[int] = []
         self._sizes_differ = False
+        self._loss_notes: tuple[str, ...] | None = None
         self._ended = False
         self._at_first = True
         self._pixels: Pixels | None = self._first_picture()
@@ -233,6 +235,7 @@ class Film:
             yield f"Damaged after {self._damaged_at[0]} frames{places} skipped, and {rest}."
         if self._sizes_differ:
             yield "The size of the picture changes. Every frame was resized to the size of the first."
+        yield from self._losses()
         # Some containers count their length from 0, though their clock runs on from an earlier piece.
         read, claimed = self._clock.duration_seconds + self._source.start_seconds, self.claimed_seconds
         if not self._ended or read >= 0.9 * claimed - 0.5 or self.path.suffix.lower() in _GUESSED_LENGTHS:
@@ -241,6 +244,17 @@ class Film:
             yield f"Only one frame could be read of {claimed:.1f} claimed seconds: it is a still picture, or cut short."
         else:
             yield f"Cut short after {self._frames} frames: {read:.1f} of {claimed:.1f} claimed seconds could be read."
+
+    def _losses(self) -> tuple[str, ...]:
+        """What is said of frames that a film file has lost, once it was read to its end."""
+        if not self._ended or not self._source.from_container:
+            return ()
+        if self._loss_notes is None:
+            seconds = np.array(() if self._rate else self._frame_seconds)
+            refused = bool(self._damaged_at)
+            claims = self._source.claimed_frames, self._source.claimed_fps
+            self._loss_notes = loss_notes(self.path, Reading(self._frames, seconds, *claims, refused))
+        return self._loss_notes
 
     def _wrong_claims(self) -> Iterator[str]:
         if self._source.claimed_frames not in (0, self._frames):

@@ -40,6 +40,7 @@ class AvFilm(Source):
         self.claimed_fps = float(stream.average_rate or 0)
         self.others = len(_moving(container)) - 1
         self._orientation = orientation
+        self.from_container = True
         self._frames = self._decoded()
         self._frame: Any = None
         self._depth: Depth | None = None

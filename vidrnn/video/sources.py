@@ -25,6 +25,8 @@ class Source(ABC):
     """Whether the pictures are mirrored, left to right, before they are turned, as the container asks."""
     start_seconds: float = 0.0
     """The time on the container's clock at which the raw times begin; known after the first frame."""
+    from_container: bool = False
+    """Whether the frames come from a container of packets, which damage can hit in any place."""
     refusals: int = 0
     """How many frames came only after the decoder had refused to go on, which it does at damage."""
 
