@@ -91,7 +91,10 @@ def main(
             tasks.append((name, damage, path))
         with ThreadPoolExecutor(jobs) as pool:
             answers = list(pool.map(lambda task: _read(task[2]), tasks))
-    _report([(name, damage, _outcome(answer), answer) for (name, damage, _), answer in zip(tasks, answers)], show)
+    _report(
+        [(name, damage, _outcome(answer), answer) for (name, damage, _), answer in zip(tasks, answers, strict=True)],
+        show,
+    )
 
 
 def _make(folder: Path, name: str) -> Path:

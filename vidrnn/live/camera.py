@@ -200,7 +200,7 @@ class _Beginning:
     @classmethod
     def of(cls, raw: float, picture: Pixels | None) -> Self | None:
         """Of a raw time and a picture; None if there is no picture."""
-        return None if picture is None else cls(raw, hashlib.blake2b(np.ascontiguousarray(picture)).digest())
+        return None if picture is None else cls(raw, hashlib.blake2b(picture.tobytes()).digest())
 
 
 class _Reader:

@@ -21,7 +21,7 @@ from vidrnn.values import FilmFacts, Floats, Frame, Pixels, Size
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.inspection.diagnosis import why_no_frames
 from vidrnn.video.inspection.limits import is_out_of_memory, out_of_memory, refuse_large_picture
-from vidrnn.video.inspection.losses import Reading, loss_notes
+from vidrnn.video.inspection.losses import NEAR_DAMAGE, Reading, loss_notes
 from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.resizing import resized
 from vidrnn.video.sources import Source
@@ -232,7 +232,10 @@ class Film:
             others = len(self._damaged_at) - 1
             places = f" and in {others} more places: these places were" if others else ": this place was"
             rest = f"the rest read, {self._frames} frames in all"
-            yield f"Damaged after {self._damaged_at[0]} frames{places} skipped, and {rest}."
+            near = (
+                "Pictures near the damage may be wrong, or stand at wrong times." if self._source.from_container else ""
+            )
+            yield f"Damaged after {self._damaged_at[0]} frames{places} skipped, and {rest}. {near}".rstrip()
         if self._sizes_differ:
             yield "The size of the picture changes. Every frame was resized to the size of the first."
         yield from self._losses()
@@ -244,6 +247,11 @@ class Film:
             yield f"Only one frame could be read of {claimed:.1f} claimed seconds: it is a still picture, or cut short."
         else:
             yield f"Cut short after {self._frames} frames: {read:.1f} of {claimed:.1f} claimed seconds could be read."
+
+    @property
+    def _near_damage(self) -> str:
+        """What damage does beside it: a codec builds pictures from the ones before them, single pictures do not."""
+        return f" {NEAR_DAMAGE}" if self._source.from_container else ""
 
     def _losses(self) -> tuple[str, ...]:
         """What is said of frames that a film file has lost, once it was read to its end."""

@@ -107,7 +107,9 @@ class AvFilm(Source):
                 packet = next(packets)
             except (StopIteration, av.error.EOFError):
                 return
-            except av.error.FFmpegError:
+            except av.error.MemoryError:
+                raise
+            except (av.error.FFmpegError, LookupError, ValueError):  # damage can add streams that PyAV does not know
                 self.refusals += 1
                 return
             try:
@@ -165,7 +167,7 @@ def open_container(path: Path) -> InputContainer | None:
     except av.error.MemoryError:
         file.close()
         raise
-    except (av.error.FFmpegError, ValueError):
+    except (av.error.FFmpegError, ValueError, LookupError):
         file.close()
         return None
 
@@ -193,7 +195,8 @@ def _moving(container: InputContainer) -> list[VideoStream]:
     """The streams of moving pictures; single pictures count where there are no others. Covers never count."""
     from av.stream import Disposition
 
-    films = [one for one in container.streams.video if not one.disposition & Disposition.attached_pic]
+    known = [one for one in container.streams.video if one.codec_context is not None and one.codec_context.width]
+    films = [one for one in known if not one.disposition & Disposition.attached_pic]
     return [one for one in films if one.frames != 1] or films
 
 

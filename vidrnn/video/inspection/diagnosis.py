@@ -21,7 +21,8 @@ _ENCRYPTED_MP4 = b"encv"
 _ENCRYPTED_MATROSKA = b"\x47\xe1\x81"
 """The element ContentEncAlgo with one byte (RFC 9559)."""
 _FLV_HEADER_BYTES = 13
-_FLV_TAG_BYTES = 11
+_FLV_METADATA, _FLV_TAG_BYTES = b"\x12", 15
+"""The type of a tag without pictures or sound, and the bytes around each tag's content."""
 _CAUSES = {
     errno.EACCES: "may not be read: you have no permission. Change its permissions, or ask its owner.",
     errno.EPERM: "may not be read: the system forbids it. Give this program access to the folder.",
@@ -113,8 +114,10 @@ def _why_no_streams(path: Path, start: bytes) -> str:
     if start[4:8] == b"ftyp":
         return _why_no_index(path)
     if start[:3] == b"FLV":
-        tag_bytes = int.from_bytes(start[_FLV_HEADER_BYTES + 1 : _FLV_HEADER_BYTES + 4], "big") + _FLV_TAG_BYTES
-        if path.stat().st_size < _FLV_HEADER_BYTES + tag_bytes:
+        place = _FLV_HEADER_BYTES
+        while start[place : place + 1] == _FLV_METADATA:
+            place += int.from_bytes(start[place + 1 : place + 4], "big") + _FLV_TAG_BYTES
+        if path.stat().st_size <= place:
             return "is cut short: it ends before its first frame. Copy or record it again."
     return "is damaged at its start, or is not a video: no streams were found in it."
 

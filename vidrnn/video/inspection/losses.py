@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -35,6 +36,7 @@ _HARMLESS = re.compile(
     r"discontinuity|unhandled|codec parameters|stimating duration|non-intra|Skipping|not found", re.I
 )
 """Remarks of a container's reader that whole films cause too."""
+NEAR_DAMAGE = "Pictures near the damage may be wrong, or stand at wrong times."
 _READING = Lock()
 """The level of FFmpeg's messages is one for the whole process."""
 
@@ -99,10 +101,10 @@ def _sentences(missing: int, gaps: _Gaps, cut: str, reading: Reading) -> tuple[s
         more = f", in {gaps.places} places" if gaps.places > 1 else ""
         return (
             f"Damaged: about {missing} frames are missing{more}; the first are missing after frame {gaps.first} "
-            f"({at:.2f} seconds).",
+            f"({at:.2f} seconds). {NEAR_DAMAGE}",
         )
     if missing:
-        return (f"Damaged: about {missing} frames are missing. Pictures and times near the damage may be wrong.",)
+        return (f"Damaged: about {missing} frames are missing. {NEAR_DAMAGE}",)
     if cut and cut != "damaged":
         return (f"{cut} How many frames are missing is not known.",)
     return ("Damaged: the container is broken in places. How many frames are missing is not known.",) if cut else ()
@@ -116,8 +118,8 @@ def _without_stamps(short: int, in_gaps: int, reading: Reading) -> tuple[str, ..
         return (lost,)
     return (
         lost,
-        f"Its container has no time stamps, so times after the damage cannot be trusted: they may be {late:.1f} seconds "
-        "too early.",
+        "Its container has no time stamps, so times after the damage cannot be trusted: they may be "
+        f"{late:.1f} seconds too early.",
     )
 
 
@@ -184,10 +186,12 @@ def _packets(path: Path) -> int:
     container = open_container(path)
     if container is None:
         return 0
-    with container:
+    count = 0
+    with container, suppress(LookupError, ValueError):
         stream = main_stream(container)
-        packets = container.demux(stream) if stream is not None else ()
-        return sum(1 for packet in packets if packet.size and not packet.is_discard)
+        for packet in container.demux(stream) if stream is not None else ():
+            count += bool(packet.size) and not packet.is_discard
+    return count
 
 
 def _reader_complains(path: Path) -> bool:
@@ -212,7 +216,7 @@ def _reader_complains(path: Path) -> bool:
                     own = container.format.name
                     stream = main_stream(container)
                     corrupt = stream is not None and any(packet.is_corrupt for packet in container.demux(stream))
-        except (av.error.FFmpegError, ValueError):
+        except (av.error.FFmpegError, ValueError, LookupError):  # damage can add streams that PyAV does not know
             return True
         finally:
             av.logging.set_level(level)
