@@ -64,7 +64,7 @@ class NextFrame(Task):
     settings = frozenset(
         {
             *("data", "task", "encoder", "weights", "fine_tune", "grey", "head", "context", "horizon", "decoder"),
-            *("spacing_seconds", "height", "width", "rate", "flip"),
+            *("spacing_seconds", "height", "width", "rate", "max_pixels", "flip"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "patience", "seed", "jobs", "test"),
             *("threshold", "hysteresis", "shortest", "rollout", "normalised"),
         }

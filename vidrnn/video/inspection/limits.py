@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-
-import cv2
 
 from vidrnn.errors import FilmError, OutOfMemoryError
 
 MOST_PIXELS = 64_000_000
 """Pixels of a picture, unless the user allows more. A picture of so many takes about 200 MB in each step."""
+_VARIABLE = "VIDRNN_MAX_PIXELS"
+"""The limit is one for a process and for the processes that it starts, so it stands in the environment."""
 
 
-def refuse_large_picture(path: Path, width: int, height: int, most_pixels: int = MOST_PIXELS) -> None:
+def allow_pixels(most_pixels: int) -> None:
+    """Set the largest picture that is decoded, in pixels, for this process and those that it starts."""
+    os.environ[_VARIABLE] = str(most_pixels)
+
+
+def refuse_large_picture(path: Path, width: int, height: int) -> None:
     """Refuse a picture by its claimed size, before it is decoded.
 
     Raises:
         FilmError: it has more pixels than are allowed.
     """
+    own = os.environ.get(_VARIABLE, "")
+    most_pixels = int(own) if own.isdecimal() else MOST_PIXELS
     if width * height > most_pixels:
         raise FilmError(
             f"{path}: its pictures are {width:,} x {height:,} pixels, {width * height / 1e6:,.0f} million; "
@@ -27,6 +35,8 @@ def refuse_large_picture(path: Path, width: int, height: int, most_pixels: int =
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out; OpenCV and PyAV have their own errors for it."""
+    import cv2  # only here: a command that reads no film starts without it
+
     return isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem)
 
 
