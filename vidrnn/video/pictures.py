@@ -207,8 +207,11 @@ def _pages(picture: Path) -> int:
         return 1
 
 
-def _depth(count: int, fetch: Fetch) -> Depth:
-    """The depth by pictures from the whole film."""
+def _depth(count: int, fetch: Fetch) -> Depth | None:
+    """The depth by pictures from the whole film; None if the first one has 8 bits, as most films have."""
+    first = fetch(0)
+    if first is None or first.dtype == np.uint8:
+        return None
     places = sorted({round(place) for place in np.linspace(0, count - 1, min(count, LOOKED_AT))})
     return Depth(picture for place in places if (picture := fetch(place)) is not None)
 

@@ -77,6 +77,10 @@ def why_not_opened(path: Path) -> str:
     if not start.strip(b"\0"):
         return "holds only zeros: its content was never written, or is lost. Copy or record it again."
     streams = stream_types(path)
+    if not streams:
+        boxes = read_boxes(path, all_of_them=True)
+        hurt = boxes is not None and (boxes.overrun is not None or boxes.broken_at is not None)
+        streams = None if hurt else streams  # a hurt index may list no streams, though the film had some
     return _why_no_streams(path, start) if streams is None else _why_no_video(streams)
 
 
