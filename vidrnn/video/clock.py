@@ -147,7 +147,7 @@ class Clock:
     def tick(self, raw: float) -> float:
         """The time of the next frame in seconds, later than all before. `raw` is its time stamp in seconds."""
         if self._ticks == 0:
-            self.first_seconds = self.seconds = max(raw, 0.0)
+            self.first_seconds = self.seconds = self._stamp = max(raw, 0.0)
         elif raw == 0:
             self._missing += 1
             self.seconds += self.step_seconds

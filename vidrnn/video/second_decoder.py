@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _DEEP_BITS = 16
 _FASTEST_FPS = 10_000
+_STILLS = frozenset(["mjpeg", "png", "bmp", "gif", "webp"])
+"""Codecs of previews and covers."""
 
 
 class AvFilm(Source):
@@ -197,7 +199,11 @@ def _moving(container: InputContainer) -> list[VideoStream]:
 
     known = [one for one in container.streams.video if one.codec_context is not None and one.codec_context.width]
     films = [one for one in known if not one.disposition & Disposition.attached_pic]
-    return [one for one in films if one.frames != 1] or films
+    moving = [one for one in films if one.frames != 1] or films
+    largest = max((one.width * one.height for one in moving), default=0)
+    # A preview is often the first stream, which some programs call the default, and its container counts no frames.
+    previews = [one for one in moving if one.codec_context.name in _STILLS and one.width * one.height < largest]
+    return [one for one in moving if one not in previews]
 
 
 def _is_default(stream: VideoStream) -> bool:
