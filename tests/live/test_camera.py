@@ -528,3 +528,13 @@ def test_a_stream_over_http_reads_no_file_of_this_machine(tmp_path: Path) -> Non
             with camera(f"{server}/{name}", Patience(open_seconds=3, lost_seconds=0)) as opened, refused:
                 list(news(opened))
         assert len({path for path in server.asked if path.rpartition("/")[2] in {*names, "list.mp4", "away.avi"}}) == 5
+
+
+def test_a_redirect_to_another_host_is_followed_over_http(tmp_path: Path) -> None:
+    make_film(tmp_path / "there" / "film.avi", frames=10, fps=float(FPS))
+    (tmp_path / "here").mkdir()
+    with serving(tmp_path / "there") as there, serving(tmp_path / "here", {"/film.avi": f"{there}/film.avi"}) as here:
+        with camera(f"{here}/film.avi") as opened:
+            taken = [item for item in news(opened) if isinstance(item, LiveFrame)]
+        assert here.asked and there.asked
+    assert numbers(taken) == list(range(10))

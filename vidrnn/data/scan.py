@@ -32,7 +32,7 @@ THUMBNAILS = 8
 """The largest number of thumbnails of a film."""
 THUMBNAIL_SPACING_SECONDS = 0.25
 """The spacing of the frames that thumbnails are chosen from. The last frame is one of them too."""
-FORMAT = 2
+FORMAT = 3
 """The version of the entries, a part of their names. A scan in another version is computed again."""
 
 

@@ -36,7 +36,7 @@ _STREAM_FORMATS = "rtsp sdp rtp"
 
 _PROTOCOLS = {
     "http": "http https httpproxy tls tcp crypto data",
-    "rtsp": "rtsp rtp srtp udp tcp tls http https httpproxy",
+    "rtsp": "rtsp rtsps rtp srtp udp tcp tls http https httpproxy",
     "rtmp": "rtmp rtmps rtmpt rtmpts tcp tls http https httpproxy",
     "rtp": "rtp srtp udp",
     "udp": "udp",

@@ -97,6 +97,16 @@ def test_times_after_a_hole_in_an_avi_are_not_trusted(tmp_path: Path, films: dic
     assert f"{late[-1]:.1f} seconds too early" in sentence
 
 
+def test_an_avi_that_is_cut_short_has_right_times(tmp_path: Path, films: dict[str, Path]) -> None:
+    path = tmp_path / "cut.avi"
+    whole = films[".avi"].read_bytes()
+    path.write_bytes(whole[: len(whole) * 93 // 100])
+    frames, notes = read(path)
+    assert frames < FRAMES
+    assert notes[0].startswith("Damaged or cut short: about ")
+    assert not any("cannot be trusted" in note for note in notes)
+
+
 def test_uneven_times_are_no_damage(tmp_path: Path, ffmpeg: Callable[..., None]) -> None:
     even = make_film(tmp_path / "film.mkv", frames=60)
     for suffix, codec in ((".mkv", "ffv1"), (".mp4", "mpeg4"), (".webm", "libvpx")):

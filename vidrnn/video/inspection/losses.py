@@ -83,7 +83,7 @@ def _notes(path: Path, kind: str, reading: Reading) -> tuple[str, ...]:
     if not (in_gaps or short or cut or reading.refused or kind == "mpg"):
         return ()
     if kind == "avi":
-        return _without_stamps(short, in_gaps, reading) if short else ()
+        return _without_stamps(short, 0 if cut else short - in_gaps, reading) if short else ()
     if kind == "mp4":
         lost = max(0, (_packets(path) if short or in_gaps else reading.frames) - reading.frames)
         missing = lost if lost > least else 0
@@ -110,9 +110,9 @@ def _sentences(missing: int, gaps: _Gaps, cut: str, reading: Reading) -> tuple[s
     return ("Damaged: the container is broken in places. How many frames are missing is not known.",) if cut else ()
 
 
-def _without_stamps(short: int, in_gaps: int, reading: Reading) -> tuple[str, ...]:
-    """Of a film whose frames are only counted: a lost frame moves all later ones."""
-    late = (short - in_gaps) / reading.fps if reading.fps else 0.0
+def _without_stamps(short: int, not_in_gaps: int, reading: Reading) -> tuple[str, ...]:
+    """Of a film whose frames are only counted: a frame that is lost before the end moves all later ones."""
+    late = not_in_gaps / reading.fps if reading.fps else 0.0
     lost = f"Damaged or cut short: about {short} of {reading.claimed_frames} frames are missing."
     if late < 1 / 8:
         return (lost,)
@@ -169,6 +169,10 @@ def _why_cut(path: Path, kind: str) -> str:
         claimed = int.from_bytes(start[place + 40 : place + 48], "little") if place >= 0 else 0
         if claimed > size:
             return f"Cut short: its header claims {claimed:,} bytes, and {size:,} are there."
+    if kind == "avi":
+        with path.open("rb") as file:
+            claimed = int.from_bytes(file.read(8)[4:], "little") + 8
+        return "Cut short." if claimed > size else ""
     if kind == "mp4":
         boxes = read_boxes(path, all_of_them=True)
         if boxes is not None and "moof" in boxes.names:
