@@ -29,6 +29,7 @@ def test_a_preview_beside_a_film_is_not_the_film(tmp_path: Path, ffmpeg: Ffmpeg,
     assert [frame_number(frame.pixels) for frame in frames] == list(range(20))
     assert [frame.seconds for frame in frames] == pytest.approx([index / 25 for index in range(20)], abs=0.001)
     assert (facts.size.width, facts.codec) == (64, "mpeg4")
+    assert "The file holds 2 streams of pictures: stream 1 was read (64 x 48)." in facts.oddities
 
 
 def test_av1_is_read(tmp_path: Path, ffmpeg: Ffmpeg) -> None:

@@ -40,7 +40,7 @@ class AvFilm(Source):
         self.claimed_pixels = context.width * context.height
         self.claimed_frames = max(0, stream.frames)
         self.claimed_fps = float(stream.average_rate or 0)
-        self.others = len(_moving(container)) - 1
+        self.others = len(_without_covers(container)) - 1
         self._orientation = orientation
         self.from_container = True
         self._frames = self._decoded()
@@ -195,15 +195,19 @@ def main_stream(container: InputContainer) -> VideoStream | None:
 
 def _moving(container: InputContainer) -> list[VideoStream]:
     """The streams of moving pictures; single pictures count where there are no others. Covers never count."""
-    from av.stream import Disposition
-
-    known = [one for one in container.streams.video if one.codec_context is not None and one.codec_context.width]
-    films = [one for one in known if not one.disposition & Disposition.attached_pic]
+    films = _without_covers(container)
     moving = [one for one in films if one.frames != 1] or films
     largest = max((one.width * one.height for one in moving), default=0)
     # A preview is often the first stream, which some programs call the default, and its container counts no frames.
     previews = [one for one in moving if one.codec_context.name in _STILLS and one.width * one.height < largest]
     return [one for one in moving if one not in previews]
+
+
+def _without_covers(container: InputContainer) -> list[VideoStream]:
+    from av.stream import Disposition
+
+    known = [one for one in container.streams.video if one.codec_context is not None and one.codec_context.width]
+    return [one for one in known if not one.disposition & Disposition.attached_pic]
 
 
 def _is_default(stream: VideoStream) -> bool:

@@ -39,7 +39,10 @@ def test_a_picture_that_is_too_large_is_refused_by_its_claim(tmp_path: Path, mon
     monkeypatch.delenv("VIDRNN_MAX_PIXELS", raising=False)
     folder = make_pictures(tmp_path / "shots", frames=3)
     (folder / "frame1.png").write_bytes(png_header(30_000, 30_000))
-    with open_film(folder, rate=10) as film, pytest.raises(FilmError, match=r"30,000 x 30,000 pixels, 900 million; 64"):
+    with (
+        open_film(folder, rate=10) as film,
+        pytest.raises(FilmError, match=r"have 900,000,000 pixels \(30,000 x 30,000\), and 64,000,000"),
+    ):
         list(film.frames())
     (tmp_path / "single.png").write_bytes(png_header(30_000, 30_000))
     with pytest.raises(FilmError, match=r"allow more: --max-pixels 900000000\."):
@@ -50,7 +53,7 @@ def test_the_limit_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("VIDRNN_MAX_PIXELS", "1")
     path = make_film(tmp_path / "film.avi")
     allow_pixels(64 * 48 - 1)
-    with pytest.raises(FilmError, match="64 x 48 pixels"):
+    with pytest.raises(FilmError, match=r"3,072 pixels \(64 x 48\), and 3,071 are"):
         open_film(path)
     allow_pixels(64 * 48)
     open_film(path).close()

@@ -28,8 +28,8 @@ def refuse_large_picture(path: Path, width: int, height: int) -> None:
     most_pixels = int(own) if own.isdecimal() else MOST_PIXELS
     if width * height > most_pixels:
         raise FilmError(
-            f"{path}: its pictures are {width:,} x {height:,} pixels, {width * height / 1e6:,.0f} million; "
-            f"{most_pixels / 1e6:,.0f} million are allowed. Shrink them, or allow more: --max-pixels {width * height}."
+            f"{path}: its pictures have {width * height:,} pixels ({width:,} x {height:,}), and {most_pixels:,} are "
+            f"allowed. Shrink them, or allow more: --max-pixels {width * height}."
         )
 
 
