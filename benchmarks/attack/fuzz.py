@@ -5,7 +5,7 @@
 Films of 300 frames are made by ffmpeg from sample_videos in 13 containers and codecs. Each frame holds its own number
 as a row of black and white blocks, so the time of each picture is known. Each film is then damaged at random: a tenth
 of its bytes becomes zeros or noise, in one stretch or in ten, is left out, or the end is cut off, or single bits flip.
-A child process reads each film, with a limit of 20 seconds. The header, the first 4 %, is spared in all but a tenth of
+A child process reads each film, with a limit of 60 seconds. The header, the first 4 %, is spared in all but a tenth of
 the films. A film is `silent` if more than 5 % of its frames are lost and its notes say nothing, `late` if its pictures
 stand more than 0.5 s from their times and its notes do not say that times cannot be trusted.
 """
@@ -29,7 +29,7 @@ FRAMES, FPS = 300, 25
 SIZE = 160, 120
 _STRIP = 20
 """Rows of the number at the top of each picture."""
-_LIMIT_SECONDS = 20
+_LIMIT_SECONDS = 60
 SAMPLES = Path(__file__).resolve().parent.parent.parent / "sample_videos"
 H264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "50")
 CONTAINERS: dict[str, tuple[str, tuple[str, ...]]] = {

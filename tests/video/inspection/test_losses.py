@@ -123,3 +123,21 @@ def test_a_piece_whose_clock_runs_on_is_whole(tmp_path: Path, ffmpeg: Callable[.
         codec = "ffv1" if suffix == ".mkv" else "libvpx"
         ffmpeg("-i", film, "-pix_fmt", "yuv420p", "-c:v", codec, "-output_ts_offset", "100", path)
         assert read(path) == (100, ()), suffix
+
+
+def test_a_container_that_asks_for_more_memory_than_there_is_counts_as_damaged(
+    tmp_path: Path, films: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged size of a packet can be enormous."""
+    import av
+
+    def fail(*_: object, **__: object) -> None:
+        raise av.error.MemoryError(12, "Cannot allocate memory")
+
+    for suffix in (".mp4", ".mkv"):
+        whole = bytearray(films[suffix].read_bytes())
+        whole[len(whole) // 2 : len(whole) * 5 // 8] = bytes(len(whole) * 5 // 8 - len(whole) // 2)
+        path = tmp_path / f"hole{suffix}"
+        path.write_bytes(whole)
+        monkeypatch.setattr(av, "open", fail)
+        assert any(note.startswith("Damaged") for note in read(path)[1])

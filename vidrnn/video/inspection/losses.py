@@ -184,17 +184,20 @@ def _why_cut(path: Path, kind: str) -> str:
 
 
 def _packets(path: Path) -> int:
-    """How many packets with a frame to show the index of a film lists; 0 if PyAV cannot open it."""
+    """How many packets with a frame to show a film holds, as far as its container can be read; 0 if it cannot."""
+    import av
+
     from vidrnn.video.second_decoder import main_stream, open_container
 
-    container = open_container(path)
-    if container is None:
-        return 0
     count = 0
-    with container, suppress(LookupError, ValueError):
-        stream = main_stream(container)
-        for packet in container.demux(stream) if stream is not None else ():
-            count += bool(packet.size) and not packet.is_discard
+    # A damaged size can be one that no memory holds, and damage can add streams that PyAV does not know.
+    with suppress(av.error.FFmpegError, LookupError, ValueError):
+        container = open_container(path)
+        if container is not None:
+            with container:
+                stream = main_stream(container)
+                for packet in container.demux(stream) if stream is not None else ():
+                    count += bool(packet.size) and not packet.is_discard
     return count
 
 
