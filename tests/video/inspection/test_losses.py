@@ -83,10 +83,11 @@ def test_a_hole_is_told_with_its_place_and_size(tmp_path: Path, ffmpeg: Callable
     )
 
 
-def test_times_after_a_hole_in_an_avi_are_not_trusted(tmp_path: Path, films: dict[str, Path]) -> None:
+@pytest.mark.parametrize("left_out", [False, True])
+def test_times_after_a_hole_in_an_avi_are_not_trusted(tmp_path: Path, films: dict[str, Path], left_out: bool) -> None:
     whole = bytearray(films[".avi"].read_bytes())
     start, length = len(whole) // 2, len(whole) // 5
-    whole[start : start + length] = bytes(length)
+    whole[start : start + length] = b"" if left_out else bytes(length)
     path = tmp_path / "hole.avi"
     path.write_bytes(whole)
     with open_film(path) as film:

@@ -30,6 +30,8 @@ _TS_PACKETS = (188, 192, 204)
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 """The identifier of the ASF object that holds the size of the file."""
 _HEADER_BYTES = 1 << 13
+_AVI_TAIL_BYTES = 1 << 22
+"""The index of an AVI takes 16 bytes for each chunk, and lies in these last bytes."""
 _STEADY_KINDS = frozenset(["ts", "mpg", "asf"])
 """Formats of broadcast and of old cameras, whose rate is steady."""
 _HARMLESS = re.compile(
@@ -172,7 +174,9 @@ def _why_cut(path: Path, kind: str) -> str:
     if kind == "avi":
         with path.open("rb") as file:
             claimed = int.from_bytes(file.read(8)[4:], "little") + 8
-        return "Cut short." if claimed > size else ""
+            file.seek(max(0, size - _AVI_TAIL_BYTES))
+            indexed = b"idx1" in file.read()  # it comes last: a part was left out before it
+        return "Cut short." if claimed > size and not indexed else ""
     if kind == "mp4":
         boxes = read_boxes(path, all_of_them=True)
         if boxes is not None and "moof" in boxes.names:
