@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
-from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MODEL, RATE, TIME, Flag
+from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, TIME, Flag
 from vidrnn.values import WHOLE, Grid, MotionName, Size
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
@@ -381,12 +381,15 @@ class RunConfig(_Frozen):
             name="--spacing",
             metavar="SECONDS",
         ),
-    ] = Field(None, ge=0.002, allow_inf_nan=False)
+    ] = Field(None, ge=0.0001, allow_inf_nan=False)
     """None: a window covers the median training clip."""
     height: Annotated[int | None, _SIZE] = Field(None, ge=8, le=4096)
     width: Annotated[int | None, _SIZE] = Field(None, ge=8, le=4096)
     """None for both: chosen by the encoder and the films."""
     rate: Annotated[float | None, Flag(RATE.help, panel=DATA, metavar=RATE.metavar)] = Field(None, gt=0)
+    max_pixels: Annotated[
+        int | None, Flag(MAX_PIXELS.help, unsaid=MAX_PIXELS.unsaid, panel=DATA, metavar=MAX_PIXELS.metavar)
+    ] = Field(None, ge=1)
     flip: Annotated[
         bool | None,
         Flag(

@@ -3,6 +3,7 @@
 VidrnnError
 ├── UsageError     the request is impossible (exit code 2)
 ├── FilmError      one film cannot be read, or holds no usable frame
+│   └── OutOfMemoryError   memory ran out while it was read: the film may be whole
 ├── DataError      the films cannot be used for training or scoring as they are
 ├── ModelError     a model folder is damaged, of another program or too new
 ├── WeightsError   pretrained weights are not available
@@ -24,6 +25,10 @@ class UsageError(VidrnnError):
 
 class FilmError(VidrnnError):
     """One film cannot be read, or holds no usable frame."""
+
+
+class OutOfMemoryError(FilmError):
+    """Memory ran out while a film was read. It says nothing of the film, which can be read again later."""
 
 
 class DataError(VidrnnError):

@@ -54,7 +54,13 @@ PerClass = float | dict[str, float]
 """A number for all classes, or one for each class by name; as in `vidrnn.values`, which loads numpy."""
 
 JOBS = Flag("Videos to process at the same time.", unsaid="one per processor core")
-RATE = Flag("Frames per second of videos that are folders of numbered pictures, or of features.", metavar="FPS")
+RATE = Flag(
+    "Frames per second, in place of the time stamps of the videos. Folders of numbered pictures and features need it.",
+    metavar="FPS",
+)
+MAX_PIXELS = Flag(
+    "The largest picture that is decoded, in pixels. Memory grows with it.", metavar="N", unsaid="64 million"
+)
 """Flags of several commands."""
 
 
@@ -248,6 +254,17 @@ class PredictConfig:
         ),
     ] = None
     rate: Annotated[float | None, Flag(RATE.help, metavar=RATE.metavar, commands=(*_READERS, "export", "info"))] = None
+    max_pixels: Annotated[
+        int | None,
+        Flag(
+            MAX_PIXELS.help,
+            unsaid=MAX_PIXELS.unsaid,
+            metavar=MAX_PIXELS.metavar,
+            panel=COMPUTING,
+            commands=(*_READERS, "export", "info"),
+            least=1,
+        ),
+    ] = None
     runtime: Annotated[
         Literal["onnx", "torch", "openvino"] | None,
         Flag(

@@ -436,7 +436,7 @@ class PredictionOptions:
 
     rule: DecisionRule
     rate: float | None = None
-    """Frames per second of films that are folders of numbered pictures."""
+    """Frames per second, in place of the films' own time stamps; None where each has its own."""
     rollout: int = 0
     """Frames to predict beyond the film's end."""
     normalised: bool = False

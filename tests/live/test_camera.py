@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import SMALL, frame_number, make_film, paint_number
+from serving import serving
 
 from vidrnn.errors import FilmError
 from vidrnn.live.addresses import live_address
@@ -493,3 +494,47 @@ def test_memory_does_not_grow(captures: list[Capture]) -> None:
     tracemalloc.stop()
     assert sizes[1] < sizes[0] + 20_000
     assert opened.picture is not None and opened.picture.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("name", ["recorded.webm", "film.ts", "film.avi", "list.m3u8"])
+def test_a_film_at_an_address_is_read_once_though_it_states_no_length(
+    lossless: Path, ffmpeg: Callable[..., None], tmp_path: Path, name: str
+) -> None:
+    ways = {
+        "recorded.webm": ["-c:v", "libvpx", "-live", "1"],
+        "film.ts": ["-c:v", "mpeg4", "-bf", "0"],
+        "film.avi": ["-c", "copy"],
+        "list.m3u8": ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-f", "hls", "-hls_time", "0.4"],
+    }
+    ffmpeg("-t", "1", "-i", lossless, *ways[name], tmp_path / name)
+    with serving(tmp_path) as server, camera(f"{server}/{name}") as opened:
+        taken = list(news(opened))
+    assert [item.life for item in taken if isinstance(item, LiveFrame)] == [0] * FPS
+    assert not [item for item in taken if isinstance(item, str)]
+
+
+def test_a_stream_over_http_reads_no_file_of_this_machine(tmp_path: Path) -> None:
+    secret = make_film(tmp_path / "private" / "secret.avi")
+    www = tmp_path / "www"
+    www.mkdir()
+    names = {"file.m3u8": f"file://{secret}", "path.m3u8": str(secret), "subfile.m3u8": f"subfile,,:{secret}"}
+    for name, target in names.items():
+        (www / name).write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{target}\n#EXT-X-ENDLIST\n")
+    (www / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{secret}'\n")
+    redirects = {"/away.avi": f"file://{secret}"}
+    with serving(www, redirects) as server:
+        for name in (*names, "list.mp4", "away.avi"):
+            refused = pytest.raises(FilmError)
+            with camera(f"{server}/{name}", Patience(open_seconds=3, lost_seconds=0)) as opened, refused:
+                list(news(opened))
+        assert len({path for path in server.asked if path.rpartition("/")[2] in {*names, "list.mp4", "away.avi"}}) == 5
+
+
+def test_a_redirect_to_another_host_is_followed_over_http(tmp_path: Path) -> None:
+    make_film(tmp_path / "there" / "film.avi", frames=10, fps=float(FPS))
+    (tmp_path / "here").mkdir()
+    with serving(tmp_path / "there") as there, serving(tmp_path / "here", {"/film.avi": f"{there}/film.avi"}) as here:
+        with camera(f"{here}/film.avi") as opened:
+            taken = [item for item in news(opened) if isinstance(item, LiveFrame)]
+        assert here.asked and there.asked
+    assert numbers(taken) == list(range(10))

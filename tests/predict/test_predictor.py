@@ -23,7 +23,8 @@ from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.timeline.segments import UNKNOWN, for_class, softmax
 from vidrnn.values import DecisionRule, FilmFacts, FilmFailure, FilmPrediction, Frame, Pixels, Size
-from vidrnn.video.reader import Film, open_film
+from vidrnn.video.film import Film
+from vidrnn.video.reader import open_film
 from vidrnn.video.sampling import HALVES
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import CODECS, frame_number, make_film, make_turned
+from serving import serving
 
 import vidrnn
 from vidrnn.values import Size
@@ -69,7 +70,8 @@ def test_frames_come_in_order_with_their_stamps_until_there_are_no_more(tmp_path
 
 def test_a_files_pictures_share_memory_and_a_streams_pictures_do_not(tmp_path: Path) -> None:
     path = make_film(tmp_path / "film.mkv", frames=3)
-    stream = Capture.open_stream(str(path), 5.0, 5.0)
+    with serving(tmp_path) as address:
+        stream = Capture.open_stream(f"{address}/{path.name}", 5.0, 5.0)
     assert stream is not None
     for capture, shared in ((opened(path), True), (stream, False)):
         pictures = []

@@ -1,4 +1,4 @@
-"""The clocks of live streams: what their stamps are worth, and whether they come earlier than life would."""
+"""The clocks of films and live streams: what their stamps are worth, and whether they come earlier than life would."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from vidrnn.video.clock import Grid, LiveClock, Pace
+from vidrnn.video.clock import Clock, Grid, LiveClock, Pace
 
 
 def ticked(clock: LiveClock, frames: list[tuple[float, float]]) -> list[float]:
@@ -147,3 +147,54 @@ def test_a_jump_of_the_streams_time_takes_no_time_from_what_came_before_it() -> 
     assert came([(0.0, 0.0, 1.0), (2.0, 1.0, 1.0), (3602.0, 1.0, 1.0)]).spare_seconds(1.5) == pytest.approx(1.5)
     waited = came([(0.0, 0.0, 1.0), (0.1, 1.0, 1.1), (12.1, 1.1, 13.1)])
     assert waited.spare_seconds(13.1) == 0
+
+
+@pytest.mark.parametrize("step", [15.0, 60.0, 3600.0])
+def test_the_steps_of_a_slow_film_are_no_jumps(step: float) -> None:
+    clock, unclaimed, grid = Clock(1 / step), Clock(0), Grid(step)
+    for index in range(6):
+        clock.tick(index * step)
+        unclaimed.tick(index * step)
+        assert grid.times_served(index * step) == [pytest.approx(index * step)]
+    assert list(clock.notes()) == []
+    assert clock.duration_seconds == pytest.approx(6 * step)
+    assert len(list(unclaimed.notes())) == 1, "the first step alone may be a jump"
+
+
+def test_a_jump_in_a_quick_film_stays_a_jump() -> None:
+    clock = Clock(25)
+    for seconds in (0, 0.04, 0.08, 20.0, 20.04, 40.0):
+        clock.tick(seconds)
+    assert [note[:34] for note in clock.notes()] == ["The time jumps forward by 20 secon"] * 2
+
+
+def test_a_grid_can_be_as_close_as_the_frames_of_the_quickest_camera() -> None:
+    grid = Grid(0.0005)
+    served = [grid.times_served(index / 2000) for index in range(20)]
+    assert [len(times) for times in served] == [1] * 20
+    with pytest.raises(ValueError, match="apart"):
+        Grid(0.00005)
+
+
+def test_the_last_frame_lasts_as_long_as_its_neighbours() -> None:
+    clock = Clock(25)
+    for seconds in (0, 0.04, 0.08, 0.12, 5.0, 10.0, 15.0):
+        clock.tick(seconds)
+    assert clock.duration_seconds == pytest.approx(20.0)
+
+
+def test_one_wrong_stamp_does_not_move_all_later_times() -> None:
+    clock = Clock(25)
+    stamps = [index / 25 for index in range(200)]
+    stamps[50] += 1.5
+    times = [clock.tick(stamp) for stamp in stamps]
+    assert times[-1] == pytest.approx(stamps[-1])
+    assert all(earlier < later for earlier, later in pairwise(times))
+
+
+def test_stamps_that_are_too_coarse_for_the_rate_are_spread() -> None:
+    clock = Clock(2000)
+    times = [clock.tick(round(index / 2, 0) / 1000 or 0.0001) for index in range(20)]
+    assert all(earlier < later for earlier, later in pairwise(times))
+    assert any("have the time stamp of the frame before" in note for note in clock.notes())
+    assert not any("go back" in note for note in clock.notes())

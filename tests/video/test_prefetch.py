@@ -13,8 +13,9 @@ from conftest import frame_number, make_film, make_uneven, paint_number
 
 from vidrnn.errors import FilmError
 from vidrnn.values import Size
+from vidrnn.video.film import Film
 from vidrnn.video.prefetch import Chunk, decoded
-from vidrnn.video.reader import Film, open_film
+from vidrnn.video.reader import open_film
 
 SMALL = Size(24, 32)
 

@@ -27,6 +27,7 @@ from vidrnn.settings import (
     Setting,
     settings_of,
 )
+from vidrnn.video.inspection.limits import allow_pixels
 
 _PANELS = (None, DATA, LABELS, MODEL, TIME, RUN, TIMELINE, NEXT_FRAMES, COMPUTING, MANY, LIVE)
 """In the order of `--help`; the flags that people use most stand in the first, which has no name of its own."""
@@ -51,7 +52,10 @@ def with_flags(
         @wraps(function)
         def command(**given: Any) -> None:
             mine = {name: value for name, value in given.items() if name in own}
-            function(**mine, settings=_settings(flags, given))
+            settings = _settings(flags, given)
+            if "max_pixels" in settings:
+                allow_pixels(settings["max_pixels"])
+            function(**mine, settings=settings)
 
         generated = {name: _parameter(one, as_first=name in first) for name, one in flags.items()}
         command.__signature__ = Signature(sorted((own | generated).values(), key=partial(_place, first=first)))  # type: ignore[attr-defined]
@@ -132,7 +136,7 @@ def refuse_foreign(task: str, config: type, settings: Settings, allowed: Collect
 
 PREDICT_ALWAYS = frozenset(
     {
-        *("rate", "runtime", "device", "jobs", "out", "format", "timeout", "shard", "engine"),
+        *("rate", "max_pixels", "runtime", "device", "jobs", "out", "format", "timeout", "shard", "engine"),
         *("show", "reconnect", "silence"),
     }
 )

@@ -18,6 +18,7 @@ from vidrnn.cli.flags import Settings, flag_names
 from vidrnn.errors import UsageError
 from vidrnn.settings import RUN
 from vidrnn.threads import available_cores
+from vidrnn.video.inspection.limits import allow_pixels
 
 if TYPE_CHECKING:
     from vidrnn.config import RunConfig
@@ -94,6 +95,8 @@ def chosen_settings(file: Path | None, settings: Settings, command: str) -> RunC
     head = written.get("head", {}) | settings.get("head", {})
     merged = written | settings | ({"head": head} if head else {})
     chosen = RunConfig.of(merged, source=command, flags=flag_names(RunConfig, settings))
+    if chosen.max_pixels is not None:
+        allow_pixels(chosen.max_pixels)
     return chosen.model_copy(update={"jobs": chosen.jobs or available_cores()})
 
 

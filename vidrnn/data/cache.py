@@ -28,7 +28,7 @@ from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.features import NPY_HEADERS
-from vidrnn.video.reader import open_film, rate_for
+from vidrnn.video.reader import open_film
 
 Array = NDArray[Any]
 Encode = Callable[[Pixels, Pixels | None], Array]
@@ -63,7 +63,7 @@ class Rendering:
     spacing_seconds: float
     size: Size
     rate: float | None = None
-    """Frames per second of films that are folders of pictures."""
+    """Frames per second, in place of the films' own time stamps; None where each has its own."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ class Cache:
 
 def _sampled(scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Iterator[Frame]:
     path = scan.facts.path
-    with open_film(path, rate=rate_for(path, rendering.rate)) as film:
+    with open_film(path, rate=rendering.rate) as film:
         yield from film.sampled(rendering.spacing_seconds, size=rendering.size, motion_seconds=motion_seconds)
 
 

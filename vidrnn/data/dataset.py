@@ -72,7 +72,7 @@ def read_dataset(
         data: the path of DATA, for errors.
         cache: the folder that holds the scans of films, so that a film is read once only; None: no such folder.
         jobs: films read at once.
-        rate: frames per second of films that are folders of numbered pictures.
+        rate: frames per second, in place of the films' own time stamps.
         labelled: whether the films have labels; without labels there is one class with an empty name.
 
     Raises:

@@ -81,6 +81,11 @@ class LiveAddress:
         return f"{name[:_LONGEST_NAME]}-{digest}"
 
     @property
+    def may_be_film(self) -> bool:
+        """Whether a film with an end may lie at the address, as on a web server."""
+        return self.kind is Kind.NETWORK and urlsplit(self.source).scheme in ("http", "https")
+
+    @property
     def _public_parts(self) -> SplitResult:
         """The parts of the address without user and password, and with secrets hidden."""
         parts = urlsplit(self.source)

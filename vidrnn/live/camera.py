@@ -8,6 +8,7 @@ pauses. This module does not know what a frame shows.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from vidrnn.values import Pixels, Size
 from vidrnn.video.capture import Capture
 from vidrnn.video.clock import Grid, LiveClock, Pace
 from vidrnn.video.motion import BeforeFinder
-from vidrnn.video.reader import resized
+from vidrnn.video.resizing import resized
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 15.0
 """Before a stream that broke off is opened again; each pause is twice the one before it."""
@@ -189,6 +190,19 @@ class _Exchange:
             return frame
 
 
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The first frame of a source, as far as it tells two films apart."""
+
+    raw_seconds: float
+    picture: bytes
+
+    @classmethod
+    def of(cls, raw: float, picture: Pixels | None) -> Self | None:
+        """Of a raw time and a picture; None if there is no picture."""
+        return None if picture is None else cls(raw, hashlib.blake2b(picture.tobytes()).digest())
+
+
 class _Reader:
     """The work of the thread: open the source, read it, and open it again when it broke off."""
 
@@ -207,6 +221,7 @@ class _Reader:
         self._clock, self._pause_seconds = LiveClock(), _FIRST_PAUSE_SECONDS
         self._frames = self._life = 0
         self._newest = 0.0
+        self._beginning: _Beginning | None = None
 
     def run(self) -> None:
         """Read until the source ends, is lost, or is stopped."""
@@ -230,6 +245,7 @@ class _Reader:
     def _read(self, capture: Capture) -> bool:
         """Read until no more frames come. True if the source has ended, False if it broke off."""
         frames_before = self._frames
+        self._beginning = None
         self._clock.begin(capture.claimed_fps, stamped=self._address.kind is not Kind.CAMERA)
         self._read_frames(capture)
         capture.close()
@@ -238,10 +254,29 @@ class _Reader:
         frames = self._frames - frames_before
         complete = 0 < _COMPLETE * capture.claimed_frames <= frames
         ended = self._stop.is_set() or self._address.kind is Kind.PIPE or complete
+        if frames and not ended and self._begins_anew():
+            ended = True
+            if capture.claimed_frames:
+                self._note(f"ended after {frames:,} of {capture.claimed_frames:,} claimed frames.")
         if frames and not ended:
             self._note(f"broke off after {frames:,} frames. Trying to open it again.")
             self._life += 1
         return ended
+
+    def _begins_anew(self) -> bool:
+        """Whether the address gives the same film from its first frame: then the film has been read to its end.
+
+        A film without a frame count looks like a stream that broke off. A stream would go on with later frames.
+        """
+        if self._beginning is None or not self._address.may_be_film:
+            return False
+        capture = self._open(self._patience.open_seconds)
+        if capture is None:
+            return False
+        raw = capture.grab()
+        beginning = None if raw is None else _Beginning.of(raw, capture.picture())
+        capture.close()
+        return beginning == self._beginning
 
     def _read_frames(self, capture: Capture) -> None:
         grid, pace, due = Grid(self._sight.spacing_seconds), Pace(), list[float]()
@@ -255,6 +290,7 @@ class _Reader:
             due += grid.times_served(seconds)
             if (due or self._watched or finder) and (picture := capture.picture()) is not None:
                 self._exchange.picture = picture if self._watched else None
+                self._beginning = self._beginning or _Beginning.of(raw, picture)
                 if due or finder:
                     pixels = self._prepared(picture)
                     before = finder.find(seconds, pixels) if finder else None

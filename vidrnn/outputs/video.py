@@ -14,7 +14,8 @@ from vidrnn.outputs.forecast_video import write_forecast
 from vidrnn.outputs.strips import strip_for
 from vidrnn.values import Frame, Pixels, Size
 from vidrnn.video.features import holds_features
-from vidrnn.video.reader import open_film, resized
+from vidrnn.video.reader import open_film
+from vidrnn.video.resizing import resized
 from vidrnn.video.writer import write_film
 
 _NARROWEST, _TALLEST_ENLARGED, _LARGEST = 320, 1440, 8192
@@ -63,7 +64,7 @@ def _annotated(answered: Answered, fps: float) -> Iterator[Pixels]:
 
     The rate of the film may vary, so gaps are filled with the frame before them.
     """
-    with open_film(answered.film, rate=answered.rate if answered.film.is_dir() else None) as film:
+    with open_film(answered.film, rate=answered.rate) as film:
         size = shown_size(film.size)
         strip = strip_for(answered.prediction, max(_NARROWEST, size.width))
         last: Frame | None = None

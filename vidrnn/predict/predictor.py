@@ -42,8 +42,9 @@ from vidrnn.values import (
     Timeline,
 )
 from vidrnn.video.features import holds_features
+from vidrnn.video.film import Film
 from vidrnn.video.prefetch import Chunk, decoded
-from vidrnn.video.reader import Film, open_film, rate_for
+from vidrnn.video.reader import open_film
 
 Observe = Callable[[Path], Callable[[Pixels], None]]
 """From a film to a function that gets each piece of its frames (count, height, width, 3), in order."""
@@ -57,7 +58,7 @@ class Predictor:
     rule: DecisionRule | None = None
     """How outputs become answers; None for the rule that is stored in the model."""
     rate: float | None = None
-    """Frames per second of films that are folders of numbered pictures."""
+    """Frames per second, in place of the films' own time stamps; None where each has its own."""
     threads: int = 1
     """How many cores to use: for several films at once, or for the frames of one film."""
     per_film: int | None = None
@@ -136,7 +137,7 @@ class Predictor:
         features = self.model.handling.features
         if self.rate is None and holds_features(path):
             return 1.0 if features is None else features.rate  # a model of pictures refuses the file at any rate
-        return rate_for(path, self.rate)
+        return self.rate
 
     def _read(self, path: Path, threads: int, stop: Event, observe: Observe | None) -> FilmMoments:
         handling, rule = self.model.handling, self.options.rule

@@ -18,7 +18,7 @@ from vidrnn.timeline.segments import segmenter_for
 from vidrnn.values import Answer, DecisionRule, Floats, Pixels, Segment
 from vidrnn.video.clock import Grid
 from vidrnn.video.motion import BeforeFinder
-from vidrnn.video.reader import resized
+from vidrnn.video.resizing import resized
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Label(Task):
         {
             *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "grid", "motion"),
             *("motion_seconds", "head", "labels", "live", "members"),
-            *("frames", "spacing_seconds", "height", "width", "rate", "flip", "augment"),
+            *("frames", "spacing_seconds", "height", "width", "rate", "max_pixels", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
             *("seed", "jobs", "test", "folds"),
             *("threshold", "hysteresis", "shortest", "reset", "threads"),

@@ -64,7 +64,7 @@ class NextFrame(Task):
     settings = frozenset(
         {
             *("data", "task", "encoder", "weights", "fine_tune", "grey", "head", "context", "horizon", "decoder"),
-            *("spacing_seconds", "height", "width", "rate", "flip"),
+            *("spacing_seconds", "height", "width", "rate", "max_pixels", "flip"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "patience", "seed", "jobs", "test"),
             *("threshold", "hysteresis", "shortest", "rollout", "normalised"),
         }
@@ -307,7 +307,7 @@ def forecast_frames(model: Runtime, path: Path, options: PredictionOptions) -> I
     judge = FrameJudge(model, options.rule)
     size, nan = handling.size, float("nan")
     seconds = 0.0
-    with open_film(path, rate=options.rate if path.is_dir() else None) as film:
+    with open_film(path, rate=options.rate) as film:
         for frame in film.sampled(handling.sampling.spacing_seconds, size=size):
             judged, seconds = judge.push(frame.pixels), frame.seconds
             shown = as_pixels(as_picture(frame.pixels, channels))

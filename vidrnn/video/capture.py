@@ -17,19 +17,27 @@ import numpy as np
 from typing_extensions import override
 
 from vidrnn.values import Pixels
+from vidrnn.video.inspection.limits import is_out_of_memory
+from vidrnn.video.orientation import Orientation
 from vidrnn.video.sources import Source
+from vidrnn.video.whitelists import FILE_OPTIONS, opencv_options, stream_options
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 if "OPENCV_FOR_THREADS_NUM" not in os.environ:
     cv2.setNumThreads(1)  # shrinking one picture is too little work for several threads
 
-_ATTEMPTS = 3
-"""How often the decoder is asked for the next frame: at damage it refuses once or twice, and then goes on."""
+_STREAM_ATTEMPTS, _FILE_ATTEMPTS = 3, 2000
+"""How often the decoder is asked for the next frame: at damage it refuses each broken packet, and then goes on. At the
+end of a file all attempts take a few milliseconds; at the end of a stream each may wait for the network."""
 _LONGEST_MILLISECONDS = 2**31 - 1
 _FASTEST_FPS = 1e6
 _MOST_FRAMES = 1e9
 """Larger claims of a container are nonsense."""
+_DEEP_LAYOUTS = frozenset(
+    [b"Y1\0\x10", b"\x10\x001Y", b"RGB0", b"0RGB", b"BGR0", b"0BGR", b"RBA@", b"@RBA", b"Y3\0\x10"]
+)
+"""FFmpeg's tags of grey, RGB and YUV 4:4:4 pictures of 16 bits."""
 _CODECS = {
     "av01": "av1",
     "fmp4": "mpeg4",
@@ -53,11 +61,15 @@ class Capture(Source):
         self._memory: Pixels | None = None
         width, height = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
         frames, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-        self.claimed_pixels = max(0, int(height)) * max(0, int(width))
+        self.claimed_width, self.claimed_height = max(0, int(width)), max(0, int(height))
+        self.claimed_pixels = self.claimed_height * self.claimed_width
         self.codec = _codec_name(int(capture.get(cv2.CAP_PROP_FOURCC)))
         self.claimed_frames = int(frames) if 0 < frames < _MOST_FRAMES else 0
         self.claimed_fps = float(fps) if 0 < fps < _FASTEST_FPS else 0.0
         self.rotation_degrees = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self._orientation: Orientation | None = None
+        self.from_container = True
+        self._grabbed = False
 
     @classmethod
     def open_file(cls, path: Path, *, threads: int) -> Self | None:
@@ -66,7 +78,9 @@ class Capture(Source):
         The path is made absolute, so that FFmpeg takes no colon in it for the end of a protocol's name.
         """
         options = [cv2.CAP_PROP_N_THREADS, threads]
-        return cls._if_opened(cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options), reuse_memory=True)
+        with opencv_options(FILE_OPTIONS):
+            capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
+        return cls._if_opened(capture, reuse_memory=True)
 
     @classmethod
     def open_camera(cls, number: int) -> Self | None:
@@ -87,17 +101,36 @@ class Capture(Source):
             *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _milliseconds(open_seconds)),
             *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _milliseconds(silence_seconds)),
         ]
-        return cls._if_opened(cv2.VideoCapture(address, cv2.CAP_FFMPEG, options), reuse_memory=False)
+        with opencv_options(stream_options(address)):
+            capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, options)
+        return cls._if_opened(capture, reuse_memory=False)
 
     @classmethod
     def _if_opened(cls, capture: cv2.VideoCapture, *, reuse_memory: bool) -> Self | None:
         return cls(capture, reuse_memory=reuse_memory) if capture.isOpened() else None
 
+    def mirror(self, orientation: Orientation) -> None:
+        """Show the pictures by this orientation, since OpenCV knows turns only."""
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        self._orientation = orientation
+        self.rotation_degrees, self.mirrored = orientation.degrees, orientation.mirrored
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether its numbers have 16 bits, of which OpenCV takes the highest 8."""
+        layout = int(self._capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT))
+        return layout.to_bytes(4, "little", signed=layout < 0) in _DEEP_LAYOUTS
+
     @override
     def grab(self) -> float | None:
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_FILE_ATTEMPTS if self._reuse_memory else _STREAM_ATTEMPTS):
             if self._capture.grab():
                 self.refusals += attempt > 0
+                if not self._grabbed:
+                    self._grabbed = True
+                    # OpenCV counts this stamp in frames, and its other times from the start of the stream.
+                    frames = self._capture.get(cv2.CAP_PROP_PTS)
+                    self.start_seconds = max(0.0, frames / self.claimed_fps) if self.claimed_fps else 0.0
                 return float(self._capture.get(cv2.CAP_PROP_POS_MSEC)) / 1000
         return None
 
@@ -105,13 +138,15 @@ class Capture(Source):
     def picture(self) -> Pixels | None:
         try:
             decoded, picture = self._capture.retrieve(self._memory)
-        except cv2.error:
+        except cv2.error as error:
+            if is_out_of_memory(error):
+                raise
             return None
         if not decoded:
             return None
         pixels = np.asarray(picture, dtype=np.uint8)
         self._memory = pixels if self._reuse_memory else None
-        return pixels
+        return pixels if self._orientation is None else self._orientation.shown(pixels)
 
     @override
     def close(self) -> None:

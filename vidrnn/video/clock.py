@@ -3,50 +3,93 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from statistics import median
 
 JUMP_SECONDS = 10.0
-"""A longer gap between two frames is a jump of the clock, not a still picture."""
+"""A longer gap between two frames is a jump of the clock, not a still picture, unless the film is as slow itself."""
+_JUMP_STEPS = 5
+"""In a slow film, such as one picture a minute, a jump is longer than so many usual steps."""
 TOLERANCE_SECONDS = 0.002
 """Containers round time stamps to 1 ms."""
 _REWIND_SECONDS = 0.5
 """Frames in the wrong order go back by less than this; films that were joined go back by more."""
 _SHORTEST_STEP_SECONDS = 0.001
+_CLOSEST_SECONDS = 0.0001
+_SLOWEST_FPS, _FASTEST_FPS = 1 / 3600, 2000.0
+"""Claimed rates outside of these are not believed, nor is 1000, which only says that time stamps are in ms."""
+_MILLISECONDS_FPS = 1000.0
 _QUICK_SECONDS = 0.005
 """A frame that comes sooner after it was asked for had already arrived."""
 _BEHIND_SECONDS = 2.0
 """Time stamps of a live stream that fall further behind the clock are not followed."""
 _DEFAULT_FPS = 25.0
+_ENDING_STEPS = 3
+_SAME_STAMP_SECONDS = 1e-6
+_LEAP_STEPS = 5
+"""A step of so many usual steps may be a wrong time stamp, after which the right ones come back."""
+
+
+class Jumps:
+    """Tells jumps of a film's clock from its own steps, which are long in a slow film, by the frames so far.
+
+    Where the container claims no rate that can be believed, the first long step counts as a jump, and a second one like
+    it as the film's own.
+    """
+
+    def __init__(self, claimed_fps: float = 0.0) -> None:
+        self._usual, self._steps = 1 / claimed_fps if _is_believed(claimed_fps) else 0.0, 0
+        self._long = 0.0
+        """The last step, if it was a jump."""
+
+    def is_jump(self, step: float) -> bool:
+        """Whether a step in seconds is a jump; a step that is none counts as one of the film's own."""
+        if step <= 0:
+            return False
+        alike = self._long > 0 and 1 / _JUMP_STEPS < step / self._long < _JUMP_STEPS
+        if step > max(JUMP_SECONDS, _JUMP_STEPS * self._usual) and not (alike and not self._steps):
+            self._long = step
+            return True
+        self._long, self._steps = 0.0, self._steps + 1
+        self._usual += (step - self._usual) / self._steps
+        return False
+
+
+def _is_believed(claimed_fps: float) -> bool:
+    return _SLOWEST_FPS <= claimed_fps <= _FASTEST_FPS and claimed_fps != _MILLISECONDS_FPS
 
 
 class Grid:
     """The times t0, t0 + spacing, t0 + 2 spacing, ..., and the frame that serves each; t0 is the first frame's time.
 
     A time is served by the first frame at or after it (2 ms of tolerance), so a frame after a gap serves several times.
-    After a jump of more than 10 s the grid starts again at the frame (or the time) after the jump. No answer depends on
-    a later frame, so a live stream can use the grid.
+    After a jump, a gap of more than 10 s, the grid starts again at the frame (or the time) after it. In a slow film a
+    jump is also longer than five usual steps. No answer depends on a later frame, so a live stream can use the grid.
     """
 
     def __init__(self, spacing_seconds: float) -> None:
         """Start with the next frame.
 
         Raises:
-            ValueError: the spacing is less than 1 ms or not finite.
+            ValueError: the spacing is less than 0.1 ms or not finite.
         """
-        if not 0.001 <= spacing_seconds < float("inf"):
-            raise ValueError(f"grid times are 1 ms or more apart, not {spacing_seconds} seconds")
+        if not _CLOSEST_SECONDS <= spacing_seconds < float("inf"):
+            raise ValueError(f"grid times are 0.1 ms or more apart, not {spacing_seconds} seconds")
         self.spacing_seconds = spacing_seconds
+        self._tolerance = min(TOLERANCE_SECONDS, spacing_seconds / 4)
+        self._jumps = Jumps()
         self._start = float("-inf")
         self._served = 0
         self._last = float("-inf")
 
     def times_served(self, seconds: float) -> list[float]:
         """The grid times in seconds that the frame at `seconds` serves, mostly none or one."""
-        if seconds - self._last > JUMP_SECONDS:
+        if self._last == float("-inf") or self._jumps.is_jump(seconds - self._last):
             self._start, self._served = seconds, 0
         self._last = seconds
         times = []
-        while (time := self._start + self._served * self.spacing_seconds) <= seconds + TOLERANCE_SECONDS:
+        while (time := self._start + self._served * self.spacing_seconds) <= seconds + self._tolerance:
             times.append(time)
             self._served += 1
         return times
@@ -57,7 +100,7 @@ class Grid:
             return 0
         gap, self._last = seconds - self._last, max(self._last, seconds)
         lost = max(0, math.ceil((seconds - self._start) / self.spacing_seconds - 1e-6) - self._served)
-        if gap > JUMP_SECONDS:
+        if self._jumps.is_jump(gap):
             self._start, self._served = seconds, 0
         else:
             self._served += lost
@@ -72,12 +115,16 @@ class Clock:
     """
 
     def __init__(self, claimed_fps: float) -> None:
-        self._assumed_step = 1 / claimed_fps if 1 <= claimed_fps <= 240 else 1 / _DEFAULT_FPS
+        self._assumed_step = 1 / claimed_fps if _is_believed(claimed_fps) else 1 / _DEFAULT_FPS
+        self._jump = Jumps(claimed_fps)
+        self._last_steps: deque[float] = deque(maxlen=_ENDING_STEPS)
         self.first_seconds = self.seconds = self._offset = 0.0
         self._ticks = self._missing = self._back = self._steps = 0
         self._steps_sum = self._widest = 0.0
         self._narrowest = float("inf")
         self._jumps: list[tuple[int, float]] = []
+        self._before_leap = float("inf")
+        self._stamp, self._same = float("-inf"), 0
 
     @property
     def step_seconds(self) -> float:
@@ -87,12 +134,20 @@ class Clock:
     @property
     def duration_seconds(self) -> float:
         """The time from the first frame to the end of the last."""
-        return self.seconds - self.first_seconds + self.step_seconds
+        return self.seconds - self.first_seconds + self.last_step_seconds
+
+    @property
+    def last_step_seconds(self) -> float:
+        """How long the last frame lasts: as the film's mean step, or as its neighbours if these are unlike the mean."""
+        if not self._last_steps:
+            return self.step_seconds
+        ending = median(self._last_steps)
+        return self.step_seconds if abs(ending - self.step_seconds) < self.step_seconds / 4 else ending
 
     def tick(self, raw: float) -> float:
         """The time of the next frame in seconds, later than all before. `raw` is its time stamp in seconds."""
         if self._ticks == 0:
-            self.first_seconds = self.seconds = max(raw, 0.0)
+            self.first_seconds = self.seconds = self._stamp = max(raw, 0.0)
         elif raw == 0:
             self._missing += 1
             self.seconds += self.step_seconds
@@ -104,8 +159,13 @@ class Clock:
         return self.seconds
 
     def _go_back(self, raw: float) -> None:
+        if abs(raw + self._offset - self._stamp) < _SAME_STAMP_SECONDS:
+            self._same += 1
+            self.seconds += min(_SHORTEST_STEP_SECONDS, self.step_seconds) / 2
+            return
         self._back += 1
-        if self.seconds - raw - self._offset < _REWIND_SECONDS:
+        leapt = self._before_leap < raw + self._offset  # a wrong stamp went ahead, and the stamps are back from it
+        if leapt or self.seconds - raw - self._offset < _REWIND_SECONDS:
             self.seconds += _SHORTEST_STEP_SECONDS
             self._steps += 1
             self._steps_sum += _SHORTEST_STEP_SECONDS
@@ -115,10 +175,13 @@ class Clock:
 
     def _go_on(self, seconds: float) -> None:
         step = seconds - self.seconds
-        self.seconds = seconds
-        if step > JUMP_SECONDS:
+        if self._steps and step > _LEAP_STEPS * self.step_seconds:
+            self._before_leap = self.seconds
+        self.seconds = self._stamp = seconds
+        if self._jump.is_jump(step):
             self._jumps.append((self._ticks, step))
             return
+        self._last_steps.append(step)
         self._steps += 1
         self._steps_sum += step
         self._widest, self._narrowest = max(self._widest, step), min(self._narrowest, step)
@@ -129,6 +192,8 @@ class Clock:
             yield f"There are no time stamps: {1 / self._assumed_step:.5g} frames per second were assumed."
         elif self._missing > 1:
             yield f"{self._missing} frames have no time stamp: their times are estimated."
+        if self._same:
+            yield f"{self._same} frames have the time stamp of the frame before them: their times are estimated."
         if self._back:
             yield f"The time stamps go back {self._back} times: the times there are estimated."
         for index, step in self._jumps[:3]:

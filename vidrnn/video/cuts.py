@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.values import Pixels, Size
-from vidrnn.video.reader import resized
+from vidrnn.video.resizing import resized
 
 _SMALL = Size(12, 16)
 _LEAST_CHANGE = 6.0

@@ -11,7 +11,7 @@ from threading import Thread
 import numpy as np
 
 from vidrnn.values import Frame, Pixels, Size
-from vidrnn.video.reader import Film
+from vidrnn.video.film import Film
 
 
 @dataclass(frozen=True)

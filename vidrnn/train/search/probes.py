@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from vidrnn.nets.class_scores import LinearSolution
 from vidrnn.nets.scoring import Features
 from vidrnn.values import Floats, Pixels, Size
-from vidrnn.video.reader import resized
+from vidrnn.video.resizing import resized
 
 Labels = NDArray[np.int64]
 Folds = Sequence[NDArray[np.bool_]]
