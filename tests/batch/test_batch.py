@@ -18,8 +18,9 @@ from vidrnn.batch.batch import Batch, FilmDone
 from vidrnn.batch.engines.base import Engine, Item, Job, Outcome
 from vidrnn.batch.engines.local import Local
 from vidrnn.batch.records import Work
-from vidrnn.batch.result_names import alike, common_root, name_below, result_file
+from vidrnn.batch.result_names import alike, common_root, name_below
 from vidrnn.batch.shards import Shard
+from vidrnn.data.listing.own_results import result_file
 from vidrnn.errors import ModelError, OutputError, RunError, UsageError
 
 SLOW_ENGINES = [pytest.param("ray", marks=pytest.mark.slow)]

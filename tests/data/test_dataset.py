@@ -11,7 +11,8 @@ import pytest
 from conftest import followed, make_film, make_squares, paint_number
 
 from vidrnn.data.dataset import Dataset, read_dataset
-from vidrnn.data.films import content_hash, read_films, read_labelled
+from vidrnn.data.films import content_hash
+from vidrnn.data.listing.labelled import read_films, read_labelled
 from vidrnn.errors import DataError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.values import Size

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidrnn.data.films import read_labelled
 from vidrnn.data.groups import Grouping, drop_duplicates, group_films
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
 from vidrnn.values import FilmFacts, FilmScan, LabelledFilm, Part, Size

@@ -21,7 +21,8 @@ from safetensors.torch import save_file
 import vidrnn
 from vidrnn.config import RunConfig
 from vidrnn.data.dataset import read_dataset
-from vidrnn.data.films import content_hash, read_labelled
+from vidrnn.data.films import content_hash
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.data.scan import scan_film
 from vidrnn.data.splits import split_films
 from vidrnn.errors import DataError, RunError, UsageError

@@ -172,13 +172,14 @@ class Cache:
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
         parts = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
+        parts += [] if scan.excerpt is None else [str(scan.excerpt)]
         key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
 
 def _sampled(scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Iterator[Frame]:
     path = scan.facts.path
-    with open_film(path, rate=rate_for(path, rendering.rate)) as film:
+    with open_film(path, rate=rate_for(path, rendering.rate), excerpt=scan.excerpt) as film:
         yield from film.sampled(rendering.spacing_seconds, size=rendering.size, motion_seconds=motion_seconds)
 
 

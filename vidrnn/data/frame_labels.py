@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import counted, find_listed_file
-from vidrnn.data.manifest import Row, columns_of, read_rows
+from vidrnn.data.listing.tables import Row, columns_of, read_rows
 from vidrnn.errors import DataError, FilmError
 from vidrnn.values import FilmFailure
 from vidrnn.video.reader import is_film

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import counted, natural_key
+from vidrnn.data.listing.tables import listed_faults
 from vidrnn.errors import DataError
-from vidrnn.values import FilmScan, LabelledFilm, Part
+from vidrnn.values import Excerpt, FilmScan, LabelledFilm, Part
 
 SUBJECT_WORDS = (
     *("person", "subject", "subj", "participant", "actor", "speaker", "performer", "player", "patient", "figure"),
@@ -62,19 +63,56 @@ class Grouping:
 def group_films(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> Grouping:
     """Groups by the films' own `group`, else by a pattern in their names, else by their thumbnails.
 
-    `scans` are in the films' order.
+    Excerpts of one film always share a group. `scans` are in the films' order.
     """
     if any(film.group for film in films):
-        return _from_column(films)
-    return _from_names(films) or _from_looks(films, scans)
+        return _joined(_from_column(films), [scan.content_hash for scan in scans])
+    places, spread = _each_once([scan.content_hash for scan in scans])
+    once = [films[place] for place in places]
+    grouping = _from_names(once) or _from_looks(once, [scans[place] for place in places])
+    return replace(grouping, groups=tuple(grouping.groups[place] for place in spread))
 
 
 def named_groups(films: Sequence[LabelledFilm]) -> tuple[str, ...]:
     """(films,): groups by the films' own `group`, else by a pattern in their names. Other films are groups of one."""
     if any(film.group for film in films):
-        return _from_column(films).groups
-    grouping = _from_names(films)
-    return grouping.groups if grouping else tuple(_film_names(films))
+        return _joined(_from_column(films), [film.path for film in films]).groups
+    places, spread = _each_once([film.path for film in films])
+    once = [films[place] for place in places]
+    grouping = _from_names(once)
+    groups = grouping.groups if grouping else _film_names(once)
+    return tuple(groups[place] for place in spread)
+
+
+def _each_once(keys: Sequence[Hashable]) -> tuple[list[int], list[int]]:
+    """The place where each key comes first, and for each of `keys` its place in that list."""
+    numbers: dict[Hashable, int] = {}
+    spread = [numbers.setdefault(key, len(numbers)) for key in keys]
+    places: dict[int, int] = {}
+    for place, number in enumerate(spread):
+        places.setdefault(number, place)
+    return list(places.values()), spread
+
+
+def _joined(grouping: Grouping, keys: Sequence[Hashable]) -> Grouping:
+    """The grouping with the groups joined that share a film, under the name of the first of them."""
+    roots = {group: group for group in grouping.groups}
+
+    def root(group: str) -> str:
+        while roots[group] != group:
+            group = roots[group]
+        return group
+
+    first: dict[Hashable, str] = {}
+    joined = 0
+    for group, key in zip(grouping.groups, keys, strict=True):
+        one, other = root(first.setdefault(key, group)), root(group)
+        joined += one != other
+        roots[other] = one
+    if not joined:
+        return grouping
+    note = f"excerpts of one video had different groups, so these groups are joined: {counted(joined, 'time')}"
+    return replace(grouping, groups=tuple(map(root, grouping.groups)), notes=(*grouping.notes, note))
 
 
 def drop_duplicates(
@@ -86,21 +124,25 @@ def drop_duplicates(
     film of training is scored.
 
     Raises:
-        DataError: one content has two labels.
+        DataError: one content has two labels. All such films are listed.
     """
     order = {None: 0, Part.TRAIN: 0, Part.VAL: 1, Part.TEST: 2}
-    places: dict[str, int] = {}
-    sides: defaultdict[str, set[Part | None]] = defaultdict(set)
+    places: dict[tuple[str, Excerpt | None], int] = {}
+    sides: defaultdict[tuple[str, Excerpt | None], set[Part | None]] = defaultdict(set)
+    conflicts: list[str] = []
     for index, (film, scan) in enumerate(zip(films, scans, strict=True)):
-        before = places.setdefault(scan.content_hash, index)
+        key = (scan.content_hash, scan.excerpt)
+        before = places.setdefault(key, index)
         if films[before].label != film.label:
-            raise DataError(
+            conflicts.append(
                 f"{films[before].path} ({films[before].label!r}) and {film.path} ({film.label!r}) are the same video "
                 "with different labels; keep the one that is right."
             )
-        sides[scan.content_hash].add(film.part)
+        sides[key].add(film.part)
         if order[film.part] > order[films[before].part]:
-            places[scan.content_hash] = index
+            places[key] = index
+    if conflicts:
+        raise DataError(listed_faults(conflicts))
     chosen = sorted(places.values())
     notes = list(_duplicate_notes(len(films) - len(chosen), sum(len(each) > 1 for each in sides.values())))
     return tuple(films[i] for i in chosen), tuple(scans[i] for i in chosen), tuple(notes)
@@ -223,7 +265,7 @@ def _uniform(word: str, values: Sequence[str | None]) -> Iterator[str | None]:
     """The values with the same number of digits, so that person1 and person01 are one person."""
     width = min((len(value) for value in values if value), default=0)
     for value in values:
-        yield value if value is None or not word else f"{word}{int(value):0{width}d}"
+        yield value if value is None or not word else f"{word}{(value.lstrip('0') or '0').zfill(width)}"
 
 
 # --- looks -----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class ClassScorer(Scorer):
                 f"{data}: its classes ({others}) are none of the model's ({', '.join(classes[:8])}). "
                 "Give videos of the model's classes."
             )
-        return LabelledData(films, labelled.failures, labelled.notes)
+        return replace(labelled, films=films)
 
     @override
     def observer(self, films: Sequence[LabelledFilm]) -> None:

@@ -31,6 +31,7 @@ from vidrnn.threads import map_in_order
 from vidrnn.timeline.reading import ObservedReader, Reader
 from vidrnn.values import (
     DecisionRule,
+    Excerpt,
     FilmFailure,
     FilmMoments,
     FilmPrediction,
@@ -114,19 +115,26 @@ class Predictor:
         """
         return self._read(path, self.per_film or self.threads, Event(), observe)
 
-    def read_all(self, paths: Sequence[Path], observe: Observe | None = None) -> Iterator[FilmMoments | FilmFailure]:
-        """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`."""
+    def read_all(
+        self, paths: Sequence[Path], observe: Observe | None = None, excerpts: Sequence[Excerpt | None] | None = None
+    ) -> Iterator[FilmMoments | FilmFailure]:
+        """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`.
+
+        `excerpts`: for each path the part of the film to read, as if it was a film of its own; None: the whole film.
+        """
         side_by_side = min(self.threads, len(paths))
         each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
 
-        def read_or_fail(path: Path) -> FilmMoments | FilmFailure:
+        def read_or_fail(film: tuple[Path, Excerpt | None]) -> FilmMoments | FilmFailure:
+            path, excerpt = film
             try:
-                return self._read(path, each, stop, observe)
+                return self._read(path, each, stop, observe, excerpt)
             except FilmError as error:
                 return FilmFailure.of(path, error)
 
         try:
-            yield from map_in_order(read_or_fail, paths, max(1, side_by_side))
+            films = list(zip(paths, excerpts or [None] * len(paths), strict=True))
+            yield from map_in_order(read_or_fail, films, max(1, side_by_side))
         except (KeyboardInterrupt, GeneratorExit):
             stop.set()  # threads give up the films that they read
             raise
@@ -138,13 +146,15 @@ class Predictor:
             return 1.0 if features is None else features.rate  # a model of pictures refuses the file at any rate
         return rate_for(path, self.rate)
 
-    def _read(self, path: Path, threads: int, stop: Event, observe: Observe | None) -> FilmMoments:
+    def _read(
+        self, path: Path, threads: int, stop: Event, observe: Observe | None, excerpt: Excerpt | None = None
+    ) -> FilmMoments:
         handling, rule = self.model.handling, self.options.rule
         reader = self.task.reader(self.model, rule)
         if observe is not None:
             reader = ObservedReader(reader, observe(path))
         track, line = Track(reader, self.model, rule), _Line()
-        with open_film(path, rate=self._rate_for(path)) as film:
+        with open_film(path, rate=self._rate_for(path), excerpt=excerpt) as film:
             _refuse_other_input(film, handling)
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
             spacing, motion_seconds = handling.sampling.spacing_seconds, handling.motion_seconds

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from vidrnn.data.films import LabelledData, read_labelled
+from vidrnn.data.films import LabelledData
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.scores import ScoreReader

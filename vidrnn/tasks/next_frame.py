@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from vidrnn.data.films import LabelledData, read_films
+from vidrnn.data.films import LabelledData
 from vidrnn.data.frame_labels import is_frame_manifest, read_frame_labels
+from vidrnn.data.listing.labelled import read_films
 from vidrnn.errors import ModelError
 from vidrnn.runtimes.base import Runtime, State
 from vidrnn.tasks.base import Task

@@ -200,7 +200,10 @@ class _Training:
 def films_hash(dataset: Dataset, split: Split) -> str:
     """A hash of the films of a run with their truth and parts."""
     rows = sorted(
-        (scan.content_hash, film.label, part.value, *(film.frames or ()), repr(film.annotation))
+        (
+            *(scan.content_hash, film.label, part.value, *(film.frames or ()), repr(film.annotation)),
+            *(() if film.excerpt is None else (str(film.excerpt),)),
+        )
         for scan, film, part in zip(dataset.scans, dataset.films, split.parts, strict=True)
     )
     return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()

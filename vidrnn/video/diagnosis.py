@@ -10,6 +10,13 @@ from pathlib import Path
 from shlex import quote
 
 TEXT = "holds text; it is not a video."
+_ANNEX = "annex/objects/"
+"""In the target of a link, or in the text of a file, that stands for content in git-annex."""
+_POINTERS = {
+    b"version https://git-lfs": "is a pointer to content in Git LFS, which is not there. Get it: git lfs pull.",
+    b"/annex/objects/": "is a pointer to content in git-annex, which is not there. Get it: git annex get.",
+}
+"""How the text begins that stands in a clone for content which was not fetched."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _PLAYLIST = re.compile(
     rb"\A(ffconcat version|#EXTM3U)|<(MPD|CompositionPlaylist|SmoothStreamingMedia)[\s>]", re.IGNORECASE
@@ -30,15 +37,34 @@ def why_refused(path: Path) -> str | None:
     Raises:
         OSError: the file cannot be looked at.
     """
-    if not path.exists():
-        return "no such file."
-    if not path.is_file():
-        return "is not a file."
+    if reason := why_no_file(path):
+        return reason
     if path.stat().st_size == 0:
         return "is empty (0 bytes)."
     if _is_playlist(path):
         return "is a playlist, which only names videos. Give the videos themselves."
     return None
+
+
+def why_no_file(path: Path) -> str | None:
+    """Why a path leads to no ordinary file; None if it leads to one. A broken link is told from a missing file.
+
+    Raises:
+        OSError: the path cannot be looked at.
+    """
+    if path.is_file():
+        return None
+    if path.exists():
+        return "is not a file."
+    if not path.is_symlink():
+        return "no such file."
+    target = path.readlink().as_posix()
+    remedy = (
+        f"Get its content: git annex get {quote(path.name)}"
+        if _ANNEX in target
+        else "Get the file, or make the link anew"
+    )
+    return f"is a link to {target}, which is not there. {remedy}."
 
 
 def _is_playlist(path: Path) -> bool:
@@ -55,7 +81,7 @@ def why_not_opened(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(_PROBE_BYTES)
     if not _CONTROL.search(start):
-        return TEXT
+        return next((reason for words, reason in _POINTERS.items() if start.startswith(words)), TEXT)
     streams = _stream_types(path)
     if streams is None:
         return _why_no_streams(start)

@@ -22,10 +22,11 @@ from typing_extensions import override
 
 from vidrnn.errors import FilmError, UsageError
 from vidrnn.threads import available_cores
-from vidrnn.values import FilmFacts, Floats, Frame, Pixels, Sampling, Size, Window
+from vidrnn.values import Excerpt, FilmFacts, Floats, Frame, Pixels, Sampling, Size, Window
 from vidrnn.video.capture import Capture
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.diagnosis import TEXT, why_no_frames, why_not_opened, why_refused
+from vidrnn.video.excerpts import ExcerptSource
 from vidrnn.video.features import FeatureRows, holds_features
 from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.pictures import Pictures, numbered_pictures
@@ -33,9 +34,10 @@ from vidrnn.video.sources import Source
 
 # fmt: off
 FILM_SUFFIXES = frozenset([
-    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".m2ts", ".m2v",
-    ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".rm", ".rmvb",
-    ".ts", ".vob", ".webm", ".wmv", ".y4m",
+    ".264", ".265", ".360", ".3g2", ".3gp", ".3gpp", ".amv", ".asf", ".avc", ".avi", ".cine", ".dav", ".divx", ".dv",
+    ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".insv", ".ivf", ".lrv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v",
+    ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mov", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf",
+    ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod", ".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m",
 ])
 # fmt: on
 """Suffixes of the files that are films where a folder is searched, in lower case."""
@@ -82,8 +84,8 @@ def _scaled(pixels: Pixels, size: Size, interpolation: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (size.width, size.height), interpolation=interpolation), dtype=np.uint8)
 
 
-def open_film(path: Path | str, *, rate: float | None = None) -> Film:
-    """A film whose first frame has been decoded. It can be read once.
+def open_film(path: Path | str, *, rate: float | None = None, excerpt: Excerpt | None = None) -> Film:
+    """A film whose first frame has been decoded. It can be read once. Of an excerpt, no other frame is given.
 
     `rate` is in frames per second. A folder of pictures or a file of features needs it; a film file has its own time
     stamps. See `rate_for`.
@@ -99,8 +101,9 @@ def open_film(path: Path | str, *, rate: float | None = None) -> Film:
         raise UsageError(f"--rate {rate}: a rate must be more than 0 frames per second.")
     try:
         if holds_features(path) and not path.is_dir():
-            return FeatureFilm(path, _open_features(path, rate))
-        return Film(path, _open_folder(path, rate) if path.is_dir() else _open_file(path, rate))
+            return FeatureFilm(path, _part_of(path, _open_features(path, rate), excerpt))
+        source = _open_folder(path, rate) if path.is_dir() else _open_file(path, rate)
+        return Film(path, _part_of(path, source, excerpt))
     except OSError as error:
         raise FilmError(f"{path}: cannot be opened: {error.strerror}.") from error
 
@@ -353,6 +356,10 @@ def _is_utf8(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _part_of(path: Path, source: Source, excerpt: Excerpt | None) -> Source:
+    return source if excerpt is None else ExcerptSource(path, source, excerpt)
 
 
 def _open_file(path: Path, rate: float | None) -> Source:
