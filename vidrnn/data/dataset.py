@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import LabelledData, counted
-from vidrnn.data.groups import Grouping, drop_duplicates, group_films
+from vidrnn.data.grouping.base import Grouping
+from vidrnn.data.groups import drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
@@ -122,8 +123,11 @@ def _refuse_the_unusable(
         )
     lost = sorted(set(labelled.classes) - {film.label for film, _ in readable})
     if lost:
+        first = next(film for film in labelled.films if film.label == lost[0])
+        reason = next((each.reason for each in failures if each.path == first.path), "")
         raise DataError(
-            f"{data}: no video of the class {', '.join(lost)} can be read. Repair one, or leave the class out."
+            f"{data}: no video of the class {', '.join(lost)} can be read. Repair one, or leave the class out. "
+            f"First problem: {first.path}: {reason}"
         )
 
 
