@@ -85,20 +85,29 @@ def read_rows(
     delimiter, columns = _header(text, (*wanted, *(synonyms or ())), mark)
     columns = _renamed(columns, synonyms or {})
     _check_header(data, columns, needed, optional)
-    lines = list(_lines(data, text, delimiter, len(columns)))
+    lines = list(csv_lines(data, text, delimiter, len(columns), skip_spaces=True))
     faults: list[str] = []
     rows = [_row(columns, number, cells, wanted, faults) for number, cells in lines[1:]]
     refuse(data, faults)
     return rows
 
 
-def _lines(data: Path, text: str, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each line that is not blank, and its number.
+def csv_lines(
+    data: Path, text: str, delimiter: str, width: int, *, skip_spaces: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line that is not blank, and its number, that of the first line of a cell with several lines.
+
+    Args:
+        data: the file, for errors.
+        text: all of it.
+        delimiter: the mark between two cells.
+        width: the number of cells of a usual row.
+        skip_spaces: whether spaces after a delimiter are left out before a quotation mark.
 
     Raises:
-        DataError: a quotation that is not closed has swallowed further lines.
+        DataError: a quotation that is not closed has swallowed further lines, or a cell is too large.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=skip_spaces)
     first = 1
     while True:
         try:
