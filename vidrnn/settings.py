@@ -54,7 +54,10 @@ PerClass = float | dict[str, float]
 """A number for all classes, or one for each class by name; as in `vidrnn.values`, which loads numpy."""
 
 JOBS = Flag("Videos to process at the same time.", unsaid="one per processor core")
-RATE = Flag("Frames per second of videos that are folders of numbered pictures, or of features.", metavar="FPS")
+RATE = Flag(
+    "Frames per second, in place of the time stamps of the videos. Folders of numbered pictures and features need it.",
+    metavar="FPS",
+)
 """Flags of several commands."""
 
 

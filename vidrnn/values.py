@@ -331,6 +331,8 @@ class LabelledFilm:
     """The length of the film that its labels were made on, where they say it."""
     excerpt: Excerpt | None = None
     """The part of the film that the label is of, which counts as a clip of its own; None: the whole film."""
+    rate: float | None = None
+    """Frames per second, as its owner says it, in place of the film's own time stamps; None: those count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +361,8 @@ class FilmScan:
     """(frames,) the time of each frame of the film."""
     excerpt: Excerpt | None = None
     """The part of the film that all of this is of; the hash is of the whole film."""
+    rate: float | None = None
+    """Frames per second that its owner says, which count in place of the film's own time stamps."""
 
     def __repr__(self) -> str:
         return f"FilmScan({self.facts.path.name}, {self.facts.frames} frames, {self.content_hash[:8]})"
@@ -466,7 +470,7 @@ class PredictionOptions:
 
     rule: DecisionRule
     rate: float | None = None
-    """Frames per second of films that are folders of numbered pictures."""
+    """Frames per second, in place of the films' own time stamps; None where each has its own."""
     rollout: int = 0
     """Frames to predict beyond the film's end."""
     normalised: bool = False

@@ -191,3 +191,14 @@ def test_a_class_of_which_some_films_are_missing_is_told_with_counts(films: Path
     _, events = read(films)
     warnings = [event.text for event in events if isinstance(event, Note) and event.warning]
     assert "videos that are missing or cannot be read: rise 2 of 7" in warnings
+
+
+def test_a_rate_that_the_owner_knows_counts_in_place_of_the_times_of_the_film(tmp_path: Path) -> None:
+    rows = ("0.mkv,a,20,1,2", "0.mkv,b,20,0,0.5", "1.mkv,a,,1,2", "1.mkv,b,,0,1")
+    dataset, events = read(excerpts(tmp_path, *rows, columns="fps,start,end"))
+    assert [scan.facts.frames for scan in dataset.scans] == [20, 10, 10, 10]
+    assert any(isinstance(event, Note) and "times are counted by the column fps" in event.text for event in events)
+    cache = Cache(tmp_path / "cache")
+    steps = list(cache.frames(dataset.scans, Rendering(0.25, Size(48, 64))))
+    numbers = [[frame_number(pixels) for pixels in each.array] for each in steps if isinstance(each, Steps)]
+    assert numbers == [[20, 25, 30, 35], [0, 5], [10, 13, 15, 18], [0, 3, 5, 8]]

@@ -99,9 +99,9 @@ def test_folders_of_pictures_are_cached_by_rate(tmp_path: Path) -> None:
     assert (slow.facts.duration_seconds, fast.facts.duration_seconds) == (2.0, 1.0)
 
 
-def test_a_rate_is_for_pictures_and_leaves_films_alone(tmp_path: Path) -> None:
+def test_a_rate_holds_for_films_of_every_kind(tmp_path: Path) -> None:
     film, folder = make_film(tmp_path / "a.avi", frames=25), make_pictures(tmp_path / "film", frames=10)
-    assert [round(scan.facts.fps) for scan in scans(film, folder, rate=5)] == [25, 5]
+    assert [round(scan.facts.fps) for scan in scans(film, folder, rate=5)] == [5, 5]
 
 
 @pytest.mark.parametrize(

@@ -519,9 +519,13 @@ def test_an_encrypted_film_gets_a_sentence(tmp_path: Path, ffmpeg: Ffmpeg) -> No
         open_film(path)
 
 
-def test_a_rate_is_for_pictures_only(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="its own time stamps"):
-        open_film(make_film(tmp_path / "film.avi"), rate=10)
+def test_a_rate_counts_in_place_of_the_time_stamps_of_any_film(tmp_path: Path) -> None:
+    path = make_film(tmp_path / "film.avi", frames=5, fps=25.0)
+    numbers, seconds = numbers_and_times(path, rate=10)
+    assert (numbers, seconds) == (list(range(5)), pytest.approx([0, 0.1, 0.2, 0.3, 0.4]))
+    with open_film(path, rate=10) as film:
+        measured = film.facts()
+    assert measured.duration_seconds == pytest.approx(0.5)
     with pytest.raises(UsageError, match="more than 0"):
         open_film(make_pictures(tmp_path / "shots"), rate=0)
 

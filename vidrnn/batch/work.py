@@ -36,7 +36,7 @@ class PredictionRequest:
     runtime: str | None = None
     device: str = "cpu"
     rate: float | None = None
-    """Frames per second of films that are folders of numbered pictures."""
+    """Frames per second, in place of the films' own time stamps; None where each has its own."""
     threads: int = 1
     """That compute for one film."""
     rollout: int = 0

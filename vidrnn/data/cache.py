@@ -28,7 +28,7 @@ from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.features import NPY_HEADERS
-from vidrnn.video.reader import open_film, rate_for
+from vidrnn.video.reader import open_film
 
 Array = NDArray[Any]
 Encode = Callable[[Pixels, Pixels | None], Array]
@@ -63,7 +63,7 @@ class Rendering:
     spacing_seconds: float
     size: Size
     rate: float | None = None
-    """Frames per second of films that are folders of pictures."""
+    """Frames per second, in place of the films' own time stamps; None where each has its own."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,14 @@ class Cache:
         return tuple(Steps(np.array(stored.array), stored.indices) for stored in found if stored is not None)
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
-        parts = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
+        parts = [
+            _FORMAT,
+            scan.content_hash,
+            rendering.spacing_seconds,
+            str(rendering.size),
+            scan.rate or rendering.rate,
+            what,
+        ]
         parts += [] if scan.excerpt is None else [str(scan.excerpt)]
         key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
@@ -179,7 +186,7 @@ class Cache:
 
 def _sampled(scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Iterator[Frame]:
     path = scan.facts.path
-    with open_film(path, rate=rate_for(path, rendering.rate), excerpt=scan.excerpt) as film:
+    with open_film(path, rate=scan.rate or rendering.rate, excerpt=scan.excerpt) as film:
         yield from film.sampled(rendering.spacing_seconds, size=rendering.size, motion_seconds=motion_seconds)
 
 

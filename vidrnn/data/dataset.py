@@ -86,11 +86,13 @@ def read_dataset(
     """
     yield from (Note(text) for text in named.notes)
     yield from (Note(text, warning=True) for text in named.warnings)
-    paths = list(dict.fromkeys(film.path for film in named.films))  # a film of several excerpts is read once
+    rates = {film.path: film.rate for film in named.films}  # a film of several excerpts is read once
     whole: dict[Path, FilmScan | FilmFailure] = {}
-    for path, scan in scan_films(paths, rate=rate, cache=cache, jobs=jobs):
-        whole[path] = scan
-        yield Progress("reading", len(whole), len(paths))
+    for told in dict.fromkeys(rates.values()):
+        paths = [path for path, each in rates.items() if each == told]
+        for path, scan in scan_films(paths, rate=told or rate, cache=cache, jobs=jobs):
+            whole[path] = scan if isinstance(scan, FilmFailure) else replace(scan, rate=told)
+            yield Progress("reading", len(whole), len(rates))
     scans = [_scan_of(film, whole[film.path]) for film in named.films]
     readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
     failures = (*named.failures, *dict.fromkeys(each for each in scans if isinstance(each, FilmFailure)))

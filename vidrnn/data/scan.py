@@ -25,7 +25,7 @@ from vidrnn.data.films import content_hash
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
-from vidrnn.video.reader import open_film, rate_for
+from vidrnn.video.reader import open_film
 
 THUMBNAIL = Size(12, 16)
 THUMBNAILS = 8
@@ -55,7 +55,7 @@ def scan_films(
 
     Args:
         paths: the films.
-        rate: frames per second, for folders of pictures only.
+        rate: frames per second, in place of the films' own time stamps; None where each has its own.
         cache: the folder of the cache, which is created if needed; None caches nothing.
         jobs: the number of films that are read at the same time, in threads. The decoder releases the lock of the
             interpreter.
@@ -73,7 +73,6 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
     Raises:
         FilmError: the film cannot be read.
     """
-    rate = rate_for(path, rate)
     content = content_hash(path)
     entry = _entry(cache, content, rate) if cache else None
     cached = _load(entry, path) if entry else None

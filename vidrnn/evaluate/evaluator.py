@@ -13,7 +13,7 @@ from vidrnn.data.films import content_hash, counted
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
-from vidrnn.predict.predictor import Predictor
+from vidrnn.predict.predictor import Predictor, Reading
 from vidrnn.registry import load_attribute
 from vidrnn.tables import Report
 from vidrnn.values import FilmFailure, LabelledFilm, Part
@@ -80,7 +80,7 @@ def evaluate(
     scored: list[ScoredFilm] = []
     failures = list(labelled.failures)
     results = predictor.read_all(
-        [film.path for film in films], scorer.observer(films), [film.excerpt for film in films]
+        [film.path for film in films], scorer.observer(films), [Reading(film.excerpt, film.rate) for film in films]
     )
     for done, (film, moments) in enumerate(zip(films, results, strict=True), 1):
         try:

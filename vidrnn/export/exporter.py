@@ -51,7 +51,7 @@ class Request:
     out: Path | None = None
     """None: in the model's folder."""
     rate: float | None = None
-    """Frames per second of films that are folders of pictures."""
+    """Frames per second, in place of the films' own time stamps; None where each has its own."""
     threads: int = 1
 
 

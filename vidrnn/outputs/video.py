@@ -64,7 +64,7 @@ def _annotated(answered: Answered, fps: float) -> Iterator[Pixels]:
 
     The rate of the film may vary, so gaps are filled with the frame before them.
     """
-    with open_film(answered.film, rate=answered.rate if answered.film.is_dir() else None) as film:
+    with open_film(answered.film, rate=answered.rate) as film:
         size = shown_size(film.size)
         strip = strip_for(answered.prediction, max(_NARROWEST, size.width))
         last: Frame | None = None

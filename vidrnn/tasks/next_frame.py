@@ -308,7 +308,7 @@ def forecast_frames(model: Runtime, path: Path, options: PredictionOptions) -> I
     judge = FrameJudge(model, options.rule)
     size, nan = handling.size, float("nan")
     seconds = 0.0
-    with open_film(path, rate=options.rate if path.is_dir() else None) as film:
+    with open_film(path, rate=options.rate) as film:
         for frame in film.sampled(handling.sampling.spacing_seconds, size=size):
             judged, seconds = judge.push(frame.pixels), frame.seconds
             shown = as_pixels(as_picture(frame.pixels, channels))

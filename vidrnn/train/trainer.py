@@ -202,7 +202,7 @@ def films_hash(dataset: Dataset, split: Split) -> str:
     rows = sorted(
         (
             *(scan.content_hash, film.label, part.value, *(film.frames or ()), repr(film.annotation)),
-            *(() if film.excerpt is None else (str(film.excerpt),)),
+            *(str(each) for each in (film.excerpt, film.rate) if each is not None),
         )
         for scan, film, part in zip(dataset.scans, dataset.films, split.parts, strict=True)
     )

@@ -15,19 +15,20 @@ from vidrnn.video.sources import Source
 class ExcerptSource(Source):
     """The pictures of a source that lie in an excerpt, at the times that they have in the whole film."""
 
-    def __init__(self, path: Path, source: Source, excerpt: Excerpt) -> None:
+    def __init__(self, path: Path, source: Source, excerpt: Excerpt, rate: float | None = None) -> None:
+        """`rate`: frames per second that count in place of the time stamps."""
         self.codec, self.rotation_degrees = source.codec, source.rotation_degrees
-        self.claimed_fps = source.claimed_fps
+        self.claimed_fps = rate or source.claimed_fps
         self._path, self._source, self._excerpt = path, source, excerpt
-        self._clock = Clock(source.claimed_fps)
-        self._index = -1
+        self._clock = Clock(rate or source.claimed_fps)
+        self._rate, self._index = rate, -1
         self._begun = False
 
     @override
     def grab(self) -> float | None:
         while (raw := self._source.grab()) is not None:
             self._index += 1
-            seconds = self._clock.tick(raw)
+            seconds = self._clock.tick(raw if self._rate is None else self._index / self._rate)
             if self._excerpt.ends_by(self._index, seconds):
                 break
             if self._excerpt.begins_by(self._index, seconds):

@@ -87,11 +87,11 @@ def _scaled(pixels: Pixels, size: Size, interpolation: int) -> Pixels:
 def open_film(path: Path | str, *, rate: float | None = None, excerpt: Excerpt | None = None) -> Film:
     """A film whose first frame has been decoded. It can be read once. Of an excerpt, no other frame is given.
 
-    `rate` is in frames per second. A folder of pictures or a file of features needs it; a film file has its own time
-    stamps. See `rate_for`.
+    `rate` is in frames per second, and replaces the time stamps of a film file. A folder of pictures or a file of
+    features needs it.
 
     Raises:
-        UsageError: the rate is not positive, or it was given for a film file.
+        UsageError: the rate is not positive.
         FilmError: no frame can be read.
     """
     path = Path(path)
@@ -102,15 +102,13 @@ def open_film(path: Path | str, *, rate: float | None = None, excerpt: Excerpt |
     try:
         if holds_features(path) and not path.is_dir():
             return FeatureFilm(path, _part_of(path, _open_features(path, rate), excerpt))
-        source = _open_folder(path, rate) if path.is_dir() else _open_file(path, rate)
-        return Film(path, _part_of(path, source, excerpt))
+        if path.is_dir():
+            return Film(path, _part_of(path, _open_folder(path, rate), excerpt))
+        if excerpt is not None:
+            return Film(path, ExcerptSource(path, _open_file(path), excerpt, rate))
+        return Film(path, _open_file(path), rate)
     except OSError as error:
         raise FilmError(f"{path}: cannot be opened: {error.strerror}.") from error
-
-
-def rate_for(path: Path, rate: float | None) -> float | None:
-    """The rate to open a film with: None for a film file, which has its own time stamps."""
-    return rate if path.is_dir() or holds_features(path) else None
 
 
 def first_window(
@@ -121,7 +119,7 @@ def first_window(
     Raises:
         FilmError: the film cannot be read, or holds no frames.
     """
-    with open_film(path, rate=rate_for(path, rate)) as film:
+    with open_film(path, rate=rate) as film:
         sampled = film.sampled(sampling.spacing_seconds, size=size, motion_seconds=motion_seconds)
         frames = list(islice(sampled, sampling.frames))
     if not frames:
@@ -133,10 +131,12 @@ def first_window(
 class Film:
     """One film, read once from its first frame to its last. Every reading method goes on where the last one stopped."""
 
-    def __init__(self, path: Path, source: Source) -> None:
+    def __init__(self, path: Path, source: Source, rate: float | None = None) -> None:
+        """`rate`: frames per second that count in place of the time stamps."""
         self.path = path
         self._source = source
-        self._clock = Clock(source.claimed_fps)
+        self._rate = rate
+        self._clock = Clock(rate or source.claimed_fps)
         self._frames = 0
         self._frame_seconds = array("d")
         self._damaged_at: list[int] = []
@@ -250,6 +250,8 @@ class Film:
 
     def _tick(self, raw: float) -> float:
         """The time of the newest frame, from its raw time."""
+        if self._rate is not None:
+            raw = (self._frames - 1) / self._rate
         self._frame_seconds.append(self._clock.tick(raw))
         return self._frame_seconds[-1]
 
@@ -362,11 +364,9 @@ def _part_of(path: Path, source: Source, excerpt: Excerpt | None) -> Source:
     return source if excerpt is None else ExcerptSource(path, source, excerpt)
 
 
-def _open_file(path: Path, rate: float | None) -> Source:
+def _open_file(path: Path) -> Source:
     if reason := why_refused(path):
         raise FilmError(f"{path}: {reason}")
-    if rate is not None:
-        raise UsageError(f"{path}: has its own time stamps. Leave out --rate, which is for folders of pictures.")
     if path.suffix.lower() == ".webp":
         return Pictures.of_webp(path)
     capture = Capture.open_file(path, threads=1)

@@ -110,6 +110,18 @@ class TestColumns:
         found = read_labelled(manifest(tmp_path, "path,label,rater,weather\na.mp4,x,1,2\nb.mp4,y,1,2\n"))
         assert found.notes == ("columns without effect: rater, weather",)
 
+    def test_the_rate_of_a_film(self, tmp_path: Path) -> None:
+        found = read_labelled(manifest(tmp_path, "path,label,frame_rate\na.mp4,x,29.97\nb.mp4,y,\n"))
+        assert [film.rate for film in found.films] == [29.97, None]
+        text = "path,label,fps\na.mp4,x,fast\nb.mp4,y,0\nc.mp4,y,nan\n"
+        with pytest.raises(
+            DataError, match=r"(?s)3 faults:.*line 2 has the fps 'fast'.*line 3 has the fps '0'.*line 4"
+        ):
+            read_labelled(manifest(tmp_path, text))
+        text = "path,label,fps,start\na.mp4,x,10,0\na.mp4,y,20,1\n"
+        with pytest.raises(DataError, match=r"a.mp4 is listed with the fps 10.0 and 20.0; keep one"):
+            read_labelled(manifest(tmp_path, text))
+
 
 class TestLostRows:
     def test_a_class_without_a_single_film_stops_training(self, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def _without_repeats(data: Path, labelled: LabelledData) -> LabelledData:
         DataError: a file has two labels or two parts. All such files are listed.
     """
     first: dict[tuple[Path, Excerpt | None], LabelledFilm] = {}
+    rates: dict[Path, float | None] = {}
     faults: dict[str, None] = {}
     for film in labelled.films:
         before = first.setdefault((film.path.resolve(), film.excerpt), film)
@@ -110,6 +111,8 @@ def _without_repeats(data: Path, labelled: LabelledData) -> LabelledData:
             faults[f"{shown} is listed as {before.label!r} and as {film.label!r}; keep one label."] = None
         elif before.part is not film.part:
             faults[f"{shown} is listed for {before.part} and for {film.part}; keep one."] = None
+        if (rate := rates.setdefault(film.path.resolve(), film.rate)) != film.rate:
+            faults[f"{film.path} is listed with the fps {rate} and {film.rate}; keep one."] = None
     refuse(data, list(faults))
     notes = list(labelled.notes)
     if repeats := len(labelled.films) - len(first):

@@ -17,8 +17,10 @@ from vidrnn.video.diagnosis import why_no_file
 from vidrnn.video.reader import is_film
 
 COLUMNS = ("path", "label", "group", "split")
-SYNONYMS = {"file_name": "path"}
+SYNONYMS = {"file_name": "path", "rate": "fps", "frame_rate": "fps", "framerate": "fps"}
 """`file_name` is the column of VideoFolder in Hugging Face's datasets."""
+_FASTEST = 100_000.0
+"""Frames per second of a film."""
 _MOST_NAMED = 8
 
 
@@ -42,13 +44,15 @@ def read_manifest(data: Path, features: Path | None, *, labelled: bool = True) -
     excerpts = ExcerptColumns.of([column for column in columns if column not in COLUMNS])
     names = () if excerpts is None else excerpts.names
     needed, optional = (COLUMNS[:2], COLUMNS[2:]) if labelled else (COLUMNS[:1], COLUMNS[2:])
-    rows = read_rows(data, needed, (*optional, *names), SYNONYMS)
+    rows = read_rows(data, needed, (*optional, "fps", *names), SYNONYMS)
     table = _Table(data, rows, needed, features, excerpts)
     labelled_data = table.films()
     notes = []
     if excerpts is not None and any(film.excerpt is not None for film in labelled_data.films):
         notes.append(f"each row is of a part of its video, by the columns {' and '.join(names)}")
-    used = {*COLUMNS, *names, *SYNONYMS, ""}
+    if any(film.rate is not None for film in labelled_data.films):
+        notes.append("times are counted by the column fps, in place of the videos' own time stamps")
+    used = {*COLUMNS, "fps", *names, *SYNONYMS, ""}
     if unused := [column for column in columns if column not in used]:
         more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
         notes.append(f"columns without effect: {', '.join(unused[:_MOST_NAMED])}{more}")
@@ -92,6 +96,7 @@ class _Table:
     def _film(self, row: Row, part: Part | None) -> LabelledFilm | FilmFailure:
         folder, features = self.data.parent, self.features
         excerpt = None if self.excerpts is None else self.excerpts.read(row, self.faults)
+        rate = self._rate(row)
         for column in self.needed:
             if not row[column]:
                 return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
@@ -108,7 +113,22 @@ class _Table:
             return FilmFailure(path, f"line {row.line} of the manifest names a folder that holds no numbered pictures")
         if not path.is_dir() and not path.is_file():
             return FilmFailure(path, f"line {row.line} of the manifest names a pipe or a device, which is no file")
-        return LabelledFilm(path, in_one_form(row["label"]), in_one_form(row["group"]) or None, part, excerpt=excerpt)
+        label, group = in_one_form(row["label"]), in_one_form(row["group"]) or None
+        return LabelledFilm(path, label, group, part, excerpt=excerpt, rate=rate)
+
+    def _rate(self, row: Row) -> float | None:
+        if not row["fps"]:
+            return None
+        try:
+            rate = float(row["fps"])
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= _FASTEST:
+            self.faults.append(
+                f"line {row.line} has the fps {row['fps'][:40]!r}; write frames per second, such as 29.97."
+            )
+            return None
+        return rate
 
     def _part(self, row: Row) -> Part | None:
         word = row["split"]
