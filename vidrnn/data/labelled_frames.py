@@ -76,7 +76,8 @@ def read_frame_labelled(data: Path, options: LabelsConfig) -> LabelledData:
     ]
     if options.label_rate is not None and all(named.unit == "seconds" for film in films for named in film.labels):
         notes.append("--label-rate has no effect: these labels are in seconds, not in frames")
-    return LabelledData(tuple(labelled), tuple(failures), tuple(notes))
+    passed_over, warnings = _result_notes(data, sources)
+    return LabelledData(tuple(labelled), tuple(failures), (*notes, *passed_over), warnings)
 
 
 def holds_labels(data: Path, options: LabelsConfig) -> bool:
@@ -156,6 +157,21 @@ def _by_format(data: Path, formats: dict[str, LabelFormat]) -> dict[str, list[Pa
         if found:
             return found
     return {}
+
+
+def _result_notes(data: Path, sources: _Sources) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings on files whose names are those of results: passed over, or read as labels."""
+    results = [path for path in folder_content(data)[1] if _is_result(path)] if data.is_dir() else []
+    if not results:
+        return (), ()
+    if set(sources.paths) <= set(results):
+        warning = (
+            "these files have the names that vidrnn gives to its own answers; a model learns nothing from answers that "
+            "nobody has corrected"
+        )
+        return (), (warning,)
+    shown = listed(path.name for path in results)
+    return (f"passed over, since their names are those of answers of vidrnn: {shown}",), ()
 
 
 def _is_result(path: Path) -> bool:
