@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import make_film
@@ -70,11 +74,11 @@ class TestParts:
 class TestLostClasses:
     def test_a_class_whose_files_have_an_unknown_ending_stops_training(self, tmp_path: Path) -> None:
         lay(tmp_path, "a/1.mp4", "b/2.mp4", "still/3.xyz", "still/4.xyz", "still/notes.txt")
-        with pytest.raises(DataError, match=r"no video by their endings: 'still' \(2 files .xyz\).*convert"):
+        with pytest.raises(DataError, match=r"no video is known in 'still' \(2 files .xyz\).*convert"):
             read_labelled(tmp_path)
         found = read_labelled(tmp_path, complete=False)
         assert found.classes == ("a", "b")
-        assert "the folder still holds no video by its endings (2 files .xyz), so it is no class" in found.warnings
+        assert "no video is known in still (2 files .xyz), so it is no class" in found.warnings
 
     @pytest.mark.parametrize("suffix", [".qt", ".264", ".insv", ".QT", ".m2t"])
     def test_videos_of_rarer_endings_are_videos(self, tmp_path: Path, suffix: str) -> None:
@@ -97,6 +101,28 @@ class TestLostClasses:
         assert [film.path.name for film in read_labelled(tmp_path).films] == ["1.mp4", "2.mp4", "3.mp4"]
         assert [film.name for film in find_films([str(tmp_path)])] == ["1.mp4", "2.mp4", "3.mp4"]
         assert [film.name for film in find_films([str(tmp_path / "b" / "*.mp4")])] == ["2.mp4", "3.mp4"]
+
+    def test_a_broken_link_in_the_place_of_a_class_folder_stops_training(self, tmp_path: Path) -> None:
+        lay(tmp_path, "a/1.mp4", "b/2.mp4")
+        (tmp_path / "still").symlink_to("/mnt/away/still")
+        with pytest.raises(DataError, match=r"'still' \(a link to /mnt/away/still, which is not there\)"):
+            read_labelled(tmp_path)
+
+    def test_a_class_folder_that_may_not_be_read_is_a_class_that_cannot_be_read(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lay(tmp_path, "a/1.mp4", "b/2.mp4", "still/3.mp4")
+        walk = os.walk
+
+        def refused(top: Path, onerror: Callable[[OSError], object], **how: bool) -> Iterator[Any]:
+            for here, folders, files in walk(top, **how):
+                if here.endswith("still"):
+                    onerror(PermissionError(errno.EACCES, "Permission denied", here))
+                else:
+                    yield here, folders, files
+
+        monkeypatch.setattr("os.walk", refused)
+        assert [film.label for film in read_labelled(tmp_path).films] == ["a", "b", "still"]
 
 
 class TestOwnResults:

@@ -108,7 +108,11 @@ class TestColumns:
 
     def test_columns_without_effect_are_named(self, tmp_path: Path) -> None:
         found = read_labelled(manifest(tmp_path, "path,label,rater,weather\na.mp4,x,1,2\nb.mp4,y,1,2\n"))
-        assert found.notes == ("columns without effect: rater, weather",)
+        assert found.notes == ("columns without effect: rater, weather",) and not found.warnings
+
+    def test_columns_of_a_part_of_the_picture_are_a_warning(self, tmp_path: Path) -> None:
+        found = read_labelled(manifest(tmp_path, "path,label,x_min,box_id,index\na.mp4,x,1,2,3\nb.mp4,y,1,2,3\n"))
+        assert found.warnings[0].startswith("the columns x_min, box_id look as if they limit what a row shows")
 
     def test_the_rate_of_a_film(self, tmp_path: Path) -> None:
         found = read_labelled(manifest(tmp_path, "path,label,frame_rate\na.mp4,x,29.97\nb.mp4,y,\n"))

@@ -55,7 +55,7 @@ def read_folder(data: Path, features: Path | None, *, complete: bool) -> Labelle
     films = tuple(
         LabelledFilm(film, label=in_one_form(parts[depth - 1]), part=split[parts[0]] if split else None)
         for film, parts in zip(walk.films, inside, strict=True)
-        if len(parts) > depth
+        if len(parts) > depth or (len(parts) == depth and _is_closed(film))
     )
     if not films:
         raise DataError(
@@ -71,6 +71,11 @@ def read_folder(data: Path, features: Path | None, *, complete: bool) -> Labelle
         notes.append(_passed_over(data, results))
     labelled = LabelledData(films, notes=tuple(notes), warnings=tuple(warnings))
     return labelled if features is None else _with_features(data, labelled, features)
+
+
+def _is_closed(path: Path) -> bool:
+    """Whether a path among films is a folder that may not be read: a class whose films are not known."""
+    return path.is_dir() and not is_film(path)
 
 
 def read_unlabelled_folder(data: Path) -> LabelledData:
@@ -149,16 +154,23 @@ def _missing_films(
             lost[label] = _endings(unknown)
         elif not any(os.scandir(folder)):
             yield f"the folder {label} is empty, so it is no class"
+    for link in _broken_links(data, parts, walk):
+        lost.setdefault(in_one_form(link.name), f"a link to {link.readlink()}, which is not there")
     if lost and complete:
         classes = "; ".join(f"{label!r} ({endings})" for label, endings in sorted(lost.items()))
-        which, noun = ("this folder holds", "class") if len(lost) == 1 else ("these folders hold", "classes")
         raise DataError(
-            f"{data}: {which} files, but no video by their endings: {classes}. If it is a {noun} to learn, give its "
-            "videos an ending that is known, such as .mp4, or convert them. If not, move it out of DATA."
+            f"{data}: no video is known in {classes}. Where that is a class to learn, give its videos a known ending, "
+            "such as .mp4, or convert them. Where it is not, move it out of DATA."
         )
     for label, endings in sorted(lost.items()):
-        yield f"the folder {label} holds no video by its endings ({endings}), so it is no class"
+        yield f"no video is known in {label} ({endings}), so it is no class"
     yield from _unknown_endings(data, [other for other in walk.others if not _is_below(other, data, lost)])
+
+
+def _broken_links(data: Path, parts: Sequence[str] | None, walk: Walk) -> list[Path]:
+    """Links beside the class folders that lead nowhere: perhaps to a class."""
+    tops = {data} if parts is None else {data / part for part in parts}
+    return [each for each in walk.others if each.parent in tops and each.is_symlink() and not each.exists()]
 
 
 def _class_folders(data: Path, parts: Sequence[str] | None) -> list[Path]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vidrnn.data.films import LabelledData, find_listed_file, in_one_form
@@ -19,6 +20,28 @@ from vidrnn.video.reader import is_film
 COLUMNS = ("path", "label", "group", "split")
 SYNONYMS = {"file_name": "path", "rate": "fps", "frame_rate": "fps", "framerate": "fps"}
 """`file_name` is the column of VideoFolder in Hugging Face's datasets."""
+_LIMITING_WORDS = frozenset(
+    (
+        "bbox",
+        "box",
+        "roi",
+        "crop",
+        "x",
+        "y",
+        "x1",
+        "y1",
+        "x2",
+        "y2",
+        "xmin",
+        "ymin",
+        "xmax",
+        "ymax",
+        "left",
+        "top",
+        "track",
+    )
+)
+"""Words in the names of columns that tell a part of the picture."""
 _FASTEST = 100_000.0
 """Frames per second of a film."""
 _MOST_NAMED = 8
@@ -56,9 +79,13 @@ def read_manifest(data: Path, features: Path | None, *, labelled: bool = True) -
     if unused := [column for column in columns if column not in used]:
         more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
         notes.append(f"columns without effect: {', '.join(unused[:_MOST_NAMED])}{more}")
-    return LabelledData(
-        labelled_data.films, labelled_data.failures, tuple(notes), labelled_data.warnings, labelled_data.absent
-    )
+    warnings: tuple[str, ...] = ()
+    if limiting := [column for column in unused if not _LIMITING_WORDS.isdisjoint(re.findall(r"[^\W_]+", column))]:
+        warnings = (
+            f"the columns {', '.join(limiting[:_MOST_NAMED])} look as if they limit what a row shows, and they have no "
+            "effect: whole pictures are read. Cut the videos, if their labels are of a part of the picture",
+        )
+    return replace(labelled_data, notes=tuple(notes), warnings=warnings)
 
 
 @dataclass
