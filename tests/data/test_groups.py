@@ -268,15 +268,16 @@ class TestExcerptsAndRecordings:
         assert grouping.source.startswith("from names: pNN_")
         assert "without pNN_ in the name, so each is a group of its own: 1 video" in grouping.notes
 
-    def test_a_number_without_a_word_at_the_beginning_is_a_pattern(self) -> None:
+    @pytest.mark.parametrize("camera", ["{:03d}", "{:02d}AB", "4F{:02d}A"])
+    def test_a_number_or_a_serial_number_at_the_beginning_is_a_pattern(self, camera: str) -> None:
         films = [
-            LabelledFilm(Path(f"{label}/{who:03d}_{take}.mp4"), label)
+            LabelledFilm(Path(f"{label}/{camera.format(who)}_{take}.mp4"), label)
             for label in ("up", "down")
             for who in range(6)
             for take in (1, 2)
         ]
         grouping = group_films(films, [scan(each, content=str(each.path)) for each in films])
-        assert len(set(grouping.groups)) == 6 and grouping.source.startswith("from names: NNN_")
+        assert len(set(grouping.groups)) == 6 and grouping.source.startswith("from names: NNN")
 
     def test_all_films_with_two_labels_are_listed(self) -> None:
         films = [LabelledFilm(Path(f"{label}/{number}.mp4"), label) for number in range(12) for label in "xy"]

@@ -99,8 +99,9 @@ _Place = tuple[int, str, int]
 
 _WORD_AND_NUMBER = re.compile(r"(?<=([-_]))?([^\W\d_]+)([-_ ]?)(\d+)(?=([-_]))?")
 
-_LEADING_NUMBER = re.compile(r"(\d+)([-_ ])(?=.*\d)")
-"""A number at the beginning of a name that has another number, such as 012_3."""
+_LEADING_NUMBER = re.compile(r"(?![^\W\d_]+\d+[-_ ])([^\W_]*\d[^\W_]*)([-_ ])(?=.*\d)")
+"""A number, or a serial number with letters in it, at the beginning of a name with another number, such as 012_3 or
+4F7A_003. A word with a number, such as p12, is a pattern of its own."""
 _LEADING = "#"
 """Stands for the word that a leading number lacks."""
 
@@ -117,7 +118,7 @@ def _places(film: LabelledFilm, name: Path) -> dict[_Place, tuple[str, str]]:
             values[place] = (digits, f"{before}{word}{between}{'N' * len(digits)}{after}")
             seen[word.casefold()] += 1
         if not level and (leading := _LEADING_NUMBER.match(text)):
-            values[0, _LEADING, 0] = (leading[1], f"{'N' * len(leading[1])}{leading[2]}")
+            values[0, _LEADING, 0] = (leading[1].casefold(), f"{'N' * len(leading[1])}{leading[2]}")
         if level:
             values[level, "", 0] = (text, "folders")
     return values

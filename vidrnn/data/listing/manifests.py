@@ -18,7 +18,7 @@ from vidrnn.video.diagnosis import why_no_file
 from vidrnn.video.reader import is_film
 
 COLUMNS = ("path", "label", "group", "split")
-SYNONYMS = {"file_name": "path", "rate": "fps", "frame_rate": "fps", "framerate": "fps"}
+SYNONYMS = {"file_name": "path", "frame_rate": "fps", "framerate": "fps"}
 """`file_name` is the column of VideoFolder in Hugging Face's datasets."""
 _LIMITING_WORDS = frozenset(
     (
