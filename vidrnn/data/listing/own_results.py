@@ -12,6 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from vidrnn.video.reader import FILM_SUFFIXES
+
 HIDDEN_NAME = ".vidrnn"
 """The folder with the records and the locks, beside the results."""
 RECORD_SUFFIX = ".json"
@@ -23,6 +25,10 @@ MARKED_SUFFIXES = frozenset({".mp4", ".webm"})
 """Of videos that can carry the mark."""
 _MARK_BYTES = 8192
 """The mark is within so many bytes of the beginning of a WebM file, or of the end of an MP4 file."""
+RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json", ".labels.txt")
+"""Of label files that vidrnn itself writes beside films."""
+AFTER_FILM = frozenset({".srt", ".vtt", ".eaf", ".boris"})
+"""Of files that vidrnn writes too, where they follow the whole name of a film, as in `a.mp4.srt`."""
 _LONGEST_NAME_BYTES = 200
 """Of a film's name as results keep it; a file system takes 255, and a suffix and a mark come with it."""
 _MODEL_FILES = ("model.safetensors", "model.onnx")
@@ -91,6 +97,13 @@ def carries_mark(film: Path) -> bool:
     except OSError:
         return False
     return found
+
+
+def has_result_name(path: Path) -> bool:
+    """Whether a label file has a name that vidrnn gives to the results of a film. People give such names as well."""
+    if path.suffix.casefold() in AFTER_FILM and Path(path.stem).suffix.casefold() in FILM_SUFFIXES:
+        return True
+    return path.name.casefold().endswith(RESULT_SUFFIXES)
 
 
 def is_own_folder(folder: Path) -> bool:
