@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from vidrnn.data.annotations import behaviour_tracks, class_track
 from vidrnn.data.films import LabelledData
-from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.scores import ScoreReader
@@ -64,6 +63,7 @@ class Label(Task):
         """Label files of any known format; or class folders, whose class holds in all of each film."""
         from vidrnn.config import LabelsConfig
         from vidrnn.data.labelled_frames import holds_labels, read_frame_labelled
+        from vidrnn.data.listing.labelled import read_labelled
 
         options = labels or LabelsConfig()
         if holds_labels(data, options):
