@@ -306,8 +306,8 @@ class Excerpt:
         return self.end is not None and (index if self.unit == "frames" else seconds + _ROUNDED_SECONDS) >= self.end
 
     def __str__(self) -> str:
-        end = "the end" if self.end is None else f"{self.end:g}"
-        return f"{self.start:g} to {end} {self.unit}"
+        end = "the end" if self.end is None else f"{self.end:.10g}"
+        return f"{self.start:.10g} to {end} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)

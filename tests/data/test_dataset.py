@@ -174,6 +174,12 @@ class TestExcerpts:
             numbers = [[frame_number(pixels) for pixels in each.array] for each in steps if isinstance(each, Steps)]
             assert numbers == [[*range(10)], [*range(20, 25)], [*range(35, 40)], [*range(10)]]
 
+    def test_parts_that_differ_by_little_have_entries_of_their_own(self, tmp_path: Path) -> None:
+        dataset, _ = read(excerpts(tmp_path, "0.mkv,a,0.1234567890123,1", "0.mkv,a,0.1234567890124,1", "1.mkv,b,0,1"))
+        cache = Cache(tmp_path / "cache")
+        list(cache.frames(dataset.scans, Rendering(0.1, Size(48, 64))))
+        assert len([*cache.folder.rglob("*.index.npy")]) == len(dataset.films) == 3
+
     def test_a_part_behind_the_end_costs_its_row_and_a_late_end_is_told(self, tmp_path: Path) -> None:
         rows = (*self.ROWS, "0.mkv,a,9,10", "1.mkv,a,2,40")
         dataset, events = read(excerpts(tmp_path, *rows))

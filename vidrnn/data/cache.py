@@ -179,7 +179,7 @@ class Cache:
             scan.rate or rendering.rate,
             what,
         ]
-        parts += [] if scan.excerpt is None else [str(scan.excerpt)]
+        parts += [] if scan.excerpt is None else [scan.excerpt.start, scan.excerpt.end, scan.excerpt.unit]
         key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
