@@ -21,7 +21,8 @@ import numpy as np
 import typer
 
 import vidrnn
-from vidrnn.data.films import content_hash, read_labelled
+from vidrnn.data.films import content_hash
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.runtimes.base import Features, Runtime, State
 from vidrnn.timeline.segments import MarginSegmenter, for_class, softmax
 from vidrnn.timeline.windows import feature_reader

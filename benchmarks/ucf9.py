@@ -18,7 +18,7 @@ import typer
 from training import FOOTAGE, run, ucf9_split
 
 import vidrnn
-from vidrnn.data.films import read_labelled
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.evaluate.evaluator import evaluate
 from vidrnn.predict.predictor import Predictor
 from vidrnn.values import LabelledFilm, Part, Size

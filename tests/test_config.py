@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,10 @@ def test_motion_is_a_list_of_names_or_a_text_of_them(file: Path, text: str, moti
     assert config.motion == motion
     config.write(file)
     assert RunConfig.read(file) == config
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_as_the_file_of_settings_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="found no ordinary file"):
+        RunConfig.read(tmp_path / "pipe")

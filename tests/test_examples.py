@@ -14,8 +14,8 @@ import torch
 import vidrnn
 from vidrnn.config import LabelsConfig
 from vidrnn.data.annotations import longest_overlap
-from vidrnn.data.films import read_labelled
 from vidrnn.data.labelled_frames import read_frame_labelled
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.nets.heads import HEADS
 from vidrnn.values import Part
 from vidrnn.video.reader import open_film

@@ -530,6 +530,8 @@ class RunConfig(_Frozen):
         Raises:
             UsageError: the file is missing, is not TOML, or names what does not exist.
         """
+        if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+            raise UsageError(f"{path}: wanted a TOML file of settings, found no ordinary file. Give a file.")
         try:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -284,6 +284,33 @@ class Annotation:
     """Of all times: seconds of the film's own clock, or frames of the film, counted from 0."""
 
 
+_ROUNDED_SECONDS = 0.001
+"""How far a time that was rounded to 1 ms may lie beside a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part of a film that is taken for a clip of its own, half open."""
+
+    start: float
+    end: float | None = None
+    """None: the end of the film."""
+    unit: Literal["seconds", "frames"] = "seconds"
+    """Seconds of the film's own clock, or frames of the film, counted from 0."""
+
+    def begins_by(self, index: int, seconds: float) -> bool:
+        """Whether the frame of this index and time lies at or after the start. Times may be rounded to 1 ms."""
+        return (index if self.unit == "frames" else seconds + _ROUNDED_SECONDS) >= self.start
+
+    def ends_by(self, index: int, seconds: float) -> bool:
+        """Whether the frame of this index and time lies at or after the end."""
+        return self.end is not None and (index if self.unit == "frames" else seconds + _ROUNDED_SECONDS) >= self.end
+
+    def __str__(self) -> str:
+        end = "the end" if self.end is None else f"{self.end:.10g}"
+        return f"{self.start:.10g} to {end} {self.unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class LabelledFilm:
     """A film with the truth about it, as its owner gave it."""
@@ -303,6 +330,10 @@ class LabelledFilm:
     """Frames per second of the film that its labels assume; None where they assume none."""
     label_seconds: float | None = None
     """The length of the film that its labels were made on, where they say it."""
+    excerpt: Excerpt | None = None
+    """The part of the film that the label is of, which counts as a clip of its own; None: the whole film."""
+    rate: float | None = None
+    """Frames per second, as its owner says it, in place of the film's own time stamps; None: those count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +360,10 @@ class FilmScan:
     """(count, 12, 16) grey pictures spread over the film; the first and last frame are the first and last of them."""
     frame_seconds: Floats
     """(frames,) the time of each frame of the film."""
+    excerpt: Excerpt | None = None
+    """The part of the film that all of this is of; the hash is of the whole film."""
+    rate: float | None = None
+    """Frames per second that its owner says, which count in place of the film's own time stamps."""
 
     def __repr__(self) -> str:
         return f"FilmScan({self.facts.path.name}, {self.facts.frames} frames, {self.content_hash[:8]})"

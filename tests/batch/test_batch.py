@@ -18,8 +18,9 @@ from vidrnn.batch.batch import Batch, FilmDone
 from vidrnn.batch.engines.base import Engine, Item, Job, Outcome
 from vidrnn.batch.engines.local import Local
 from vidrnn.batch.records import Work
-from vidrnn.batch.result_names import alike, common_root, name_below, result_file
+from vidrnn.batch.result_names import alike, common_root, name_below
 from vidrnn.batch.shards import Shard
+from vidrnn.data.listing.own_results import result_file
 from vidrnn.errors import ModelError, OutputError, RunError, UsageError
 
 SLOW_ENGINES = [pytest.param("ray", marks=pytest.mark.slow)]
@@ -324,6 +325,17 @@ def test_a_film_that_other_work_was_begun_on_is_done_again(tmp_path: Path) -> No
     assert [row["path"] for row in summary(out)] == ["one"]
     assert not done(batch_of(films, tmp_path / "films", out))["half"].before
     assert (out / "half.txt").read_text() == "half.txt"
+
+
+def test_results_among_the_films_are_passed_over_and_counted(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "one", "two")
+    first = batch_of(films, tmp_path / "films", tmp_path / "films" / "out")
+    done(first)
+    assert first.remark == ""
+    again = [*films, *(tmp_path / "films" / "out").glob("*.txt")]
+    second = batch_of(again, tmp_path / "films", tmp_path / "films" / "out")
+    assert len(again) == 4 and len(second.names) == 2
+    assert second.remark == "2 videos are answers that vidrnn wrote, and passed over."
 
 
 def test_results_alone_are_refused(tmp_path: Path) -> None:

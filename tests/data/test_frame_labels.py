@@ -138,3 +138,13 @@ def test_every_frame_of_a_real_manifest_has_its_label(footage: Path) -> None:
     assert sum(int(film.anomalous.sum()) for film in found.films) == 863
     with open_film(found.films[0].path) as film:
         found.films[0].check_length(film.facts().frames)
+
+
+def test_all_wrong_numbers_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"")
+    path = tmp_path / "frames.csv"
+    path.write_text(f"path,frame,label\na.mp4,x,normal\na.mp4,-1,normal\na.mp4,{'9' * 5000},normal\n")
+    with pytest.raises(
+        DataError, match=r"(?s)3 faults:.*line 2 has the frame 'x'.*line 3 .*line 4 has the frame '9999"
+    ):
+        read_frame_labels(path)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidrnn.data.films import read_labelled
-from vidrnn.data.groups import Grouping, drop_duplicates, group_films
+from vidrnn.data.grouping.base import Grouping
+from vidrnn.data.groups import drop_duplicates, group_films, named_groups
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
-from vidrnn.values import FilmFacts, FilmScan, LabelledFilm, Part, Size
+from vidrnn.values import Excerpt, FilmFacts, FilmScan, LabelledFilm, Part, Size
 
 RANDOM = np.random.default_rng(0)
 
@@ -222,3 +224,63 @@ def test_names_and_looks_of_real_films(footage: Path) -> None:
     assert all(isinstance(each, FilmScan) for each in looks)
     for group in together(group_films(anonymous, looks)):  # type: ignore[arg-type]
         assert len({some[index].group for index in group}) == 1
+
+
+class TestExcerptsAndRecordings:
+    def test_excerpts_of_one_film_share_a_group_and_do_not_blur_the_pattern(self) -> None:
+        paths = [Path(f"up/p{who:02d}_x.mp4") for who in range(6)]
+        films = [LabelledFilm(path, "up", excerpt=Excerpt(part, part + 1)) for path in paths for part in range(4)]
+        groups = group_films(films, [scan(each, content=each.path.name) for each in films]).groups
+        assert all(len(set(groups[place : place + 4])) == 1 for place in range(0, len(groups), 4))
+        assert len(set(groups)) == 6
+        assert named_groups(films) == groups
+
+    def test_groups_that_share_a_film_are_joined(self) -> None:
+        films = [
+            LabelledFilm(Path(name), "up", group, excerpt=Excerpt(part, part + 1))
+            for name, group, part in (("a.mp4", "g1", 0), ("a.mp4", "g2", 1), ("b.mp4", "g2", 0), ("c.mp4", "g3", 0))
+        ]
+        grouping = group_films(films, [scan(each, content=each.path.name) for each in films])
+        assert grouping.groups == ("g1", "g1", "g1", "g3")
+        assert "so these groups are joined" in grouping.notes[-1]
+
+    def test_excerpts_of_one_film_are_no_copies(self) -> None:
+        films = [LabelledFilm(Path("a.mp4"), label, excerpt=Excerpt(part)) for part, label in enumerate("xy")]
+        scans = [replace(scan(each, content="same"), excerpt=each.excerpt) for each in films]
+        assert len(drop_duplicates(films, scans)[0]) == 2
+
+    def test_chapters_share_a_group_beside_any_other_grouping(self) -> None:
+        films = [
+            LabelledFilm(Path(f"up/GX{chapter:02d}{number:04d}.MP4"), "up") for number in range(4) for chapter in (1, 2)
+        ]
+        scans = [scan(each, content=each.path.name) for each in films]
+        grouping = group_films(films, scans)
+        assert [grouping.groups[place] == grouping.groups[place + 1] for place in (0, 2, 4, 6)] == [True] * 4
+        assert len(set(grouping.groups)) == 4
+        assert "chapters of one recording share a group: 8 videos of 4 recordings" in grouping.source
+
+    def test_one_odd_name_does_not_drop_the_pattern(self) -> None:
+        films = [
+            LabelledFilm(Path(f"{label}/p{who:02d}_{label}.mp4"), label) for label in ("up", "down") for who in range(6)
+        ]
+        films.append(LabelledFilm(Path("up/extra.mp4"), "up"))
+        grouping = group_films(films, [scan(each, content=str(each.path)) for each in films])
+        assert grouping.source.startswith("from names: pNN_")
+        assert "without pNN_ in the name, so each is a group of its own: 1 video" in grouping.notes
+
+    @pytest.mark.parametrize("camera", ["{:03d}", "{:02d}AB", "4F{:02d}A"])
+    def test_a_number_or_a_serial_number_at_the_beginning_is_a_pattern(self, camera: str) -> None:
+        films = [
+            LabelledFilm(Path(f"{label}/{camera.format(who)}_{take}.mp4"), label)
+            for label in ("up", "down")
+            for who in range(6)
+            for take in (1, 2)
+        ]
+        grouping = group_films(films, [scan(each, content=str(each.path)) for each in films])
+        assert len(set(grouping.groups)) == 6 and grouping.source.startswith("from names: NNN")
+
+    def test_all_films_with_two_labels_are_listed(self) -> None:
+        films = [LabelledFilm(Path(f"{label}/{number}.mp4"), label) for number in range(12) for label in "xy"]
+        scans = [scan(each, content=each.path.stem) for each in films]
+        with pytest.raises(DataError, match=r"(?s)12 faults:.*x/0.mp4 .*x/9.mp4.*and 2 more"):
+            drop_duplicates(films, scans)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidrnn.data.films import read_labelled
-from vidrnn.data.groups import Grouping
+from vidrnn.data.grouping.base import Grouping
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.data.splits import Split, fold_films, shown_classes, split_films, split_long_films
 from vidrnn.errors import DataError, UsageError
 from vidrnn.values import Annotation, Bout, LabelledFilm, Part

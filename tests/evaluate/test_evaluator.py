@@ -9,8 +9,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from conftest import TinyRun, followed, make_film, paint_number, tens_model
+from conftest import Paint, TinyRun, followed, make_film, paint_number, tens_model, train_tiny
 
 from vidrnn.data.films import content_hash
 from vidrnn.errors import DataError, FilmError
@@ -18,7 +19,7 @@ from vidrnn.evaluate.evaluator import Evaluation, SplitName, evaluate
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.predict.predictor import Predictor
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.values import Part, Size
+from vidrnn.values import Part, Pixels, Size
 
 
 def scored(
@@ -221,3 +222,53 @@ def test_the_size_of_the_films_does_not_matter(tens: tuple[Predictor, Path]) -> 
         data.parent / "big" / "20" / "film.mkv", frames=8, size=Size(120, 160), paint=lambda _, s: paint_number(25, s)
     )
     assert scored(predictor, data.parent / "big")[1]["accuracy"] == 1.0
+
+
+class TestExcerpts:
+    ROWS = ("film.mkv,0,0,1", "film.mkv,10,1,2", "film.mkv,20,2.0,2.55", "film.mkv,30,35,45", "other.mkv,0,0,1")
+
+    def manifest(self, folder: Path) -> Path:
+        """Parts of two films that count their frames from 0 on, 10 frames a second."""
+        make_film(folder / "film.mkv", frames=60, fps=10.0)
+        make_film(folder / "other.mkv", frames=50, fps=10.0)
+        path = folder / "clips.csv"
+        path.write_text("path,label,start,end\n" + "\n".join(self.ROWS))
+        return path
+
+    def test_a_model_is_scored_on_the_parts_that_rows_name(self, tmp_path: Path) -> None:
+        evaluation, given, _ = scored(Predictor(tens_model()), self.manifest(tmp_path))
+        assert evaluation.films == 4 and given["accuracy"] == 1.0
+        assert "ends after 6.000 seconds, before its part from 35 to 45 seconds begins" in evaluation.failures[0].reason
+
+    def test_a_film_that_the_model_learnt_from_is_left_out_with_all_its_parts(self, tmp_path: Path) -> None:
+        data = self.manifest(tmp_path)
+        model = tens_model(seen={content_hash(tmp_path / "film.mkv"): Part.TRAIN})
+        evaluation, _, _ = scored(Predictor(model), data)
+        assert evaluation.films == 1 and evaluation.seen == 4
+
+
+def test_training_and_evaluation_read_the_same_part_of_a_video(tmp_path: Path) -> None:
+    def paint(number: int) -> Paint:
+        ground = np.random.default_rng(number).integers(0, 90, 3, dtype=np.uint8)
+
+        def picture(index: int, size: Size) -> Pixels:
+            pixels = np.broadcast_to(ground, (size.height, size.width, 3)).copy()
+            row = index % 12 if index < 12 else 11 - index % 12
+            pixels[row * size.height // 12 :][: size.height // 6] = 255
+            return pixels
+
+        return picture
+
+    rows = []
+    for number in range(6):
+        make_film(tmp_path / f"{number}.mkv", frames=24, fps=10.0, paint=paint(number))
+        rows += [f"{number}.mkv,fall,0,1.2", f"{number}.mkv,rise,1.2,2.4"]
+    data = tmp_path / "clips.csv"
+    data.write_text("path,label,start,end\n" + "\n".join(rows))
+    run = train_tiny(data, tmp_path / "run")
+    predictor = Predictor(TorchRuntime.open(run.folder))
+    assert len(predictor.model.header.seen) == 6, "the whole film was seen, whichever part was learnt"
+    evaluation, given, _ = scored(predictor, data)
+    assert evaluation.films == sum(map(sum, predictor.model.header.scores["confusion"])) > 0
+    for name in ("accuracy", "macro_f1", "confusion", "classes"):
+        assert given[name] == predictor.model.header.scores[name]

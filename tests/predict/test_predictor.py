@@ -100,7 +100,9 @@ class LateFilm:
 def test_times_are_counted_from_the_first_time_stamp(
     tens: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vidrnn.predict.predictor.open_film", lambda path, rate=None: LateFilm(open_film(path), 3.5))
+    monkeypatch.setattr(
+        "vidrnn.predict.predictor.open_film", lambda path, rate=None, excerpt=None: LateFilm(open_film(path), 3.5)
+    )
     prediction = tens.predict(make_film(tmp_path / "film.mkv", frames=20, fps=10.0))
     assert rounded_segments(prediction) == [(3.5, 4.5, "0"), (4.5, 5.5, "10")]
     assert prediction.duration_seconds == pytest.approx(2.0)

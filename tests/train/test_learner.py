@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
-from vidrnn.data.groups import Grouping
+from vidrnn.data.grouping.base import Grouping
 from vidrnn.data.scan import scan_film
 from vidrnn.data.splits import Split
 from vidrnn.nets.spec import EncoderConfig

@@ -21,7 +21,8 @@ from safetensors.torch import save_file
 import vidrnn
 from vidrnn.config import RunConfig
 from vidrnn.data.dataset import read_dataset
-from vidrnn.data.films import content_hash, read_labelled
+from vidrnn.data.films import content_hash
+from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.data.scan import scan_film
 from vidrnn.data.splits import split_films
 from vidrnn.errors import DataError, RunError, UsageError
@@ -552,3 +553,10 @@ def test_another_motion_uses_the_features_that_are_there(
     for motion in ((), ("difference",)):
         second = train_tiny(class_folders, tmp_path / f"second{len(motion)}", motion=motion, **how)
         assert second.cache == first.cache
+
+
+def test_a_film_whose_excerpts_a_given_split_divides_counts_as_learnt_from() -> None:
+    from vidrnn.train.trainer import _parts_seen
+
+    parts = [Part.TEST, Part.TRAIN, Part.VAL, Part.TEST, Part.TEST]
+    assert _parts_seen(["a", "a", "b", "b", "c"], parts) == {"a": Part.TRAIN, "b": Part.VAL, "c": Part.TEST}

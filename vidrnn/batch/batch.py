@@ -18,9 +18,11 @@ from typing import Any
 
 from vidrnn.atomic import write_text
 from vidrnn.batch.engines.base import Engine, Finished, Item, Job, Outcome
-from vidrnn.batch.records import HIDDEN_NAME, EarlierResults, Results, Row, Work, fingerprint
+from vidrnn.batch.records import Results, Row, Work, fingerprint
 from vidrnn.batch.result_names import alike, common_root, name_below, shown
 from vidrnn.batch.shards import Shard, hold_shard
+from vidrnn.data.films import counted
+from vidrnn.data.listing.own_results import HIDDEN_NAME, OwnResults
 from vidrnn.errors import OutputError, UsageError
 
 SUMMARY_NAME = "summary.csv"
@@ -60,13 +62,20 @@ class Batch:
         Raises:
             UsageError: all of them are results.
         """
-        root, earlier = common_root(self.starts), EarlierResults()
+        root, earlier = common_root(self.starts), OwnResults()
         names = {name_below(film, root): film for film in self.films if film not in earlier}
         if self.films and not names:
             raise UsageError(
                 f"{self.films[0]}: was written by vidrnn as the answer to a video. Name videos that it did not write."
             )
         return names
+
+    @property
+    def remark(self) -> str:
+        """A sentence if videos are passed over because vidrnn wrote them; else empty."""
+        count = len(self.films) - len(self.names)
+        verb = "is an answer" if count == 1 else "are answers"
+        return f"{counted(count, 'video')} {verb} that vidrnn wrote, and passed over." if count else ""
 
     @property
     def summary(self) -> Path:

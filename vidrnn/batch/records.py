@@ -8,7 +8,6 @@ a kill. This module does not know what is done with a film.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,16 +15,11 @@ from typing import Any
 
 from vidrnn.atomic import find_obstacle, remove_file, remove_part, write_text
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
-from vidrnn.batch.result_names import result_file, shown
+from vidrnn.batch.result_names import shown
+from vidrnn.data.listing.own_results import HIDDEN_NAME, RECORD_FORMAT, RECORD_SUFFIX, record_content, result_file
 from vidrnn.errors import FilmError, VidrnnError
 from vidrnn.registry import load_attribute
 from vidrnn.values import FilmFailure
-
-HIDDEN_NAME = ".vidrnn"
-"""The folder with the records and the locks, beside the results."""
-_SUFFIX = ".json"
-_FORMAT = 1
-"""Part of each record: a record of another format counts as none, and its film is read again."""
 
 Row = dict[str, Any]
 """The answer for one film as JSON: its `path`, and either `error` or the results."""
@@ -79,11 +73,8 @@ _KEYS = frozenset(Record.__dataclass_fields__)
 
 def read_record(out: Path, name: str) -> Record | None:
     """The record of a film; None if there is none or it is damaged or of another format."""
-    try:
-        content = json.loads(_record_file(out, name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(content, dict) or content.get("format") != _FORMAT or not content.keys() >= _KEYS:
+    content = record_content(out, name)
+    if content is None or not content.keys() >= _KEYS:
         return None
     return Record(**{key: content[key] for key in _KEYS})
 
@@ -170,7 +161,7 @@ class Results:
         return row
 
     def _write(self, name: str, record: Record) -> None:
-        content = {"format": _FORMAT, **asdict(record)}
+        content = {"format": RECORD_FORMAT, **asdict(record)}
         write_text(_record_file(self.out, name), json.dumps(content, ensure_ascii=False) + "\n")
 
     def _file(self, name: str, suffix: str) -> Path:
@@ -192,29 +183,7 @@ class Results:
 
 
 def _record_file(out: Path, name: str) -> Path:
-    return result_file(out / HIDDEN_NAME, name, _SUFFIX)
-
-
-class EarlierResults:
-    """The files that vidrnn wrote as results: those that a record names in a folder above them."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, bool] = {}
-
-    def __contains__(self, film: Path) -> bool:
-        film = Path(os.path.abspath(film))  # noqa: PTH100
-        return any(self._holds(folder, film) for folder in film.parents if self._has_records(folder))
-
-    def _has_records(self, folder: Path) -> bool:
-        if folder not in self._known:
-            self._known[folder] = (folder / HIDDEN_NAME).is_dir()
-        return self._known[folder]
-
-    def _holds(self, folder: Path, film: Path) -> bool:
-        name = film.relative_to(folder).as_posix()
-        dots = [place for place, letter in enumerate(name) if letter == "."]
-        records = ((read_record(folder, name[:dot]), name[dot:]) for dot in dots)
-        return any(record is not None and suffix in record.files for record, suffix in records)
+    return result_file(out / HIDDEN_NAME, name, RECORD_SUFFIX)
 
 
 def open_worker(settings: dict[str, Any]) -> ItemFunction:

@@ -228,6 +228,7 @@ def _run_batch(
     with BatchView(str(request.model), sizes, as_json=as_json) as view:
         view.remark(remark)
         view.remark(request.remark())
+        view.remark(batch.remark)
         for failure in folder.missing:
             view.missing(failure)
         opened = load_member(ENGINES, "--engine", engine)(jobs or jobs_here(engine, os.environ))

@@ -171,14 +171,22 @@ class Cache:
         return tuple(Steps(np.array(stored.array), stored.indices) for stored in found if stored is not None)
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
-        parts = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
+        parts = [
+            _FORMAT,
+            scan.content_hash,
+            rendering.spacing_seconds,
+            str(rendering.size),
+            scan.rate or rendering.rate,
+            what,
+        ]
+        parts += [] if scan.excerpt is None else [scan.excerpt.start, scan.excerpt.end, scan.excerpt.unit]
         key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
 
 def _sampled(scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Iterator[Frame]:
     path = scan.facts.path
-    with open_film(path, rate=rendering.rate) as film:
+    with open_film(path, rate=scan.rate or rendering.rate, excerpt=scan.excerpt) as film:
         yield from film.sampled(rendering.spacing_seconds, size=rendering.size, motion_seconds=motion_seconds)
 
 

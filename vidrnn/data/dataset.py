@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import LabelledData, counted
-from vidrnn.data.groups import Grouping, drop_duplicates, group_films
+from vidrnn.data.grouping.base import Grouping
+from vidrnn.data.groups import drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
+
+_MOST_NAMED = 8
+_LATE_SECONDS = 0.5
+"""An end that lies further behind the last frame is more than rounding."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +85,21 @@ def read_dataset(
         DataError: no film can be read, or no film of one of the classes.
     """
     yield from (Note(text) for text in named.notes)
-    scans: list[FilmScan | FilmFailure] = []
-    for _, scan in scan_films([film.path for film in named.films], rate=rate, cache=cache, jobs=jobs):
-        scans.append(scan)
-        yield Progress("reading", len(scans), len(named.films))
+    yield from (Note(text, warning=True) for text in named.warnings)
+    rates = {film.path: film.rate for film in named.films}  # a film of several excerpts is read once
+    whole: dict[Path, FilmScan | FilmFailure] = {}
+    for told in dict.fromkeys(rates.values()):
+        paths = [path for path, each in rates.items() if each == told]
+        for path, scan in scan_films(paths, rate=told or rate, cache=cache, jobs=jobs):
+            whole[path] = scan if isinstance(scan, FilmFailure) else replace(scan, rate=told)
+            yield Progress("reading", len(whole), len(rates))
+    scans = [_scan_of(film, whole[film.path]) for film in named.films]
     readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
-    failures = (*named.failures, *(each for each in scans if isinstance(each, FilmFailure)))
+    failures = (*named.failures, *dict.fromkeys(each for each in scans if isinstance(each, FilmFailure)))
     if failures:
         yield LeftOut(failures)
     _refuse_the_unusable(data, named, readable, failures)
+    yield from (Note(text, warning=True) for text in _incomplete(named, readable))
     films, distinct, notes = drop_duplicates([film for film, _ in readable], [scan for _, scan in readable])
     yield from (Note(text) for text in notes)
     grouping = group_films(films, distinct)
@@ -113,6 +125,65 @@ def _refuse_the_unusable(
         )
     lost = sorted(set(labelled.classes) - {film.label for film, _ in readable})
     if lost:
+        first = next(film for film in labelled.films if film.label == lost[0])
+        reason = next((each.reason for each in failures if each.path == first.path), "")
         raise DataError(
-            f"{data}: no video of the class {', '.join(lost)} can be read. Repair one, or leave the class out."
+            f"{data}: no video of the class {', '.join(lost)} can be read. Repair one, or leave the class out. "
+            f"First problem: {first.path}: {reason}"
         )
+
+
+def _incomplete(named: LabelledData, readable: Sequence[tuple[LabelledFilm, FilmScan]]) -> Iterator[str]:
+    """A warning with the number of clips of each class that are missing or cannot be read, and one on late ends."""
+    wanted = Counter([*(film.label for film in named.films), *named.absent])
+    found = Counter(film.label for film, _ in readable)
+    short = [f"{label} {wanted[label] - found[label]} of {wanted[label]}" for label in sorted(wanted - found) if label]
+    if short:
+        more = f" and {len(short) - _MOST_NAMED} more classes" if len(short) > _MOST_NAMED else ""
+        yield f"videos that are missing or cannot be read: {', '.join(short[:_MOST_NAMED])}{more}"
+    late = [(_seconds_beyond(scan), film) for film, scan in readable if scan.excerpt is not None]
+    late = [each for each in late if each[0] > _LATE_SECONDS]
+    if late:
+        most, film = max(late, key=lambda each: each[0])
+        yield (
+            f"{counted(len(late), 'part')} of videos end after the video does, by {most:.1f} s at most "
+            f"({film.path.name}, {film.excerpt}); they end with it. If start and end count frames, call the columns "
+            "start_frame and end_frame"
+        )
+
+
+def _seconds_beyond(scan: FilmScan) -> float:
+    """How long after the last frame an excerpt in seconds would end."""
+    if scan.excerpt is None or scan.excerpt.end is None or scan.excerpt.unit == "frames":
+        return 0.0
+    return scan.excerpt.end - scan.facts.first_seconds - scan.facts.duration_seconds
+
+
+def _scan_of(film: LabelledFilm, scan: FilmScan | FilmFailure) -> FilmScan | FilmFailure:
+    """The scan of a film's excerpt, from the scan of the whole film: its facts and times are those of its frames."""
+    if film.excerpt is None or isinstance(scan, FilmFailure):
+        return scan
+    seconds, excerpt = scan.frame_seconds, film.excerpt
+    inside = [
+        index
+        for index, time in enumerate(seconds.tolist())
+        if excerpt.begins_by(index, time) and not excerpt.ends_by(index, time)
+    ]
+    if not inside:
+        facts = scan.facts
+        return FilmFailure(
+            film.path,
+            f"no frame lies in its part from {excerpt}; it has {facts.frames} frames from {facts.first_seconds:.3f} to "
+            f"{facts.last_seconds:.3f} seconds",
+        )
+    first, last = inside[0], inside[-1]
+    step = scan.facts.duration_seconds / scan.facts.frames
+    after = float(seconds[last + 1]) if last + 1 < len(seconds) else float(seconds[last]) + step
+    facts = replace(
+        scan.facts,
+        frames=len(inside),
+        first_seconds=float(seconds[first]),
+        last_seconds=float(seconds[last]),
+        duration_seconds=after - float(seconds[first]),
+    )
+    return replace(scan, facts=facts, frame_seconds=seconds[first : last + 1], excerpt=excerpt)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidrnn.data.films import counted, find_listed_file, folder_content, natural_key
 from vidrnn.data.label_text import listed, tidy
+from vidrnn.data.listing.own_results import OwnResults
 from vidrnn.errors import UsageError
 from vidrnn.video.reader import is_film
 
@@ -106,10 +107,11 @@ class FilmFinder:
 
     @property
     def films(self) -> tuple[Path, ...]:
-        """The films among which labels find theirs."""
+        """The films among which labels find theirs; answers that vidrnn wrote are none of them."""
         if self._below is None:
-            here = self._root.iterdir() if not self._deep else ()
-            self._below = folder_content(self._root)[0] if self._deep else tuple(sorted(filter(is_film, here)))
+            films = folder_content(self._root)[0] if self._deep else sorted(filter(is_film, self._root.iterdir()))
+            own = OwnResults()
+            self._below = tuple(film for film in films if film not in own)
         return self._below
 
     def notes(self, used: Iterable[Path]) -> Iterator[str]:

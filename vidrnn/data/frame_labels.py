@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import counted, find_listed_file
-from vidrnn.data.manifest import Row, columns_of, read_rows
+from vidrnn.data.listing.tables import Row, columns_of, read_rows, refuse
 from vidrnn.errors import DataError, FilmError
 from vidrnn.values import FilmFailure
 from vidrnn.video.reader import is_film
@@ -23,6 +23,8 @@ COLUMNS = ("path", "frame", "label")
 NORMAL_WORDS = frozenset({"normal", "usual", "ordinary", "0"})
 ANOMALY_WORDS = frozenset({"anomaly", "anomalous", "abnormal", "unusual", "1"})
 _MOST_SHOWN = 5
+_MOST_DIGITS = 18
+"""Of the number of a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def read_frame_labels(data: Path) -> FrameLabelledData:
             failures.setdefault(row["path"], _missing_film(data.parent, row))
         else:
             by_film.setdefault(path, []).append(row)
-    numbered = {path: [(_number(data, row), row) for row in rows] for path, rows in by_film.items()}
+    refuse(data, [fault for rows in by_film.values() for row in rows if (fault := _fault(row))])
+    numbered = {path: [(int(row["frame"]), row) for row in rows] for path, rows in by_film.items()}
     first = int(bool(numbered) and all(min(n for n, _ in rows) >= 1 for rows in numbered.values()))
     results = [_film(path, rows, first) for path, rows in numbered.items()]
     films = tuple(each for each in results if isinstance(each, FrameLabels))
@@ -126,12 +129,12 @@ def _missing_film(folder: Path, row: Row) -> FilmFailure:
     return FilmFailure(folder / row["path"], f"line {row.line} of the manifest {names}")
 
 
-def _number(data: Path, row: Row) -> int:
-    if not (row["frame"].isascii() and row["frame"].isdecimal()):
-        raise DataError(
-            f"{data}: line {row.line} has the frame {row['frame']!r}; frame numbers are whole numbers from 0."
-        )
-    return int(row["frame"])
+def _fault(row: Row) -> str:
+    """What is wrong with the number of a row; empty if nothing is."""
+    number = row["frame"]
+    if number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS:
+        return ""
+    return f"line {row.line} has the frame {number[:40]!r}; frame numbers are whole numbers from 0."
 
 
 def _film(path: Path, rows: Sequence[tuple[int, Row]], first: int) -> FrameLabels | FilmFailure:

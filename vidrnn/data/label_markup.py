@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from vidrnn.data.label_text import clock_seconds, read_text
+from vidrnn.data.listing.tables import read_bytes
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
 
@@ -40,10 +41,7 @@ def read_xml(file: Path, title: str) -> Element:
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    try:
-        raw = file.read_bytes()
-    except OSError as problem:
-        raise DataError(f"{file}: cannot be read: {problem.strerror or problem}.") from problem
+    raw = read_bytes(file)
     if not raw.strip():
         raise DataError(f"{file}: is empty. Export the labels again.")
     try:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidrnn.data.films import PART_WORDS
 from vidrnn.data.label_text import Cells, Table
+from vidrnn.data.listing.parts import PART_WORDS
 from vidrnn.errors import DataError
 from vidrnn.values import Part
 

@@ -12,6 +12,7 @@ import json
 import math
 import unicodedata
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidrnn.data.listing.tables import csv_lines, read_bytes, without_separator_line
 from vidrnn.errors import DataError
 from vidrnn.values import Span
 
@@ -109,12 +111,13 @@ def runs_of(numbers: Iterable[int]) -> tuple[Span, ...]:
 
 
 def beginning_of(data: Path) -> str:
-    """The first 64 KiB of a file as text, without a byte order mark; empty for a folder or binary data.
+    """The first 64 KiB of a file as text, without a byte order mark or a line `sep=;`; empty for a folder, a pipe or
+    binary data.
 
     Raises:
         DataError: the file cannot be read.
     """
-    if data.is_dir():
+    if not data.is_file():  # a pipe would be read for ever
         return ""
     try:
         with data.open("rb") as file:
@@ -122,10 +125,10 @@ def beginning_of(data: Path) -> str:
     except OSError as problem:
         raise DataError(f"{data}: cannot be read: {problem.strerror or problem}.") from problem
     if raw[:2] in _UTF16:
-        return raw.decode("utf-16", errors="ignore")
+        return without_separator_line(raw.decode("utf-16", errors="ignore"))[1]
     if b"\0" in raw:
         return ""
-    return raw.decode("utf-8-sig", errors="replace").rstrip("\ufffd")
+    return without_separator_line(raw.decode("utf-8-sig", errors="replace").rstrip("\ufffd"))[1]
 
 
 def read_text(data: Path) -> str:
@@ -170,10 +173,7 @@ def json_mentions(data: Path, beginning: str, *keys: str) -> bool:
 
 
 def _bytes(data: Path) -> bytes:
-    try:
-        raw = data.read_bytes()
-    except OSError as problem:
-        raise DataError(f"{data}: cannot be read: {problem.strerror or problem}.") from problem
+    raw = read_bytes(data)
     if not raw.strip():
         raise DataError(f"{data}: is empty. Export the labels again.")
     return raw
@@ -257,15 +257,11 @@ def read_rows(data: Path) -> list[tuple[int, Cells]]:
 
 
 def _text_rows(data: Path, text: str) -> list[tuple[int, Cells]]:
-    first = next((line for line in text.splitlines() if line.strip(" \t,;")), "")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(first))
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except csv.Error as problem:
-        raise DataError(
-            f"{data}: line {reader.line_num} is not CSV: {problem}. Perhaps a quotation mark is not closed."
-        ) from problem
-    return [(line, cells) for line, cells in rows if any(cells)]
+    mark, text = without_separator_line(text)
+    lines = [line for line in text.splitlines() if line.strip(" \t,;")]
+    mark = mark or delimiter_of(lines[0] if lines else "")
+    widths = Counter(line.count(mark) + 1 for line in lines)  # rows of another kind may stand above the header
+    return list(csv_lines(data, text, mark, widths.most_common(1)[0][0] if widths else 1))
 
 
 def _sheet_rows(data: Path, raw: bytes) -> list[tuple[int, Cells]]:

@@ -13,10 +13,11 @@ from vidrnn.data.film_finder import FilmFinder
 from vidrnn.data.films import LabelledData, counted, folder_content
 from vidrnn.data.label_text import beginning_of, listed, tidy
 from vidrnn.data.labels import LABEL_FORMATS
+from vidrnn.data.listing.own_results import has_result_name
 from vidrnn.errors import DataError
 from vidrnn.registry import load_attribute, load_member
 from vidrnn.values import Annotation, Bout, FilmFailure, FilmScan, LabelledFilm, Part, Span
-from vidrnn.video.reader import FILM_SUFFIXES, is_film
+from vidrnn.video.reader import is_film
 
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 EACH = "each"
 """The subject that stands for all: every pair of subject and behaviour is a class."""
-RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json", ".labels.txt")
-"""Of files that vidrnn itself writes beside films."""
-AFTER_FILM = frozenset({".srt", ".vtt", ".eaf", ".boris"})
-"""Of files that vidrnn writes too, where they follow the whole name of a film, as in `a.mp4.srt`."""
 _SURE_SECONDS = 1.0
 _SURE_SHARE = 0.02
 """Lengths that differ by more than both are lengths of different films."""
@@ -76,7 +73,8 @@ def read_frame_labelled(data: Path, options: LabelsConfig) -> LabelledData:
     ]
     if options.label_rate is not None and all(named.unit == "seconds" for film in films for named in film.labels):
         notes.append("--label-rate has no effect: these labels are in seconds, not in frames")
-    return LabelledData(tuple(labelled), tuple(failures), tuple(notes))
+    passed_over, warnings = _result_notes(data, sources)
+    return LabelledData(tuple(labelled), tuple(failures), (*notes, *passed_over), warnings)
 
 
 def holds_labels(data: Path, options: LabelsConfig) -> bool:
@@ -148,7 +146,7 @@ def _by_format(data: Path, formats: dict[str, LabelFormat]) -> dict[str, list[Pa
     Results of vidrnn lie among films as label files do. They count only if there are no other label files.
     """
     below = sorted(folder_content(data)[1]) if data.is_dir() else []
-    for paths in ([data], [path for path in below if not _is_result(path)], [*filter(_is_result, below)]):
+    for paths in ([data], [path for path in below if not has_result_name(path)], [*filter(has_result_name, below)]):
         found: dict[str, list[Path]] = {}
         for path in paths:
             if name := _recognised(path, formats):
@@ -158,11 +156,19 @@ def _by_format(data: Path, formats: dict[str, LabelFormat]) -> dict[str, list[Pa
     return {}
 
 
-def _is_result(path: Path) -> bool:
-    """Whether a file has a name that vidrnn gives to the results of a film."""
-    if path.suffix.casefold() in AFTER_FILM and Path(path.stem).suffix.casefold() in FILM_SUFFIXES:
-        return True
-    return path.name.casefold().endswith(RESULT_SUFFIXES)
+def _result_notes(data: Path, sources: _Sources) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings on files whose names are those of results: passed over, or read as labels."""
+    results = [path for path in folder_content(data)[1] if has_result_name(path)] if data.is_dir() else []
+    if not results:
+        return (), ()
+    if set(sources.paths) <= set(results):
+        warning = (
+            "these files have the names that vidrnn gives to its own answers; a model learns nothing from answers that "
+            "nobody has corrected"
+        )
+        return (), (warning,)
+    shown = listed(path.name for path in results)
+    return (f"passed over, since their names are those of answers of vidrnn: {shown}",), ()
 
 
 def _recognised(path: Path, formats: dict[str, LabelFormat]) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import counted
-from vidrnn.data.groups import Grouping
+from vidrnn.data.grouping.base import Grouping
 from vidrnn.errors import DataError, UsageError
 from vidrnn.values import LabelledFilm, Part
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class ClassScorer(Scorer):
                 f"{data}: its classes ({others}) are none of the model's ({', '.join(classes[:8])}). "
                 "Give videos of the model's classes."
             )
-        return LabelledData(films, labelled.failures, labelled.notes)
+        return replace(labelled, films=films)
 
     @override
     def observer(self, films: Sequence[LabelledFilm]) -> None:
@@ -57,7 +57,7 @@ class ClassScorer(Scorer):
         scores = classify_scores(given, truth, answer.classes)
         interval = interval95(given.argmax(1) == truth, named_groups([one.film for one in films]))
         majority = float(np.bincount(truth).max() / len(truth))
-        worst = _worst([one.film.path for one in films], given, truth, answer.classes)
+        worst = _worst([one.film for one in films], given, truth, answer.classes)
         return class_report(scores, interval, task=answer.task, majority=majority, worst=worst)
 
 
@@ -135,14 +135,15 @@ def _confusion(scores: ClassifyScores) -> Table:
 
 
 def _worst(
-    paths: Sequence[Path], given: Floats, truth: NDArray[np.int64], classes: Sequence[str]
+    films: Sequence[LabelledFilm], given: Floats, truth: NDArray[np.int64], classes: Sequence[str]
 ) -> list[dict[str, Any]]:
     """The wrongly classified clips with the lowest probability of their true class."""
     answer = given.argmax(1)
     order = np.argsort(given[np.arange(len(truth)), truth], kind="stable")[:_WORST]
     return [
         {
-            "path": str(paths[place]),
+            "path": str(films[place].path),
+            **({} if films[place].excerpt is None else {"part": str(films[place].excerpt)}),
             "truth": classes[truth[place]],
             "answer": classes[answer[place]],
             "answer_probability": float(given[place, answer[place]]),
@@ -156,7 +157,7 @@ def _worst(
 def _worst_table(worst: Sequence[dict[str, Any]]) -> Table:
     rows = tuple(
         (
-            *(Path(clip["path"]).name, clip["truth"], clip["answer"]),
+            *(f"{Path(clip['path']).name} {clip.get('part', '')}".rstrip(), clip["truth"], clip["answer"]),
             *(f"{clip['answer_probability']:.2f}", f"{clip['truth_probability']:.2f}"),
         )
         for clip in worst

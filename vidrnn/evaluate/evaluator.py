@@ -13,7 +13,7 @@ from vidrnn.data.films import content_hash, counted
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
-from vidrnn.predict.predictor import Predictor
+from vidrnn.predict.predictor import Predictor, Reading
 from vidrnn.registry import load_attribute
 from vidrnn.tables import Report
 from vidrnn.values import FilmFailure, LabelledFilm, Part
@@ -72,13 +72,16 @@ def evaluate(
     named = predictor.task.read(data, to_train=False, features=features, labels=labels)
     labelled = scorer.usable(named, data)
     yield from (Note(text) for text in named.notes)
+    yield from (Note(text, warning=True) for text in named.warnings)
     if len(labelled.films) < len(named.films):
         left_out = len(named.films) - len(labelled.films)
         yield Note(f"{counted(left_out, 'video')} of classes that the model does not know, left out", warning=True)
     films, seen = of_split(labelled.films, predictor.model.header.seen, split, data)
     scored: list[ScoredFilm] = []
     failures = list(labelled.failures)
-    results = predictor.read_all([film.path for film in films], scorer.observer(films))
+    results = predictor.read_all(
+        [film.path for film in films], scorer.observer(films), [Reading(film.excerpt, film.rate) for film in films]
+    )
     for done, (film, moments) in enumerate(zip(films, results, strict=True), 1):
         try:
             if isinstance(moments, FilmFailure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class LabelScorer(Scorer):
                 f"{data}: found no label in its {counted(len(annotated), 'video')}, and this model has no background "
                 f"for moments without a label. Give videos with labels of its classes ({_some(answer.classes)})."
             )
-        return LabelledData(films, labelled.failures, labelled.notes)
+        return replace(labelled, films=films)
 
     @override
     def observer(self, films: Sequence[LabelledFilm]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vidrnn.data.listing.own_results import MARK
 from vidrnn.values import FilmPrediction, ForecastFrame, Pixels, Size
 from vidrnn.video.writer import write_film
 
@@ -41,7 +42,7 @@ def write_forecast(prediction: FilmPrediction, file: Path) -> None:
     frames = prediction.pictures()
     first = next(frames)
     strip = ForecastStrip(Size(*first.shown.shape[:2]), prediction.threshold)
-    write_film(file, (strip.paint(frame) for frame in chain([first], frames)), fps)
+    write_film(file, (strip.paint(frame) for frame in chain([first], frames)), fps, MARK)
 
 
 class ForecastStrip:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import override
 
+from vidrnn.data.listing.own_results import MARK
 from vidrnn.errors import FilmError
 from vidrnn.outputs.base import Answered, Output, segments_of
 from vidrnn.outputs.forecast_video import write_forecast
@@ -56,7 +57,7 @@ def _write(answered: Answered, file: Path) -> None:
         return
     segments_of(prediction, file)
     fps = float(np.clip(prediction.frames / prediction.duration_seconds, _SLOWEST_FPS, _FASTEST_FPS))
-    write_film(file, _annotated(answered, fps), fps)
+    write_film(file, _annotated(answered, fps), fps, MARK)
 
 
 def _annotated(answered: Answered, fps: float) -> Iterator[Pixels]:

@@ -31,6 +31,7 @@ from vidrnn.threads import map_in_order
 from vidrnn.timeline.reading import ObservedReader, Reader
 from vidrnn.values import (
     DecisionRule,
+    Excerpt,
     FilmFailure,
     FilmMoments,
     FilmPrediction,
@@ -48,6 +49,19 @@ from vidrnn.video.reader import open_film
 
 Observe = Callable[[Path], Callable[[Pixels], None]]
 """From a film to a function that gets each piece of its frames (count, height, width, 3), in order."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of a film is read, and how its times are counted."""
+
+    excerpt: Excerpt | None = None
+    """The part that is read as if it was a film of its own; None: all of it."""
+    rate: float | None = None
+    """Frames per second, in place of the film's own time stamps; None: as for every film."""
+
+
+WHOLE_FILM = Reading()
 
 
 @dataclass(frozen=True)
@@ -115,19 +129,25 @@ class Predictor:
         """
         return self._read(path, self.per_film or self.threads, Event(), observe)
 
-    def read_all(self, paths: Sequence[Path], observe: Observe | None = None) -> Iterator[FilmMoments | FilmFailure]:
-        """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`."""
+    def read_all(
+        self, paths: Sequence[Path], observe: Observe | None = None, how: Sequence[Reading] | None = None
+    ) -> Iterator[FilmMoments | FilmFailure]:
+        """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`.
+
+        `how`: for each path what of the film is read, and at which rate; None: each whole, by its own times.
+        """
         side_by_side = min(self.threads, len(paths))
         each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
 
-        def read_or_fail(path: Path) -> FilmMoments | FilmFailure:
+        def read_or_fail(film: tuple[Path, Reading]) -> FilmMoments | FilmFailure:
             try:
-                return self._read(path, each, stop, observe)
+                return self._read(film[0], each, stop, observe, film[1])
             except FilmError as error:
-                return FilmFailure.of(path, error)
+                return FilmFailure.of(film[0], error)
 
         try:
-            yield from map_in_order(read_or_fail, paths, max(1, side_by_side))
+            films = list(zip(paths, how or [WHOLE_FILM] * len(paths), strict=True))
+            yield from map_in_order(read_or_fail, films, max(1, side_by_side))
         except (KeyboardInterrupt, GeneratorExit):
             stop.set()  # threads give up the films that they read
             raise
@@ -139,13 +159,15 @@ class Predictor:
             return 1.0 if features is None else features.rate  # a model of pictures refuses the file at any rate
         return self.rate
 
-    def _read(self, path: Path, threads: int, stop: Event, observe: Observe | None) -> FilmMoments:
+    def _read(
+        self, path: Path, threads: int, stop: Event, observe: Observe | None, how: Reading = WHOLE_FILM
+    ) -> FilmMoments:
         handling, rule = self.model.handling, self.options.rule
         reader = self.task.reader(self.model, rule)
         if observe is not None:
             reader = ObservedReader(reader, observe(path))
         track, line = Track(reader, self.model, rule), _Line()
-        with open_film(path, rate=self._rate_for(path)) as film:
+        with open_film(path, rate=how.rate or self._rate_for(path), excerpt=how.excerpt) as film:
             _refuse_other_input(film, handling)
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
             spacing, motion_seconds = handling.sampling.spacing_seconds, handling.motion_seconds

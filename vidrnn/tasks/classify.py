@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from vidrnn.data.films import LabelledData, read_labelled
+from vidrnn.data.films import LabelledData
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.scores import ScoreReader
@@ -60,6 +60,8 @@ class Classify(Task):
     def read(
         self, data: Path, *, to_train: bool, features: Path | None = None, labels: LabelsConfig | None = None
     ) -> LabelledData:
+        from vidrnn.data.listing.labelled import read_labelled  # here, since a prediction reads no DATA
+
         return read_labelled(data, fewest_classes=2 if to_train else 1, features=features)
 
     @override

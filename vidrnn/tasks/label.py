@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from vidrnn.data.annotations import behaviour_tracks, class_track
-from vidrnn.data.films import LabelledData, read_labelled
+from vidrnn.data.films import LabelledData
 from vidrnn.runtimes.base import Runtime
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.scores import ScoreReader
@@ -63,13 +63,14 @@ class Label(Task):
         """Label files of any known format; or class folders, whose class holds in all of each film."""
         from vidrnn.config import LabelsConfig
         from vidrnn.data.labelled_frames import holds_labels, read_frame_labelled
+        from vidrnn.data.listing.labelled import read_labelled
 
         options = labels or LabelsConfig()
         if holds_labels(data, options):
             return read_frame_labelled(data, options)
-        labelled = read_labelled(data, fewest_classes=1, features=features)
+        labelled = read_labelled(data, fewest_classes=1, features=features, complete=to_train)
         films = tuple(replace(film, label="", annotation=_whole(film.label)) for film in labelled.films)
-        return LabelledData(films, labelled.failures, labelled.notes)
+        return replace(labelled, films=films)
 
     @override
     def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from vidrnn.data.films import LabelledData, read_films
+from vidrnn.data.films import LabelledData
 from vidrnn.data.frame_labels import is_frame_manifest, read_frame_labels
 from vidrnn.errors import ModelError
 from vidrnn.runtimes.base import Runtime, State
@@ -78,6 +78,8 @@ class NextFrame(Task):
         self, data: Path, *, to_train: bool, features: Path | None = None, labels: LabelsConfig | None = None
     ) -> LabelledData:
         """Films without labels; to evaluate, a CSV with a label for each frame as well."""
+        from vidrnn.data.listing.labelled import read_films  # here, since a prediction reads no DATA
+
         if to_train or not is_frame_manifest(data):
             return read_films(data)
         labelled = read_frame_labels(data)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from threading import Event
 
@@ -36,7 +36,7 @@ from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Clock
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.run import Request, Run
-from vidrnn.values import DecisionRule
+from vidrnn.values import DecisionRule, Part
 
 
 def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
@@ -182,7 +182,7 @@ class _Training:
             decision=decision,
             spec=student.spec,
             seed=self.job.config.seed,
-            seen=dict(zip(hashes, split.parts, strict=True)),
+            seen=_parts_seen(hashes, split.parts),
             scores=dict(appraisal.scores),
             summary=appraisal.sentences,
             facts={
@@ -197,10 +197,21 @@ class _Training:
         )
 
 
+def _parts_seen(hashes: Sequence[str], parts: Sequence[Part]) -> dict[str, Part]:
+    """The part of each film by its hash. A film whose excerpts a given split divides counts as learnt from."""
+    order, seen = list(Part), dict[str, Part]()
+    for film, part in zip(hashes, parts, strict=True):
+        seen[film] = min(part, seen.get(film, part), key=order.index)
+    return seen
+
+
 def films_hash(dataset: Dataset, split: Split) -> str:
     """A hash of the films of a run with their truth and parts."""
     rows = sorted(
-        (scan.content_hash, film.label, part.value, *(film.frames or ()), repr(film.annotation))
+        (
+            *(scan.content_hash, film.label, part.value, *(film.frames or ()), repr(film.annotation)),
+            *(repr(each) for each in (film.excerpt, film.rate) if each is not None),
+        )
         for scan, film, part in zip(dataset.scans, dataset.films, split.parts, strict=True)
     )
     return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()

@@ -18,9 +18,9 @@ from typing_extensions import override
 
 from vidrnn.values import Pixels
 from vidrnn.video.inspection.limits import is_out_of_memory
+from vidrnn.video.inspection.whitelists import FILE_OPTIONS, opencv_options, stream_options
 from vidrnn.video.orientation import Orientation
 from vidrnn.video.sources import Source
-from vidrnn.video.whitelists import FILE_OPTIONS, opencv_options, stream_options
 
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -14,8 +14,9 @@ import numpy as np
 
 from vidrnn.errors import FilmError, OutOfMemoryError, UsageError
 from vidrnn.threads import available_cores
-from vidrnn.values import Sampling, Size, Window
+from vidrnn.values import Excerpt, Sampling, Size, Window
 from vidrnn.video.capture import Capture
+from vidrnn.video.excerpts import ExcerptSource
 from vidrnn.video.features import FeatureRows, holds_features
 from vidrnn.video.film import FeatureFilm, Film
 from vidrnn.video.inspection.contents import Contents, look_into
@@ -28,9 +29,10 @@ from vidrnn.video.sources import Source
 
 # fmt: off
 FILM_SUFFIXES = frozenset([
-    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".m2ts", ".m2v",
-    ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".rm", ".rmvb",
-    ".ts", ".vob", ".webm", ".wmv", ".y4m",
+    ".264", ".265", ".360", ".3g2", ".3gp", ".3gpp", ".amv", ".asf", ".avc", ".avi", ".cine", ".dav", ".divx", ".dv",
+    ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".insv", ".ivf", ".lrv", ".m1v", ".m2t", ".m2ts", ".m2v", ".m4v",
+    ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mov", ".mp4", ".mp4v", ".mpe", ".mpeg", ".mpg", ".mpv", ".mts", ".mxf",
+    ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".tod", ".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m",
 ])
 # fmt: on
 """Suffixes of the files that are films where a folder is searched, in lower case."""
@@ -54,8 +56,8 @@ def is_film(path: Path) -> bool:
     return path.suffix.lower() in FILM_SUFFIXES and path.is_file()
 
 
-def open_film(path: Path | str, *, rate: float | None = None) -> Film:
-    """A film whose first frame has been decoded. It can be read once.
+def open_film(path: Path | str, *, rate: float | None = None, excerpt: Excerpt | None = None) -> Film:
+    """A film whose first frame has been decoded. It can be read once. Of an excerpt, no other frame is given.
 
     `rate` is in frames per second, and replaces the time stamps of a film file. A folder of pictures, a stack of pages
     or a file of features needs it.
@@ -72,10 +74,11 @@ def open_film(path: Path | str, *, rate: float | None = None) -> Film:
         raise UsageError(f"--rate {rate}: a rate must be more than 0 frames per second.")
     try:
         if path.is_dir():
-            return Film(path, _open_folder(path, rate))
+            return _film_of(path, _open_folder(path, rate), None, excerpt)
         if holds_features(path):
-            return FeatureFilm(path, _open_features(path, rate))
-        return _open_file(path, rate)
+            rows = _open_features(path, rate)
+            return FeatureFilm(path, rows if excerpt is None else ExcerptSource(path, rows, excerpt))
+        return _open_file(path, rate, excerpt)
     except OSError as error:
         if is_out_of_memory(error):
             raise out_of_memory(path) from error
@@ -112,7 +115,12 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _open_file(path: Path, rate: float | None) -> Film:
+def _film_of(path: Path, source: Source, rate: float | None, excerpt: Excerpt | None) -> Film:
+    """The film of a source whose time stamps a rate may replace, or a part of it."""
+    return Film(path, source, rate) if excerpt is None else Film(path, ExcerptSource(path, source, excerpt, rate))
+
+
+def _open_file(path: Path, rate: float | None, excerpt: Excerpt | None) -> Film:
     if reason := why_no_file(path):
         raise FilmError(f"{path}: {reason}")
     contents = look_into(path)
@@ -120,23 +128,23 @@ def _open_file(path: Path, rate: float | None) -> Film:
         raise FilmError(f"{path}: {reason}")
     suffix = path.suffix.lower()
     if suffix == ".webp":
-        return Film(path, Pictures.of_webp(path), rate)
+        return _film_of(path, Pictures.of_webp(path), rate, excerpt)
     if suffix in STACK_SUFFIXES:
-        return Film(path, Pictures.of_stack(path, rate))
+        return _film_of(path, Pictures.of_stack(path, rate), None, excerpt)
     source = _open_main_stream(path, contents) or _open_capture(path, contents)
     if source is None:
         if (other := AvFilm.open(path, contents.orientation)) is None:
             raise FilmError(f"{path}: {why_not_opened(path)}")
-        return Film(path, other, rate)
+        return _film_of(path, other, rate, excerpt)
     try:
-        return Film(path, source, rate)
+        return _film_of(path, source, rate, excerpt)
     except FilmError as error:
         if isinstance(error, OutOfMemoryError) or not isinstance(source, Capture):
             raise
         if (other := AvFilm.open(path, contents.orientation)) is None:
             raise
         with suppress(FilmError):
-            return Film(path, other, rate)
+            return _film_of(path, other, rate, excerpt)
         raise
 
 

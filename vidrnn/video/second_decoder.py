@@ -16,9 +16,9 @@ from typing_extensions import override
 
 from vidrnn.values import Pixels
 from vidrnn.video.depth import LOOKED_AT, Depth
+from vidrnn.video.inspection.whitelists import HANDLE_OPTIONS
 from vidrnn.video.orientation import Orientation
 from vidrnn.video.sources import Source
-from vidrnn.video.whitelists import HANDLE_OPTIONS
 
 if TYPE_CHECKING:
     from av import VideoStream

@@ -43,11 +43,12 @@ _LARGEST_DENOMINATOR = 1001
 _LOWEST_BIT_RATE, _HIGHEST_BIT_RATE = 100_000, 2**31 - 1
 
 
-def write_film(file: Path, frames: Iterable[Pixels], fps: float) -> int:
+def write_film(file: Path, frames: Iterable[Pixels], fps: float, comment: str = "") -> int:
     """Write frames (height, width, 3) RGB of one size, `fps` of them per second, and give their number.
 
     The suffix decides the codec: .webm is VP8, .mp4 is H.264. Both need an even width and height of at least 16 pixels,
-    so the last column and row are repeated as often as needed. The same frames give the same bytes.
+    so the last column and row are repeated as often as needed. The same frames give the same bytes. A comment is
+    written into the file's metadata.
 
     Raises:
         UsageError: the suffix is another.
@@ -63,7 +64,7 @@ def write_film(file: Path, frames: Iterable[Pixels], fps: float) -> int:
         first = next(remaining, None)
         if first is None:
             raise OutputError(f"{file}: there are no frames to write.")
-        count = _encode(beside, _of_one_size(first, remaining), fps)
+        count = _encode(beside, _of_one_size(first, remaining), fps, comment)
         readable = _count_frames(beside)
         if readable != count:
             raise OutputError(
@@ -86,7 +87,7 @@ def _padded(picture: Pixels) -> Pixels:
     return np.pad(picture, [(0, sides[0]), (0, sides[1]), (0, 0)], mode="edge") if any(sides) else picture
 
 
-def _encode(file: Path, pictures: Iterator[Pixels], fps: float) -> int:
+def _encode(file: Path, pictures: Iterator[Pixels], fps: float, comment: str) -> int:
     """Write at least one picture (height, width, 3) RGB of even sides, and give their number."""
     import av  # only here: few commands write films
 
@@ -95,6 +96,8 @@ def _encode(file: Path, pictures: Iterator[Pixels], fps: float) -> int:
     count = 0
     # The path is made absolute, so that FFmpeg takes no colon in it for the end of a protocol's name.
     with av.open(str(file.absolute()), "w", options=_CONTAINER_OPTIONS) as container:
+        if comment:
+            container.metadata["comment"] = comment
         try:
             stream = container.add_stream(encoder.name, rate=rate, options=encoder.options)
         except av.codec.codec.UnknownCodecError as error:

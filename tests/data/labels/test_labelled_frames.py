@@ -14,6 +14,7 @@ from examples import Truth, bento, deepethogram, intervals, written
 from vidrnn.config import LabelsConfig
 from vidrnn.data.films import LabelledData
 from vidrnn.data.labelled_frames import check_against_films, read_frame_labelled
+from vidrnn.data.listing.own_results import MARK
 from vidrnn.errors import DataError, UsageError
 from vidrnn.values import Annotation, Bout, FilmFacts, FilmScan, LabelledFilm, Part, Size
 
@@ -86,9 +87,16 @@ def test_results_of_vidrnn_are_labels_only_where_nothing_else_is(tmp_path: Path)
     films(tmp_path, "a.mp4")
     header = "path,start_seconds,end_seconds,label,probability"
     written(tmp_path / "a.segments.csv", header, "a.mp4,0,4,guess,0.5")
-    assert bouts(read(tmp_path)) == [(0, 4, "guess")]
+    (tmp_path / "b.mp4").write_bytes(b"x" * 20_000 + MARK.encode())
+    labelled = read(tmp_path)
+    assert bouts(labelled) == [(0, 4, "guess")]
+    assert "these files have the names that vidrnn gives to its own answers" in labelled.warnings[0]
+    assert not any("b.mp4" in note for note in labelled.notes), "a video with answers lacks no labels"
     intervals(tmp_path, Truth())
-    assert {label for _, _, label in bouts(read(tmp_path))} == {"dig", "rear"}
+    labelled = read(tmp_path)
+    assert {label for _, _, label in bouts(labelled)} == {"dig", "rear"}
+    assert "passed over, since their names are those of answers of vidrnn: a.segments.csv" in labelled.notes
+    assert not labelled.warnings
 
 
 def test_one_damaged_file_of_several_is_a_failure(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from vidrnn.data.dataset import Dataset
-from vidrnn.data.groups import Grouping
+from vidrnn.data.grouping.base import Grouping
 from vidrnn.train.lessons.labels import one_validation, several_validation, trained_bouts
 from vidrnn.values import Annotation, Bout, FilmFacts, FilmScan, LabelledFilm, Part, Size
 

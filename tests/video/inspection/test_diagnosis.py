@@ -59,7 +59,7 @@ def test_a_file_of_zeros_is_called_so(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_called_so(tmp_path: Path) -> None:
     link = tmp_path / "link.mp4"
     link.symlink_to("gone.mp4")
-    assert refusal(link) == "is a link to gone.mp4, which does not exist."
+    assert refusal(link) == "is a link to gone.mp4, which is not there. Get the file, or make the link anew."
     (tmp_path / "file").write_text("x")
     assert refusal(tmp_path / "file" / "film.mp4") == "no such file: a part of its path is a file, not a folder."
     circle = tmp_path / "circle.mp4"

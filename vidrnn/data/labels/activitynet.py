@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from vidrnn.data.films import PART_WORDS
 from vidrnn.data.label_markup import check_order, member, sorted_bouts
 from vidrnn.data.label_text import read_json
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
+from vidrnn.data.listing.parts import PART_WORDS
 from vidrnn.errors import DataError
 from vidrnn.values import Bout
 

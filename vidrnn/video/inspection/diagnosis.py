@@ -14,6 +14,13 @@ from vidrnn.video.inspection.boxes import read_boxes
 from vidrnn.video.inspection.contents import PROBE_BYTES, Contents
 
 TEXT = "holds text; it is not a video."
+_ANNEX = "annex/objects/"
+"""In the target of a link, or in the text of a file, that stands for content in git-annex."""
+_POINTERS = {
+    b"version https://git-lfs": "is a pointer to content in Git LFS, which is not there. Get it: git lfs pull.",
+    b"/annex/objects/": "is a pointer to content in git-annex, which is not there. Get it: git annex get.",
+}
+"""How the text begins that stands in a clone for content which was not fetched."""
 ONLY_SOUND = "holds only sound, no pictures."
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _ENCRYPTED_MP4 = b"encv"
@@ -50,7 +57,10 @@ def why_no_file(path: Path) -> str | None:
         OSError: the file cannot be looked at.
     """
     if path.is_symlink() and not path.exists():
-        return f"is a link to {path.readlink()}, which does not exist."
+        target = path.readlink().as_posix()
+        annexed = f"Get its content: git annex get {quote(path.name)}"
+        remedy = annexed if _ANNEX in target else "Get the file, or make the link anew"
+        return f"is a link to {target}, which is not there. {remedy}."
     if not path.stat().st_size and path.is_file():
         return "is empty (0 bytes)."
     return None if path.is_file() else "is not a file."
@@ -73,7 +83,7 @@ def why_not_opened(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(PROBE_BYTES)
     if not _CONTROL.search(start):
-        return TEXT
+        return next((reason for words, reason in _POINTERS.items() if start.startswith(words)), TEXT)
     if not start.strip(b"\0"):
         return "holds only zeros: its content was never written, or is lost. Copy or record it again."
     streams = stream_types(path)

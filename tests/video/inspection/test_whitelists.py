@@ -8,7 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from vidrnn.live.addresses import SCHEMES
-from vidrnn.video.whitelists import FILE_OPTIONS, HANDLE_OPTIONS, opencv_options, stream_options
+from vidrnn.video.inspection.whitelists import FILE_OPTIONS, HANDLE_OPTIONS, opencv_options, stream_options
 
 VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 DANGEROUS = {"concat", "hls", "dash", "imf", "image2", "sdp", "vobsub", "webm_dash_manifest", "tty", "mlv", "lavfi"}
