@@ -30,7 +30,7 @@ LabelHolds = Literal["always", "somewhere"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class HeadConfig(_Frozen):

@@ -18,6 +18,7 @@ from vidrnn.atomic import find_obstacle, remove_file, remove_part, write_text
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
 from vidrnn.batch.result_names import result_file, shown
 from vidrnn.errors import FilmError, VidrnnError
+from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.values import FilmFailure
 
@@ -171,7 +172,7 @@ class Results:
 
     def _write(self, name: str, record: Record) -> None:
         content = {"format": _FORMAT, **asdict(record)}
-        write_text(_record_file(self.out, name), json.dumps(content, ensure_ascii=False) + "\n")
+        write_text(_record_file(self.out, name), json_text(content) + "\n")
 
     def _file(self, name: str, suffix: str) -> Path:
         return result_file(self.out, name, suffix)

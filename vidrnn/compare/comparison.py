@@ -31,6 +31,7 @@ from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import check_format
 from vidrnn.nets.classifier import SequenceModel, count_parameters, refuse_unknown
+from vidrnn.plain_json import json_text
 from vidrnn.tasks.base import task_named
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.encoder_choice import choice_of, encoder_hash, refuse_uneven_features, refuse_unfit_encoder
@@ -97,12 +98,12 @@ class _Folder:
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(f"{self.path}: exists already. Choose another --out, or use --resume {self.path}.")
         settings.write(self.path / "config.toml")
-        write_text(facts, json.dumps({"format": _FORMAT, **about}), advice="Choose another --out.")
+        write_text(facts, json_text({"format": _FORMAT, **about}, ascii_only=True), advice="Choose another --out.")
 
     def add(self, training: Training) -> None:
         """Save a training that has ended."""
         self.trainings.append(training)
-        self.write("trainings.jsonl", "".join(json.dumps(asdict(one)) + "\n" for one in self.trainings))
+        self.write("trainings.jsonl", "".join(json_text(asdict(one), ascii_only=True) + "\n" for one in self.trainings))
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the comparison.
@@ -165,7 +166,7 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
                 done = folder.trainings[-1]
                 yield Note(f"{name}, seed {seed}: {_part(setting)} accuracy {done.accuracy:.3f}, {done.seconds:.0f} s")
     comparison = _compare_trainings(request, first, heads, folder.trainings)
-    folder.write("comparison.json", json.dumps(comparison.as_json()))
+    folder.write("comparison.json", json_text(comparison.as_json(), ascii_only=True))
     folder.draw(comparison)
     return comparison
 

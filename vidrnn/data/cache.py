@@ -10,7 +10,6 @@ not know encoders: the encoding functions are arguments.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from vidrnn.atomic import write_file
 from vidrnn.errors import FilmError, OutputError
+from vidrnn.plain_json import json_text
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.features import NPY_HEADERS
@@ -172,7 +172,7 @@ class Cache:
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
         parts = [_FORMAT, scan.content_hash, rendering.spacing_seconds, str(rendering.size), rendering.rate, what]
-        key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(json_text(parts, ascii_only=True).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
 

@@ -23,6 +23,7 @@ from platformdirs import user_cache_dir
 from vidrnn.atomic import write_text
 from vidrnn.data.films import content_hash
 from vidrnn.errors import FilmError, OutputError
+from vidrnn.plain_json import json_text
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
 from vidrnn.video.reader import open_film, rate_for
@@ -145,4 +146,4 @@ def _write(entry: Path, scan: FilmScan) -> None:
         "frame_seconds": base64.b64encode(zlib.compress(scan.frame_seconds.tobytes())).decode("ascii"),
     }
     with suppress(OutputError):
-        write_text(entry, json.dumps(stored), f"{os.getpid()}-{get_ident()}-")
+        write_text(entry, json_text(stored, ascii_only=True), f"{os.getpid()}-{get_ident()}-")

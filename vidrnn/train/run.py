@@ -24,6 +24,7 @@ from vidrnn.atomic import move, remove_file, remove_part, write_text
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
+from vidrnn.plain_json import json_text
 from vidrnn.values import FilmFailure
 
 MARK_NAME = "run.json"
@@ -134,7 +135,11 @@ class Run:
         """
         if not request.resume:
             if not is_run(self.folder):
-                write_text(self.folder / MARK_NAME, json.dumps(_MARK) + "\n", advice="Choose another place with --out.")
+                write_text(
+                    self.folder / MARK_NAME,
+                    json_text(_MARK, ascii_only=True) + "\n",
+                    advice="Choose another place with --out.",
+                )
             if self._replaces:
                 _remove_training(self.training)
             request.config.located(request.data).write(self.training / _CONFIG)
@@ -153,7 +158,7 @@ class Run:
         elif not isinstance(event, Progress):
             try:
                 with (self.training / _METRICS).open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(as_json(event)) + "\n")
+                    lines.write(json_text(as_json(event), ascii_only=True) + "\n")
             except OSError as error:
                 raise RunError(
                     f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
@@ -168,7 +173,7 @@ class Run:
         """Move the files of a new training to the places of the old ones. A kill on the way loses nothing."""
         if self._replaces:
             files = [name for name in _FILES if (self.training / name).is_file()]
-            write_text(self.training / _ENDED, json.dumps(files))
+            write_text(self.training / _ENDED, json_text(files, ascii_only=True))
             self._finish_exchange()
 
     def _finish_exchange(self) -> None:

@@ -12,6 +12,7 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import RunError
 from vidrnn.events import RunEvent
 from vidrnn.model.checkpoint import CHECKPOINT_FORMAT, check_format
+from vidrnn.plain_json import json_text
 from vidrnn.train.encoder_choice import encoder_hash
 from vidrnn.train.run import Request, Run
 from vidrnn.train.search.choice import Found
@@ -47,7 +48,7 @@ def recall_or_search(
     if run and memory:
         run.open(request)
         about = {"format": CHECKPOINT_FORMAT, "graph": encoder_hash(found.config)}
-        write_text(memory, json.dumps({**about, **found.as_json()}))
+        write_text(memory, json_text({**about, **found.as_json()}, ascii_only=True))
     return found
 
 
