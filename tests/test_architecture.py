@@ -49,6 +49,7 @@ LAYERS = (
     "settings",
     "events",
     "tables",
+    "claims",
     "atomic",
     "values",
     "threads",
@@ -62,7 +63,7 @@ LAYERS = (
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "errors"),
-    *("sums", "plain_json"),
+    *("claims", "sums", "plain_json"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
 TORCH_FREE_FILES = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidrnn.cli.flags import Settings, refuse_foreign, with_flags
-from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, free_folder, stopping
+from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, stopping
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
 from vidrnn.settings import RUN, PredictConfig
@@ -46,13 +46,16 @@ def train(
     beside the scores of controls, which tell what the order of the frames is worth.
     """
     device, data = settings.pop("device", "auto"), settings.pop("data", None)
-    if resume and (settings or config or out or data):
-        raise UsageError(f"--resume {resume}: continues the run with its own settings. Leave the other settings out.")
+    if resume and (settings or config or out):
+        raise UsageError(
+            f"--resume {resume}: continues the run with its own settings. Leave the other settings out. DATA may be "
+            "named where it was moved."
+        )
 
     from vidrnn.cli.views.training import TrainingView
     from vidrnn.data.scan import cache_folder
     from vidrnn.tasks.base import task_named
-    from vidrnn.train.run import Request, settings_file
+    from vidrnn.train.run import Request, find_data, settings_file
     from vidrnn.train.trainer import train as run_training
 
     chosen = chosen_settings(settings_file(resume) if resume else config, settings, "vidrnn train")
@@ -61,11 +64,14 @@ def train(
     if config:
         _refuse_foreign_in(config, chosen, task)
     chosen = chosen.with_defaults(task.defaults)
+    if resume and not data and chosen.data:
+        data = str(find_data(resume, chosen.data))
     films = films_named(data, chosen.data, "vidrnn train")
     request = Request(
         data=films,
         config=chosen,
-        out=resume or out or free_folder(Path("runs") / f"{films.resolve().stem}-{chosen.head.name}"),
+        out=resume or out or Path("runs") / f"{films.resolve().stem}-{chosen.head.name}",
+        numbered=not (resume or out),
         cache=cache_folder(),
         jobs=chosen.jobs or 1,
         command=_command(sys.argv[1:]),

@@ -14,7 +14,7 @@ import vidrnn
 from vidrnn.atomic import write_text
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films
-from vidrnn.errors import ExportError, RunError, TrainingError, UsageError
+from vidrnn.errors import ExportError, RunError, TrainingError, UsageError, VidrnnError
 from vidrnn.events import Done, Note, Progress, RunEvent
 from vidrnn.export.exporter import describe, write_checked
 from vidrnn.export.onnx import OnnxExport
@@ -43,6 +43,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
     """Train a model; the last event is `Done`.
 
     `stop`: set it to end the running epoch cleanly. The best model so far is written, and the run can be resumed.
+    Where an error or Ctrl-C ends the training, the last event says how to go on.
 
     Raises:
         VidrnnError: with a sentence. All finished work stays on disk.
@@ -50,9 +51,16 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
     """
     run = Run(request.out)
     run.claim(request)
-    for event in _Training(request, stop or Event()).go(run):
-        run.log(event)
-        yield event
+    try:
+        for event in _Training(request, stop or Event()).go(run):
+            run.log(event)
+            yield event
+    except (KeyboardInterrupt, VidrnnError):
+        if run.resumable:
+            yield Note(run.resumable)
+        raise
+    finally:
+        run.release()
 
 
 class _Training:
