@@ -1,8 +1,9 @@
 """The record of each film in a folder of results: which files belong to it, and by which work they were written.
 
 A record is a hidden file. It is written before the files of a film, with the names that these may have, and again after
-them, with the row, the size and time of the film, and the identity of the work. Nothing else is needed to go on after
-a kill. This module does not know what is done with a film.
+them, with the row, the size and time of the film, the sums of the files, and the identity of the work. Nothing else is
+needed to go on after a kill. A record or a file that is not as it was written counts as none. This module does not know
+what is done with a film.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from vidrnn.batch.result_names import result_file, shown
 from vidrnn.errors import FilmError, VidrnnError
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
+from vidrnn.sums import has_right_sum, sum_of_file, with_sum
 from vidrnn.values import FilmFailure
 
 HIDDEN_NAME = ".vidrnn"
@@ -73,20 +75,47 @@ class Record:
     """Whether the film is to be read again although it has a row."""
     row: Row | None
     """None until the film is finished."""
+    states: dict[str, list[Any]] = field(default_factory=dict)
+    """Of the current files, by suffix: bytes, time of change and sum. Records of an earlier vidrnn have none."""
 
 
-_KEYS = frozenset(Record.__dataclass_fields__)
+_KEYS = frozenset(Record.__dataclass_fields__) - {"states"}
 
 
 def read_record(out: Path, name: str) -> Record | None:
     """The record of a film; None if there is none or it is damaged or of another format."""
     try:
-        content = json.loads(_record_file(out, name).read_text(encoding="utf-8"))
+        text = _record_file(out, name).read_text(encoding="utf-8")
+        content = json.loads(text)
     except (OSError, ValueError):
+        return None
+    if has_right_sum(text) is False:
         return None
     if not isinstance(content, dict) or content.get("format") != _FORMAT or not content.keys() >= _KEYS:
         return None
-    return Record(**{key: content[key] for key in _KEYS})
+    return Record(**{key: content[key] for key in _KEYS}, states=content.get("states", {}))
+
+
+def _state(file: Path) -> list[Any]:
+    """Bytes, time of change and sum of a result.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    facts = file.stat()
+    return [facts.st_size, facts.st_mtime_ns, sum_of_file(file)]
+
+
+def _is_as_written(file: Path, state: list[Any] | None) -> bool:
+    """Whether a result is there as it was written. Its sum is read only where its time of change is another one."""
+    try:
+        facts = file.stat()
+        if not file.is_file() or state is None:
+            return file.is_file()
+        size, changed, digits = state
+        return bool(facts.st_size == size and (facts.st_mtime_ns == changed or sum_of_file(file) == digits))
+    except (OSError, ValueError):
+        return False
 
 
 def fingerprint(film: Path) -> list[int]:
@@ -108,7 +137,7 @@ class Results:
     def find_finished(self, film: Path, name: str) -> tuple[Row, bool] | None:
         """The row of a film that this work finished and whether it is to be read again; None if it is not finished.
 
-        The film must not have changed, and its files must exist.
+        The film must not have changed, and its files must be there as they were written.
         """
         record = read_record(self.out, name)
         if record is None or record.row is None or record.work != self.work.identity:
@@ -116,7 +145,9 @@ class Results:
         if record.film != fingerprint(film):
             return None
         wanted = set() if "error" in record.row else {*self.work.suffixes}
-        if not wanted <= {*record.current} or not all(self._file(name, suffix).is_file() for suffix in wanted):
+        if not wanted <= {*record.current}:
+            return None
+        if not all(_is_as_written(self._file(name, suffix), record.states.get(suffix)) for suffix in wanted):
             return None
         return record.row, record.again
 
@@ -167,12 +198,13 @@ class Results:
         files = [suffix for suffix in self._suffixes(name) if self._file(name, suffix).is_file()]
         current = {*self._current(name, film), *self.work.suffixes}
         written = [suffix for suffix in files if suffix in current]
-        self._write(name, Record(film, self.work.identity, files, written, again, row))
+        states = {suffix: _state(self._file(name, suffix)) for suffix in written}
+        self._write(name, Record(film, self.work.identity, files, written, again, row, states))
         return row
 
     def _write(self, name: str, record: Record) -> None:
         content = {"format": _FORMAT, **asdict(record)}
-        write_text(_record_file(self.out, name), json_text(content) + "\n")
+        write_text(_record_file(self.out, name), with_sum(json_text(content)) + "\n", lasting=False)
 
     def _file(self, name: str, suffix: str) -> Path:
         return result_file(self.out, name, suffix)

@@ -53,7 +53,7 @@ def train(
         )
 
     from vidrnn.cli.views.training import TrainingView
-    from vidrnn.data.scan import cache_folder
+    from vidrnn.data.store import open_cache
     from vidrnn.tasks.base import task_named
     from vidrnn.train.run import Request, find_data, settings_file
     from vidrnn.train.trainer import train as run_training
@@ -72,7 +72,7 @@ def train(
         config=chosen,
         out=resume or out or Path("runs") / f"{films.resolve().stem}-{chosen.head.name}",
         numbered=not (resume or out),
-        cache=cache_folder(),
+        cache=open_cache(chosen.cache_size),
         jobs=chosen.jobs or 1,
         command=_command(sys.argv[1:]),
         device=device_named(device),

@@ -26,6 +26,7 @@ from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import read_dataset
 from vidrnn.data.splits import split_films
+from vidrnn.data.store import with_notes
 from vidrnn.errors import RunError, UsageError
 from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import Note, Progress, RunEvent
@@ -82,7 +83,7 @@ class _Folder:
             OutputError: the folder cannot be written.
         """
         settings = request.config.located(request.data)
-        about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs"})}
+        about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs", "cache_size"})}
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
             if not facts.is_file():
@@ -140,6 +141,10 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
         OutputError: the disk refuses.
         KeyboardInterrupt: `stop` was set.
     """
+    return (yield from with_notes(_compare(request, stop or Event()), request.cache))
+
+
+def _compare(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, Comparison]:
     if not task_named(request.config.task).comparable:
         raise UsageError(
             f"vidrnn compare: does not work for --task {request.config.task}. Train one model with each head; each "
@@ -154,7 +159,7 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
             "vidrnn compare: does not accept folds or minutes. All heads take the same steps on one split."
         )
     folder = _Folder(request.out)
-    setting = yield from _setting(request, stop or Event())
+    setting = yield from _setting(request, stop)
     folder.open(request, films_hash(setting.dataset, setting.split) + encoder_hash(request.config))
     first = yield from _settled(setting)
     yield from first.prepare([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)

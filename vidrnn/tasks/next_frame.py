@@ -65,7 +65,18 @@ class NextFrame(Task):
         {
             *("data", "task", "encoder", "weights", "fine_tune", "grey", "head", "context", "horizon", "decoder"),
             *("spacing_seconds", "height", "width", "rate", "flip"),
-            *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "patience", "seed", "jobs", "test"),
+            *(
+                "epochs",
+                "minutes",
+                "minibatch",
+                "learning_rate",
+                "weight_decay",
+                "patience",
+                "seed",
+                "jobs",
+                "cache_size",
+                "test",
+            ),
             *("threshold", "hysteresis", "shortest", "rollout", "normalised"),
         }
     )

@@ -279,7 +279,7 @@ def find_data(folder: Path, stored: str) -> Path:
         return Path(stored)
     with suppress(OSError, ValueError, KeyError, TypeError):
         mark = json.loads((folder / MARK_NAME).read_text(encoding="utf-8"))
-        beside = (folder.resolve() / mark[_WAY]).resolve()
+        beside: Path = (folder.resolve() / mark[_WAY]).resolve()
         if beside.exists():
             return beside
     raise UsageError(

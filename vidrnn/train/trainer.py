@@ -14,6 +14,7 @@ import vidrnn
 from vidrnn.atomic import write_text
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films
+from vidrnn.data.store import with_notes
 from vidrnn.errors import ExportError, RunError, TrainingError, UsageError, VidrnnError
 from vidrnn.events import Done, Note, Progress, RunEvent
 from vidrnn.export.exporter import describe, write_checked
@@ -52,7 +53,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
     run = Run(request.out)
     run.claim(request)
     try:
-        for event in _Training(request, stop or Event()).go(run):
+        for event in with_notes(_Training(request, stop or Event()).go(run), request.cache):
             run.log(event)
             yield event
     except (KeyboardInterrupt, VidrnnError):
