@@ -272,12 +272,14 @@ def test_the_program_of_the_page_reads_a_long_film_to_its_end(program: Path) -> 
 
 
 def test_the_page_names_what_every_file_holds() -> None:
+    from vidrnn.model.whole import WEIGHTS_SEAL_KEY
     from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY
     from vidrnn.runtimes.onnx import OnnxRuntime
+    from vidrnn.sums import SEAL_KEY
 
     page = DEPLOY.read_text(encoding="utf-8")
     metadata = OnnxRuntime.open(MOVES / "model.onnx").metadata
-    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY, OUTPUTS_KEY}
+    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY, OUTPUTS_KEY, SEAL_KEY, WEIGHTS_SEAL_KEY}
     assert all(f"`{key}`" in page for key in metadata)
 
 

@@ -76,7 +76,8 @@ class Record:
     row: Row | None
     """None until the film is finished."""
     states: dict[str, list[Any]] = field(default_factory=dict)
-    """Of the current files, by suffix: bytes, time of change and sum. Records of an earlier vidrnn have none."""
+    """Of the current files, by suffix: bytes and sum. No times, since shards give the records that one run gives.
+    Records of an earlier vidrnn have none."""
 
 
 _KEYS = frozenset(Record.__dataclass_fields__) - {"states"}
@@ -97,23 +98,21 @@ def read_record(out: Path, name: str) -> Record | None:
 
 
 def _state(file: Path) -> list[Any]:
-    """Bytes, time of change and sum of a result.
+    """Bytes and sum of a result.
 
     Raises:
         OSError: it cannot be read.
     """
-    facts = file.stat()
-    return [facts.st_size, facts.st_mtime_ns, sum_of_file(file)]
+    return [file.stat().st_size, sum_of_file(file)]
 
 
 def _is_as_written(file: Path, state: list[Any] | None) -> bool:
-    """Whether a result is there as it was written. Its sum is read only where its time of change is another one."""
+    """Whether a result is there as it was written; whether it is there at all where no state is known."""
     try:
-        facts = file.stat()
         if not file.is_file() or state is None:
             return file.is_file()
-        size, changed, digits = state
-        return bool(facts.st_size == size and (facts.st_mtime_ns == changed or sum_of_file(file) == digits))
+        size, digits = state
+        return bool(file.stat().st_size == size and sum_of_file(file) == digits)
     except (OSError, ValueError):
         return False
 

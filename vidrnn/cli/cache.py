@@ -22,7 +22,7 @@ def cache(
     *,
     settings: Settings,
 ) -> None:
-    """Show the cache of decoded videos: where it is, what it holds and how large it may grow.
+    """Show the cache of decoded videos, and remove what it holds.
 
     Everything in it can be made again from the videos. A training keeps it within its limit by itself.
     """

@@ -46,11 +46,7 @@ def train(
     beside the scores of controls, which tell what the order of the frames is worth.
     """
     device, data = settings.pop("device", "auto"), settings.pop("data", None)
-    if resume and (settings or config or out):
-        raise UsageError(
-            f"--resume {resume}: continues the run with its own settings. Leave the other settings out. DATA may be "
-            "named where it was moved."
-        )
+    films_folder = _moved_films(resume, settings, config or out) if resume else None
 
     from vidrnn.cli.views.training import TrainingView
     from vidrnn.data.store import open_cache
@@ -64,9 +60,10 @@ def train(
     if config:
         _refuse_foreign_in(config, chosen, task)
     chosen = chosen.with_defaults(task.defaults)
-    if resume and not data and chosen.data:
-        data = str(find_data(resume, chosen.data))
-    films = films_named(data, chosen.data, "vidrnn train")
+    if films_folder is not None:
+        chosen = chosen.model_copy(update={"labels": chosen.labels.model_copy(update={"films": films_folder})})
+    stored = find_data(resume, chosen.data) if resume and chosen.data and not data else chosen.data
+    films = films_named(data, stored and str(stored), "vidrnn train")
     request = Request(
         data=films,
         config=chosen,
@@ -87,6 +84,24 @@ def train(
             view.show(event)
     if stop.is_set():
         raise typer.Exit(130)
+
+
+def _moved_films(run: Path, settings: Settings, given: Path | None) -> str | None:
+    """The folder of `--films` beside `--resume`, which is taken out of `settings`; None where it was not given.
+
+    `given`: another flag that means nothing beside `--resume`.
+
+    Raises:
+        UsageError: more was given than where the videos are now.
+    """
+    labels = settings.pop("labels", {})
+    films: str | None = labels.pop("films", None)
+    if settings or labels or given:
+        raise UsageError(
+            f"--resume {run}: continues the run with its own settings. Leave the other settings out. Only DATA and "
+            "--films may be named, where the videos were moved."
+        )
+    return films
 
 
 def _refuse_foreign_in(file: Path, chosen: RunConfig, task: Task) -> None:
