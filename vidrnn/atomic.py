@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,22 @@ _PART = ".part-"
 _MOVE_SECONDS, _MOVE_PAUSE_SECONDS = 1.0, 0.02
 """How long a refused move is tried again. Windows refuses while a virus scanner or a reader has the target open."""
 _KEPT = "What was finished before it is kept."
+
+
+_WAITS_FOR_NOTHING: ContextVar[bool] = ContextVar("waits_for_nothing", default=False)
+
+
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """Within the block no file waits until it is on the disk: the system brings it there some seconds later.
+
+    It is for many small files whose sums are stored, so that a later run notices what a power cut destroyed.
+    """
+    token = _WAITS_FOR_NOTHING.set(True)
+    try:
+        yield
+    finally:
+        _WAITS_FOR_NOTHING.reset(token)
 
 
 @contextmanager
@@ -51,6 +68,7 @@ def write_files(
     """As `write_file`, for files that belong together: all are finished before the first is moved to its place."""
     besides = [_beside(file, part) for file in files]
     file = files[0]
+    lasting = lasting and not _WAITS_FOR_NOTHING.get()
     try:
         for folder in {file.parent for file in files}:
             folder.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidrnn.atomic import find_obstacle, remove_file, remove_part, write_text
+from vidrnn.atomic import find_obstacle, remove_file, remove_part, without_waiting, write_text
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
 from vidrnn.batch.result_names import result_file, shown
 from vidrnn.errors import FilmError, VidrnnError
@@ -165,7 +165,8 @@ class Results:
             name, Record(before, self.work.identity, self._suffixes(name), self._current(name, before), True, None)
         )
         try:
-            row = read(film, shown(name), lambda suffix: self._file(name, suffix))
+            with without_waiting():  # to wait for each small file takes longer than to read a short film
+                row = read(film, shown(name), lambda suffix: self._file(name, suffix))
         except FilmError as error:
             return self._keep(name, before, self._error_row(name, FilmFailure.of(film, error).reason))
         except VidrnnError:

@@ -63,7 +63,7 @@ def train(
     if films_folder is not None:
         chosen = chosen.model_copy(update={"labels": chosen.labels.model_copy(update={"films": films_folder})})
     stored = find_data(resume, chosen.data) if resume and chosen.data and not data else chosen.data
-    films = films_named(data, stored and str(stored), "vidrnn train")
+    films = films_named(data, str(stored or ""), "vidrnn train")
     request = Request(
         data=films,
         config=chosen,
