@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 SEAL_KEY = "vidrnn.seal"
@@ -21,6 +21,7 @@ EMPTY_SEAL = _WORD.decode() + "0" * _DIGITS
 _MOST_SEALS = 8
 """A name that a user gave may look like a seal. So any of the first few may be the true one."""
 _CHUNK_BYTES = 1 << 22
+_NEAR_BYTES = 1 << 16
 
 
 def sum_of(content: bytes) -> str:
@@ -62,11 +63,12 @@ def is_whole(file: Path, companions: Sequence[Path] = ()) -> bool:
     if not file.stat().st_size:
         return True  # it has no seal; its own format tells that it is empty
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        places = _seals(content)
-        return not places or any(
-            content[place : place + _DIGITS] == _sum_with_zeros(content, place, companions).encode()
-            for place in places[:_MOST_SEALS]
-        )
+        sealed = False
+        for place in _seals(content):
+            if content[place : place + _DIGITS] == _sum_with_zeros(content, place, companions).encode():
+                return True
+            sealed = True
+        return not sealed
 
 
 def seal_in(head: bytes) -> str:
@@ -75,14 +77,16 @@ def seal_in(head: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def _seals(content: mmap.mmap) -> list[int]:
-    """Where the digits of each seal begin. Those of most files are near the beginning or the end."""
-    places: list[int] = []
-    start = 0
-    while len(places) < _MOST_SEALS and (found := content.find(_WORD, start)) >= 0:
-        places.append(found + len(_WORD))
-        start = places[-1]
-    return places
+def _seals(content: mmap.mmap) -> Iterator[int]:
+    """Where the digits of each seal begin. Most seals are near an end of the file, so these places come first."""
+    size, found = len(content), set[int]()
+    for start, end in ((0, _NEAR_BYTES), (max(0, size - _NEAR_BYTES), size), (0, size)):
+        place = start
+        while len(found) < _MOST_SEALS and (word := content.find(_WORD, place, end)) >= 0:
+            place = word + len(_WORD)
+            if place not in found:
+                found.add(place)
+                yield place
 
 
 def _sum_with_zeros(content: mmap.mmap, place: int, companions: Sequence[Path]) -> str:
