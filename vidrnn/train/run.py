@@ -118,7 +118,7 @@ class Run:
         if not os.access(parent, os.W_OK) or not parent.is_dir():
             raise RunError(f"{self.folder}: nothing can be written in {parent}. Choose another place with --out.")
         if self.folder.exists() and not self.folder.is_dir():
-            raise RunError(f"{self.folder}: is a file. Choose another place with --out.")
+            raise RunError(f"{self.folder}: exists already and is a file. Choose another place with --out.")
         self._lock(request)
         try:
             self._settle(request)
