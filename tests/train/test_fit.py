@@ -363,14 +363,14 @@ def test_a_training_that_diverges_keeps_its_last_good_weights(value: float) -> N
     epochs = list(fit.run())
     plain = Fit(make_lesson(), replace(PLAN))
     expected = [copy.deepcopy(plain.state().tensors) for _ in zip(range(2), plain.run(), strict=False)]
-    assert len(epochs) == 2 and fit.diverged and "epoch 3" in fit.remark and "--learning-rate 0.002" in fit.remark
+    assert len(epochs) == 2 and fit.diverged and "epoch 3" in fit.remark and "--learning-rate 0.001" in fit.remark
     best = {name.removeprefix("best."): one for name, one in expected[-1].items() if name.startswith("best.")}
     assert same(weights(fit.lesson.network), best)
 
 
 def test_a_training_that_diverges_at_once_is_a_sentence_that_says_what_to_do() -> None:
     fit = Fit(spoil_after(make_lesson(), 0), PLAN)
-    with pytest.raises(TrainingError, match=r"epoch 1, so there is no model.*--learning-rate 0\.002"):
+    with pytest.raises(TrainingError, match=r"epoch 1, so there is no model.*--learning-rate 0\.001"):
         list(fit.run())
     assert all(bool(tensor.isfinite().all()) for tensor in weights(fit.lesson.network).values())
 

@@ -22,6 +22,8 @@ from vidrnn.train.minibatches import Minibatch
 _WARM_UP = 0.1
 """The share of training in which the learning rate rises from nothing."""
 _LARGEST_GRADIENT = 1.0
+_SAFE_RATE = 0.001
+"""Few trainings diverge at this learning rate."""
 _MEAN_DECAY = 0.97
 """Of the running mean over the steps' weights. The mean is validated and stored: it varies less than single steps."""
 
@@ -141,8 +143,7 @@ class Fit:
         if self.diverged and self.best_epoch == 0:
             raise TrainingError(
                 f"Training gave no finite numbers in epoch {self.epoch + 1}, so there is no model. The learning rate "
-                f"{self.plan.learning_rate:g} is too high for these videos. Try a tenth of it: "
-                f"--learning-rate {self.plan.learning_rate / 10:g}."
+                f"{self.plan.learning_rate:g} is too high for these videos. Try --learning-rate {self._lower_rate:g}."
             )
 
     @property
@@ -150,11 +151,15 @@ class Fit:
         """A sentence for the user where the training ended early because it diverged."""
         if not self.diverged:
             return ""
-        lower = self.plan.learning_rate / 10
         return (
             f"Training gave no finite numbers in epoch {self.epoch + 1} and was stopped there. The model is that of "
-            f"epoch {self.best_epoch}. A lower learning rate can help: --learning-rate {lower:g}."
+            f"epoch {self.best_epoch}. A lower learning rate can help: --learning-rate {self._lower_rate:g}."
         )
+
+    @property
+    def _lower_rate(self) -> float:
+        """A learning rate that is worth a try where this one is too high."""
+        return min(self.plan.learning_rate / 10, _SAFE_RATE)
 
     @property
     def finished(self) -> bool:

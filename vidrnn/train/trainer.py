@@ -56,6 +56,8 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
         for event in with_notes(_Training(request, stop or Event()).go(run), request.cache):
             run.log(event)
             yield event
+    except TrainingError:
+        raise  # to go on would end in the same way
     except (KeyboardInterrupt, VidrnnError):
         if run.resumable:
             yield Note(run.resumable)
