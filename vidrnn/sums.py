@@ -8,10 +8,12 @@ of the whole file with zeros in their place, so they travel inside the file, in 
 from __future__ import annotations
 
 import hashlib
+import json
 import mmap
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 SEAL_KEY = "vidrnn.seal"
 """The key of the seal in the metadata of a file."""
@@ -117,3 +119,16 @@ def has_right_sum(text: str) -> bool | None:
     if not key or len(end) != _DIGITS + len('"}'):
         return None
     return end == f'{sum_of((body + "}").encode())}"}}'
+
+
+def read_summed(text: str) -> dict[str, Any]:
+    """The JSON object that `with_sum` gave, or one without a sum, of an earlier vidrnn.
+
+    Raises:
+        ValueError: it is damaged, or no object.
+    """
+    value = json.loads(text)
+    if not isinstance(value, dict) or has_right_sum(text) is False:
+        raise ValueError("it is not as it was written")
+    value.pop("sum", None)
+    return value

@@ -125,10 +125,16 @@ def kinds() -> list[Kind]:
     classify = ["train", data, *TINY, "--out", "run"]
     next_frame = ["train", data, "--task", "next-frame", "--grey", "--context", "2", "--horizon", "1"]
     next_frame += ["--size", "24x16", "--frames", "4", "--epochs", "2", "--units", "4", "--jobs", "1", "--out", "run"]
+    label = ["train", "day/a_day.csv", "--task", "label", *TINY, "--out", "run"]
     replaced = [*classify, "--overwrite"]
     compare = ["compare", data, *TINY, "--head", "gru", "--head", "none", "--seeds", "1"]
     folder_run = ["predict", data, "--model", str(ROOT / "models" / "moves"), "--out", "out", "--format", "jsonl,csv"]
     export = ["export", "model"]
+
+    def a_day(folder: Path) -> None:
+        (folder / "day").mkdir()
+        for name in ("a_day.csv", "a_day.webm"):
+            shutil.copy(FILMS / name, folder / "day")
 
     def old_run(folder: Path) -> None:
         vidrnn(folder, [*classify[:-2], "--seed", "7", "--out", "run"])
@@ -145,6 +151,7 @@ def kinds() -> list[Kind]:
 
     return [
         train_kind("train", classify),
+        train_kind("label", label, a_day),
         train_kind("next-frame", next_frame),
         Kind("overwrite", lambda folder: replaced, _overwritten(replaced), weights, old_run),
         Kind("export", lambda folder: export, lambda folder: export, portable, model_to_export),

@@ -263,7 +263,8 @@ _STORES: dict[Path, Store] = {}
 
 def store_at(folder: Path) -> Store:
     """The store of a folder, one for each folder in this process."""
-    return _STORES.setdefault(folder.absolute(), Store(folder))
+    place = folder.absolute()
+    return _STORES.get(place) or _STORES.setdefault(place, Store(folder))
 
 
 def open_cache(size: str | None) -> Path:
