@@ -124,7 +124,7 @@ def kinds() -> list[Kind]:
     data = "clips"
     classify = ["train", data, *TINY, "--out", "run"]
     next_frame = ["train", data, "--task", "next-frame", "--grey", "--context", "2", "--horizon", "1"]
-    next_frame += ["--size", "24x16", "--frames", "4", "--epochs", "2", "--units", "4", "--jobs", "1", "--out", "run"]
+    next_frame += ["--size", "24x16", "--epochs", "2", "--units", "4", "--jobs", "1", "--out", "run"]
     label = ["train", "day/a_day.csv", "--task", "label", *TINY, "--out", "run"]
     replaced = [*classify, "--overwrite"]
     compare = ["compare", data, *TINY, "--head", "gru", "--head", "none", "--seeds", "1"]
