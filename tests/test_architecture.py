@@ -49,10 +49,13 @@ LAYERS = (
     "settings",
     "events",
     "tables",
+    "claims",
     "atomic",
     "values",
     "threads",
     "registry",
+    "sums",
+    "plain_json",
     "errors",
 )
 """From top to bottom: a folder or top file imports only what stands below it."""
@@ -60,6 +63,7 @@ LAYERS = (
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "errors"),
+    *("claims", "sums", "plain_json"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
 TORCH_FREE_FILES = {
@@ -220,6 +224,16 @@ def test_only_commands_and_their_views_print() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
     assert printing <= {"cli"}
+
+
+def test_json_is_written_in_one_place() -> None:
+    dumping = {
+        module
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in ("json.dumps", "json.dump")
+    }
+    assert dumping == {"plain_json"}
 
 
 @pytest.mark.parametrize(

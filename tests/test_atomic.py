@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from vidrnn.atomic import move, remove_part, try_lock, write_bytes, write_file, write_files, write_folder, write_text
+from vidrnn.atomic import (
+    move,
+    remove_part,
+    try_lock,
+    without_waiting,
+    write_bytes,
+    write_file,
+    write_files,
+    write_folder,
+    write_text,
+)
 from vidrnn.errors import OutputError
 
 STOPS = pytest.mark.parametrize("stop", [ValueError("no"), KeyboardInterrupt()], ids=repr)
@@ -230,3 +240,63 @@ def test_a_file_system_without_locks_counts_as_unlocked(
     assert try_lock(tmp_path / "lock") is not None
     with pytest.raises(OSError, match=r"Is a directory|Permission"):
         try_lock(tmp_path)
+
+
+# --- the disk --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def to_disk(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of files and folders that were brought to the disk, and of files that got their names, in order."""
+    done: list[str] = []
+    fsync, replace, paths = os.fsync, Path.replace, dict[int, str]()
+    opening = os.open
+
+    def opened(path: os.PathLike[str] | str, *how: int) -> int:
+        number = opening(path, *how)
+        paths[number] = Path(path).name
+        return number
+
+    def brought(number: int) -> None:
+        done.append(paths[number])
+        fsync(number)
+
+    def replaced(source: Path, target: Path) -> Path:
+        done.append(f"-> {Path(target).name}")
+        return replace(source, target)
+
+    monkeypatch.setattr("vidrnn.atomic.os.open", opened)
+    monkeypatch.setattr("vidrnn.atomic.os.fsync", brought)
+    monkeypatch.setattr(Path, "replace", replaced)
+    return done
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name_and_then_its_name_is(tmp_path: Path, to_disk: list[str]) -> None:
+    write_text(tmp_path / "out" / "a.txt", "new")
+    assert to_disk == [".part-a.txt", "-> a.txt", "out"]
+
+
+def test_the_files_of_a_folder_are_on_the_disk_before_it_gets_its_name(tmp_path: Path, to_disk: list[str]) -> None:
+    write_model(tmp_path / "run" / "model", "new")
+    place = to_disk.index("-> model")
+    assert {"card", "weights", ".part-model"} <= {*to_disk[:place]} and {"model", "run"} <= {*to_disk[place:]}
+
+
+def test_files_that_can_be_made_again_do_not_wait_for_the_disk(tmp_path: Path, to_disk: list[str]) -> None:
+    write_text(tmp_path / "a", "new", lasting=False)
+    with without_waiting():
+        write_bytes(tmp_path / "b", b"new")
+    write_bytes(tmp_path / "c", b"new")
+    assert to_disk == ["-> a", "-> b", ".part-c", "-> c", tmp_path.name]
+
+
+def test_a_disk_that_refuses_the_content_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_text(tmp_path / "a", "old")
+
+    def refuse(number: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("vidrnn.atomic.os.fsync", refuse)
+    with pytest.raises(OutputError, match="Input/output error"):
+        write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "old" and names(tmp_path) == ["a"]

@@ -41,7 +41,7 @@ VERBS = ("train", "labels", "predict", "live", "next-frame", "compare", "benchma
 PAGES = (*VERBS, "heads", "deploy", "python", "architecture")
 OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md", "sample_videos/README.md")
 TEXTS = [*(ROOT / name for name in OTHERS), *(DOCS / f"{page}.md" for page in PAGES)]
-COMMANDS = ("train", "labels", "predict", "evaluate", "compare", "export", "info")
+COMMANDS = ("train", "labels", "predict", "evaluate", "compare", "export", "info", "cache")
 OLD_WORDS = re.compile(r"\b(films?|foret\w+|unusual\w*|painte[dr]\w*|told)\b", re.IGNORECASE)
 
 page_of = pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())
@@ -105,7 +105,8 @@ def programs(file: Path) -> list[str]:
 
 
 def test_there_is_every_page_and_no_other() -> None:
-    assert {file.stem for file in DOCS.glob("*.md")} == {*PAGES}
+    pages = {file.stem for file in DOCS.glob("*.md") if not file.stem.startswith("trust_")}  # parts of a page to come
+    assert pages == {*PAGES}
 
 
 @page_of
@@ -273,12 +274,14 @@ def test_the_program_of_the_page_reads_a_long_film_to_its_end(program: Path) -> 
 
 
 def test_the_page_names_what_every_file_holds() -> None:
+    from vidrnn.model.whole import WEIGHTS_SEAL_KEY
     from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY
     from vidrnn.runtimes.onnx import OnnxRuntime
+    from vidrnn.sums import SEAL_KEY
 
     page = DEPLOY.read_text(encoding="utf-8")
     metadata = OnnxRuntime.open(MOVES / "model.onnx").metadata
-    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY, OUTPUTS_KEY}
+    assert set(metadata) == {"vidrnn", STATE_KEY, STREAMS_KEY, HEAD_KEY, OUTPUTS_KEY, SEAL_KEY, WEIGHTS_SEAL_KEY}
     assert all(f"`{key}`" in page for key in metadata)
 
 

@@ -15,6 +15,7 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import RunError
 from vidrnn.model import checkpoint
 from vidrnn.model.checkpoint import CHECKPOINT_FORMAT, TrainingState, load_training, save_training
+from vidrnn.sums import read_summed, with_sum
 
 NEWER, OLDER = CHECKPOINT_FORMAT + 1, CHECKPOINT_FORMAT - 1
 
@@ -37,9 +38,9 @@ def test_the_choice_of_an_encoder_of_another_format_is_refused(
 ) -> None:
     folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
     file = folder / "checkpoint" / "choice.json"
-    content = json.loads(file.read_text())
+    content = read_summed(file.read_text())
     assert content["format"] == CHECKPOINT_FORMAT
-    file.write_text(json.dumps({**content, "format": NEWER}))
+    file.write_text(with_sum(json.dumps({**content, "format": NEWER})))
     with pytest.raises(RunError, match=rf"choice\.json: has format {NEWER}"):
         train_tiny(class_folders, folder, request={"resume": True})
 
@@ -49,7 +50,7 @@ def test_a_comparison_of_another_format_is_refused(class_folders: Path, tmp_path
     request = CompareRequest(class_folders, config, ("none",), 1, tmp_path / "out", tmp_path / "cache", 1)
     followed(compare(request))
     file = request.out / "facts.json"
-    content = json.loads(file.read_text())
+    content = read_summed(file.read_text())
     file.write_text(json.dumps({**content, "format": content["format"] + 1}))
     resumed = CompareRequest(class_folders, config, ("none",), 1, request.out, request.cache, 1, resume=True)
     with pytest.raises(RunError, match=r"facts\.json: has format 2, and this vidrnn continues format 1\. Update"):

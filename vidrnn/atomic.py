@@ -5,10 +5,13 @@ Everything is written under a hidden name beside its place and then moved there.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,33 +27,60 @@ _MOVE_SECONDS, _MOVE_PAUSE_SECONDS = 1.0, 0.02
 _KEPT = "What was finished before it is kept."
 
 
+_WAITS_FOR_NOTHING: ContextVar[bool] = ContextVar("waits_for_nothing", default=False)
+
+
 @contextmanager
-def write_file(file: Path, part: str = "", advice: str = _KEPT) -> Iterator[Path]:
+def without_waiting() -> Iterator[None]:
+    """Within the block no file waits until it is on the disk: the system brings it there some seconds later.
+
+    It is for many small files whose sums are stored, so that a later run notices what a power cut destroyed.
+    """
+    token = _WAITS_FOR_NOTHING.set(True)
+    try:
+        yield
+    finally:
+        _WAITS_FOR_NOTHING.reset(token)
+
+
+@contextmanager
+def write_file(file: Path, part: str = "", advice: str = _KEPT, *, lasting: bool = True) -> Iterator[Path]:
     """A path to write to. The file there becomes `file` when the block ends; if the block fails, nothing is left.
 
     Args:
         file: where the finished file stands; its folder is made. The yielded path has the same suffix.
         part: tells apart writers that may write the same file at the same time.
         advice: the last sentence of the error.
+        lasting: whether the file survives a power cut too. Without it, writing is some milliseconds faster; it is for
+            files that can be made again and whose damage is noticed.
 
     Raises:
         OutputError: the file cannot be written. Every OSError in the block becomes this error.
     """
-    with write_files([file], part, advice) as (beside,):
+    with write_files([file], part, advice, lasting=lasting) as (beside,):
         yield beside
 
 
 @contextmanager
-def write_files(files: Sequence[Path], part: str = "", advice: str = _KEPT) -> Iterator[list[Path]]:
+def write_files(
+    files: Sequence[Path], part: str = "", advice: str = _KEPT, *, lasting: bool = True
+) -> Iterator[list[Path]]:
     """As `write_file`, for files that belong together: all are finished before the first is moved to its place."""
     besides = [_beside(file, part) for file in files]
     file = files[0]
+    lasting = lasting and not _WAITS_FOR_NOTHING.get()
     try:
         for folder in {file.parent for file in files}:
             folder.mkdir(parents=True, exist_ok=True)
         yield besides
+        if lasting:
+            for beside in besides:
+                bring_to_disk(beside)
         for beside, file in zip(besides, files, strict=True):
             move(beside, file)
+        if lasting:
+            for folder in {file.parent for file in files}:
+                bring_to_disk(folder)
     except OSError as problem:
         raise _not_written(file, problem, advice) from problem
     finally:
@@ -59,13 +89,13 @@ def write_files(files: Sequence[Path], part: str = "", advice: str = _KEPT) -> I
                 beside.unlink()
 
 
-def write_text(file: Path, text: str, part: str = "", advice: str = _KEPT) -> None:
+def write_text(file: Path, text: str, part: str = "", advice: str = _KEPT, *, lasting: bool = True) -> None:
     """Write text in UTF-8, with its line ends as they are. The arguments and the error are those of `write_file`.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    with write_file(file, part, advice) as beside:
+    with write_file(file, part, advice, lasting=lasting) as beside:
         beside.write_text(text, encoding="utf-8", newline="")
 
 
@@ -107,10 +137,14 @@ def write_folder(
         shutil.rmtree(beside, ignore_errors=True)  # of a writer that was killed
         beside.mkdir()
         yield beside
+        for each in (*(file for file in beside.rglob("*") if file.is_file()), beside):
+            bring_to_disk(each)
         if folder.exists():
             _exchange(beside, folder, main, own, needed)
         else:
             move(beside, folder)
+        for each in (folder, folder.parent):
+            bring_to_disk(each)
     except OSError as problem:
         raise _not_written(folder, problem, advice, "folder") from problem
     finally:
@@ -128,6 +162,28 @@ def _exchange(beside: Path, folder: Path, main: str, own: Iterable[str], needed:
         (folder / name).unlink(missing_ok=True)
     for new in sorted(beside.iterdir()):
         move(new, folder / new.name)
+
+
+def bring_to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk and not only in the memory of the system.
+
+    Raises:
+        OSError: the disk refuses the content of a file.
+    """
+    folder = path.is_dir()
+    if folder and os.name != "posix":  # Windows opens no folders, and keeps their names by itself
+        return
+    try:
+        opened = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    except PermissionError:
+        return  # a file or a folder that may not be opened is brought to the disk by the system, some seconds later
+    try:
+        os.fsync(opened)
+    except OSError as problem:
+        if problem.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that have no such request
+            raise
+    finally:
+        os.close(opened)
 
 
 def move(source: Path, target: Path) -> None:
@@ -176,6 +232,11 @@ def remove_part(file: Path) -> None:
     """Remove the unfinished file that a killed writer of `file` left beside it."""
     with suppress(OSError):
         _beside(file).unlink()
+
+
+def finished_name(file: Path) -> str | None:
+    """The name that an unfinished file is to have, with what tells its writer apart; None for any other file."""
+    return file.name.removeprefix(_PART) if file.name.startswith(_PART) else None
 
 
 def try_lock(file: Path, patience_seconds: float = 0.0) -> FileLock | None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
-from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, TIME, Flag
+from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, TIME, TRAINING, Flag
 from vidrnn.values import WHOLE, Grid, MotionName, Size
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
@@ -30,7 +30,7 @@ LabelHolds = Literal["always", "somewhere"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class HeadConfig(_Frozen):
@@ -442,6 +442,16 @@ class RunConfig(_Frozen):
     seed: Annotated[int, Flag("The same seed gives the same weights.", panel=TIME)] = Field(0, ge=0)
     jobs: Annotated[int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING)] = Field(None, ge=1)
     """Films, and shares of a minibatch, computed at once. The weights depend on it; None: one per core."""
+    cache_size: Annotated[
+        str | None,
+        Flag(
+            "The most that the cache of decoded videos may hold, such as 20GB.",
+            unsaid="a quarter of the free disk",
+            panel=COMPUTING,
+            metavar="SIZE",
+            commands=(*TRAINING, "cache"),
+        ),
+    ] = None
 
     test: Annotated[bool, Flag("Split into train and val only.", panel=DATA)] = True
     folds: Annotated[

@@ -7,6 +7,7 @@ VidrnnError
 ├── DataError      the films cannot be used for training or scoring as they are
 ├── ModelError     a model folder is damaged, of another program or too new
 ├── WeightsError   pretrained weights are not available
+├── TrainingError  a training does not give finite numbers, and there is no model to keep
 ├── ExportError    a model cannot be exported, or the exported model gives other results
 ├── OutputError    results cannot be written to their place
 └── RunError       a run folder cannot be created, written or resumed
@@ -45,6 +46,10 @@ class WeightsError(VidrnnError):
 
 class RunError(VidrnnError):
     """A run folder cannot be created, written or resumed."""
+
+
+class TrainingError(VidrnnError):
+    """The numbers of a training are not finite any more, and it has no earlier weights to keep."""
 
 
 class ExportError(VidrnnError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -279,6 +280,36 @@ def test_a_torn_record_is_no_record(tmp_path: Path) -> None:
     for text in (record.read_text()[:20], "{}", record.read_text().replace('"format": 1', '"format": 2')):
         record.write_text(text)
         assert not done(batch_of(films, tmp_path / "films", tmp_path / "out"))["one"].before
+
+
+@pytest.mark.parametrize("damage", ["emptied", "one bit", "removed", "a bit of the record"])
+def test_a_damaged_result_is_made_again(tmp_path: Path, damage: str) -> None:
+    films, out = texts(tmp_path / "films", "one", "two"), tmp_path / "out"
+    done(batch_of(films, tmp_path / "films", out))
+    before, result, record = tree(out), out / "one.txt", out / ".vidrnn/one.json"
+    if damage == "emptied":
+        result.write_text("")
+    elif damage == "one bit":
+        result.write_bytes(bytes([before["one.txt"][0] ^ 1]) + before["one.txt"][1:])
+    elif damage == "removed":
+        result.unlink()
+    else:
+        record.write_text(record.read_text().replace('"again": false', '"again": true '))
+    again = done(batch_of(films, tmp_path / "films", out))
+    assert (again["one"].before, again["two"].before) == (False, True)
+    assert result.read_bytes() == before["one.txt"]
+
+
+def test_results_that_were_copied_and_records_without_sums_are_as_good(tmp_path: Path) -> None:
+    films, out = texts(tmp_path / "films", "one"), tmp_path / "out"
+    done(batch_of(films, tmp_path / "films", out))
+    os.utime(out / "one.txt", (1, 1))
+    assert done(batch_of(films, tmp_path / "films", out))["one"].before
+    record = out / ".vidrnn/one.json"
+    fields = json.loads(record.read_text())
+    del fields["sum"], fields["states"]
+    record.write_text(json.dumps(fields))
+    assert done(batch_of(films, tmp_path / "films", out))["one"].before
 
 
 def test_results_beside_the_films_are_not_taken_for_films(tmp_path: Path) -> None:

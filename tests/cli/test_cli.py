@@ -279,9 +279,26 @@ def test_a_run_that_is_there_is_refused_with_the_ways_out(
         assert way in message
 
 
-def test_resuming_with_other_settings_is_wrong_use(vidrnn: Command, class_folders: Path, tiny_run: TinyRun) -> None:
-    for more in (["--epochs", "9"], ["--head", "lstm"], ["--out", "other"], [str(class_folders)], ["--no-test"]):
+def test_resuming_with_other_settings_is_wrong_use(vidrnn: Command, tiny_run: TinyRun) -> None:
+    for more in (["--epochs", "9"], ["--head", "lstm"], ["--out", "other"], ["--no-test"]):
         assert "--resume" in vidrnn("train", "--resume", tiny_run.folder, *more).refused(2)
+
+
+def test_a_run_whose_videos_were_moved_goes_on_where_they_are_named(
+    vidrnn: Command, class_folders: Path, tiny_run: TinyRun, tmp_path: Path
+) -> None:
+    run, films = shutil.copytree(tiny_run.folder, tmp_path / "run"), tmp_path / "b"
+    shutil.copytree(class_folders, films)
+    settings = (run / "config.toml").read_text().replace(str(class_folders), str(tmp_path / "gone"))
+    (run / "config.toml").write_text(settings)
+    (run / "run.json").write_text('{"vidrnn_run": 1}')
+    assert "Say where DATA is now" in vidrnn("train", "--resume", run).refused(2)
+    weights = (run / "model" / "model.safetensors").read_bytes()
+    (run / "model" / "model.safetensors").unlink()
+    assert vidrnn("train", films, "--resume", run).code == 0
+    assert len((run / "model" / "model.safetensors").read_bytes()) > len(weights) // 2
+    next(films.rglob("*.avi")).unlink()
+    assert "is not as it was when this run began" in vidrnn("train", films, "--resume", run).refused(1)
 
 
 def test_resuming_what_is_not_a_run_is_an_error(vidrnn: Command, class_folders: Path) -> None:
@@ -322,7 +339,7 @@ def test_ctrl_c_ends_the_epoch_and_keeps_the_model(class_folders: Path) -> None:
     assert process.returncode == 130
     assert "Stopping after this epoch" in err
     assert "Traceback" not in err
-    assert "The best model so far is saved" in out
+    assert "The best model so far is saved" in out and "Go on with it: vidrnn train --resume run" in out
     assert Path("run/model/model.safetensors").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 from conftest import make_acts, train_tiny
 
+from vidrnn.claims import claim_folder
 from vidrnn.compare.comparison import CompareRequest, compare, parse_head, stream_microseconds
 from vidrnn.compare.statistics import Comparison
 from vidrnn.config import HeadConfig, RunConfig
@@ -102,6 +104,30 @@ def test_a_resumed_comparison_ends_like_an_unbroken_one(
     assert {one.stage for one in events if isinstance(one, Progress)} >= {"none, seed 1", "gru, seed 1"}
     assert not {one.stage for one in events if isinstance(one, Progress)} & {"none, seed 0", "gru, seed 0"}
     assert without_times(comparison) == without_times(whole[1])
+
+
+def test_a_damaged_training_is_done_again_and_damaged_facts_are_a_sentence(
+    whole: tuple[CompareRequest, Comparison], tmp_path: Path
+) -> None:
+    request = replace(whole[0], out=Path(shutil.copytree(whole[0].out, tmp_path / "out")), resume=True)
+    lines = (request.out / "trainings.jsonl").read_text().splitlines()
+    lines[1] = lines[1].replace('"epochs": 2', '"epochs": 3')
+    (request.out / "trainings.jsonl").write_text("\n".join([*lines[:3], lines[3][:40]]))
+    comparison, events = run(request)
+    assert {one.stage for one in events if isinstance(one, Progress)} >= {"gru, seed 0", "gru, seed 1"}
+    assert without_times(comparison) == without_times(whole[1])
+    for damage in ("", "[]", (request.out / "facts.json").read_text().replace("seed", "reed")):
+        (request.out / "facts.json").write_text(damage)
+        with pytest.raises(RunError, match=r"facts\.json: damaged"):
+            run(request)
+
+
+def test_two_comparisons_do_not_share_a_folder(whole: tuple[CompareRequest, Comparison]) -> None:
+    claim = claim_folder(whole[0].out)
+    assert claim is not None
+    with pytest.raises(RunError, match="another comparison is writing to it now"):
+        run(replace(whole[0], resume=True))
+    claim.release()
 
 
 def test_a_resumed_comparison_may_have_more_heads(whole: tuple[CompareRequest, Comparison], tmp_path: Path) -> None:

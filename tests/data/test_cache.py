@@ -13,6 +13,7 @@ import pytest
 from conftest import frame_number, make_film, make_pictures
 
 from vidrnn.data import cache as cache_module
+from vidrnn.data import store as store_module
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
 from vidrnn.errors import OutputError
@@ -285,3 +286,73 @@ def test_frames_come_with_the_frames_before_and_keep_their_entry(desk: Desk, mon
         assert np.array_equal(steps.array, plain.array)
         assert [frame_number(one) for one in steps.before] == [0, 0, *range(2, 23, 2)]
     assert len(opened) == 1 and len(entries(desk.cache)) == 4
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def flip(file: Path, place: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a new process, which has verified nothing yet."""
+    monkeypatch.setattr(store_module, "_STORES", {})
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a bit of the numbers": lambda file: flip(file, -100),
+    "a bit of the header": lambda file: flip(file, 30),
+    "a bit of the sum": lambda file: flip(file, -1),
+    "zeros": lambda file: file.write_bytes(bytes(file.stat().st_size)),
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-50]),
+    "longer": lambda file: file.write_bytes(file.read_bytes() + b"\0"),
+    "empty": lambda file: file.write_bytes(b""),
+    "another type": lambda file: np.save(file, np.load(file).astype(np.float64)),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("index", [False, True], ids=["array", "indices"])
+def test_a_damaged_entry_is_made_anew_and_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, damage: str, index: bool
+) -> None:
+    scan = scan_film(desk.film)
+    frames, features = np.array(desk.frames(scan)), desk.features(scan)
+    for file in entries(desk.cache):
+        if file.name.endswith(".index.npy") == index:
+            DAMAGES[damage](file)
+    forget(monkeypatch)
+    np.testing.assert_array_equal(desk.frames(scan), frames)
+    np.testing.assert_array_equal(desk.features(scan), features)
+    assert desk.steps(scan).indices.tolist() == list(range(0, 25, 2))
+    (note,) = desk.cache.store.take_notes()
+    assert "2 entries were damaged and made again" in note
+    forget(monkeypatch)
+    assert desk.newly_encoded(lambda: desk.features(scan)) == 0 and not desk.cache.store.take_notes()
+
+
+def test_an_entry_under_the_name_of_another_one_is_not_taken_for_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = scan_film(desk.film)
+    desk.features(scan, name="a")
+    (one,) = [file for file in entries(desk.cache) if not file.name.endswith(".index.npy")]
+    expected = desk.features(scan, name="b") + 0
+    other = next(file for file in entries(desk.cache) if file.name[:32] not in one.name and "index" not in file.name)
+    shutil.copy(one, other)
+    forget(monkeypatch)
+    assert desk.newly_encoded(lambda: np.testing.assert_array_equal(desk.features(scan, name="b"), expected)) > 0
+
+
+def test_a_sum_is_verified_once_in_a_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan, verified = scan_film(desk.film), []
+    desk.frames(scan)
+    forget(monkeypatch)
+    has_right_sum = cache_module._has_right_sum
+    monkeypatch.setattr(cache_module, "_has_right_sum", lambda file: verified.append(file) or has_right_sum(file))
+    for _ in range(3):
+        desk.frames(scan)
+    assert len(verified) == 2, "the array and the indices"

@@ -10,7 +10,8 @@ import pytest
 from conftest import frame_number, make_film, make_pictures
 
 from vidrnn.data import scan as scan_module
-from vidrnn.data.scan import cache_folder, scan_film, scan_films
+from vidrnn.data.scan import scan_film, scan_films
+from vidrnn.data.store import cache_folder, store_at
 from vidrnn.values import FilmFailure, FilmScan
 
 
@@ -126,3 +127,22 @@ def test_odd_files_are_scanned_or_refused_and_never_stop_the_rest(footage: Path)
     found = list(scan_films(paths, cache=None, jobs=2))
     assert [path for path, _ in found] == paths
     assert {type(each) for _, each in found} == {FilmScan, FilmFailure}
+
+
+@pytest.mark.parametrize("damage", ["flip", "empty", "cut", "no sum"])
+def test_a_damaged_scan_is_made_anew_and_told(tmp_path: Path, damage: str) -> None:
+    film, cache = make_film(tmp_path / "a.avi", frames=25), tmp_path / "cache"
+    scan = scan_film(film, cache=cache)
+    (entry,) = (file for file in cache.rglob("*.json"))
+    text = entry.read_text()
+    place = text.index('"frames": 25')
+    damaged = {
+        "flip": text[:place] + '"frames": 26' + text[place + len('"frames": 25') :],
+        "empty": "",
+        "cut": text[: len(text) // 2],
+        "no sum": text[: text.index(', "sum"')] + "}",
+    }
+    entry.write_text(damaged[damage])
+    again = scan_film(film, cache=cache)
+    assert again.facts == scan.facts and entry.read_text() == text
+    assert "1 entry was damaged" in store_at(cache).take_notes()[0]

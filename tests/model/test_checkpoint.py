@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from vidrnn.config import HeadConfig
-from vidrnn.errors import ModelError, OutputError, RunError, VidrnnError
+from vidrnn.errors import ModelError, OutputError, RunError, TrainingError, VidrnnError
 from vidrnn.model.checkpoint import (
     CARD_NAME,
     TrainingState,
@@ -361,3 +361,55 @@ def test_a_foreign_checkpoint_is_a_sentence(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "training.safetensors")
     with pytest.raises(RunError, match="damaged"):
         load_training(tmp_path)
+
+
+# --- damage and numbers that are not finite --------------------------------------------------------------------------
+
+
+def flip(file: Path, share: float) -> None:
+    """Change one bit, at this share of the file."""
+    content = bytearray(file.read_bytes())
+    content[int(share * (len(content) - 1))] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99, 1.0])
+def test_one_changed_bit_in_the_weights_is_a_sentence(folder: Path, share: float) -> None:
+    flip(folder / WEIGHTS_NAME, share)
+    for read in (load_model, lambda path: read_header(find_weights(path))):
+        with pytest.raises(ModelError, match="damaged") as caught:
+            read(folder)
+        assert_sentence(caught.value, folder / WEIGHTS_NAME)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_one_changed_bit_in_a_checkpoint_is_a_sentence(tmp_path: Path, share: float) -> None:
+    save_training(tmp_path, replace(STATE, tensors={"now": torch.zeros(500)}))
+    flip(tmp_path / "training.safetensors", share)
+    with pytest.raises(RunError, match=r"damaged.*--overwrite") as caught:
+        load_training(tmp_path)
+    assert_sentence(caught.value, tmp_path / "training.safetensors")
+
+
+def test_a_model_and_a_checkpoint_from_before_there_were_sums_are_read(folder: Path, tmp_path: Path) -> None:
+    header = json.dumps(json.loads(read_header(folder / WEIGHTS_NAME).to_json()))
+    tensors = load_file(folder / WEIGHTS_NAME)
+    save_file(tensors, folder / WEIGHTS_NAME, metadata={"vidrnn": header})
+    assert load_model(folder).seal == ""
+    save_file({"now": torch.zeros(2)}, tmp_path / "training.safetensors", metadata={"vidrnn": '{"epoch": 3}'})
+    found = load_training(tmp_path)
+    assert found is not None and found.facts == {"epoch": 3}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_written_nor_read(folder: Path, number: float) -> None:
+    before, network = (folder / WEIGHTS_NAME).read_bytes(), make_model(HEAD)
+    with torch.no_grad():
+        next(iter(network.parameters()))[0] = number
+    with pytest.raises(TrainingError, match="not finite"):
+        save_model(folder, network, make_header(HEAD), CARD)
+    assert (folder / WEIGHTS_NAME).read_bytes() == before
+    save_file(network.state_dict(), folder / WEIGHTS_NAME, metadata={"vidrnn": make_header(HEAD).to_json()})
+    with pytest.raises(ModelError, match="not finite") as caught:
+        load_model(folder)
+    assert_sentence(caught.value, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from conftest import TinyRun, make_film
 from test_packaging import MODELS, ROOT
 
 import vidrnn
-from vidrnn.errors import ModelError, UsageError
+from vidrnn.errors import FilmError, ModelError, UsageError
 from vidrnn.export.exporter import largest_difference
 from vidrnn.model.header import find_weights, read_handling, read_header, shipped_models
 from vidrnn.predict.predictor import Predictor, open_model
@@ -21,7 +22,7 @@ from vidrnn.registry import load_member
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.runtimes.onnx import OnnxRuntime, open_session
 from vidrnn.runtimes.torch import TorchRuntime
-from vidrnn.values import FORMAT_VERSION, FilmPrediction, Window
+from vidrnn.values import FORMAT_VERSION, FilmFailure, FilmPrediction, Window
 
 SAMPLES = sorted((ROOT / "sample_videos").glob("**/*.webm"))
 MOVES = ROOT / "models" / "moves"
@@ -170,3 +171,41 @@ def test_a_runtime_has_the_name_of_its_flag(name: str) -> None:
 
 def test_shipped_models_are_found() -> None:
     assert shipped_models().is_dir()
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.3, 0.6, 0.9, 0.95, 0.999])
+def test_one_changed_bit_in_a_portable_file_is_a_sentence(tmp_path: Path, share: float) -> None:
+    content = bytearray((MOVES / "model.onnx").read_bytes())
+    content[int(share * len(content))] ^= 4
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match=r"damaged.*Copy the model again") as caught:
+        open_model(tmp_path / "model.onnx")
+    assert str(caught.value).startswith(str(tmp_path))
+
+
+def test_the_portable_file_of_another_model_is_told_and_one_alone_answers(tmp_path: Path) -> None:
+    shutil.copy(MOVES / "model.onnx", tmp_path)
+    assert open_model(tmp_path / "model.onnx")[0].handling.answer.task == "classify"
+    shutil.copy(MOVES / "model.safetensors", tmp_path)
+    open_model(tmp_path)
+    shutil.copy(MOVES.parent / "actions" / "model.onnx", tmp_path)
+    with pytest.raises(ModelError, match=r"belongs to another model.*vidrnn export"):
+        open_model(tmp_path)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: float
+) -> None:
+    run_head = OnnxRuntime.run_head
+    monkeypatch.setattr(OnnxRuntime, "run_head", lambda *given: [each + number for each in run_head(*given)])
+    film = make_film(tmp_path / "film.mkv", frames=20, fps=10.0)
+    predictor = Predictor(open_model(MOVES)[0])
+    with pytest.raises(FilmError, match="not finite"):
+        predictor.predict(film)
+    with pytest.raises(FilmError, match="not finite"):
+        predictor.stream().push(np.zeros((24, 32, 3), np.uint8), 0.0)
+    assert isinstance(next(predictor.predict_all([film])), FilmFailure)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vidrnn.config import HeadConfig
+from vidrnn.errors import TrainingError
 from vidrnn.model.checkpoint import load_training, save_training
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
@@ -339,3 +340,58 @@ def test_one_wild_minibatch_cannot_throw_the_weights_far() -> None:
     fit._optimiser.step = watched  # type: ignore[method-assign]
     list(fit.run())
     assert seen and max(seen) <= 1.001
+
+
+# --- numbers that are not finite -------------------------------------------------------------------------------------
+
+
+def spoil_after(lesson: Lesson, good_steps: int, value: float = math.nan) -> Lesson:
+    """The lesson with a loss that is `value` after some steps."""
+    loss, taken = lesson.loss, []
+
+    def spoilt(answer: Scores, target: Tensor, mask: Tensor) -> Tensor:
+        taken.append(1)
+        return loss(answer, target, mask) * (1.0 if len(taken) <= good_steps else value)
+
+    return replace(lesson, loss=spoilt)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_training_that_diverges_keeps_its_last_good_weights(value: float) -> None:
+    lesson = make_lesson()
+    fit = Fit(spoil_after(lesson, 2 * lesson.steps + 1, value), PLAN)
+    epochs = list(fit.run())
+    plain = Fit(make_lesson(), replace(PLAN))
+    expected = [copy.deepcopy(plain.state().tensors) for _ in zip(range(2), plain.run(), strict=False)]
+    assert len(epochs) == 2 and fit.diverged and "epoch 3" in fit.remark and "--learning-rate 0.001" in fit.remark
+    best = {name.removeprefix("best."): one for name, one in expected[-1].items() if name.startswith("best.")}
+    assert same(weights(fit.lesson.network), best)
+
+
+def test_a_training_that_diverges_at_once_is_a_sentence_that_says_what_to_do() -> None:
+    fit = Fit(spoil_after(make_lesson(), 0), PLAN)
+    with pytest.raises(TrainingError, match=r"epoch 1, so there is no model.*--learning-rate 0\.001"):
+        list(fit.run())
+    assert all(bool(tensor.isfinite().all()) for tensor in weights(fit.lesson.network).values())
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e38, math.inf])
+def test_an_absurd_learning_rate_gives_no_model(rate: float) -> None:
+    with pytest.raises(TrainingError):
+        list(Fit(make_lesson(), replace(PLAN, learning_rate=rate)).run())
+
+
+def test_a_validation_without_a_finite_loss_is_never_the_best() -> None:
+    losses = iter([0.5, math.nan])
+    fit = Fit(make_lesson(validate=lambda _: Validation(0.9, next(losses))), PLAN)
+    assert [epoch.number for epoch in fit.run()] == [1]
+    assert fit.best_epoch == 1 and fit.diverged
+
+
+def test_weights_that_were_found_without_steps_must_be_finite() -> None:
+    lesson = make_lesson()
+    with torch.no_grad():
+        next(iter(lesson.network.parameters())).fill_(math.nan)
+    lesson = replace(lesson, validate=None)
+    with pytest.raises(TrainingError, match="not finite"):
+        Fit(lesson, PLAN).accept()

@@ -18,7 +18,7 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Note, Progress
 from vidrnn.model.checkpoint import TrainingState, load_model, load_training, save_model, save_training
-from vidrnn.train.run import MARK_NAME, Request, Run, is_run, settings_file
+from vidrnn.train.run import MARK_NAME, Request, Run, find_data, is_run, settings_file
 from vidrnn.values import FilmFailure
 
 
@@ -132,6 +132,13 @@ def train_in_short(folder: Path, seed: int, **how: bool) -> None:
     run = Run(folder / "run")
     run.log(Note(f"seed {seed}"))
     run.claim(request)
+    try:
+        write_run(run, request, seed)
+    finally:
+        run.release()  # as the system does after a kill
+
+
+def write_run(run: Run, request: Request, seed: int) -> None:
     run.open(request)
     if seed == 1 and not request.resume:
         run.log(LeftOut((FilmFailure(Path("bad.mkv"), "is damaged"),)))
@@ -212,3 +219,45 @@ def test_whenever_overwriting_is_stopped_there_is_a_model_and_the_training_goes_
         assert (folder / "run/mine.txt").read_text() == "mine"
         assert not [name for name in files_of(folder) if ".part-" in name]
     raise AssertionError("it never came to an end")
+
+
+# --- two trainings, and a run that was moved -------------------------------------------------------------------------
+
+
+def test_a_training_in_a_folder_that_another_one_writes_to_is_told_or_takes_the_next_name(tmp_path: Path) -> None:
+    for how in ({}, {"overwrite": True}, {"resume": True}):
+        first, second = Run(tmp_path / "run"), Run(tmp_path / "run")
+        first.claim(request_for(tmp_path, **how))
+        with pytest.raises(RunError, match=r"another training is writing to it now.*--out"):
+            second.claim(request_for(tmp_path, **how))
+        third = Run(tmp_path / "run")
+        third.claim(request_for(tmp_path, numbered=True))
+        assert third.folder == tmp_path / "run-2"
+        third.release()
+        first.open(request_for(tmp_path))
+        first.release()
+    second.claim(request_for(tmp_path, resume=True))
+    second.release()
+    assert not list(tmp_path.rglob(".lock"))
+
+
+def test_the_films_of_a_moved_run_are_found_beside_it_or_a_sentence_asks_for_them(tmp_path: Path) -> None:
+    project = tmp_path / "a"
+    (project / "films").mkdir(parents=True)
+    Run(project / "run").open(request_for(project))
+    stored = str(project / "films")
+    assert find_data(project / "run", stored) == project / "films"
+    moved = project.rename(tmp_path / "b")
+    assert find_data(moved / "run", stored) == moved / "films"
+    (moved / "films").rmdir()
+    with pytest.raises(UsageError, match=r"a/films, which is not there any more.*vidrnn train DATA --resume .*run"):
+        find_data(moved / "run", stored)
+
+
+def test_how_to_go_on_is_said_once_there_is_something_to_go_on_with(tmp_path: Path) -> None:
+    run = Run(tmp_path / "my run")
+    request = replace(request_for(tmp_path), out=run.folder)
+    run.claim(request)
+    assert run.resumable == ""
+    run.open(request)
+    assert run.resumable == f"Go on with it: vidrnn train --resume '{run.folder}'"

@@ -1,24 +1,26 @@
 """The record of each film in a folder of results: which files belong to it, and by which work they were written.
 
 A record is a hidden file. It is written before the files of a film, with the names that these may have, and again after
-them, with the row, the size and time of the film, and the identity of the work. Nothing else is needed to go on after
-a kill. This module does not know what is done with a film.
+them, with the row, the size and time of the film, the sums of the files, and the identity of the work. Nothing else is
+needed to go on after a kill. A record or a file that is not as it was written counts as none. This module does not know
+what is done with a film.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidrnn.atomic import find_obstacle, remove_file, remove_part, write_text
+from vidrnn.atomic import find_obstacle, remove_file, remove_part, without_waiting, write_text
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
 from vidrnn.batch.result_names import shown
 from vidrnn.data.listing.own_results import HIDDEN_NAME, RECORD_FORMAT, RECORD_SUFFIX, record_content, result_file
 from vidrnn.errors import FilmError, VidrnnError
+from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
+from vidrnn.sums import sum_of_file, with_sum
 from vidrnn.values import FilmFailure
 
 Row = dict[str, Any]
@@ -66,9 +68,12 @@ class Record:
     """Whether the film is to be read again although it has a row."""
     row: Row | None
     """None until the film is finished."""
+    states: dict[str, list[Any]] = field(default_factory=dict)
+    """Of the current files, by suffix: bytes and sum. No times, since shards give the records that one run gives.
+    Records of an earlier vidrnn have none."""
 
 
-_KEYS = frozenset(Record.__dataclass_fields__)
+_KEYS = frozenset(Record.__dataclass_fields__) - {"states"}
 
 
 def read_record(out: Path, name: str) -> Record | None:
@@ -76,7 +81,27 @@ def read_record(out: Path, name: str) -> Record | None:
     content = record_content(out, name)
     if content is None or not content.keys() >= _KEYS:
         return None
-    return Record(**{key: content[key] for key in _KEYS})
+    return Record(**{key: content[key] for key in _KEYS}, states=content.get("states", {}))
+
+
+def _state(file: Path) -> list[Any]:
+    """Bytes and sum of a result.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return [file.stat().st_size, sum_of_file(file)]
+
+
+def _is_as_written(file: Path, state: list[Any] | None) -> bool:
+    """Whether a result is there as it was written; whether it is there at all where no state is known."""
+    try:
+        if not file.is_file() or state is None:
+            return file.is_file()
+        size, digits = state
+        return bool(file.stat().st_size == size and sum_of_file(file) == digits)
+    except (OSError, ValueError):
+        return False
 
 
 def fingerprint(film: Path) -> list[int]:
@@ -98,7 +123,7 @@ class Results:
     def find_finished(self, film: Path, name: str) -> tuple[Row, bool] | None:
         """The row of a film that this work finished and whether it is to be read again; None if it is not finished.
 
-        The film must not have changed, and its files must exist.
+        The film must not have changed, and its files must be there as they were written.
         """
         record = read_record(self.out, name)
         if record is None or record.row is None or record.work != self.work.identity:
@@ -106,7 +131,9 @@ class Results:
         if record.film != fingerprint(film):
             return None
         wanted = set() if "error" in record.row else {*self.work.suffixes}
-        if not wanted <= {*record.current} or not all(self._file(name, suffix).is_file() for suffix in wanted):
+        if not wanted <= {*record.current}:
+            return None
+        if not all(_is_as_written(self._file(name, suffix), record.states.get(suffix)) for suffix in wanted):
             return None
         return record.row, record.again
 
@@ -125,7 +152,8 @@ class Results:
             name, Record(before, self.work.identity, self._suffixes(name), self._current(name, before), True, None)
         )
         try:
-            row = read(film, shown(name), lambda suffix: self._file(name, suffix))
+            with without_waiting():  # to wait for each small file takes longer than to read a short film
+                row = read(film, shown(name), lambda suffix: self._file(name, suffix))
         except FilmError as error:
             return self._keep(name, before, self._error_row(name, FilmFailure.of(film, error).reason))
         except VidrnnError:
@@ -157,12 +185,13 @@ class Results:
         files = [suffix for suffix in self._suffixes(name) if self._file(name, suffix).is_file()]
         current = {*self._current(name, film), *self.work.suffixes}
         written = [suffix for suffix in files if suffix in current]
-        self._write(name, Record(film, self.work.identity, files, written, again, row))
+        states = {suffix: _state(self._file(name, suffix)) for suffix in written}
+        self._write(name, Record(film, self.work.identity, files, written, again, row, states))
         return row
 
     def _write(self, name: str, record: Record) -> None:
         content = {"format": RECORD_FORMAT, **asdict(record)}
-        write_text(_record_file(self.out, name), json.dumps(content, ensure_ascii=False) + "\n")
+        write_text(_record_file(self.out, name), with_sum(json_text(content)) + "\n", lasting=False)
 
     def _file(self, name: str, suffix: str) -> Path:
         return result_file(self.out, name, suffix)

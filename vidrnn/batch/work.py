@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, find_weights
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output, prediction_json
+from vidrnn.plain_json import json_text
 from vidrnn.predict.predictor import Predictor, handling_of, open_model
 from vidrnn.registry import load_member
 from vidrnn.tasks.base import task_named
@@ -73,7 +73,7 @@ class PredictionRequest:
         """A hash of all that decides about an answer."""
         parts = [ANSWERS_VERSION, model_hash(self.model), self.model.name, self.runtime, self.device, self.rate]
         parts += [asdict(self.rule), self.rollout, self.normalised]
-        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(json_text(parts, ascii_only=True).encode(), digest_size=16).hexdigest()
 
 
 def open_reader(settings: dict[str, Any]) -> FilmReader:

@@ -36,6 +36,7 @@ COMMANDS = {
     "export": "Write a model as a file that runs without vidrnn.",
     "labels": "Write the labels of one labelling tool in the format of another one.",
     "info": "Show the facts of a video or a model.",
+    "cache": "Show the cache of decoded videos, and remove what it holds.",
 }
 """Each command is the function of that name in the module of that name. Only the module that is needed is loaded."""
 OPTIONS = {"--version": "Show the version and exit.", "--help": "Show this message and exit."}

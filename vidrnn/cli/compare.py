@@ -51,7 +51,7 @@ def compare(
     from vidrnn.cli.views.scores import ComparisonView
     from vidrnn.compare.comparison import CompareRequest
     from vidrnn.compare.comparison import compare as run_comparison
-    from vidrnn.data.scan import cache_folder
+    from vidrnn.data.store import open_cache
 
     chosen = chosen_settings(resume / "config.toml" if resume else config, settings, "vidrnn compare")
     films = films_named(data, chosen.data, "vidrnn compare")
@@ -61,7 +61,7 @@ def compare(
         heads=tuple(dict.fromkeys(head or ())),
         seeds=seeds,
         out=resume or out or free_folder(Path("runs") / f"{films.resolve().stem}-compare"),
-        cache=cache_folder(),
+        cache=open_cache(chosen.cache_size),
         jobs=chosen.jobs or 1,
         device=device_named(device),
         resume=resume is not None,

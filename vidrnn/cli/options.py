@@ -121,7 +121,7 @@ def free_folder(folder: Path) -> Path:
 
 @contextmanager
 def stopping(stop: Event, what: str = "epoch") -> Iterator[None]:
-    """The first Ctrl-C sets `stop`, so that the running work ends cleanly; the second one stops at once."""
+    """The first Ctrl-C sets `stop`, so that the running work ends cleanly; a second one, and SIGTERM, stop at once."""
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -129,11 +129,16 @@ def stopping(stop: Event, what: str = "epoch") -> Iterator[None]:
         stop.set()
         typer.echo(f"\nStopping after this {what}; Ctrl-C again stops at once.", err=True)
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    def on_kill(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt  # a system that shuts down waits for no epoch
+
+    handlers = {signal.SIGINT: on_signal, signal.SIGTERM: on_kill}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

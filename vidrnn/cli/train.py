@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidrnn.cli.flags import Settings, refuse_foreign, with_flags
-from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, free_folder, stopping
+from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, stopping
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
 from vidrnn.settings import RUN, PredictConfig
@@ -46,13 +46,12 @@ def train(
     beside the scores of controls, which tell what the order of the frames is worth.
     """
     device, data = settings.pop("device", "auto"), settings.pop("data", None)
-    if resume and (settings or config or out or data):
-        raise UsageError(f"--resume {resume}: continues the run with its own settings. Leave the other settings out.")
+    films_folder = _moved_films(resume, settings, config or out) if resume else None
 
     from vidrnn.cli.views.training import TrainingView
-    from vidrnn.data.scan import cache_folder
+    from vidrnn.data.store import open_cache
     from vidrnn.tasks.base import task_named
-    from vidrnn.train.run import Request, settings_file
+    from vidrnn.train.run import Request, find_data, settings_file
     from vidrnn.train.trainer import train as run_training
 
     chosen = chosen_settings(settings_file(resume) if resume else config, settings, "vidrnn train")
@@ -61,12 +60,16 @@ def train(
     if config:
         _refuse_foreign_in(config, chosen, task)
     chosen = chosen.with_defaults(task.defaults)
-    films = films_named(data, chosen.data, "vidrnn train")
+    if films_folder is not None:
+        chosen = chosen.model_copy(update={"labels": chosen.labels.model_copy(update={"films": films_folder})})
+    stored = find_data(resume, chosen.data) if resume and chosen.data and not data else chosen.data
+    films = films_named(data, str(stored or ""), "vidrnn train")
     request = Request(
         data=films,
         config=chosen,
-        out=resume or out or free_folder(Path("runs") / f"{films.resolve().stem}-{chosen.head.name}"),
-        cache=cache_folder(),
+        out=resume or out or Path("runs") / f"{films.resolve().stem}-{chosen.head.name}",
+        numbered=not (resume or out),
+        cache=open_cache(chosen.cache_size),
         jobs=chosen.jobs or 1,
         command=_command(sys.argv[1:]),
         device=device_named(device),
@@ -81,6 +84,24 @@ def train(
             view.show(event)
     if stop.is_set():
         raise typer.Exit(130)
+
+
+def _moved_films(run: Path, settings: Settings, given: Path | None) -> str | None:
+    """The folder of `--films` beside `--resume`, which is taken out of `settings`; None where it was not given.
+
+    `given`: another flag that means nothing beside `--resume`.
+
+    Raises:
+        UsageError: more was given than where the videos are now.
+    """
+    labels = settings.pop("labels", {})
+    films: str | None = labels.pop("films", None)
+    if settings or labels or given:
+        raise UsageError(
+            f"--resume {run}: continues the run with its own settings. Leave the other settings out. Only DATA and "
+            "--films may be named, where the videos were moved."
+        )
+    return films
 
 
 def _refuse_foreign_in(file: Path, chosen: RunConfig, task: Task) -> None:

@@ -7,28 +7,33 @@ head. The comparison yields events and prints nothing. It saves each training as
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
 
 from vidrnn.atomic import write_text
+from vidrnn.claims import Claim, claim_folder, holds_nothing
 from vidrnn.compare.gradients import classifier_flow
 from vidrnn.compare.plots import plot_comparison, plot_gradients
 from vidrnn.compare.statistics import Comparison, Cost, Scale, Training, compare_heads
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.dataset import read_dataset
+from vidrnn.data.store import with_notes
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Note, Progress, RunEvent
 from vidrnn.model.checkpoint import check_format
 from vidrnn.nets.classifier import SequenceModel, count_parameters
+from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
+from vidrnn.sums import read_summed, with_sum
 from vidrnn.tasks.base import task_named
 from vidrnn.train.encoder_choice import choice_of, encoder_hash
 from vidrnn.train.learner import Clock, Learner, Setting
@@ -80,12 +85,12 @@ class _Folder:
             OutputError: the folder cannot be written.
         """
         settings = request.config.located(request.data)
-        about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs"})}
+        about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs", "cache_size"})}
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
             if not facts.is_file():
                 raise RunError(f"{self.path}: holds no comparison to resume. Start one without --resume.")
-            before = json.loads(facts.read_text(encoding="utf-8"))
+            before = _read_facts(facts)
             check_format(before.pop("format", _FORMAT), _FORMAT, facts)
             if before != about:
                 raise RunError(
@@ -93,15 +98,20 @@ class _Folder:
                 )
             self.trainings = list(_read_trainings(lines)) if lines.exists() else []
             return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and not holds_nothing(self.path):
             raise RunError(f"{self.path}: exists already. Choose another --out, or use --resume {self.path}.")
         settings.write(self.path / "config.toml")
-        write_text(facts, json.dumps({"format": _FORMAT, **about}), advice="Choose another --out.")
+        write_text(
+            facts, with_sum(json_text({"format": _FORMAT, **about}, ascii_only=True)), advice="Choose another --out."
+        )
 
     def add(self, training: Training) -> None:
         """Save a training that has ended."""
         self.trainings.append(training)
-        self.write("trainings.jsonl", "".join(json.dumps(asdict(one)) + "\n" for one in self.trainings))
+        self.write(
+            "trainings.jsonl",
+            "".join(with_sum(json_text(asdict(one), ascii_only=True)) + "\n" for one in self.trainings),
+        )
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the comparison.
@@ -138,7 +148,36 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
         OutputError: the disk refuses.
         KeyboardInterrupt: `stop` was set.
     """
-    teacher = open_teacher(request, stop or Event())
+    claim = _claimed(request)
+    try:
+        return (yield from with_notes(_compare(request, stop or Event()), request.cache))
+    finally:
+        claim.release()
+
+
+def _claimed(request: CompareRequest) -> Claim:
+    """The folder of the comparison, for this process alone.
+
+    Raises:
+        RunError: another comparison writes to it, or it cannot be made.
+    """
+    if request.out.exists() and not request.out.is_dir():
+        raise RunError(f"{request.out}: exists already and is a file. Choose another --out.")
+    try:
+        claim = claim_folder(request.out)
+    except OSError as error:
+        raise RunError(
+            f"{request.out}: cannot be made or written ({error.strerror or error}). Choose another --out."
+        ) from None
+    if claim is None:
+        raise RunError(
+            f"{request.out}: another comparison is writing to it now. Wait until it has ended, or choose another --out."
+        )
+    return claim
+
+
+def _compare(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, Comparison]:
+    teacher = open_teacher(request, stop)
     request = replace(request, heads=request.heads or teacher.heads)
     heads = [parse_head(name, request.config.head) for name in request.heads]
     for head in heads:
@@ -163,7 +202,7 @@ def compare(request: CompareRequest, stop: Event | None = None) -> Generator[Run
                 yield Note(f"{name}, seed {seed}: {scored}, {done.seconds:.0f} s")
     scale = Scale(teacher.measure(setting), teacher.unit)
     comparison = _compare_trainings(request, first, heads, folder.trainings, scale)
-    folder.write("comparison.json", json.dumps(comparison.as_json()))
+    folder.write("comparison.json", json_text(comparison.as_json(), ascii_only=True))
     folder.draw(comparison)
     return comparison
 
@@ -333,6 +372,20 @@ def _described(learner: Learner, heads: Sequence[HeadConfig]) -> str:
     )
 
 
+def _read_facts(file: Path) -> dict[str, Any]:
+    """The facts of a comparison.
+
+    Raises:
+        RunError: they are damaged.
+    """
+    try:
+        return read_summed(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError(f"{file}: damaged, so the comparison cannot go on. Start one anew with another --out.") from None
+
+
 def _read_trainings(lines: Path) -> Iterator[Training]:
-    for line in lines.read_text(encoding="utf-8").splitlines():
-        yield TypeAdapter(Training).validate_json(line)
+    """The trainings that have ended. One whose line is damaged is done again."""
+    for line in lines.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
+            yield TypeAdapter(Training).validate_python(read_summed(line))

@@ -3,28 +3,31 @@
 Frames, the frames before them, and the features of each view of an encoder have entries of their own, so a training
 with other motion finds those that it shares with the one before. A film is decoded once for all that are missing.
 
-Entries are plain .npy files. They are written beside their place and renamed, and read as memory maps. This module does
-not know encoders: the encoding functions are arguments.
+Entries are .npy files with their sum after the numbers, which readers of .npy pass over. They are written beside their
+place and renamed, and read as memory maps. A process verifies the sum of an entry when it first reads it; an entry that
+was damaged is made again. This module does not know encoders: the encoding functions are arguments.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.atomic import write_file
+from vidrnn.data.store import Store, store_at
 from vidrnn.errors import FilmError, OutputError
+from vidrnn.plain_json import json_text
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.features import NPY_HEADERS
@@ -37,9 +40,12 @@ several threads."""
 Result = TypeVar("Result")
 
 _ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
-_FORMAT = 3
+_FORMAT = 4
 """The version of the entries, a part of their key. It goes up when the same film would give other numbers."""
 _CHUNK_FRAMES = 64
+_SUM_WORD = b"vidrnn-crc-"
+"""Before the eight digits of the sum, at the end of each file."""
+_SUM_BYTES = 1 << 20
 _MANY_FILES = 10240
 
 
@@ -140,7 +146,7 @@ class Cache:
     def _frames(self, scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Steps:
         names = ["frames"] if motion_seconds is None else ["frames", f"before-{motion_seconds}"]
         files = [self._file(scan, rendering, name) for name in names]
-        found = [_read(file) for file in files]
+        found = [self._read(file) for file in files]
         if any(stored is None for stored in found):
             frames = list(_sampled(scan, rendering, motion_seconds))
             pictures = (
@@ -150,8 +156,8 @@ class Cache:
             for place, file in enumerate(files):
                 if found[place] is None:
                     steps = Steps(np.stack(pictures[place]), _indices(frames))
-                    _write(file, steps)
-                    found[place] = _read(file) or steps
+                    self._write(file, steps)
+                    found[place] = self._read(file) or steps
         shown, *earlier = [steps for steps in found if steps is not None]
         return replace(shown, before=earlier[0].array) if earlier else shown
 
@@ -160,15 +166,52 @@ class Cache:
     ) -> tuple[Steps, ...]:
         copies = 2 if mirrored else 1
         files = [self._file(scan, rendering, f"{encoding.key}-{copies}") for encoding in encodings]
-        found = [_read(file) for file in files]
+        found = [self._read(file) for file in files]
         missing = [place for place, stored in enumerate(found) if stored is None]
         if missing:
             new = _encode(scan, rendering, [encodings[place] for place in missing], copies)
             for place, steps in zip(missing, new, strict=True):
-                _write(files[place], steps)
+                try:
+                    self._write(files[place], steps)
+                except OutputError as error:  # features are small, so this run goes on with those in memory
+                    self.store.note_unwritten(str(error))
                 found[place] = steps
         # in memory: features are small, open files are limited
         return tuple(Steps(np.array(stored.array), stored.indices) for stored in found if stored is not None)
+
+    @property
+    def store(self) -> Store:
+        """The folder, as this process uses it."""
+        return store_at(self.folder)
+
+    def _read(self, file: Path) -> Steps | None:
+        """An entry; None if there is none or it was damaged. The caller then computes it again."""
+        files, store = (_index_file(file), file), self.store
+        try:
+            if not store.is_known(file) and not all(_has_right_sum(each) for each in files):
+                store.note_damage()
+                return None
+            with NPY_HEADERS:
+                array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+                indices: NDArray[np.int64] = np.load(files[0], allow_pickle=False)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError):
+            store.note_damage()
+            return None
+        for each in files:
+            store.use(each)
+        return Steps(array, indices)
+
+    def _write(self, file: Path, steps: Steps) -> None:
+        """Write an entry, the indices first, so that no array is without them.
+
+        Raises:
+            OutputError: the disk refuses.
+        """
+        for place, array in ((_index_file(file), steps.indices), (file, steps.array)):
+            _write_array(place, array)
+            self.store.add(place)
 
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
         parts = [
@@ -180,7 +223,7 @@ class Cache:
             what,
         ]
         parts += [] if scan.excerpt is None else [scan.excerpt.start, scan.excerpt.end, scan.excerpt.unit]
-        key = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+        key = hashlib.blake2b(json_text(parts, ascii_only=True).encode(), digest_size=16).hexdigest()
         return self.folder / key[:2] / f"{key}.npy"
 
 
@@ -235,27 +278,48 @@ def _index_file(file: Path) -> Path:
     return file.with_suffix(".index.npy")
 
 
-def _read(file: Path) -> Steps | None:
-    """An entry; None if it does not exist or cannot be read. The caller then computes it again."""
-    try:
-        with NPY_HEADERS:
-            array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
-            indices: NDArray[np.int64] = np.load(_index_file(file), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return Steps(array, indices)
-
-
-def _write(file: Path, steps: Steps) -> None:
-    """Write an entry, the indices first, so that no array is without them."""
-    _write_array(_index_file(file), steps.indices)
-    _write_array(file, steps.array)
-
-
 def _write_array(file: Path, array: Array) -> None:
+    """Write an array with its sum behind it.
+
+    Raises:
+        OutputError: the disk refuses.
+    """
     try:
-        with write_file(file, f"{os.getpid()}-{get_ident()}-", _ADVICE) as beside:  # another run may write the same
-            np.save(beside, array, allow_pickle=False)
+        part = f"{os.getpid()}-{get_ident()}-"  # another run may write the same
+        with write_file(file, part, _ADVICE, lasting=False) as beside, beside.open("wb") as opened:
+            summing = _Summing(opened, file.name)
+            np.save(summing, array, allow_pickle=False)
+            opened.write(summing.ending)
     except OutputError:
         if not file.is_file():  # Windows replaces no file that another run reads; that file has the same content
             raise
+
+
+class _Summing:
+    """A file to write to that adds up what is written. CRC-32 is several times as fast as a disk."""
+
+    def __init__(self, opened: BinaryIO, name: str) -> None:
+        """`name` of the file is part of the sum, so an entry under the name of another one is not taken for it."""
+        self._opened, self._sum = opened, zlib.crc32(name.encode())
+
+    def write(self, content: bytes) -> int:
+        self._sum = zlib.crc32(content, self._sum)
+        return self._opened.write(content)
+
+    @property
+    def ending(self) -> bytes:
+        """The last bytes of the file."""
+        return _SUM_WORD + f"{self._sum:08x}".encode()
+
+
+def _has_right_sum(file: Path) -> bool:
+    """Whether an array is as it was written.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    left, total = file.stat().st_size - len(_SUM_WORD) - 8, zlib.crc32(file.name.encode())
+    with file.open("rb") as opened:
+        while left > 0 and (chunk := opened.read(min(left, _SUM_BYTES))):
+            total, left = zlib.crc32(chunk, total), left - len(chunk)
+        return opened.read() == _SUM_WORD + f"{total:08x}".encode()

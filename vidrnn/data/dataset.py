@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vidrnn.data.films import LabelledData, counted
 from vidrnn.data.grouping.base import Grouping
-from vidrnn.data.groups import drop_duplicates, group_films
+from vidrnn.data.grouping.groups import drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_dir
 
 from vidrnn.atomic import write_text
 from vidrnn.data.films import content_hash
+from vidrnn.data.store import store_at
 from vidrnn.errors import FilmError, OutputError
+from vidrnn.plain_json import json_text
+from vidrnn.sums import has_right_sum, with_sum
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
 from vidrnn.video.reader import open_film
@@ -34,18 +36,6 @@ THUMBNAIL_SPACING_SECONDS = 0.25
 """The spacing of the frames that thumbnails are chosen from. The last frame is one of them too."""
 FORMAT = 3
 """The version of the entries, a part of their names. A scan in another version is computed again."""
-
-
-def cache_folder() -> Path:
-    """The folder of files that vidrnn can write anew: $VIDRNN_CACHE, else $XDG_CACHE_HOME/vidrnn, else the system's.
-
-    That is ~/.cache/vidrnn on Linux, ~/Library/Caches/vidrnn on macOS, and in AppData\\Local on Windows.
-    """
-    if own := os.environ.get("VIDRNN_CACHE"):
-        return Path(own).expanduser()
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "vidrnn"
-    return Path(user_cache_dir("vidrnn", appauthor=False))
 
 
 def scan_films(
@@ -75,12 +65,12 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
     """
     content = content_hash(path)
     entry = _entry(cache, content, rate) if cache else None
-    cached = _load(entry, path) if entry else None
+    cached = _load(entry, path, cache) if entry and cache else None
     if cached:
         return cached
     scan = _read(path, content, rate)
-    if entry:
-        _write(entry, scan)
+    if entry and cache:
+        _write(entry, scan, cache)
     return scan
 
 
@@ -119,21 +109,37 @@ def _entry(cache: Path, content: str, rate: float | None) -> Path:
     return cache / f"scans-{FORMAT}" / content[:2] / f"{content}{speed}.json"
 
 
-def _load(entry: Path, path: Path) -> FilmScan | None:
-    """The cached scan, with `path` as the path of the film; None if there is no complete entry."""
+def _load(entry: Path, path: Path, cache: Path) -> FilmScan | None:
+    """The cached scan, with `path` as the path of the film; None if there is none or it was damaged."""
     try:
-        stored: dict[str, Any] = json.loads(entry.read_bytes())
+        text = entry.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    except ValueError:
+        text = ""
+    scan = _scan_in(text, path) if has_right_sum(text) else None
+    if scan is None:
+        store_at(cache).note_damage()
+    else:
+        store_at(cache).use(entry)
+    return scan
+
+
+def _scan_in(text: str, path: Path) -> FilmScan | None:
+    """The scan in the text of an entry; None if it holds none."""
+    try:
+        stored: dict[str, Any] = json.loads(text)
         facts = dict(stored["facts"])
         facts.update(path=path, size=Size(**facts["size"]), oddities=tuple(facts["oddities"]))
         pixels = np.frombuffer(base64.b64decode(stored["thumbnails"]), dtype=np.uint8)
         thumbnails = pixels.reshape(-1, THUMBNAIL.height, THUMBNAIL.width)
         seconds = np.frombuffer(zlib.decompress(base64.b64decode(stored["frame_seconds"])), dtype=np.float64)
         return FilmScan(FilmFacts(**facts), stored["content_hash"], thumbnails, seconds)
-    except (OSError, ValueError, KeyError, TypeError, zlib.error):
+    except (ValueError, KeyError, TypeError, zlib.error):
         return None
 
 
-def _write(entry: Path, scan: FilmScan) -> None:
+def _write(entry: Path, scan: FilmScan, cache: Path) -> None:
     """Write a complete entry, or none. If the cache cannot be written, later runs are slower, and none fails."""
     facts = asdict(replace(scan.facts, path=Path()))
     del facts["path"]
@@ -144,4 +150,6 @@ def _write(entry: Path, scan: FilmScan) -> None:
         "frame_seconds": base64.b64encode(zlib.compress(scan.frame_seconds.tobytes())).decode("ascii"),
     }
     with suppress(OutputError):
-        write_text(entry, json.dumps(stored), f"{os.getpid()}-{get_ident()}-")
+        text = with_sum(json_text(stored, ascii_only=True))
+        write_text(entry, text, f"{os.getpid()}-{get_ident()}-", lasting=False)
+        store_at(cache).add(entry)

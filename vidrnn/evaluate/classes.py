@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from vidrnn.data.films import LabelledData
-from vidrnn.data.groups import named_groups
+from vidrnn.data.grouping.groups import named_groups
 from vidrnn.errors import DataError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.evaluate.metrics import ClassifyScores, classify_scores, interval95

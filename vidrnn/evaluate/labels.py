@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from vidrnn.data.annotations import in_frames
 from vidrnn.data.films import LabelledData, counted
-from vidrnn.data.groups import named_groups
+from vidrnn.data.grouping.groups import named_groups
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.base import ScoredFilm, Scorer
 from vidrnn.evaluate.bouts import bouts_of

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -22,11 +21,13 @@ from vidrnn.errors import ExportError
 from vidrnn.export.foreign import GraphNode, with_graph
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
+from vidrnn.model.whole import WEIGHTS_SEAL_KEY
 from vidrnn.nets.classifier import Member, Model, SequenceModel
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.network import Network, Outputs, blank_frames
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
+from vidrnn.plain_json import json_text
 from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of
 
 Graph = TypeVar("Graph", bound=nn.Module)
@@ -144,10 +145,12 @@ def metadata_of(model: LoadedModel, tensors: dict[str, StateTensor], head: bytes
     """The metadata of a portable file; `head` is the network from the features on."""
     metadata = {
         HEADER_KEY: model.header.to_json(),
-        STATE_KEY: json.dumps({name: asdict(tensor) for name, tensor in tensors.items()}),
-        OUTPUTS_KEY: json.dumps(model.network.outputs),
+        STATE_KEY: json_text({name: asdict(tensor) for name, tensor in tensors.items()}, ascii_only=True),
+        OUTPUTS_KEY: json_text(model.network.outputs, ascii_only=True),
         STREAMS_KEY: "yes" if model.network.streams else "no",
     }
+    if model.seal:
+        metadata[WEIGHTS_SEAL_KEY] = model.seal
     return metadata if head is None else {**metadata, HEAD_KEY: base64.b64encode(head).decode("ascii")}
 
 

@@ -19,6 +19,7 @@ from vidrnn.model.header import PORTABLE_NAME
 from vidrnn.runtimes.base import Runtime, StateTensor
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.sums import EMPTY_SEAL, SEAL_KEY, seal
 from vidrnn.values import Window
 from vidrnn.video.motion import motion_inputs
 
@@ -41,8 +42,9 @@ class OnnxExport(Export):
         elif precision == "int8":
             whole = _in_bytes(whole, _inputs(model, tensors, calibration))
         metadata = metadata_of(model, tensors, head and head.SerializeToString())
-        onnx.helper.set_model_props(whole, metadata)
+        onnx.helper.set_model_props(whole, {**metadata, SEAL_KEY: EMPTY_SEAL})
         file.write_bytes(whole.SerializeToString())
+        seal(file)
 
     def read(self, file: Path) -> Runtime:
         """As the contract says."""

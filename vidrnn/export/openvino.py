@@ -11,6 +11,7 @@ from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import OPENVINO_NAME
 from vidrnn.runtimes.base import Runtime
 from vidrnn.runtimes.openvino import SECTION, OpenvinoRuntime, openvino
+from vidrnn.sums import EMPTY_SEAL, SEAL_KEY, seal
 from vidrnn.values import Window
 
 
@@ -32,9 +33,10 @@ class OpenvinoExport(Export):
         head = head_as_onnx(model, tensors)
         whole = core.read_model(whole_as_onnx(model, tensors).SerializeToString())
         metadata = metadata_of(model, tensors, head and head.SerializeToString())
-        for key, value in metadata.items():
+        for key, value in {**metadata, SEAL_KEY: EMPTY_SEAL}.items():
             whole.set_rt_info(value, [SECTION, key])
         package.save_model(whole, file, compress_to_fp16=precision == "fp16")
+        seal(file, [file.with_suffix(".bin")])
 
     def read(self, file: Path) -> Runtime:
         """As the contract says."""

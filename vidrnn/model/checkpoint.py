@@ -16,13 +16,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vidrnn.atomic import write_file, write_folder
-from vidrnn.errors import ModelError, RunError, UsageError
+from vidrnn.errors import ModelError, RunError, TrainingError, UsageError
 from vidrnn.model.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.picture_graph import ENCODER_NAME, give_graph
+from vidrnn.model.whole import seal_of, with_seal
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.network import Network, build_network
 from vidrnn.nets.spec import ModelSpec
+from vidrnn.plain_json import json_text
+from vidrnn.sums import SEAL_KEY, is_whole, seal
 from vidrnn.values import Size
 
 CARD_NAME = "README.md"
@@ -41,6 +44,8 @@ class LoadedModel:
     network: Network
     header: ModelHeader
     folder: Path
+    seal: str = ""
+    """The digits of the seal of its weights file; empty where it has none."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -59,8 +64,11 @@ def save_model(folder: Path, network: nn.Module, header: ModelHeader, card: str)
     vidrnn did not write stay.
 
     Raises:
+        TrainingError: a weight is not finite.
         OutputError: the folder cannot be written.
     """
+    if not all_finite(network.state_dict()):
+        raise TrainingError(f"{folder}: not written, since some weights of the model are not finite numbers.")
     advice = "Free some space, or choose another place with --out."
     graph = next((part for part in network.modules() if isinstance(part, OnnxEncoder)), None)
     with write_folder(folder, main=WEIGHTS_NAME, own=_PORTABLE_FILES, needed=(ENCODER_NAME,), advice=advice) as beside:
@@ -90,10 +98,15 @@ def load_model(path: Path) -> LoadedModel:
         raise ModelError(
             f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
         ) from None
+    if not all_finite(stored):
+        raise ModelError(
+            f"{path}: some of its weights are not finite numbers, so it cannot answer. Copy the model again, or train "
+            "it anew."
+        )
     for part in network.modules():
         if isinstance(part, OnnxEncoder):
             _load_graph(part, file.parent / ENCODER_NAME, header.spec.size)
-    return LoadedModel(network.eval().requires_grad_(False), header, file.parent)
+    return LoadedModel(network.eval().requires_grad_(False), header, file.parent, seal_of(file))
 
 
 def _load_graph(encoder: OnnxEncoder, file: Path, size: Size) -> None:
@@ -147,7 +160,7 @@ def save_training(folder: Path, state: TrainingState) -> None:
         OutputError: the disk refuses.
     """
     with write_file(folder / "training.safetensors", advice="Free some space, then --resume.") as beside:
-        _save_tensors(state.tensors, beside, json.dumps({"format": CHECKPOINT_FORMAT, **state.facts}))
+        _save_tensors(state.tensors, beside, json_text({"format": CHECKPOINT_FORMAT, **state.facts}, ascii_only=True))
 
 
 def load_training(folder: Path) -> TrainingState | None:
@@ -163,8 +176,11 @@ def load_training(folder: Path) -> TrainingState | None:
         with safe_open(file, framework="pt") as stored:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
             facts = json.loads((stored.metadata() or {})[HEADER_KEY])
+        if not is_whole(file):
+            raise ValueError("its checksum is another one")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunError(f"{file}: damaged ({_first_line(error)}). Start anew with --overwrite.") from None
+    facts.pop(SEAL_KEY, None)
     check_format(facts.pop("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, file)
     return TrainingState(tensors, facts)
 
@@ -181,17 +197,24 @@ def check_format(number: int, known: int, file: Path) -> None:
 
 
 def _save_tensors(tensors: Mapping[str, torch.Tensor], file: Path, text: str) -> None:
-    """Write tensors of any device and layout, and `text` under the header's key.
+    """Write tensors of any device and layout, and `text`, a JSON object, under the header's key; and seal the file.
 
     Raises:
         OSError: the disk refuses.
     """
     stored = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     try:
-        save_file(stored, file, metadata={HEADER_KEY: text})
+        save_file(stored, file, metadata={HEADER_KEY: with_seal(text)})
     except SafetensorError as error:  # it has words of its own for a full disk
         raise OSError(_first_line(error)) from error
     file.chmod(0o644)
+    seal(file)
+
+
+def all_finite(tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether every number in the tensors is finite."""
+    numbers = (tensor for tensor in tensors.values() if tensor.is_floating_point() and tensor.numel())
+    return all(bool(torch.isfinite(torch.stack(torch.aminmax(tensor))).all()) for tensor in numbers)
 
 
 def _first_line(error: Exception) -> str:

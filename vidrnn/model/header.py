@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidrnn.errors import ModelError
+from vidrnn.model.whole import check_whole
 from vidrnn.values import (
     FORMAT_VERSION,
     INPUT_OF,
@@ -62,14 +63,16 @@ def find_portable(path: Path, name: str = PORTABLE_NAME) -> Path | None:
 
 
 def read_header(file: Path) -> ModelHeader:
-    """The header of a weights file, without reading its weights.
+    """The header of a weights file, whose checksum is verified; no network is loaded.
 
     Raises:
         ModelError: the file is damaged, is not vidrnn's, or is of another version of vidrnn.
     """
     from vidrnn.model.metadata import ModelHeader
 
-    return ModelHeader.from_json(_metadata(file)[HEADER_KEY], source=str(file))
+    text = _metadata(file)[HEADER_KEY]
+    check_whole(file)
+    return ModelHeader.from_json(text, source=str(file))
 
 
 def _metadata(file: Path) -> dict[str, str]:

@@ -6,7 +6,6 @@ Format: https://www.boris.unito.it, as its version 8 reads and writes it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from string import ascii_lowercase, digits
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from vidrnn.outputs.base import Event, EventOutput, FilmEvents, rounded
+from vidrnn.plain_json import json_text
 
 _FORMAT = "7.0"
 _NO_DATE = "1970-01-01T00:00:00"
@@ -57,7 +57,9 @@ class Boris(EventOutput):
             "behaviors_coding_map": [],
             "converters": {},
         }
-        return json.dumps(project, indent=1) + "\n"  # in ASCII: BORIS reads it in the encoding of its system
+        return (
+            json_text(project, indent=1, ascii_only=True) + "\n"
+        )  # in ASCII: BORIS reads it in the encoding of its system
 
 
 def _keys(names: Iterable[str], letters: str) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,8 @@ from vidrnn.atomic import write_files
 from vidrnn.data.annotations import in_frames, joined_bouts, known_frames
 from vidrnn.data.films import counted
 from vidrnn.data.labelled_frames import check_against_films, read_frame_labelled
-from vidrnn.data.scan import cache_folder, scan_films
+from vidrnn.data.scan import scan_films
+from vidrnn.data.store import cache_folder
 from vidrnn.errors import DataError, OutputError, UsageError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.outputs import OUTPUTS

@@ -12,7 +12,6 @@ Format: https://labelstud.io/guide/predictions and https://labelstud.io/tags/tim
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -20,6 +19,7 @@ from urllib.parse import quote
 from typing_extensions import override
 
 from vidrnn.outputs.base import Event, EventOutput, FilmEvents, rounded
+from vidrnn.plain_json import json_text
 
 _LOCAL_FILES = "/data/local-files/?d="
 """The address under which Label Studio serves a folder of its local storage."""
@@ -37,7 +37,7 @@ class LabelStudio(EventOutput):
 
     @override
     def text(self, films: Sequence[FilmEvents]) -> str:
-        return json.dumps([task(film) for film in films], ensure_ascii=False, indent=1) + "\n"
+        return json_text([task(film) for film in films], indent=1) + "\n"
 
 
 def task(film: FilmEvents) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from vidrnn.errors import FilmError
 from vidrnn.model.header import HEADER_KEY, read_handling
 from vidrnn.values import Handling, Pixels
 from vidrnn.video.motion import motion_inputs
@@ -91,6 +92,9 @@ class Runtime(ABC):
 
         Returns:
             the outputs by name, and the state.
+
+        Raises:
+            FilmError: the model answers with numbers that are not finite.
         """
 
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
@@ -159,7 +163,8 @@ class GraphRuntime(Runtime):
 
     def _read(self, frames: Pixels, state: State, before: Pixels | None) -> tuple[Outputs, State]:
         after = self._run([*self._outputs, *map(next_of, self._tensors)], frames, state, before)
-        return {name: after[name] for name in self._outputs}, {name: after[next_of(name)] for name in self._tensors}
+        outputs = checked_outputs({name: after[name] for name in self._outputs})
+        return outputs, {name: after[next_of(name)] for name in self._tensors}
 
     @override
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
@@ -191,7 +196,23 @@ class GraphRuntime(Runtime):
         given = {name: held[name] if held else self._tensors[name].fresh_batch(len(features)) for name in names}
         wanted = [*self._outputs, *map(next_of, names)]
         after = dict(zip(wanted, self.run_head(wanted, {"features": features, **given}), strict=True))
-        return {name: after[name] for name in self._outputs}, {name: after[next_of(name)] for name in names}
+        outputs = checked_outputs({name: after[name] for name in self._outputs})
+        return outputs, {name: after[next_of(name)] for name in names}
+
+
+def checked_outputs(outputs: Outputs) -> Outputs:
+    """The same outputs, if all their numbers are finite.
+
+    Raises:
+        FilmError: some are not, so they are no answer.
+    """
+    for name, numbers in outputs.items():
+        if not np.isfinite(numbers).all():
+            raise FilmError(
+                f"The model answered with numbers that are not finite (its output {name}), so there is no answer. "
+                "Copy the model again, or train it anew."
+            )
+    return outputs
 
 
 def joined_steps(steps: Sequence[Outputs]) -> Outputs:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from vidrnn.errors import ModelError
 from vidrnn.model.header import HEADER_KEY
+from vidrnn.model.whole import check_partner, check_whole
 from vidrnn.runtimes.base import HEAD_KEY, Array, GraphRuntime
 
 _REFUSALS = (
@@ -60,9 +61,12 @@ class OnnxRuntime(GraphRuntime):
         """Read a .onnx file.
 
         Raises:
-            ModelError: it is damaged, foreign, or of another version of vidrnn.
+            ModelError: it is damaged, foreign, of another version of vidrnn, or not of the weights beside it.
         """
-        return cls(open_session(path), str(path))
+        check_whole(path)
+        runtime = cls(open_session(path), str(path))
+        check_partner(path, runtime.metadata)
+        return runtime
 
     @override
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.header import HEADER_KEY
+from vidrnn.model.whole import WEIGHTS_SEAL_KEY, check_partner, check_whole
 from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
 
 SECTION = "vidrnn"
@@ -33,7 +34,7 @@ class OpenvinoRuntime(GraphRuntime):
         self._core = core
         keys = [
             key
-            for key in (HEADER_KEY, STATE_KEY, OUTPUTS_KEY, STREAMS_KEY, HEAD_KEY)
+            for key in (HEADER_KEY, STATE_KEY, OUTPUTS_KEY, STREAMS_KEY, HEAD_KEY, WEIGHTS_SEAL_KEY)
             if model.has_rt_info([SECTION, key])
         ]
         inputs = {name: each for each in model.inputs for name in each.get_names()}
@@ -51,6 +52,8 @@ class OpenvinoRuntime(GraphRuntime):
             UsageError: OpenVINO is not installed.
         """
         core = openvino().Core()
+        if path.is_file() and (weights := path.with_suffix(".bin")).is_file():
+            check_whole(path, [weights])
         try:
             model = core.read_model(path)
         except RuntimeError:
@@ -59,7 +62,9 @@ class OpenvinoRuntime(GraphRuntime):
             ) from None
         if not model.has_rt_info([SECTION, HEADER_KEY]):
             raise ModelError(f"{path}: OpenVINO can read it, but it is not a model that vidrnn made. Name one.")
-        return cls(core, model, str(path))
+        runtime = cls(core, model, str(path))
+        check_partner(path, runtime.metadata)
+        return runtime
 
     @override
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:

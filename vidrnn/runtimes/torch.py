@@ -18,7 +18,7 @@ from vidrnn.model.checkpoint import LoadedModel, load_model
 from vidrnn.model.header import WEIGHTS_NAME
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import Encode, encoding_of
-from vidrnn.runtimes.base import Array, Features, Outputs, Runtime, State
+from vidrnn.runtimes.base import Array, Features, Outputs, Runtime, State, checked_outputs
 from vidrnn.values import Pixels
 from vidrnn.video.motion import motion_inputs
 
@@ -89,7 +89,7 @@ class TorchRuntime(Runtime):
         with torch.inference_mode():
             outputs, after = network(tensor_of(inputs), given or None, **pictures)
         state = {name: np.asarray(tensor.cpu()) for name, tensor in after.items()} if self.streams else {}
-        return {name: np.asarray(tensor.cpu()) for name, tensor in outputs.items()}, state
+        return checked_outputs({name: np.asarray(tensor.cpu()) for name, tensor in outputs.items()}), state
 
     @cached_property
     def _encode(self) -> Encode:

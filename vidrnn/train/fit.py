@@ -14,13 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from vidrnn.model.checkpoint import TrainingState
+from vidrnn.errors import TrainingError
+from vidrnn.model.checkpoint import TrainingState, all_finite
 from vidrnn.nets.classifier import seed_everything
 from vidrnn.train.minibatches import Minibatch
 
 _WARM_UP = 0.1
 """The share of training in which the learning rate rises from nothing."""
 _LARGEST_GRADIENT = 1.0
+_SAFE_RATE = 0.001
+"""Few trainings diverge at this learning rate."""
 _MEAN_DECAY = 0.97
 """Of the running mean over the steps' weights. The mean is validated and stored: it varies less than single steps."""
 
@@ -45,6 +48,11 @@ class Validation:
     score: float
     loss: float
     shown: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def finite(self) -> bool:
+        """Whether the network answered with numbers at all."""
+        return math.isfinite(self.score) and math.isfinite(self.loss)
 
     def better_than(self, other: Validation | None) -> bool:
         """A higher score; the lower loss where scores are level."""
@@ -97,6 +105,8 @@ class Fit:
     best: Validation | None = None
     best_epoch: int = 0
     spent_seconds: float = 0.0
+    diverged: bool = False
+    """Whether a loss or a weight was not finite, which ended the training. Its best weights are from before."""
 
     def __post_init__(self) -> None:
         weights = [parameter for parameter in self.lesson.network.parameters() if parameter.requires_grad]
@@ -118,23 +128,61 @@ class Fit:
         self._best_weights = _copy(self.lesson.network)
 
     def run(self) -> Iterator[Epoch]:
-        """Train until the plan, patience, time or `stop` ends it; then the network has its best weights."""
+        """Train until the plan, patience, time or `stop` ends it; then the network has its best weights.
+
+        A loss or a weight that is not finite ends it too: no further step can repair such weights.
+
+        Raises:
+            TrainingError: that happened before there were any good weights.
+        """
         while not self.finished:
-            yield self._one_epoch()
+            epoch = self._one_epoch()
+            if epoch is not None:
+                yield epoch
         self.restore_best()
+        if self.diverged and self.best_epoch == 0:
+            raise TrainingError(
+                f"Training gave no finite numbers in epoch {self.epoch + 1}, so there is no model. The learning rate "
+                f"{self.plan.learning_rate:g} is too high for these videos. Try --learning-rate {self._lower_rate:g}."
+            )
+
+    @property
+    def remark(self) -> str:
+        """A sentence for the user where the training ended early because it diverged."""
+        if not self.diverged:
+            return ""
+        return (
+            f"Training gave no finite numbers in epoch {self.epoch + 1} and was stopped there. The model is that of "
+            f"epoch {self.best_epoch}. A lower learning rate can help: --learning-rate {self._lower_rate:g}."
+        )
+
+    @property
+    def _lower_rate(self) -> float:
+        """A learning rate that is worth a try where this one is too high."""
+        return min(self.plan.learning_rate / 10, _SAFE_RATE)
 
     @property
     def finished(self) -> bool:
         """Whether no further epoch follows."""
         out_of_patience = self.epoch - self.best_epoch >= self.plan.patience and self.epoch > 0
         out_of_time = self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.epoch > 0
-        return self.stop.is_set() or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
+        ended = self.diverged or self.stop.is_set()
+        return ended or self.epoch >= self.plan.epochs or out_of_patience or out_of_time
 
     def accept(self) -> None:
-        """Take the weights that the network has now for the result: they were found without steps."""
+        """Take the weights that the network has now for the result: they were found without steps.
+
+        Raises:
+            TrainingError: they are not finite.
+        """
         network, self.epoch, self.best_epoch = self.lesson.network.eval(), 1, 1
         with torch.inference_mode():
             self.best = self.lesson.validate() if self.lesson.validate else None
+        if not all_finite(network.state_dict()):
+            raise TrainingError(
+                "Training gave weights that are not finite numbers, so there is no model. Are the features of these "
+                "videos finite numbers?"
+            )
         self._best_weights = _copy(network)
 
     def restore_best(self) -> None:
@@ -174,32 +222,42 @@ class Fit:
         self.spent_seconds = facts["spent_seconds"]
         self.best = Validation(**facts["best"]) if "best" in facts else None
 
-    def _one_epoch(self) -> Epoch:
+    def _one_epoch(self) -> Epoch | None:
+        """Train for one epoch and validate; None if the training diverged in it."""
         started, before = time.monotonic(), self.spent_seconds
         seed_everything(self.plan.seed, self.epoch)
         self.lesson.network.train()
         total, steps = 0.0, 0
         for minibatch in self.lesson.minibatches(self.epoch):
-            total += self._step(minibatch, self._progress(steps))
+            loss = self._step(minibatch, self._progress(steps))
+            if not math.isfinite(loss):
+                self.diverged = True
+                return None
+            total += loss
             steps += 1
             self.spent_seconds = before + time.monotonic() - started
             if self.plan.seconds is not None and self.spent_seconds >= self.plan.seconds and self.best:
                 break
+        validation = self._validate(self.epoch + 1)
+        if self.diverged:
+            return None
         self.epoch += 1
-        validation = self._validate()
         elapsed = time.monotonic() - started
         self.spent_seconds = before + elapsed
         return Epoch(self.epoch, self.plan.epochs, total / max(1, steps), validation, self.best_epoch, elapsed)
 
-    def _validate(self) -> Validation:
-        """Validate the mean weights; store them if they are the best so far."""
+    def _validate(self, number: int) -> Validation:
+        """Validate the mean weights after the epoch of that number; store them if they are the best so far."""
         network, now = self.lesson.network, _copy(self.lesson.network)
         network.load_state_dict(self._mean.module.state_dict())
         network.eval()
-        with torch.inference_mode():
-            validation = Validation(0.0, 0.0) if self.lesson.validate is None else self.lesson.validate()
-        if self.lesson.validate is None or validation.better_than(self.best):
-            self.best, self.best_epoch, self._best_weights = validation, self.epoch, _copy(network)
+        validation = Validation(0.0, math.nan)
+        if all_finite(network.state_dict()):
+            with torch.inference_mode():
+                validation = Validation(0.0, 0.0) if self.lesson.validate is None else self.lesson.validate()
+        self.diverged = not validation.finite
+        if not self.diverged and (self.lesson.validate is None or validation.better_than(self.best)):
+            self.best, self.best_epoch, self._best_weights = validation, number, _copy(network)
         network.load_state_dict(now)
         return validation
 

@@ -15,21 +15,26 @@ import csv
 import io
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidrnn.atomic import move, remove_file, remove_part, write_text
+from vidrnn.claims import Claim, claim_folder, claim_free_folder, holds_nothing
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
+from vidrnn.plain_json import json_text
 from vidrnn.values import FilmFailure
 
 MARK_NAME = "run.json"
 """The file that marks a run."""
 _MARK = {"vidrnn_run": 1}
 """Its content; the number is that of the format."""
+_WAY = "data"
+"""Beside it: the path of DATA from the folder of the run."""
 _NEW = ".training"
 """The folder, inside a run, of a training that is to replace the run."""
 _ENDED = "ended.json"
@@ -52,6 +57,8 @@ class Request:
     device: str = "cpu"
     overwrite: bool = False
     resume: bool = False
+    numbered: bool = False
+    """Whether `out` may get a number where a folder of that name is there or in use."""
     terms: str | None = None
     """A sentence for the model card: the origin of the films and the terms of their use."""
     portable: bool = True
@@ -76,6 +83,8 @@ class Run:
     _left_out: list[FilmFailure] = field(default_factory=list)
     _replaces: bool = False
     """Whether the training is to replace the run that is in the folder."""
+    _claim: Claim | None = None
+    _done: bool = False
 
     @property
     def training(self) -> Path:
@@ -93,11 +102,14 @@ class Run:
         return self.folder / "model"
 
     def claim(self, request: Request) -> None:
-        """Choose the folder of the training. Nothing is written yet, but an exchange that a kill cut short is ended.
+        """Choose the folder of the training, and keep other trainings out of it until `release`.
+
+        Nothing is written yet, but an exchange that a kill cut short is ended.
 
         Raises:
             UsageError: the folder is one that a run must not be written to.
-            RunError: the folder exists and the request does not allow for that, or nothing can be written there.
+            RunError: the folder exists and the request does not allow for that, another training has it, or nothing
+                can be written there.
         """
         if not request.resume:
             _refuse_folder_in_use(self.folder, request)
@@ -105,6 +117,49 @@ class Run:
         parent = next((parent for parent in place.parents if parent.exists()), place)
         if not os.access(parent, os.W_OK) or not parent.is_dir():
             raise RunError(f"{self.folder}: nothing can be written in {parent}. Choose another place with --out.")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RunError(f"{self.folder}: exists already and is a file. Choose another place with --out.")
+        self._lock(request)
+        try:
+            self._settle(request)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let other trainings have the folder. It is removed if nothing was written into it."""
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+
+    @property
+    def resumable(self) -> str:
+        """The sentence that says how to go on with this training; empty where there is nothing to go on with."""
+        there = self.waiting is None and not self._done and (self.training / _CONFIG).is_file()
+        return how_to_resume(self.folder) if there else ""
+
+    def _lock(self, request: Request) -> None:
+        """Claim the folder, or with `numbered` the next one that is free.
+
+        Raises:
+            RunError: another training has it, or it cannot be made.
+        """
+        try:
+            self._claim = claim_free_folder(self.folder) if request.numbered else claim_folder(self.folder)
+        except OSError as error:
+            raise RunError(
+                f"{self.folder}: cannot be made or written ({error.strerror or error}). Choose another place with "
+                "--out."
+            ) from None
+        if self._claim is None:
+            raise RunError(
+                f"{self.folder}: another training is writing to it now. Wait until it has ended, or choose another "
+                "place with --out."
+            )
+        self.folder = self._claim.folder
+
+    def _settle(self, request: Request) -> None:
+        """Refuse a folder that the request does not allow for; end an exchange that a kill cut short."""
         if is_run(self.folder) and (request.resume or request.overwrite):
             self._finish_exchange()
         if request.resume:
@@ -112,7 +167,7 @@ class Run:
             if not self._replaces:  # a kill before the settings were written leaves nothing to go on with
                 _remove_training(self.folder / _NEW)
             return
-        if not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir())):
+        if holds_nothing(self.folder):
             return
         if not request.overwrite:
             raise RunError(
@@ -134,7 +189,12 @@ class Run:
         """
         if not request.resume:
             if not is_run(self.folder):
-                write_text(self.folder / MARK_NAME, json.dumps(_MARK) + "\n", advice="Choose another place with --out.")
+                mark = {**_MARK, **_way_to(request.data, self.folder)}
+                write_text(
+                    self.folder / MARK_NAME,
+                    json_text(mark, ascii_only=True) + "\n",
+                    advice="Choose another place with --out.",
+                )
             if self._replaces:
                 _remove_training(self.training)
             request.config.located(request.data).write(self.training / _CONFIG)
@@ -153,7 +213,7 @@ class Run:
         elif not isinstance(event, Progress):
             try:
                 with (self.training / _METRICS).open("a", encoding="utf-8") as lines:
-                    lines.write(json.dumps(as_json(event)) + "\n")
+                    lines.write(json_text(as_json(event), ascii_only=True) + "\n")
             except OSError as error:
                 raise RunError(
                     f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
@@ -163,12 +223,13 @@ class Run:
                 _write_left_out(self.training / _LEFT_OUT, self._left_out)
             if isinstance(event, Done):
                 self._end()
+                self._done = True
 
     def _end(self) -> None:
         """Move the files of a new training to the places of the old ones. A kill on the way loses nothing."""
         if self._replaces:
             files = [name for name in _FILES if (self.training / name).is_file()]
-            write_text(self.training / _ENDED, json.dumps(files))
+            write_text(self.training / _ENDED, json_text(files, ascii_only=True))
             self._finish_exchange()
 
     def _finish_exchange(self) -> None:
@@ -192,6 +253,39 @@ class Run:
                     ) from None
         self._replaces = False
         _remove_training(new)
+
+
+def how_to_resume(folder: Path) -> str:
+    """The sentence that says how to go on with the training in a folder."""
+    return f"Go on with it: {shlex.join(['vidrnn', 'train', '--resume', str(folder)])}"
+
+
+def _way_to(data: Path, folder: Path) -> dict[str, str]:
+    """The path of DATA from the folder of the run, if there is one, for a run that is moved together with DATA."""
+    with suppress(ValueError):  # they are on two disks of Windows
+        return {_WAY: Path(os.path.relpath(data.resolve(), folder.resolve())).as_posix()}
+    return {}
+
+
+def find_data(folder: Path, stored: str) -> Path:
+    """DATA of a run that is resumed: where it was, or at the same place beside the run, if both were moved together.
+
+    Whether the videos are those of the run is seen by their content later.
+
+    Raises:
+        UsageError: it is at neither place.
+    """
+    if Path(stored).exists():
+        return Path(stored)
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        mark = json.loads((folder / MARK_NAME).read_text(encoding="utf-8"))
+        beside: Path = (folder.resolve() / mark[_WAY]).resolve()
+        if beside.exists():
+            return beside
+    raise UsageError(
+        f"--resume {folder}: its videos were in {stored}, which is not there any more. Say where DATA is now: "
+        f"vidrnn train DATA --resume {folder}"
+    )
 
 
 def is_run(folder: Path) -> bool:

@@ -6,7 +6,6 @@ It yields events and prints nothing. A stopped training continues from the run f
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from threading import Event
@@ -15,7 +14,8 @@ import vidrnn
 from vidrnn.atomic import write_text
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films
-from vidrnn.errors import ExportError, RunError, UsageError
+from vidrnn.data.store import with_notes
+from vidrnn.errors import ExportError, RunError, TrainingError, UsageError, VidrnnError
 from vidrnn.events import Done, Note, Progress, RunEvent
 from vidrnn.export.exporter import describe, write_checked
 from vidrnn.export.onnx import OnnxExport
@@ -30,6 +30,7 @@ from vidrnn.model.checkpoint import (
 )
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import count_parameters
+from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.tasks.base import task_named
 from vidrnn.train.fit import Fit
@@ -43,6 +44,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
     """Train a model; the last event is `Done`.
 
     `stop`: set it to end the running epoch cleanly. The best model so far is written, and the run can be resumed.
+    Where an error or Ctrl-C ends the training, the last event says how to go on.
 
     Raises:
         VidrnnError: with a sentence. All finished work stays on disk.
@@ -50,9 +52,18 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
     """
     run = Run(request.out)
     run.claim(request)
-    for event in _Training(request, stop or Event()).go(run):
-        run.log(event)
-        yield event
+    try:
+        for event in with_notes(_Training(request, stop or Event()).go(run), request.cache):
+            run.log(event)
+            yield event
+    except TrainingError:
+        raise  # to go on would end in the same way
+    except (KeyboardInterrupt, VidrnnError):
+        if run.resumable:
+            yield Note(run.resumable)
+        raise
+    finally:
+        run.release()
 
 
 class _Training:
@@ -121,6 +132,8 @@ class _Training:
             if run:
                 save_training(run.checkpoint, _checkpoint(fit, films))
             yield student.report_epoch(epoch)
+        if fit.diverged:
+            yield Note(fit.remark, warning=True)
 
     def _resume(self, fit: Fit, films: str, run: Run) -> Note:
         """Continue from a run's checkpoint.
@@ -147,7 +160,10 @@ class _Training:
         stopped = stop.is_set()
         decision = yield from student.calibrate()
         if outcome is None and not stopped:
-            outcome = yield from student.run_controls()
+            try:
+                outcome = yield from student.run_controls()
+            except TrainingError as error:  # a control that fails must not cost the user the model
+                yield Note(f"A control could not be trained, so no score has controls beside it. {error}", warning=True)
         appraisal = yield from student.appraise(decision, outcome)
         header = self._header(student, dataset, split, decision, appraisal)
         card = model_card(header, run.folder.name, appraisal.card, request.terms)
@@ -214,7 +230,7 @@ def films_hash(dataset: Dataset, split: Split) -> str:
         )
         for scan, film, part in zip(dataset.scans, dataset.films, split.parts, strict=True)
     )
-    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(json_text(rows, ascii_only=True).encode(), digest_size=16).hexdigest()
 
 
 def _notes(split: Split) -> Iterator[Note]:

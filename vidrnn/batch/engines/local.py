@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -21,6 +20,7 @@ from typing_extensions import override
 
 from vidrnn.batch.engines.base import READY, Breakdown, Engine, Item, Job, Worker, run_item
 from vidrnn.errors import VidrnnError
+from vidrnn.plain_json import json_text
 from vidrnn.threads import available_cores
 
 _START = (
@@ -54,7 +54,7 @@ class _Process(Worker):
         super().__init__()
         ours, theirs = socket.socketpair()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
-        command = [sys.executable, "-c", _START.format(theirs.fileno()), json.dumps(sys.path)]
+        command = [sys.executable, "-c", _START.format(theirs.fileno()), json_text(sys.path, ascii_only=True)]
         self._process = subprocess.Popen(
             command,
             pass_fds=[theirs.fileno()],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from vidrnn.cli.views.base import View, clock
 from vidrnn.events import RunEvent
+from vidrnn.plain_json import json_text
 from vidrnn.values import AnswerSpec, DecisionRule, FilmFacts
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def show_film(facts: FilmFacts, *, as_json: bool) -> None:
     """Print the facts that reading a film measured."""
     if as_json:
         shown = {**asdict(facts), "path": str(facts.path), "fps": facts.fps}
-        print(json.dumps(shown, ensure_ascii=False))
+        print(json_text(shown))
         return
     rows = {
         "picture": f"{facts.size}",

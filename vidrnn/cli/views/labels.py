@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 
 from rich.markup import escape
@@ -11,6 +10,7 @@ from vidrnn.cli.views.base import View
 from vidrnn.data.films import counted
 from vidrnn.events import RunEvent
 from vidrnn.outputs.convert import Converted
+from vidrnn.plain_json import json_text
 
 _SHOWN_FILES = 5
 
@@ -47,4 +47,4 @@ def _json(converted: Converted) -> str:
         "failures": [{"path": str(one.path), "error": one.reason} for one in converted.failures],
         "notes": list(converted.notes),
     }
-    return json.dumps(record, ensure_ascii=False)
+    return json_text(record)

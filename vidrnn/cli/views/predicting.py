@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from vidrnn.cli.views.base import View, clock, show_model_name
 from vidrnn.outputs.base import prediction_json
+from vidrnn.plain_json import json_text
 from vidrnn.values import Change, FilmFailure, FilmPrediction, Now, Stretch
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class PredictionView(View):
     ) -> None:
         super().__exit__(kind, error, trace)
         if self._as_json and (kind is None or issubclass(kind, KeyboardInterrupt)):
-            print(json.dumps({"model": self._model, "films": self._rows}, ensure_ascii=False))
+            print(json_text({"model": self._model, "films": self._rows}))
 
     def going(self, seconds: float, of_seconds: float) -> None:
         """How much of a single film has been read; for several films the bar counts films."""
@@ -112,7 +112,7 @@ class BatchView(View):
         if self._as_json and (kind is None or stopped):
             place = {name: number for number, name in enumerate(self._films)}
             rows = sorted(self._rows, key=lambda row: place.get(row["path"], -1))
-            print(json.dumps({"model": self._model, "films": rows}, ensure_ascii=False))
+            print(json_text({"model": self._model, "films": rows}))
 
     def missing(self, failure: FilmFailure) -> None:
         """Show a source that names no film."""
@@ -201,8 +201,7 @@ class LiveView:
 def live_line(event: Change | Stretch) -> str:
     """One line of JSON, its numbers as precise as they are known."""
     known = {name: value for name, value in asdict(event).items() if value is not None}
-    fields = {name: round(value, 4) if isinstance(value, float) else value for name, value in known.items()}
-    return json.dumps(fields, ensure_ascii=False)
+    return json_text({name: round(value, 4) if isinstance(value, float) else value for name, value in known.items()})
 
 
 def _segments(prediction: FilmPrediction) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from rich.table import Table
 from vidrnn.cli.views.base import View, show_model_name
 from vidrnn.cli.views.reports import show_report
 from vidrnn.events import RunEvent
+from vidrnn.plain_json import json_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ class EvaluationView(View):
         """Show the events on the way, then the evaluation."""
         evaluation = self.outcome(events)
         if self._as_json:
-            print(json.dumps(evaluation.numbers, ensure_ascii=False, allow_nan=False))
+            print(json_text(evaluation.numbers))
         else:
             show_report(evaluation.report, self.console)
             self.console.print(evaluation.counts)
@@ -53,7 +53,7 @@ class ComparisonView(View):
         """Show the events on the way, then the comparison."""
         comparison = self.outcome(events)
         if self._as_json:
-            print(json.dumps(comparison.as_json(), ensure_ascii=False, allow_nan=False))
+            print(json_text(comparison.as_json()))
             return comparison
         self.console.print(comparison.model, soft_wrap=True)
         self.console.print(comparison_table(comparison))

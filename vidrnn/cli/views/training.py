@@ -9,6 +9,7 @@ from vidrnn.cli.views.reports import show_report
 from vidrnn.events import Done, EpochDone, LeftOut, Note, RunEvent
 from vidrnn.events import Progress as Step
 from vidrnn.tables import Report
+from vidrnn.train.run import how_to_resume
 
 
 class TrainingView(View):
@@ -48,6 +49,7 @@ class TrainingView(View):
     def _done(self, event: Done) -> None:
         if event.stopped:
             self.console.print("Stopped. The best model so far is saved.")
+            self.console.print(how_to_resume(event.model.parent), markup=False, soft_wrap=True)
         for sentence in event.sentences:
             self.console.print(escape(sentence), soft_wrap=True)
         last = f"model: {escape(str(event.model))}     next: vidrnn predict VIDEO     {event.seconds:.0f} s in all"

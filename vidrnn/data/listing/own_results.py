@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from vidrnn.sums import has_right_sum
 from vidrnn.video.reader import FILM_SUFFIXES
 
 HIDDEN_NAME = ".vidrnn"
@@ -52,8 +53,11 @@ def result_file(out: Path, name: str, suffix: str) -> Path:
 def record_content(out: Path, name: str) -> dict[str, Any] | None:
     """The record of a film in a folder of results; None if there is none, or it is damaged or of another format."""
     try:
-        content = json.loads(result_file(out / HIDDEN_NAME, name, RECORD_SUFFIX).read_text(encoding="utf-8"))
+        text = result_file(out / HIDDEN_NAME, name, RECORD_SUFFIX).read_text(encoding="utf-8")
+        content = json.loads(text)
     except (OSError, ValueError, RecursionError):
+        return None
+    if has_right_sum(text) is False:
         return None
     return content if isinstance(content, dict) and content.get("format") == RECORD_FORMAT else None
 

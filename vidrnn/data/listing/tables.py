@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vidrnn.errors import DataError
+from vidrnn.plain_json import json_text
 
 DELIMITERS = ",;\t"
 JSON_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson"})
@@ -175,7 +176,7 @@ def _rows_of_json(
         for column in (*needed, *optional):
             value = cells.get(column)
             if isinstance(value, dict | list | bool):
-                faults.append(f"line {number} has {json.dumps(value)[:40]} as its {column}; write a text or a number.")
+                faults.append(f"line {number} has {json_text(value)[:40]} as its {column}; write a text or a number.")
             else:
                 found[column] = "" if value is None else str(value).strip()
         rows.append(Row(number, found))

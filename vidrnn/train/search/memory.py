@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vidrnn.atomic import write_text
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError
 from vidrnn.events import RunEvent
 from vidrnn.model.checkpoint import CHECKPOINT_FORMAT, check_format
+from vidrnn.plain_json import json_text
+from vidrnn.sums import read_summed, with_sum
 from vidrnn.train.encoder_choice import encoder_hash
 from vidrnn.train.run import Request, Run
 from vidrnn.train.search.choice import Found
@@ -36,7 +38,7 @@ def recall_or_search(
     memory = run.checkpoint / "choice.json" if run else None
     if run and memory and request.resume and memory.exists():
         run.open(request)
-        before = json.loads(memory.read_text(encoding="utf-8"))
+        before = _read(memory)
         check_format(before.get("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, memory)
         _refuse_another_graph(before.get("graph", ""), config, run.folder)
         found = Found.from_json(before, str(memory))
@@ -47,8 +49,20 @@ def recall_or_search(
     if run and memory:
         run.open(request)
         about = {"format": CHECKPOINT_FORMAT, "graph": encoder_hash(found.config)}
-        write_text(memory, json.dumps({**about, **found.as_json()}))
+        write_text(memory, with_sum(json_text({**about, **found.as_json()}, ascii_only=True)))
     return found
+
+
+def _read(memory: Path) -> dict[str, Any]:
+    """The memory of a run.
+
+    Raises:
+        RunError: it is damaged.
+    """
+    try:
+        return read_summed(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunError(f"{memory}: damaged. Start anew with --overwrite.") from None
 
 
 def _refuse_another_graph(before: str, config: RunConfig, run: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vidrnn.data.grouping.base import Grouping
-from vidrnn.data.groups import drop_duplicates, group_films, named_groups
+from vidrnn.data.grouping.groups import drop_duplicates, group_films, named_groups
 from vidrnn.data.listing.labelled import read_labelled
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
