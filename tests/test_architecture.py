@@ -53,13 +53,14 @@ LAYERS = (
     "values",
     "threads",
     "registry",
+    "text",
     "errors",
 )
 """From top to bottom: a folder or top file imports only what stands below it."""
 
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
-    *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "errors"),
+    *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
 TORCH_FREE_FILES = {

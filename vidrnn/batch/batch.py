@@ -22,6 +22,7 @@ from vidrnn.batch.records import HIDDEN_NAME, EarlierResults, Results, Row, Work
 from vidrnn.batch.result_names import alike, common_root, name_below, shown
 from vidrnn.batch.shards import Shard, hold_shard
 from vidrnn.errors import OutputError, UsageError
+from vidrnn.text import table_cell
 
 SUMMARY_NAME = "summary.csv"
 _PATIENCE_SECONDS, _PATIENCE_PER_MEGABYTE = 300.0, 60.0
@@ -182,5 +183,5 @@ def _summary(rows: Sequence[Row], columns: Sequence[str]) -> str:
 def _cell(column: str, value: Any) -> Any:
     """A value of a row in one cell: of segments their number, of notes all of them."""
     if isinstance(value, list):
-        return len(value) if column == "segments" else " ".join(map(str, value))
-    return value
+        value = len(value) if column == "segments" else " ".join(map(str, value))
+    return table_cell(value)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.errors import DataError
+from vidrnn.text import cell_text
 from vidrnn.values import Span
 
 BEGINNING_BYTES = 65_536
@@ -260,7 +261,7 @@ def _text_rows(data: Path, text: str) -> list[tuple[int, Cells]]:
     first = next((line for line in text.splitlines() if line.strip(" \t,;")), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(first))
     try:
-        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        rows = [(reader.line_num, [cell_text(cell.strip()) for cell in cells]) for cells in reader]
     except csv.Error as problem:
         raise DataError(
             f"{data}: line {reader.line_num} is not CSV: {problem}. Perhaps a quotation mark is not closed."

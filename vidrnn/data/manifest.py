@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidrnn.errors import DataError
+from vidrnn.text import cell_text
 
 DELIMITERS = ",;\t"
 
@@ -51,7 +52,7 @@ def read_rows(data: Path, needed: Sequence[str], optional: Sequence[str] = ()) -
     _check_header(data, columns, needed, optional)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
-        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+        lines = [(reader.line_num, [cell_text(cell.strip()) for cell in cells]) for cells in reader]
     except csv.Error as problem:
         raise DataError(
             f"{data}: line {reader.line_num} is not CSV: {problem}. Perhaps a quotation mark is not closed."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from typing_extensions import override
 
 from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, prediction_json
+from vidrnn.text import json_line
 
 
 class Jsonl(Output):
@@ -18,4 +18,4 @@ class Jsonl(Output):
 
     @override
     def write(self, answered: Answered, file: Path) -> None:
-        write_text(file, json.dumps(prediction_json(answered.name, answered.prediction), ensure_ascii=False) + "\n")
+        write_text(file, json_line(prediction_json(answered.name, answered.prediction)) + "\n")
