@@ -67,6 +67,7 @@ TORCH_FREE_FILES = {
     "model.header",
     "model.card",
     "model.metadata",
+    "model.portable",
     "nets.spec",
     "runtimes.base",
     "runtimes.onnx",

@@ -13,6 +13,9 @@ VidrnnError
 Each message is a sentence for a person. It names the operation, the file, the problem and a remedy.
 """
 
+_SHORTAGES = ("not enough memory", "insufficient memory", "failed to allocate", "bad_alloc", "out of memory")
+"""What torch, onnxruntime, OpenCV and CUDA say in lower case where memory runs out; each has an error of its own."""
+
 
 class VidrnnError(Exception):
     """The base class. The user sees its text."""
@@ -48,3 +51,8 @@ class ExportError(VidrnnError):
 
 class OutputError(VidrnnError):
     """Results cannot be written: no space, no permission, or another process is writing them."""
+
+
+def is_memory_shortage(error: BaseException) -> bool:
+    """Whether an error says that memory ran out. That is the machine's trouble of the moment, and no film's damage."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _SHORTAGES)

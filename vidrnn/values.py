@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -31,6 +32,8 @@ INPUT_OF: Mapping[ViewName, InputName] = {"difference": "before", "flow": "flow"
 """The input that a view needs beside `frames`."""
 
 
+LONGEST_MOTION_SECONDS = 10.0
+"""The longest time between a frame and the frame before it, for a model that sees motion."""
 Grid = tuple[int, int]
 """Rows and columns of the cells of a picture."""
 WHOLE: Grid = (1, 1)
@@ -74,7 +77,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise ValueError(f"a window has at least one frame, not {self.frames}")
-        if not self.spacing_seconds > 0:
+        if not 0 < self.spacing_seconds < math.inf:
             raise ValueError(f"frames are more than 0 seconds apart, not {self.spacing_seconds}")
 
 
@@ -97,6 +100,12 @@ class AnswerSpec:
     unit: str | None = None
     """Of a number."""
 
+    def __post_init__(self) -> None:
+        if len({*self.classes}) < len(self.classes) or not all(self.classes):
+            raise ValueError("classes: two have one name, or one has none")
+        if self.background is not None and self.background not in self.classes:
+            raise ValueError("background: is none of the classes")
+
 
 @dataclass(frozen=True, slots=True)
 class AnomalyCalibration:
@@ -112,6 +121,13 @@ class AnomalyCalibration:
     """Root of the squared error that the worst block of one frame in a hundred exceeds."""
     motion: float | None = None
     """Speed of the fastest block that one frame in a hundred exceeds, in pixels a frame; None without a flow."""
+
+    def __post_init__(self) -> None:
+        numbers = (self.middle, self.high, self.error, 0.0 if self.motion is None else self.motion)
+        if not all(math.isfinite(number) for number in numbers) or self.high <= self.middle:
+            raise ValueError("anomaly: its numbers are not finite, or high is not above middle")
+        if not 1 <= self.smoothing_frames <= MOST_FRAMES or self.error < 0 or (self.motion or 0.0) < 0:
+            raise ValueError("anomaly: smoothing_frames, error or motion is out of range")
 
 
 PerClass = float | dict[str, float]
@@ -140,6 +156,15 @@ class DecisionRule:
     anomaly: AnomalyCalibration | None = None
     """What is normal, for models whose errors tell anomalies; None where that is not known."""
 
+    def __post_init__(self) -> None:
+        for name in ("temperature", "threshold", "hysteresis", "shortest_seconds", "smoothing_seconds"):
+            setting = getattr(self, name)
+            numbers = setting.values() if isinstance(setting, dict) else (setting,)
+            if not all(0 <= number < math.inf for number in numbers):
+                raise ValueError(f"{name}: is below 0, or no finite number")
+        if not all(self.temperature.values() if isinstance(self.temperature, dict) else (self.temperature,)):
+            raise ValueError("temperature: is not above 0")
+
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
         """A rule from the JSON of a header; fields that this version does not know are ignored.
@@ -164,7 +189,13 @@ class Forecast:
     channels: int
     """Of a predicted picture: 1 if it is grey, else 3."""
 
+    def __post_init__(self) -> None:
+        if self.context < 1 or self.horizon < 1:
+            raise ValueError("forecast: context or horizon is below 1")
 
+
+LARGEST_SIDE, MOST_FRAMES = 4096, 4096
+"""The most pixels of a side of the pictures that a model sees, and the most frames of its windows."""
 WIDEST_FEATURES = 65_536
 """The most numbers that stand for one picture or one time. More would be a picture, not features."""
 
@@ -202,6 +233,21 @@ class Handling:
     """How much earlier the frame before each frame is; None for a model that needs no frame before."""
     features: FeatureSpec | None = None
     """Of a model that reads features in place of pictures; its size then means nothing."""
+
+    def __post_init__(self) -> None:
+        answer, rule = self.answer, self.decision
+        if (answer.kind == "picture") != (self.forecast is not None):
+            raise ValueError(f"kind: is {answer.kind}, and the network is of another kind")
+        if answer.kind in ("one", "several") and len(answer.classes) < 2 - (answer.kind == "several"):
+            raise ValueError("classes: are too few")
+        if (answer.resolution == "clip") and answer.kind != "one":
+            raise ValueError(f"resolution: is clip, and the kind is {answer.kind}")
+        settings = (rule.temperature, rule.threshold, rule.hysteresis, rule.shortest_seconds)
+        named = {name for setting in settings if isinstance(setting, dict) for name in setting}
+        if not named <= {*answer.classes}:
+            raise ValueError("decision: names classes that the model does not have")
+        if max(self.size.height, self.size.width) > LARGEST_SIDE or self.sampling.frames > MOST_FRAMES:
+            raise ValueError(f"size, frames: more than {LARGEST_SIDE} pixels a side or {MOST_FRAMES} frames")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from vidrnn.model.header import WEIGHTS_NAME, find_weights, read_handling, read_
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.readouts import READOUTS
-from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec, current_spec
 from vidrnn.values import FORMAT_VERSION, AnomalyCalibration, AnswerSpec, DecisionRule, Part
 
 CARD = "# möwe\n"
@@ -213,9 +213,9 @@ def test_an_encoder_that_saw_no_differences_loads_as_before(folder: Path) -> Non
 
 
 def test_a_network_that_predicts_frames_still_knows_the_step_before() -> None:
-    spec = make_header(HEAD).spec.model_dump(mode="json") | {"network": "frames"}
+    spec = make_header(HEAD).spec.model_dump(mode="json") | {"network": "frames", "forecast": {"decoder": "flow"}}
     spec["encoder"] = {"name": "small", "frozen": False, "origin": "none", "differences": True}
-    stored = ModelSpec.model_validate(spec)
+    stored = ModelSpec.model_validate(current_spec(spec))
     assert stored.encoder.motion == ("difference",)
     assert (stored.inputs, stored.motion_seconds) == ((), None)
 
@@ -240,7 +240,10 @@ def test_readers_ignore_fields_that_they_do_not_know(part: tuple[str, ...]) -> N
     anomaly = AnomalyCalibration(middle=-1.0, high=0.5, smoothing_frames=2, error=0.1)
     forecast = ForecastConfig(decoder="flow")
     header = header.model_copy(update={"decision": replace(header.decision, anomaly=anomaly)})
-    header = header.model_copy(update={"spec": header.spec.model_copy(update={"forecast": forecast})})
+    if "forecast" in part:
+        answer = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"))
+        spec = header.spec.model_copy(update={"forecast": forecast, "network": "frames"})
+        header = header.model_copy(update={"spec": spec, "answer": answer})
     record = json.loads(header.to_json())
     place = record
     for name in part:

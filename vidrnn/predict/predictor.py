@@ -22,10 +22,12 @@ from vidrnn.model.header import (
     find_weights,
     read_weights_handling,
 )
+from vidrnn.model.portable import answering_outputs
 from vidrnn.predict.stream import Settled, Stream, Track
 from vidrnn.registry import load_attribute
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.runtimes.base import Runtime
+from vidrnn.tasks import TASKS
 from vidrnn.tasks.base import Task, task_named
 from vidrnn.threads import map_in_order
 from vidrnn.timeline.reading import ObservedReader, Reader
@@ -236,6 +238,12 @@ def handling_of(path: Path) -> Handling:
     Raises:
         ModelError: there is no model, or it is damaged, foreign or of another version.
     """
+    handling = _handling_of(path)
+    _task_of(handling, path)
+    return handling
+
+
+def _handling_of(path: Path) -> Handling:
     file = find_portable(path)
     weights = path if path.suffix == Path(WEIGHTS_NAME).suffix else None
     for place in (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, weights):
@@ -265,12 +273,27 @@ def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> t
                 f"Make one: vidrnn export {path}"
             )
     opened = _open(path, runtime, device)
-    task = task_named(opened.handling.answer.task)
+    task = _task_of(opened.handling, path)
     if not task.answers:
         raise ModelError(
             f"{path}: was trained to make an encoder, so it gives no answers. Train on it: --weights {path}."
         )
     return opened, remark
+
+
+def _task_of(handling: Handling, path: Path) -> Task:
+    """The task of a model.
+
+    Raises:
+        ModelError: this vidrnn does not know it, or the model does not give the outputs that the task needs.
+    """
+    name = handling.answer.task
+    if name not in TASKS:
+        raise ModelError(f"{path}: is a model of the task {name!r}, which this vidrnn does not know. Update vidrnn.")
+    task = task_named(name)
+    if task.outputs != answering_outputs(handling):
+        raise ModelError(f"{path}: its header is damaged (its answer does not fit its task). Copy the model again.")
+    return task
 
 
 def _usual_runtime(path: Path, device: str) -> str:
