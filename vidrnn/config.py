@@ -531,7 +531,7 @@ class RunConfig(_Frozen):
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(f"{path}: no such configuration file.") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # tomllib itself fails on numbers that are too long
             raise UsageError(f"{path}: wanted a TOML file of settings, found: {error}.") from None
         return cls.of(settings, source=str(path))
 

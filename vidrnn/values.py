@@ -243,9 +243,8 @@ class Handling:
         if (answer.resolution == "clip") and answer.kind != "one":
             raise ValueError(f"resolution: is clip, and the kind is {answer.kind}")
         settings = (rule.temperature, rule.threshold, rule.hysteresis, rule.shortest_seconds)
-        named = {name for setting in settings if isinstance(setting, dict) for name in setting}
-        if not named <= {*answer.classes}:
-            raise ValueError("decision: names classes that the model does not have")
+        if any({*setting} != {*answer.classes} for setting in settings if isinstance(setting, dict)):
+            raise ValueError("decision: does not name the classes of the model")
         if max(self.size.height, self.size.width) > LARGEST_SIDE or self.sampling.frames > MOST_FRAMES:
             raise ValueError(f"size, frames: more than {LARGEST_SIDE} pixels a side or {MOST_FRAMES} frames")
 

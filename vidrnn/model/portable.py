@@ -163,9 +163,11 @@ def next_of(name: str) -> str:
 
 
 def answering_outputs(handling: Handling) -> tuple[str, ...]:
-    """The outputs that an answer of this kind is made of."""
+    """The outputs that an answer of this kind is made of; none for a kind that no task of this vidrnn gives."""
     if handling.answer.kind == "picture":
         return ("next",)
+    if handling.answer.kind not in ("one", "several"):
+        return ()
     return ("clip", "steps") if handling.answer.resolution == "clip" else ("steps",)
 
 
@@ -202,7 +204,9 @@ def _tensor(place: str, known: object) -> StateTensor:
         raise ValueError(f"{place}: its type is none of {', '.join(_STATE_TYPES)}")
     if type(fresh) not in (int, float) or not abs(fresh) < math.inf:
         raise ValueError(f"{place}: its fresh value is no number")
-    if fresh != 0 and not np.isfinite(np.full((), fresh).astype(kind)):
+    with np.errstate(over="ignore"):
+        fits = np.isfinite(np.full((), fresh).astype(kind))
+    if not fits:
         raise ValueError(f"{place}: its fresh value does not fit its type")
     return StateTensor(tuple(shape), kind, fresh)
 
