@@ -53,6 +53,12 @@ class OutputError(VidrnnError):
     """Results cannot be written: no space, no permission, or another process is writing them."""
 
 
+SHORT_OF_MEMORY = (
+    "memory ran out while it was read. Use fewer --jobs or close other programs, and give the same command again."
+)
+"""The clause for a film, after its path."""
+
+
 def is_memory_shortage(error: BaseException) -> bool:
     """Whether an error says that memory ran out. That is the machine's trouble of the moment, and no film's damage."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _SHORTAGES)

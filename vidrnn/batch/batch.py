@@ -11,7 +11,7 @@ import io
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ class Batch:
     shard: Shard = _ALL
     timeout_seconds: float | None = None
     """For one film; None: by its size."""
+    _read_rows: dict[str, Row] = field(default_factory=dict, init=False, repr=False)
+    """The rows of this run by the film's name: also those of films whose record has no place on the disk."""
 
     @cached_property
     def names(self) -> dict[str, Path]:
@@ -102,9 +104,16 @@ class Batch:
             self.summarise()
 
     def rows(self) -> list[Row]:
-        """The rows of all films that have one so far, from all shards."""
-        finished = (self._results.find_finished(film, name) for name, film in self.names.items())
-        return [each[0] for each in finished if each is not None]
+        """The rows of all films that have one so far, from all shards.
+
+        A film that changes or goes while films are read keeps the row that it got.
+        """
+        mine = {*self.of_shard()}
+        found = (
+            self._read_rows.get(name) or self._results.find_row(film, name, changed=name not in mine)
+            for name, film in self.names.items()
+        )
+        return [row for row in found if row is not None]
 
     def summarise(self) -> None:
         """Write the summary of all rows. Shards may do so at once: the last to write has read all rows."""
@@ -150,6 +159,7 @@ class Batch:
             with closing(outcomes):  # a caller that stops ends the workers at once, not when garbage is collected
                 for outcome in outcomes:
                     row = self._row(missing, outcome)
+                    self._read_rows[missing[outcome.index]] = row
                     del waiting[missing[outcome.index]]
                     yield FilmDone(row, before=False)
         finally:

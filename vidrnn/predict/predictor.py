@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vidrnn.errors import FilmError, ModelError, UsageError
+from vidrnn.errors import SHORT_OF_MEMORY, FilmError, ModelError, UsageError, is_memory_shortage
 from vidrnn.model.header import (
     OPENVINO_NAME,
     PORTABLE_NAME,
@@ -126,6 +126,10 @@ class Predictor:
                 return self._read(path, each, stop, observe)
             except FilmError as error:
                 return FilmFailure.of(path, error)
+            except Exception as error:
+                if not is_memory_shortage(error):
+                    raise
+                return FilmFailure(path, SHORT_OF_MEMORY)
 
         try:
             yield from map_in_order(read_or_fail, paths, max(1, side_by_side))
