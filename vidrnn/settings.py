@@ -258,7 +258,13 @@ class PredictConfig:
         ),
     ] = None
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], Flag("Where to compute.", panel=COMPUTING, commands=(*_READERS, *TRAINING))
+        str,
+        Flag(
+            "Where to compute: auto, cpu, cuda, one of several GPUs as cuda:1, or mps on a Mac.",
+            metavar="NAME",
+            panel=COMPUTING,
+            commands=(*_READERS, *TRAINING),
+        ),
     ] = "auto"
     jobs: Annotated[
         int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING, commands=(*_READERS, "export"), least=1)

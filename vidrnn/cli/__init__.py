@@ -26,6 +26,8 @@ from vidrnn.errors import UsageError, VidrnnError, is_memory_shortage
 _GARBAGE = 50_000
 """Objects between two garbage collections. Imports leave none, and collecting takes a tenth of a short command."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_NO_WAY = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
+"""Reasons of the system to refuse a path, which any look at it may meet."""
 _LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
 _LESS_MEMORY = "Use fewer --jobs, smaller pictures or a smaller --minibatch, or close other programs."
 
@@ -151,7 +153,7 @@ def _run() -> None:
             raise
         from vidrnn.cli.views.base import show_error
 
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
             _hush()
         show_error(known)
         sys.exit(2 if isinstance(known, UsageError) else 1)
@@ -161,17 +163,23 @@ def _known(error: Exception) -> VidrnnError | None:
     """The error that a person can act on; None for a fault of vidrnn, whose traceback is to be seen."""
     if isinstance(error, VidrnnError):
         return error
+    sentence = _sentence_of_system(error) if isinstance(error, OSError) else ""
     if isinstance(error, ModuleNotFoundError):
         ours = not error.name or error.name.startswith("vidrnn")
-        return None if ours else VidrnnError(_missing(str(error.name)))
-    if isinstance(error, ImportError) and "cannot open shared object" in str(error):
-        return VidrnnError(f"A library of this system is missing ({error}). {_LIBRARIES}")
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return VidrnnError(f"The output could not be written: {error.strerror}.")
-    if is_memory_shortage(error):
+        sentence = "" if ours else _missing(str(error.name))
+    elif isinstance(error, ImportError) and "cannot open shared object" in str(error):
+        sentence = f"A library of this system is missing ({error}). {_LIBRARIES}"
+    elif is_memory_shortage(error):
         lines = str(error).strip().splitlines()
-        return VidrnnError(f"Memory ran out{f' ({lines[0]})' if lines else ''}. {_LESS_MEMORY}")
-    return None
+        sentence = f"Memory ran out{f' ({lines[0]})' if lines else ''}. {_LESS_MEMORY}"
+    return VidrnnError(sentence) if sentence else None
+
+
+def _sentence_of_system(error: OSError) -> str:
+    """The sentence about what the system refused; empty for a refusal that only a fault of vidrnn can bring about."""
+    if error.errno in _NO_WAY and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: cannot be reached: {error.strerror}. Name another path."
+    return f"The output could not be written: {error.strerror}." if error.errno in _NO_ROOM else ""
 
 
 def _missing(module: str) -> str:

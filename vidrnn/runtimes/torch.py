@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from vidrnn.errors import ModelError, is_memory_shortage
+from vidrnn.errors import ModelError, UsageError, is_memory_shortage
 from vidrnn.model.checkpoint import LoadedModel, load_model
 from vidrnn.model.header import WEIGHTS_NAME
 from vidrnn.model.metadata import ModelHeader
@@ -40,10 +40,17 @@ class TorchRuntime(Runtime):
 
         Raises:
             ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
+            UsageError: torch does not compute on that device here.
         """
         if path.suffix in (".onnx", ".xml"):
             raise ModelError(f"{path}: torch reads {WEIGHTS_NAME}. Name the model's folder, or say another --runtime.")
-        return cls(load_model(path).on(device))
+        model = load_model(path)
+        try:
+            return cls(model.on(device))
+        except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
+            if is_memory_shortage(error):
+                raise MemoryError(_first_line(error)) from None
+            raise UsageError(f"device {device}: torch cannot compute on it ({_first_line(error)}). Use cpu.") from None
 
     @property
     @override
