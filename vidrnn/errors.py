@@ -53,6 +53,11 @@ class OutputError(VidrnnError):
     """Results cannot be written: no space, no permission, or another process is writing them."""
 
 
+def fault_clause(error: Exception) -> str:
+    """The clause for a film that a fault of vidrnn, or of a library, cost, after its path."""
+    return f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
 SHORT_OF_MEMORY = (
     "memory ran out while it was read. Use fewer --jobs or close other programs, and give the same command again."
 )

@@ -628,3 +628,23 @@ def test_a_path_that_the_system_refuses_is_a_sentence(vidrnn: Command, command: 
     ended = vidrnn(command, long, *more)
     assert ended.code in (1, 2)
     assert "too long" in ended.refused(ended.code) or "there is no such" in ended.message
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("no room"), RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried")]
+)
+def test_a_lack_of_memory_is_a_sentence(vidrnn: Command, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("vidrnn.video.reader.open_film", fail)
+    assert "Memory ran out (" in vidrnn("info", "film.mp4").refused(1)
+
+
+def test_a_fault_keeps_its_traceback(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("vidrnn.video.reader.open_film", fail)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        vidrnn("info", "film.mp4")

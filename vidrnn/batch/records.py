@@ -18,7 +18,7 @@ from typing import Any
 from vidrnn.atomic import find_obstacle, remove_file, remove_part, write_text
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
 from vidrnn.batch.result_names import result_file, shown
-from vidrnn.errors import SHORT_OF_MEMORY, FilmError, VidrnnError, is_memory_shortage
+from vidrnn.errors import SHORT_OF_MEMORY, FilmError, VidrnnError, fault_clause, is_memory_shortage
 from vidrnn.registry import load_attribute
 from vidrnn.values import FilmFailure
 
@@ -232,7 +232,7 @@ def _reason(film: Path, error: Exception) -> tuple[str, bool]:
         return SHORT_OF_MEMORY, True
     if isinstance(error, VidrnnError):
         raise error
-    return f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}", True
+    return fault_clause(error), True
 
 
 def _record_file(out: Path, name: str) -> Path:

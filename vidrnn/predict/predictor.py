@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from vidrnn.errors import SHORT_OF_MEMORY, FilmError, ModelError, UsageError, is_memory_shortage
+from vidrnn.errors import (
+    SHORT_OF_MEMORY,
+    FilmError,
+    ModelError,
+    UsageError,
+    VidrnnError,
+    fault_clause,
+    is_memory_shortage,
+)
 from vidrnn.model.header import (
     OPENVINO_NAME,
     PORTABLE_NAME,
@@ -117,7 +125,13 @@ class Predictor:
         return self._read(path, self.per_film or self.threads, Event(), observe)
 
     def read_all(self, paths: Sequence[Path], observe: Observe | None = None) -> Iterator[FilmMoments | FilmFailure]:
-        """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`."""
+        """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`.
+
+        A lack of memory, and among several films a fault of vidrnn, cost their film alone.
+
+        Raises:
+            VidrnnError: the work cannot go on, as with a damaged model.
+        """
         side_by_side = min(self.threads, len(paths))
         each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
 
@@ -127,9 +141,11 @@ class Predictor:
             except FilmError as error:
                 return FilmFailure.of(path, error)
             except Exception as error:
-                if not is_memory_shortage(error):
+                if is_memory_shortage(error):
+                    return FilmFailure(path, SHORT_OF_MEMORY)
+                if isinstance(error, VidrnnError) or len(paths) == 1:
                     raise
-                return FilmFailure(path, SHORT_OF_MEMORY)
+                return FilmFailure(path, fault_clause(error))
 
         try:
             yield from map_in_order(read_or_fail, paths, max(1, side_by_side))
