@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
 from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MODEL, RATE, TIME, Flag
-from vidrnn.values import LARGEST_SIDE, LONGEST_MOTION_SECONDS, MOST_FRAMES, WHOLE, Grid, MotionName, Size
+from vidrnn.values import (
+    LARGEST_SIDE,
+    LONGEST_MOTION_SECONDS,
+    LONGEST_SECONDS,
+    MOST_FRAMES,
+    WHOLE,
+    Grid,
+    MotionName,
+    Size,
+)
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """The default layers of heads of residual blocks; every other head has one."""
@@ -381,7 +390,7 @@ class RunConfig(_Frozen):
             name="--spacing",
             metavar="SECONDS",
         ),
-    ] = Field(None, ge=0.002, allow_inf_nan=False)
+    ] = Field(None, ge=0.002, le=LONGEST_SECONDS)
     """None: a window covers the median training clip."""
     height: Annotated[int | None, _SIZE] = Field(None, ge=8, le=LARGEST_SIDE)
     width: Annotated[int | None, _SIZE] = Field(None, ge=8, le=LARGEST_SIDE)

@@ -159,7 +159,11 @@ _PREDICT = ("predict",)
 _READERS = ("predict", "evaluate")
 
 
-def _per_class(name: str, most: float | None) -> Callable[[str], Mapping[str, Any]]:
+LONGEST_SHORTEST_SECONDS = 1_000_000
+"""The most that `--shortest` takes, as a decision rule does; its module needs numpy, which `--help` does not load."""
+
+
+def _per_class(name: str, most: float) -> Callable[[str], Mapping[str, Any]]:
     """A function from the text of a flag to the setting `name`: a number, or numbers of classes as `dig=0.3,rear=0.5`.
 
     `most`: the largest number; the smallest is 0.
@@ -170,8 +174,8 @@ def _per_class(name: str, most: float | None) -> Callable[[str], Mapping[str, An
             value = float(text)
         except ValueError:
             value = -1.0
-        if not 0 <= value < float("inf") or (most is not None and value > most):
-            wanted = "a number of at least 0" if most is None else f"a number from 0 to {most:g}"
+        if not 0 <= value <= most:
+            wanted = f"a number from 0 to {most:.0f}"
             raise UsageError(f"--{name} {whole}: wanted {wanted}, or such numbers of classes: dig=0.3,rear=0.5.")
         return value
 
@@ -234,7 +238,7 @@ class PredictConfig:
             metavar="SECONDS",
             panel=TIMELINE,
             commands=_PREDICT,
-            parse=_per_class("shortest", None),
+            parse=_per_class("shortest", LONGEST_SHORTEST_SECONDS),
         ),
     ] = None
     reset: Annotated[

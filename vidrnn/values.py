@@ -77,8 +77,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise ValueError(f"a window has at least one frame, not {self.frames}")
-        if not 0 < self.spacing_seconds < math.inf:
-            raise ValueError(f"frames are more than 0 seconds apart, not {self.spacing_seconds}")
+        if not 0.001 <= self.spacing_seconds <= 1e6:
+            raise ValueError(f"frames are 0.001 to 1000000 seconds apart, not {self.spacing_seconds}")
 
 
 Kind = Literal["one", "several", "number", "picture", "vector"]
@@ -132,6 +132,16 @@ class AnomalyCalibration:
 
 PerClass = float | dict[str, float]
 """A number for all classes, or one for each class by name."""
+LONGEST_SECONDS = 1_000_000.0
+"""The longest time that a setting of a model may say: more than eleven days."""
+_BOUNDS = {
+    "temperature": (1e-6, 1e6),
+    "threshold": (0.0, 1.0),
+    "hysteresis": (0.0, 1.0),
+    "shortest_seconds": (0.0, LONGEST_SECONDS),
+    "smoothing_seconds": (0.0, LONGEST_SECONDS),
+}
+"""The least and the most of the numbers of a decision rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +167,11 @@ class DecisionRule:
     """What is normal, for models whose errors tell anomalies; None where that is not known."""
 
     def __post_init__(self) -> None:
-        for name in ("temperature", "threshold", "hysteresis", "shortest_seconds", "smoothing_seconds"):
+        for name, (least, most) in _BOUNDS.items():
             setting = getattr(self, name)
             numbers = setting.values() if isinstance(setting, dict) else (setting,)
-            if not all(0 <= number < math.inf for number in numbers):
-                raise ValueError(f"{name}: is below 0, or no finite number")
-        if not all(self.temperature.values() if isinstance(self.temperature, dict) else (self.temperature,)):
-            raise ValueError("temperature: is not above 0")
+            if not all(least <= number <= most for number in numbers):
+                raise ValueError(f"{name}: is not from {least:g} to {most:g}")
 
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:

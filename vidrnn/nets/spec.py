@@ -11,6 +11,7 @@ from vidrnn.values import (
     INPUT_OF,
     LARGEST_SIDE,
     LONGEST_MOTION_SECONDS,
+    LONGEST_SECONDS,
     MOST_FRAMES,
     WHOLE,
     WIDEST_FEATURES,
@@ -143,7 +144,7 @@ class ModelSpec(Record):
     height: int = Field(ge=1, le=LARGEST_SIDE)
     width: int = Field(ge=1, le=LARGEST_SIDE)
     frames: int = Field(ge=1, le=MOST_FRAMES)
-    spacing_seconds: float = Field(gt=0, allow_inf_nan=False)
+    spacing_seconds: float = Field(ge=0.001, le=LONGEST_SECONDS)
 
     @model_validator(mode="after")
     def _forecast_of_frames(self) -> ModelSpec:
