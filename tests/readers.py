@@ -19,6 +19,9 @@ def opened(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Pat
     """A reader that copies a film's text, and fails in the way that its name tells."""
     if settings.get("broken"):
         raise ModelError("model: is broken. Copy it again.")
+    if (starts := settings.get("dies_at_start")) and _counted(Path(starts["log"])) in starts["numbers"]:
+        print("no room for a model", file=sys.stderr, flush=True)
+        os.abort()
     if settings.get("dies"):
         print("no room for a model", file=sys.stderr, flush=True)
         os.abort()
@@ -45,6 +48,17 @@ def opened(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Pat
     return read
 
 
+def _counted(folder: Path) -> int:
+    """The number of this call, from 1, among the calls of all processes."""
+    number = 1
+    while True:
+        try:
+            (folder / str(number)).touch(exist_ok=False)
+            return number
+        except FileExistsError:
+            number += 1
+
+
 def _fail(how: str, film: Path) -> None:
     if how == "damaged":
         raise FilmError(f"{film}: is damaged.")
@@ -54,6 +68,18 @@ def _fail(how: str, film: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if how == "hangs":
         time.sleep(1000)
+    if how == "grows":
+        with film.open("a") as file:
+            file.write("more")
+    if how == "goes":
+        film.unlink()
+        raise FilmError(f"{film}: is gone.")
+    if how == "short":
+        raise MemoryError
+    if how == "short-cv2":
+        raise RuntimeError("OpenCV(5.0) error: (-4:Insufficient memory) Failed to allocate 9 bytes")
+    if how == "short-film":
+        raise FilmError(f"{film}: cannot be decoded: Cannot allocate: not enough memory.")
     if how == "fault":
         raise TypeError("a fault\nof ours")
     if how == "full":

@@ -55,6 +55,7 @@ LAYERS = (
     "threads",
     "registry",
     "sums",
+    "text",
     "plain_json",
     "errors",
 )
@@ -62,7 +63,7 @@ LAYERS = (
 
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
-    *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "errors"),
+    *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
     *("claims", "sums", "plain_json"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
@@ -70,6 +71,7 @@ TORCH_FREE_FILES = {
     "model.header",
     "model.card",
     "model.metadata",
+    "model.portable",
     "nets.spec",
     "runtimes.base",
     "runtimes.onnx",

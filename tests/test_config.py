@@ -10,7 +10,8 @@ import pytest
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.metadata import ModelHeader
-from vidrnn.values import Size
+from vidrnn.settings import LONGEST_SHORTEST_SECONDS
+from vidrnn.values import LONGEST_SECONDS, DecisionRule, Size
 
 GIVEN = RunConfig(
     data="filme/größe.csv",
@@ -151,3 +152,17 @@ def test_a_pipe_as_the_file_of_settings_is_not_waited_for(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="found no ordinary file"):
         RunConfig.read(tmp_path / "pipe")
+
+
+def test_a_flag_and_a_decision_rule_have_the_same_longest_time() -> None:
+    assert LONGEST_SHORTEST_SECONDS == LONGEST_SECONDS
+    assert DecisionRule(shortest_seconds=LONGEST_SECONDS).shortest_seconds == LONGEST_SECONDS
+    with pytest.raises(ValueError, match="shortest_seconds"):
+        DecisionRule(shortest_seconds=2 * LONGEST_SECONDS)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000 + "]" * 5000, "seed = " + "9" * 5000, "x = \x00"])
+def test_settings_that_no_parser_takes_are_a_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(UsageError, match="wanted a TOML file of settings"):
+        RunConfig.read(tmp_path / "config.toml")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -267,6 +267,20 @@ def test_the_program_of_the_page_answers_as_vidrnn_does(program: Path, name: str
     assert found[0][0] == expected.label
 
 
+@pytest.mark.parametrize("name", ["walk-left/figure01_01", "sit-down/figure08_02"])
+def test_the_program_of_the_page_reads_a_film_without_time_stamps_as_vidrnn_does(
+    program: Path, name: str, tmp_path: Path, ffmpeg: Callable[..., None]
+) -> None:
+    film, raw = ROOT / "sample_videos" / f"{name}.webm", tmp_path / "raw.h264"
+    ffmpeg("-i", film, "-r", "25", "-c:v", "libx264", "-crf", "1", raw)
+    expected = vidrnn.load(MOVES).predict(raw)
+    assert any("no time stamps" in note for note in expected.notes)
+    label, share = printed_by(program, raw)[0]
+    assert label == expected.label
+    if expected.timeline is not None and len(expected.timeline.seconds) <= 16:  # one window
+        assert share == pytest.approx(expected.probability, abs=1e-3)
+
+
 def test_the_program_of_the_page_reads_a_long_film_to_its_end(program: Path) -> None:
     found = printed_by(program, ROOT / "sample_videos" / "a_day.webm")
     assert len(found) > 10
@@ -274,8 +288,8 @@ def test_the_program_of_the_page_reads_a_long_film_to_its_end(program: Path) -> 
 
 
 def test_the_page_names_what_every_file_holds() -> None:
+    from vidrnn.model.portable import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY
     from vidrnn.model.whole import WEIGHTS_SEAL_KEY
-    from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY
     from vidrnn.runtimes.onnx import OnnxRuntime
     from vidrnn.sums import SEAL_KEY
 

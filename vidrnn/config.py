@@ -13,7 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
 from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, TIME, TRAINING, Flag
-from vidrnn.values import WHOLE, Grid, MotionName, Size
+from vidrnn.values import (
+    LARGEST_SIDE,
+    LONGEST_MOTION_SECONDS,
+    LONGEST_SECONDS,
+    MOST_FRAMES,
+    WHOLE,
+    Grid,
+    MotionName,
+    Size,
+)
 
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """The default layers of heads of residual blocks; every other head has one."""
@@ -328,7 +337,7 @@ class RunConfig(_Frozen):
     motion_seconds: Annotated[
         float,
         Flag("How far difference and flow look back.", panel=MODEL, metavar="SECONDS"),
-    ] = Field(0.1, gt=0, le=10)
+    ] = Field(0.1, gt=0, le=LONGEST_MOTION_SECONDS)
     """How much earlier the frame is that `difference` and `flow` compare a frame with."""
     head: HeadConfig = HeadConfig()
     labels: LabelsConfig = LabelsConfig()
@@ -371,7 +380,7 @@ class RunConfig(_Frozen):
     """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does. In
     the second case windows in training are not cut shorter, since some would lose the word."""
 
-    frames: Annotated[int, Flag("Frames in a window.", panel=DATA)] = Field(16, ge=1, le=4096)
+    frames: Annotated[int, Flag("Frames in a window.", panel=DATA)] = Field(16, ge=1, le=MOST_FRAMES)
     spacing_seconds: Annotated[
         float | None,
         Flag(
@@ -381,10 +390,10 @@ class RunConfig(_Frozen):
             name="--spacing",
             metavar="SECONDS",
         ),
-    ] = Field(None, ge=0.0001, allow_inf_nan=False)
+    ] = Field(None, ge=0.0001, le=LONGEST_SECONDS)
     """None: a window covers the median training clip."""
-    height: Annotated[int | None, _SIZE] = Field(None, ge=8, le=4096)
-    width: Annotated[int | None, _SIZE] = Field(None, ge=8, le=4096)
+    height: Annotated[int | None, _SIZE] = Field(None, ge=8, le=LARGEST_SIDE)
+    width: Annotated[int | None, _SIZE] = Field(None, ge=8, le=LARGEST_SIDE)
     """None for both: chosen by the encoder and the films."""
     rate: Annotated[float | None, Flag(RATE.help, panel=DATA, metavar=RATE.metavar)] = Field(None, gt=0)
     max_pixels: Annotated[
@@ -546,7 +555,7 @@ class RunConfig(_Frozen):
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UsageError(f"{path}: no such configuration file.") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # tomllib itself fails on numbers that are too long
             raise UsageError(f"{path}: wanted a TOML file of settings, found: {error}.") from None
         return cls.of(settings, source=str(path))
 

@@ -15,6 +15,9 @@ VidrnnError
 Each message is a sentence for a person. It names the operation, the file, the problem and a remedy.
 """
 
+_SHORTAGES = ("not enough memory", "insufficient memory", "failed to allocate", "bad_alloc", "out of memory")
+"""What torch, onnxruntime, OpenCV and CUDA say in lower case where memory runs out; each has an error of its own."""
+
 
 class VidrnnError(Exception):
     """The base class. The user sees its text."""
@@ -58,3 +61,19 @@ class ExportError(VidrnnError):
 
 class OutputError(VidrnnError):
     """Results cannot be written: no space, no permission, or another process is writing them."""
+
+
+def fault_clause(error: Exception) -> str:
+    """The clause for a film that a fault of vidrnn, or of a library, cost, after its path."""
+    return f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+SHORT_OF_MEMORY = (
+    "memory ran out while it was read. Use fewer --jobs or close other programs, and give the same command again."
+)
+"""The clause for a film, after its path."""
+
+
+def is_memory_shortage(error: BaseException) -> bool:
+    """Whether an error says that memory ran out. That is the machine's trouble of the moment, and no film's damage."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _SHORTAGES)

@@ -165,7 +165,11 @@ _PREDICT = ("predict",)
 _READERS = ("predict", "evaluate")
 
 
-def _per_class(name: str, most: float | None) -> Callable[[str], Mapping[str, Any]]:
+LONGEST_SHORTEST_SECONDS = 1_000_000
+"""The most that `--shortest` takes, as a decision rule does; its module needs numpy, which `--help` does not load."""
+
+
+def _per_class(name: str, most: float) -> Callable[[str], Mapping[str, Any]]:
     """A function from the text of a flag to the setting `name`: a number, or numbers of classes as `dig=0.3,rear=0.5`.
 
     `most`: the largest number; the smallest is 0.
@@ -176,8 +180,8 @@ def _per_class(name: str, most: float | None) -> Callable[[str], Mapping[str, An
             value = float(text)
         except ValueError:
             value = -1.0
-        if not 0 <= value < float("inf") or (most is not None and value > most):
-            wanted = "a number of at least 0" if most is None else f"a number from 0 to {most:g}"
+        if not 0 <= value <= most:
+            wanted = f"a number from 0 to {most:.0f}"
             raise UsageError(f"--{name} {whole}: wanted {wanted}, or such numbers of classes: dig=0.3,rear=0.5.")
         return value
 
@@ -240,7 +244,7 @@ class PredictConfig:
             metavar="SECONDS",
             panel=TIMELINE,
             commands=_PREDICT,
-            parse=_per_class("shortest", None),
+            parse=_per_class("shortest", LONGEST_SHORTEST_SECONDS),
         ),
     ] = None
     reset: Annotated[
@@ -275,7 +279,13 @@ class PredictConfig:
         ),
     ] = None
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], Flag("Where to compute.", panel=COMPUTING, commands=(*_READERS, *TRAINING))
+        str,
+        Flag(
+            "Where to compute: auto, cpu, cuda, one of several GPUs as cuda:1, or mps on a Mac.",
+            metavar="NAME",
+            panel=COMPUTING,
+            commands=(*_READERS, *TRAINING),
+        ),
     ] = "auto"
     jobs: Annotated[
         int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING, commands=(*_READERS, "export"), least=1)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from vidrnn.text import visible
+
 Style = Literal["", "good", "bad", "strong", "faint"]
 
 
@@ -55,4 +57,9 @@ def _markdown_table(table: Table) -> list[str]:
 
 
 def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    return f"| {' | '.join(map(markdown_cell, cells))} |"
+
+
+def markdown_cell(text: str) -> str:
+    """A text for a cell of a Markdown table, in one line: nothing in it is a tag or ends the cell."""
+    return visible(text).replace("|", "/").replace("<", "&lt;")

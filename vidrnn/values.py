@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -31,6 +32,8 @@ INPUT_OF: Mapping[ViewName, InputName] = {"difference": "before", "flow": "flow"
 """The input that a view needs beside `frames`."""
 
 
+LONGEST_MOTION_SECONDS = 10.0
+"""The longest time between a frame and the frame before it, for a model that sees motion."""
 Grid = tuple[int, int]
 """Rows and columns of the cells of a picture."""
 WHOLE: Grid = (1, 1)
@@ -74,8 +77,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise ValueError(f"a window has at least one frame, not {self.frames}")
-        if not self.spacing_seconds > 0:
-            raise ValueError(f"frames are more than 0 seconds apart, not {self.spacing_seconds}")
+        if not 0.001 <= self.spacing_seconds <= 1e6:
+            raise ValueError(f"frames are 0.001 to 1000000 seconds apart, not {self.spacing_seconds}")
 
 
 Kind = Literal["one", "several", "number", "picture", "vector"]
@@ -97,6 +100,12 @@ class AnswerSpec:
     unit: str | None = None
     """Of a number."""
 
+    def __post_init__(self) -> None:
+        if len({*self.classes}) < len(self.classes) or not all(self.classes):
+            raise ValueError("classes: two have one name, or one has none")
+        if self.background is not None and self.background not in self.classes:
+            raise ValueError("background: is none of the classes")
+
 
 @dataclass(frozen=True, slots=True)
 class AnomalyCalibration:
@@ -113,9 +122,26 @@ class AnomalyCalibration:
     motion: float | None = None
     """Speed of the fastest block that one frame in a hundred exceeds, in pixels a frame; None without a flow."""
 
+    def __post_init__(self) -> None:
+        numbers = (self.middle, self.high, self.error, 0.0 if self.motion is None else self.motion)
+        if not all(math.isfinite(number) for number in numbers) or self.high <= self.middle:
+            raise ValueError("anomaly: its numbers are not finite, or high is not above middle")
+        if not 1 <= self.smoothing_frames <= MOST_FRAMES or self.error < 0 or (self.motion or 0.0) < 0:
+            raise ValueError("anomaly: smoothing_frames, error or motion is out of range")
+
 
 PerClass = float | dict[str, float]
 """A number for all classes, or one for each class by name."""
+LONGEST_SECONDS = 1_000_000.0
+"""The longest time that a setting of a model may say: more than eleven days."""
+_BOUNDS = {
+    "temperature": (1e-6, 1e6),
+    "threshold": (0.0, 1.0),
+    "hysteresis": (0.0, 1.0),
+    "shortest_seconds": (0.0, LONGEST_SECONDS),
+    "smoothing_seconds": (0.0, LONGEST_SECONDS),
+}
+"""The least and the most of the numbers of a decision rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +167,13 @@ class DecisionRule:
     anomaly: AnomalyCalibration | None = None
     """What is normal, for models whose errors tell anomalies; None where that is not known."""
 
+    def __post_init__(self) -> None:
+        for name, (least, most) in _BOUNDS.items():
+            setting = getattr(self, name)
+            numbers = setting.values() if isinstance(setting, dict) else (setting,)
+            if not all(least <= number <= most for number in numbers):
+                raise ValueError(f"{name}: is not from {least:g} to {most:g}")
+
     @classmethod
     def of(cls, record: dict[str, Any]) -> Self:
         """A rule from the JSON of a header; fields that this version does not know are ignored.
@@ -165,7 +198,13 @@ class Forecast:
     channels: int
     """Of a predicted picture: 1 if it is grey, else 3."""
 
+    def __post_init__(self) -> None:
+        if self.context < 1 or self.horizon < 1:
+            raise ValueError("forecast: context or horizon is below 1")
 
+
+LARGEST_SIDE, MOST_FRAMES = 4096, 4096
+"""The most pixels of a side of the pictures that a model sees, and the most frames of its windows."""
 WIDEST_FEATURES = 65_536
 """The most numbers that stand for one picture or one time. More would be a picture, not features."""
 
@@ -203,6 +242,20 @@ class Handling:
     """How much earlier the frame before each frame is; None for a model that needs no frame before."""
     features: FeatureSpec | None = None
     """Of a model that reads features in place of pictures; its size then means nothing."""
+
+    def __post_init__(self) -> None:
+        answer, rule = self.answer, self.decision
+        if (answer.kind == "picture") != (self.forecast is not None):
+            raise ValueError(f"kind: is {answer.kind}, and the network is of another kind")
+        if answer.kind in ("one", "several") and len(answer.classes) < 2 - (answer.kind == "several"):
+            raise ValueError("classes: are too few")
+        if (answer.resolution == "clip") and answer.kind != "one":
+            raise ValueError(f"resolution: is clip, and the kind is {answer.kind}")
+        settings = (rule.temperature, rule.threshold, rule.hysteresis, rule.shortest_seconds)
+        if any({*setting} != {*answer.classes} for setting in settings if isinstance(setting, dict)):
+            raise ValueError("decision: does not name the classes of the model")
+        if max(self.size.height, self.size.width) > LARGEST_SIDE or self.sampling.frames > MOST_FRAMES:
+            raise ValueError(f"size, frames: more than {LARGEST_SIDE} pixels a side or {MOST_FRAMES} frames")
 
 
 @dataclass(frozen=True, slots=True)

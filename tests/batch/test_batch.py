@@ -215,8 +215,54 @@ def test_a_broken_model_ends_the_run_with_its_sentence(engine: str, tmp_path: Pa
 def test_processes_that_cannot_begin_end_the_run_with_what_they_said(tmp_path: Path) -> None:
     films = texts(tmp_path / "films", "one")
     batch = batch_of(films, tmp_path / "films", tmp_path / "out", settings={"dies": True})
-    with pytest.raises(RunError, match=r"was ended by SIGABRT before it began\. It said: no room for a model"):
+    with pytest.raises(
+        RunError, match=r"^3 processes in a row .* was ended by SIGABRT before it began\. It said: no room for a model"
+    ):
         done(batch)
+
+
+@pytest.mark.parametrize(("jobs", "numbers"), [(1, [1, 2]), (2, [1, 2]), (2, [1, 3, 4, 5, 6, 7]), (4, [1, 2])])
+def test_a_process_that_dies_while_it_starts_is_replaced(jobs: int, numbers: list[int], tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", *(f"film{number}" for number in range(6)))
+    (tmp_path / "starts").mkdir()
+    starts = {"dies_at_start": {"log": str(tmp_path / "starts"), "numbers": numbers}, "seconds": 0.2}
+    rows = done(batch_of(films, tmp_path / "films", tmp_path / "out", settings=starts), Local(jobs))
+    assert len(rows) == 6 and not [name for name, one in rows.items() if "error" in one.row]
+
+
+def test_a_film_that_changes_or_goes_while_films_are_read_keeps_its_row(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "goes", "grows", "one")
+    done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+    assert [(row["path"], row["error"]) for row in summary(tmp_path / "out")] == [
+        ("goes", "is gone."),
+        ("grows", ""),
+        ("one", ""),
+    ]
+    found = done(batch_of(films[1:], tmp_path / "films", tmp_path / "out"))
+    assert [name for name, one in found.items() if one.before] == ["one"], "what grew is read again"
+
+
+def test_films_for_which_memory_was_short_are_read_again_and_are_not_damaged(tmp_path: Path) -> None:
+    names = ("one", "short", "short-cv2", "short-film")
+    films = texts(tmp_path / "films", *names)
+    for _ in range(2):
+        found = done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+        assert [name for name in names if not found[name].before and "error" in found[name].row] == list(names[1:])
+    assert "memory ran out" in found["short"].row["error"] and "memory ran out" in found["short-cv2"].row["error"]
+    assert "vidrnn failed" not in str(found)
+
+
+def test_a_path_that_is_too_long_costs_one_row(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "deep/one", "fine")
+    out = tmp_path
+    while len(os.fsencode(out)) < 3700:
+        out = out / ("d" * 250)
+    rest = 4095 - len(os.fsencode(out)) - len("/.vidrnn/fine.json") - 6 - 3
+    out = out / ("e" * rest)  # so that `fine` has a place and `deep/one` has none
+    found = done(batch_of(films, tmp_path / "films", out))
+    assert "error" not in found["fine"].row
+    assert "longer than the system allows. Name a folder with a shorter path" in found["deep/one"].row["error"]
+    assert [row["path"] for row in summary(out)] == ["deep/one", "fine"]
 
 
 # --- what is done is not done again ----------------------------------------------------------------------------------

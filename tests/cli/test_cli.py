@@ -210,7 +210,8 @@ BAD_FLAGS = {
     "--minibatch 1": "minibatch",
     "--learning-rate 0": "--learning-rate",
     "--jobs 0": "--jobs",
-    "--device abacus": "--device",
+    "--device abacus": "--device abacus: is no device. Say auto, cpu, cuda, cuda:1 or mps.",
+    "--device cuda:99": "--device cuda:99: torch finds no such device here. There ",
     "--config nofile.toml": "no such configuration file",
     "--nonsense": "--nonsense",
 }
@@ -635,3 +636,32 @@ def test_an_export_that_cannot_be_made_is_an_error(
 def test_a_runtime_that_finds_no_file_of_its_own_says_how_to_make_one(vidrnn: Command, tiny_run: TinyRun) -> None:
     message = vidrnn("predict", next(tiny_run.data.rglob("*.avi")), "--model", tiny_run.model, "--runtime", "onnx")
     assert "no model.onnx in it" in message.refused(1)
+
+
+@pytest.mark.parametrize("command", ["info", "evaluate", "labels", "train", "predict"])
+def test_a_path_that_the_system_refuses_is_a_sentence(vidrnn: Command, command: str) -> None:
+    long = "x" * 5000
+    more = {"labels": ["--to", "csv"], "evaluate": ["clips"], "predict": ["--model", long]}.get(command, [])
+    ended = vidrnn(command, long, *more)
+    assert ended.code in (1, 2)
+    assert "too long" in ended.refused(ended.code) or "there is no such" in ended.message
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("no room"), RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried")]
+)
+def test_a_lack_of_memory_is_a_sentence(vidrnn: Command, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("vidrnn.video.reader.open_film", fail)
+    assert "Memory ran out (" in vidrnn("info", "film.mp4").refused(1)
+
+
+def test_a_fault_keeps_its_traceback(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr("vidrnn.video.reader.open_film", fail)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        vidrnn("info", "film.mp4")

@@ -69,9 +69,9 @@ def test_a_number_is_of_all_classes_or_of_single_ones(name: str, text: str, valu
         ("threshold", "dig=0.3,rear=nan", "a number from 0 to 1"),
         ("threshold", "dig=0.3,", "a number from 0 to 1"),
         ("hysteresis", "-0.1", "a number from 0 to 1"),
-        ("shortest", "dig=-1", "a number of at least 0"),
-        ("shortest", "inf", "a number of at least 0"),
-        ("shortest", "dig=inf", "a number of at least 0"),
+        ("shortest", "dig=-1", "a number from 0 to 1000000"),
+        ("shortest", "inf", "a number from 0 to 1000000"),
+        ("shortest", "dig=inf", "a number from 0 to 1000000"),
     ],
 )
 def test_what_is_no_number_is_refused_with_what_would_work(name: str, text: str, wanted: str) -> None:

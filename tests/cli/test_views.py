@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -304,3 +305,37 @@ def test_no_number_of_a_table_is_cut_on_a_narrow_screen() -> None:
     assert isinstance(console.file, StringIO)
     text = console.file.getvalue()
     assert all(each in text for each in ("17 epochs", "0.268", "0.25 to 0.29")) and "…" not in text
+
+
+NASTY = ":smile: [bold]x\x1b[31m\u202e.mp4\nmodel: ok"
+SHOWN = r":smile: [bold]x\x1b[31m\u202e.mp4\nmodel: ok"
+
+
+def test_names_of_others_are_shown_and_not_obeyed(capsys: Captured) -> None:
+    prediction = FilmPrediction(
+        Path(NASTY), (Segment(0, 1, NASTY, 0.5), Segment(1, 2, "sit", 0.5)), 2.0, 50, NASTY, 0.5, notes=(NASTY,)
+    )
+    with PredictionView(NASTY, 1, as_json=False) as view:
+        view.show(prediction)
+        view.show(FilmFailure(Path(NASTY), NASTY))
+    header = read_header(find_weights(ROOT / "models" / "moves"))
+    answer = AnswerSpec("classify", "one", "clip", (NASTY, "sit"))
+    show_model(header.model_copy(update={"answer": answer}), NASTY, as_json=False)
+    show_film(FilmFacts(Path("a"), Size(1, 1), NASTY, 1, 0.0, 0.0, 0.1, 0, 1, 1.0, (NASTY,)), as_json=False)
+    with TrainingView() as training:
+        training.show(Note(NASTY))
+        training.show(Report(title=NASTY, tables=(Table((NASTY,), ((NASTY,),)),), notes=(NASTY,)))
+    out, err = capsys.readouterr()
+    assert out.count(SHOWN) == 15 and err.count(SHOWN) == 1
+    show_error(DataError(f"{NASTY[:-10]}: is damaged.\nTry: another"))
+    err += capsys.readouterr().err
+    assert "is damaged." in err and ": another" in err
+    assert not {"\x1b", "\u202e", "😄"} & {*out, *err}
+
+
+def test_json_on_the_screen_holds_nothing_that_a_terminal_obeys(capsys: Captured) -> None:
+    with PredictionView("m", 1, as_json=True) as view:
+        view.show(replace(film(), path=Path("\x9b31m\u202e.mp4")))
+    out = capsys.readouterr().out
+    assert json.loads(out)["films"][0]["path"] == "\x9b31m\u202e.mp4"
+    assert not {"\x9b", "\u202e"} & {*out}

@@ -341,3 +341,15 @@ class TestFilmsWithoutLabels:
         (tmp_path / "empty").mkdir()
         with pytest.raises(DataError, match=sentence):
             read_films(tmp_path / name)
+
+
+def test_a_summary_that_vidrnn_wrote_is_read_as_a_manifest_with_the_same_labels(tmp_path: Path) -> None:
+    from vidrnn.batch.batch import _summary
+
+    labels = ["=dig", "-rest", "'@x", "plain"]
+    for number, _ in enumerate(labels):
+        (tmp_path / f"-{number}.mp4").write_bytes(b"")
+    rows = [{"path": f"-{number}.mp4", "label": label} for number, label in enumerate(labels)]
+    (tmp_path / "summary.csv").write_text(_summary(rows, ("label",)))
+    found = read_labelled(tmp_path / "summary.csv")
+    assert {film.path.name: film.label for film in found.films} == {row["path"]: row["label"] for row in rows}

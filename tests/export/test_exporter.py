@@ -40,6 +40,7 @@ from vidrnn.export.graphs import fresh_state
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.export.torch import TorchExport
 from vidrnn.model.checkpoint import LoadedModel, load_model, save_model
+from vidrnn.model.portable import StateTensor, next_of
 from vidrnn.nets.decoders import DECODERS
 from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH
 from vidrnn.nets.encoders.base import Encoder
@@ -47,7 +48,7 @@ from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.readouts import READOUTS
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.predict.predictor import Predictor, open_model
-from vidrnn.runtimes.base import Array, Outputs, Runtime, State, StateTensor, next_of
+from vidrnn.runtimes.base import Array, Outputs, Runtime, State
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.values import Part, PictureMotion, Pixels, Size, Window

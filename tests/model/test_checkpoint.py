@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from nets.test_classifier import films, make_model
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from vidrnn.config import HeadConfig
@@ -27,7 +28,7 @@ from vidrnn.model.header import WEIGHTS_NAME, find_weights, read_handling, read_
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.readouts import READOUTS
-from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec, current_spec
 from vidrnn.values import FORMAT_VERSION, AnomalyCalibration, AnswerSpec, DecisionRule, Part
 
 CARD = "# möwe\n"
@@ -213,9 +214,9 @@ def test_an_encoder_that_saw_no_differences_loads_as_before(folder: Path) -> Non
 
 
 def test_a_network_that_predicts_frames_still_knows_the_step_before() -> None:
-    spec = make_header(HEAD).spec.model_dump(mode="json") | {"network": "frames"}
+    spec = make_header(HEAD).spec.model_dump(mode="json") | {"network": "frames", "forecast": {"decoder": "flow"}}
     spec["encoder"] = {"name": "small", "frozen": False, "origin": "none", "differences": True}
-    stored = ModelSpec.model_validate(spec)
+    stored = ModelSpec.model_validate(current_spec(spec))
     assert stored.encoder.motion == ("difference",)
     assert (stored.inputs, stored.motion_seconds) == ((), None)
 
@@ -240,7 +241,10 @@ def test_readers_ignore_fields_that_they_do_not_know(part: tuple[str, ...]) -> N
     anomaly = AnomalyCalibration(middle=-1.0, high=0.5, smoothing_frames=2, error=0.1)
     forecast = ForecastConfig(decoder="flow")
     header = header.model_copy(update={"decision": replace(header.decision, anomaly=anomaly)})
-    header = header.model_copy(update={"spec": header.spec.model_copy(update={"forecast": forecast})})
+    if "forecast" in part:
+        answer = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"))
+        spec = header.spec.model_copy(update={"forecast": forecast, "network": "frames"})
+        header = header.model_copy(update={"spec": spec, "answer": answer})
     record = json.loads(header.to_json())
     place = record
     for name in part:
@@ -293,6 +297,27 @@ def test_weights_that_do_not_fit_the_header_are_a_sentence(folder: Path) -> None
     with pytest.raises(ModelError, match="do not fit what its header describes") as caught:
         load_model(folder)
     assert_sentence(caught.value, folder)
+
+
+def test_a_spec_that_would_fill_the_memory_is_refused_before_it_does(folder: Path) -> None:
+    rewrite(folder, lambda header: header["spec"]["head"].update(size=4096, layers=8))
+    rewrite(folder, lambda header: header["spec"].update(members=32))  # 25 GB of weights or more
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match="do not fit what its header describes"):
+        load_model(folder)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000, "in kilobytes"
+
+
+def test_weights_of_another_type_are_not_taken_for_numbers(folder: Path) -> None:
+    file = folder / WEIGHTS_NAME
+    with safe_open(file, framework="pt") as stored:
+        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+        metadata = stored.metadata()
+    name = next(name for name, tensor in tensors.items() if tensor.dtype == torch.float32)
+    tensors[name] = tensors[name].view(torch.int32)
+    save_file(tensors, file, metadata)
+    with pytest.raises(ModelError, match="of another type"):
+        load_model(folder)
 
 
 def test_a_model_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:

@@ -289,3 +289,16 @@ def test_boris_opens_a_project_and_finds_its_states_paired(films: list[Path], tm
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["error"], found["count"]) == (None, 2)
     assert all(paired for paired, _ in found["states"].values()), found
+
+
+@pytest.mark.parametrize("name", ["csv", "srt", "vtt"])
+def test_labels_that_others_would_take_for_formulas_or_markup_are_read_back(
+    name: str, films: list[Path], tmp_path: Path
+) -> None:
+    labels = ("=1+1", "-rest", "'+x", "<b>dig</b>", "a --> b", "A & B &amp;", "{\\an8}up")
+    bouts = tuple(Bout(float(place), place + 0.5, label) for place, label in enumerate(labels[:4]))
+    more = tuple(Bout(float(place), place + 0.5, label) for place, label in enumerate(labels[4:]))
+    for some in (bouts, more):
+        converted, _ = run(labelled(films[:1], some), wanted_in(tmp_path, name, overwrite=True))
+        (found,) = read_back(name, converted.files[0]).films
+        assert in_milliseconds(found.bouts) == in_milliseconds(some)

@@ -232,10 +232,10 @@ def test_elan_gets_a_tier_for_each_class_and_the_name_of_the_film(answered: Answ
     }
 
 
-def test_names_and_labels_that_xml_cannot_hold_lose_these_characters() -> None:
+def test_characters_that_xml_cannot_hold_are_codes_in_names_and_labels() -> None:
     film = FilmEvents("a\udcff.mp4", (Event(0.0, 0.0, "dig\x00 \x1bit"),), ("dig\x00 \x1bit",))
     root = fromstring(Elan().text([film]).encode())
-    assert [one.get("TIER_ID") for one in root.iter("TIER")] == ["dig it"]
+    assert [one.get("TIER_ID") for one in root.iter("TIER")] == [r"dig\x00 \x1bit"]
     assert [one.get("TIME_VALUE") for one in root.iter("TIME_SLOT")] == ["0", "1"]
 
 
@@ -509,3 +509,22 @@ def test_an_answer_for_the_film_as_a_whole_is_written_or_refused_in_a_sentence(n
     with pytest.raises(OutputError, match=r"for the video as a whole, .* Choose another --format: jsonl\."):
         written(name, whole, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+NASTY = "=cmd|' /C calc'!A0 <script>alert(1)</script> \x1b[31m --> {\\an8}"
+
+
+@pytest.mark.parametrize("name", ["csv", "steps", "budget", "srt", "vtt", "audacity", "jsonl"])
+def test_a_label_of_others_cannot_reach_out_of_its_file(name: str, answered: Answered, tmp_path: Path) -> None:
+    timeline = replace(TIMELINE, classes=(NASTY, "dig"))
+    prediction = replace(answered.prediction, label=NASTY, segments=(Segment(0.0, 0.4, NASTY, 0.9),), timeline=timeline)
+    text = written(name, replace(answered, prediction=prediction, name="-film.mkv"), tmp_path).read_text("utf-8")
+    assert "\x1b" not in text
+    if name in ("srt", "vtt"):
+        assert "<script" not in text and text.count("-->") == 1
+    elif name in ("csv", "steps", "budget"):
+        cells = [cell for row in csv.reader(text.splitlines()) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in {"=", "-", "+", "@"}]
+        assert any(cell.startswith("'=cmd") for cell in cells)
+    elif name == "jsonl":
+        assert json.loads(text)["label"] == NASTY, "what JSON escapes is read back"

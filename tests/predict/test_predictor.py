@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import vidrnn
 from vidrnn.data.cache import Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
-from vidrnn.errors import FilmError
+from vidrnn.errors import FilmError, ModelError
 from vidrnn.nets.classifier import encoding_of
 from vidrnn.nets.scoring import score_clips
 from vidrnn.predict.predictor import Predictor
@@ -304,3 +304,38 @@ def test_a_model_that_was_loaded_by_its_path_reads_films(tiny_run: TinyRun, tmp_
     assert answers[0] == answers[1]
     assert answers[0].label in {"rise", "fall"}
     assert sum(one.probability for one in answers[0].top) == pytest.approx(1.0)
+
+
+def test_short_memory_and_a_fault_cost_one_film_of_several_its_answer(
+    tens: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = [make_film(tmp_path / f"{name}.mkv", frames=4) for name in ("short", "fault", "good")]
+    read = Predictor._read
+
+    def fail(self: Predictor, path: Path, *rest: Any) -> Any:
+        if path.stem == "short":
+            raise MemoryError
+        if path.stem == "fault":
+            raise TypeError("a fault\nof ours")
+        return read(self, path, *rest)
+
+    monkeypatch.setattr(Predictor, "_read", fail)
+    short, fault, good = tens.predict_all(films)
+    assert isinstance(short, FilmFailure) and "memory ran out" in short.reason
+    assert isinstance(fault, FilmFailure) and fault.reason == "vidrnn failed on it: TypeError: a fault of ours"
+    assert isinstance(good, FilmPrediction)
+    with pytest.raises(TypeError):  # of a single film the traceback says more
+        list(tens.predict_all(films[1:2]))
+
+
+def test_a_model_that_cannot_be_computed_is_no_fault_of_a_film(
+    tens: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = [make_film(tmp_path / f"{name}.mkv", frames=4) for name in "ab"]
+
+    def fail(*_: Any) -> Any:
+        raise ModelError("model: is broken.")
+
+    monkeypatch.setattr(Predictor, "_read", fail)
+    with pytest.raises(ModelError):
+        list(tens.predict_all(films))

@@ -141,6 +141,8 @@ def test_a_file_that_cannot_be_opened_is_a_sentence(tmp_path: Path, tiny_run: Ti
         open_model(MOVES, "tensorrt")
     with pytest.raises(UsageError, match="--device cpu"):
         open_model(MOVES, "onnx", "cuda")
+    with pytest.raises(UsageError, match="device cuda:99: torch cannot compute on it"):
+        open_model(MOVES, "torch", "cuda:99")
 
 
 def test_a_newer_or_damaged_header_gives_the_sentence_of_a_weights_file() -> None:

@@ -11,7 +11,7 @@ import io
 import os
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from vidrnn.batch.shards import Shard, hold_shard
 from vidrnn.data.films import counted
 from vidrnn.data.listing.own_results import HIDDEN_NAME, OwnResults
 from vidrnn.errors import OutputError, UsageError
+from vidrnn.text import table_cell
 
 SUMMARY_NAME = "summary.csv"
 _PATIENCE_SECONDS, _PATIENCE_PER_MEGABYTE = 300.0, 60.0
@@ -54,6 +55,8 @@ class Batch:
     shard: Shard = _ALL
     timeout_seconds: float | None = None
     """For one film; None: by its size."""
+    _read_rows: dict[str, Row] = field(default_factory=dict, init=False, repr=False)
+    """The rows of this run by the film's name: also those of films whose record has no place on the disk."""
 
     @cached_property
     def names(self) -> dict[str, Path]:
@@ -110,9 +113,16 @@ class Batch:
             self.summarise()
 
     def rows(self) -> list[Row]:
-        """The rows of all films that have one so far, from all shards."""
-        finished = (self._results.find_finished(film, name) for name, film in self.names.items())
-        return [each[0] for each in finished if each is not None]
+        """The rows of all films that have one so far, from all shards.
+
+        A film that changes or goes while films are read keeps the row that it got.
+        """
+        mine = {*self.of_shard()}
+        found = (
+            self._read_rows.get(name) or self._results.find_row(film, name, changed=name not in mine)
+            for name, film in self.names.items()
+        )
+        return [row for row in found if row is not None]
 
     def summarise(self) -> None:
         """Write the summary of all rows. Shards may do so at once: the last to write has read all rows."""
@@ -158,6 +168,7 @@ class Batch:
             with closing(outcomes):  # a caller that stops ends the workers at once, not when garbage is collected
                 for outcome in outcomes:
                     row = self._row(missing, outcome)
+                    self._read_rows[missing[outcome.index]] = row
                     del waiting[missing[outcome.index]]
                     yield FilmDone(row, before=False)
         finally:
@@ -191,5 +202,5 @@ def _summary(rows: Sequence[Row], columns: Sequence[str]) -> str:
 def _cell(column: str, value: Any) -> Any:
     """A value of a row in one cell: of segments their number, of notes all of them."""
     if isinstance(value, list):
-        return len(value) if column == "segments" else " ".join(map(str, value))
-    return value
+        value = len(value) if column == "segments" else " ".join(map(str, value))
+    return table_cell(value)

@@ -8,6 +8,8 @@ what is done with a film.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from vidrnn.atomic import find_obstacle, remove_file, remove_part, without_waiti
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
 from vidrnn.batch.result_names import shown
 from vidrnn.data.listing.own_results import HIDDEN_NAME, RECORD_FORMAT, RECORD_SUFFIX, record_content, result_file
-from vidrnn.errors import FilmError, VidrnnError
+from vidrnn.errors import SHORT_OF_MEMORY, FilmError, OutOfMemoryError, VidrnnError, fault_clause, is_memory_shortage
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.sums import sum_of_file, with_sum
@@ -137,6 +139,17 @@ class Results:
             return None
         return record.row, record.again
 
+    def find_row(self, film: Path, name: str, *, changed: bool) -> Row | None:
+        """The row that this work has for a film; None if there is none.
+
+        `changed`: the row counts also if the film has changed since.
+        """
+        finished = self.find_finished(film, name)
+        if finished is None and changed:
+            record = read_record(self.out, name)
+            return record.row if record is not None and record.work == self.work.identity else None
+        return None if finished is None else finished[0]
+
     def read_film(self, film: Path, name: str, read: FilmReader) -> Row:
         """Read a film and write its record; every fault of the film becomes its row.
 
@@ -144,6 +157,8 @@ class Results:
             VidrnnError: the fault is not the film's, and the work cannot go on.
         """
         before = fingerprint(film)
+        if reason := self._too_long(name):
+            return {"path": shown(name), "error": shown(reason)}  # nor has a record of it any place
         if obstacle := next(filter(None, map(find_obstacle, self._wanted_files(name))), ""):
             return self._keep(
                 name, before, self._error_row(name, f"its results have no place: {obstacle}."), again=True
@@ -154,17 +169,29 @@ class Results:
         try:
             with without_waiting():  # to wait for each small file takes longer than to read a short film
                 row = read(film, shown(name), lambda suffix: self._file(name, suffix))
-        except FilmError as error:
-            return self._keep(name, before, self._error_row(name, FilmFailure.of(film, error).reason))
-        except VidrnnError:
-            raise
-        except Exception as error:  # a fault of vidrnn, or of a library, costs this film its answer and no other
-            reason = f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"
-            return self._keep(name, before, self._error_row(name, reason), again=True)
+        except Exception as error:
+            reason, again = _reason(film, error)
+            return self._keep(name, before, self._error_row(name, reason), again=again)
         return self._keep(name, before, row)
+
+    def _too_long(self, name: str) -> str:
+        """The clause for a film whose results would have paths that are too long for the system; empty for others."""
+        for file in (_record_file(self.out, name), *self._wanted_files(name)):
+            beside = file.with_name(f".part-{file.name}")
+            try:
+                os.lstat(beside)
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:
+                    return (
+                        f"its results have no place: a path of {len(os.fsencode(beside))} bytes is longer than the "
+                        "system allows. Name a folder with a shorter path: --out DIR."
+                    )
+        return ""
 
     def keep_lost(self, film: Path, name: str, outcome: Lost) -> Row:
         """The row of a film whose process broke down; the film is read again when the work is started again."""
+        if reason := self._too_long(name):
+            return {"path": shown(name), "error": shown(reason)}
         return self._keep(name, fingerprint(film), self._error_row(name, outcome.reason), again=True)
 
     def remove_parts(self, names: Iterable[str]) -> None:
@@ -209,6 +236,25 @@ class Results:
         """Of all files that may exist for a film, those of earlier work included."""
         record = read_record(self.out, name)
         return sorted({*self.work.suffixes, *(record.files if record else ())})
+
+
+def _reason(film: Path, error: Exception) -> tuple[str, bool]:
+    """The clause for a film that cost an error, after its name, and whether the film is to be read again.
+
+    A fault of vidrnn, or of a library, costs this film its answer and no other. So does a lack of memory, which is not
+    the film's damage.
+
+    Raises:
+        VidrnnError: the fault is not the film's, and the work cannot go on.
+    """
+    if isinstance(error, FilmError):
+        again = isinstance(error, OutOfMemoryError) or is_memory_shortage(error)
+        return FilmFailure.of(film, error).reason, again
+    if is_memory_shortage(error):
+        return SHORT_OF_MEMORY, True
+    if isinstance(error, VidrnnError):
+        raise error
+    return fault_clause(error), True
 
 
 def _record_file(out: Path, name: str) -> Path:

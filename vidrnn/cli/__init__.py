@@ -21,12 +21,15 @@ import typer.main
 from typer.core import TyperGroup
 
 from vidrnn import __version__
-from vidrnn.errors import UsageError, VidrnnError
+from vidrnn.errors import UsageError, VidrnnError, is_memory_shortage
 
 _GARBAGE = 50_000
 """Objects between two garbage collections. Imports leave none, and collecting takes a tenth of a short command."""
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+_NO_WAY = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
+"""Reasons of the system to refuse a path, which any look at it may meet."""
 _LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
+_LESS_MEMORY = "Use fewer --jobs, smaller pictures or a smaller --minibatch, or close other programs."
 
 COMMANDS = {
     "train": "Train a model on labelled videos, or a model that predicts the next frames of any videos.",
@@ -140,38 +143,44 @@ def _run() -> None:
             _app()(prog_name="vidrnn")
         finally:
             sys.stdout.flush()
-    except VidrnnError as error:
-        from vidrnn.cli.views.base import show_error
-
-        show_error(error)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
-    except ModuleNotFoundError as error:
-        if not error.name or error.name.startswith("vidrnn"):
-            raise
-        from vidrnn.cli.views.base import show_error
-
-        show_error(VidrnnError(_missing(error.name)))
-        sys.exit(1)
-    except ImportError as error:
-        if "cannot open shared object" not in str(error):
-            raise
-        from vidrnn.cli.views.base import show_error
-
-        show_error(VidrnnError(f"A library of this system is missing ({error}). {_LIBRARIES}"))
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         _hush()
         sys.exit(1)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
+    except Exception as error:
+        known = _known(error)
+        if known is None:
             raise
         from vidrnn.cli.views.base import show_error
 
-        _hush()
-        show_error(VidrnnError(f"The output could not be written: {error.strerror}."))
-        sys.exit(1)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _hush()
+        show_error(known)
+        sys.exit(2 if isinstance(known, UsageError) else 1)
+
+
+def _known(error: Exception) -> VidrnnError | None:
+    """The error that a person can act on; None for a fault of vidrnn, whose traceback is to be seen."""
+    if isinstance(error, VidrnnError):
+        return error
+    sentence = _sentence_of_system(error) if isinstance(error, OSError) else ""
+    if isinstance(error, ModuleNotFoundError):
+        ours = not error.name or error.name.startswith("vidrnn")
+        sentence = "" if ours else _missing(str(error.name))
+    elif isinstance(error, ImportError) and "cannot open shared object" in str(error):
+        sentence = f"A library of this system is missing ({error}). {_LIBRARIES}"
+    elif is_memory_shortage(error):
+        lines = str(error).strip().splitlines()
+        sentence = f"Memory ran out{f' ({lines[0]})' if lines else ''}. {_LESS_MEMORY}"
+    return VidrnnError(sentence) if sentence else None
+
+
+def _sentence_of_system(error: OSError) -> str:
+    """The sentence about what the system refused; empty for a refusal that only a fault of vidrnn can bring about."""
+    if error.errno in _NO_WAY and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: cannot be reached: {error.strerror}. Name another path."
+    return f"The output could not be written: {error.strerror}." if error.errno in _NO_ROOM else ""
 
 
 def _missing(module: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import re
 import signal
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vidrnn.config import RunConfig
 
 EngineName = Literal["local", "ray"]
-DeviceName = Literal["auto", "cpu", "cuda"]
+_DEVICE = re.compile(r"auto|mps|cuda(:\d{1,3})?")
 RuntimeName = Literal["onnx", "torch", "openvino"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
@@ -42,26 +43,38 @@ def jobs_here(engine: EngineName, environment: Mapping[str, str]) -> int | None:
     return max(1, available_cores() // max(1, int(beside) if beside.isdecimal() else 1))
 
 
-def device_named(name: DeviceName) -> str:
-    """The device to compute on; auto takes a GPU if there is one.
+def device_named(name: str) -> str:
+    """The device to compute on, by torch's name; auto takes an NVIDIA GPU if there is one.
 
     Raises:
-        UsageError: the name is cuda and there is no GPU.
+        UsageError: there is no such device here.
     """
-    there = name != "cpu" and _gpu_is_there()
-    if name == "cuda" and not there:
-        raise UsageError("--device cuda: no GPU that torch can use was found. Say --device cpu or leave it out.")
-    return "cuda" if there else "cpu"
+    if name == "cpu":
+        return name
+    if _DEVICE.fullmatch(name) is None:
+        raise UsageError(f"--device {name}: is no device. Say auto, cpu, cuda, cuda:1 or mps.")
+    devices = _devices()
+    if name == "auto":
+        return "cuda" if "cuda:0" in devices else "cpu"
+    if name == "cuda" and "cuda:0" in devices:
+        return name
+    if name not in devices:
+        raise UsageError(
+            f"--device {name}: torch finds no such device here. There {'is' if len(devices) == 1 else 'are'}: "
+            f"{', '.join(devices)}. Name one of them, or leave it out."
+        )
+    return name
 
 
-def _gpu_is_there() -> bool:
-    """Whether torch can use a GPU. torch takes seconds to load, so it is loaded only if there is a driver."""
+def _devices() -> tuple[str, ...]:
+    """The devices that torch can compute on. torch takes seconds to load, so it is loaded only if there is a driver."""
     driver = any(Path(place).exists() for place in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
-    if (os.name == "posix" and not driver) or find_spec("torch") is None:
-        return False
+    if (sys.platform == "linux" and not driver) or find_spec("torch") is None:
+        return ("cpu",)
     import torch
 
-    return torch.cuda.is_available()
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+    return ("cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else []))
 
 
 def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:

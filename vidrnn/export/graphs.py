@@ -21,6 +21,7 @@ from vidrnn.errors import ExportError
 from vidrnn.export.foreign import GraphNode, with_graph
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
+from vidrnn.model.portable import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of
 from vidrnn.model.whole import WEIGHTS_SEAL_KEY
 from vidrnn.nets.classifier import Member, Model, SequenceModel
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
@@ -28,7 +29,6 @@ from vidrnn.nets.network import Network, Outputs, blank_frames
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.nets.state import State as Tensors
 from vidrnn.plain_json import json_text
-from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, StateTensor, next_of
 
 Graph = TypeVar("Graph", bound=nn.Module)
 

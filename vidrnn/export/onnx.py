@@ -16,7 +16,8 @@ from vidrnn.export.base import Export, Precision
 from vidrnn.export.graphs import fresh_state, head_as_onnx, metadata_of, quietly, whole_as_onnx
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import PORTABLE_NAME
-from vidrnn.runtimes.base import Runtime, StateTensor
+from vidrnn.model.portable import StateTensor
+from vidrnn.runtimes.base import Runtime
 from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.sums import EMPTY_SEAL, SEAL_KEY, seal

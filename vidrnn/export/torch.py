@@ -17,7 +17,8 @@ from vidrnn.export.graphs import WholeGraph, examples, foreign_graph, fresh_stat
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.model.metadata import ModelHeader
-from vidrnn.runtimes.base import OUTPUTS_KEY, STATE_KEY, Outputs, Runtime, State, StateTensor, joined_steps
+from vidrnn.model.portable import OUTPUTS_KEY, STATE_KEY, StateTensor
+from vidrnn.runtimes.base import Outputs, Runtime, State, joined_steps
 from vidrnn.values import Pixels, Window
 from vidrnn.video.motion import motion_inputs
 

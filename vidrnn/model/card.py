@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidrnn.model.metadata import ModelHeader
-from vidrnn.tables import Report, as_markdown
+from vidrnn.tables import Report, as_markdown, markdown_cell
 from vidrnn.values import Part
 
 _PURPOSES = {
@@ -51,7 +51,7 @@ def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms:
         "",
         "| | |",
         "|---|---|",
-        *(f"| {title} | {value} |" for title, value in rows.items() if value),
+        *(f"| {title} | {markdown_cell(value)} |" for title, value in rows.items() if value),
         "",
         f"    {facts['command']}",
         "",

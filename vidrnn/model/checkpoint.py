@@ -87,14 +87,15 @@ def load_model(path: Path) -> LoadedModel:
     file = find_weights(path)
     header = read_header(file)
     try:
-        network = build_network(header.spec, header.answer)
-    except UsageError as error:
-        raise ModelError(f"{path}: made of parts that this vidrnn lacks. {error} Update vidrnn.") from None
-    try:
         with safe_open(file, framework="pt") as tensors:
             stored = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a dict
+        if _may_be_large(header.spec, file.stat().st_size):
+            with torch.device("meta"):  # which holds no numbers
+                _check_tensors(_built(header, path), stored)
+        network = _built(header, path)
+        _check_tensors(network, stored)
         network.load_state_dict(stored)
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         raise ModelError(
             f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
         ) from None
@@ -107,6 +108,46 @@ def load_model(path: Path) -> LoadedModel:
         if isinstance(part, OnnxEncoder):
             _load_graph(part, file.parent / ENCODER_NAME, header.spec.size)
     return LoadedModel(network.eval().requires_grad_(False), header, file.parent, seal_of(file))
+
+
+def _built(header: ModelHeader, path: Path) -> Network:
+    """The network of a header, with fresh weights.
+
+    Raises:
+        ModelError: this vidrnn lacks a part of it.
+    """
+    try:
+        return build_network(header.spec, header.answer)
+    except UsageError as error:
+        raise ModelError(f"{path}: made of parts that this vidrnn lacks. {error} Update vidrnn.") from None
+
+
+_SPARE_BYTES = 2**28
+
+
+def _may_be_large(spec: ModelSpec, stored_bytes: int) -> bool:
+    """Whether a network may need far more memory than its stored weights, so that its spec may be damaged.
+
+    The estimate is of the head: four gates of square matrices, 3x3 of them where the head keeps pictures.
+    """
+    head, width = spec.head, spec.encoder.features.width if spec.encoder.features else 4096
+    matrices = spec.members * (head.depth + 1) * 2 * 4 * (9 if spec.forecast else 1)
+    return 4 * matrices * head.size * max(head.size, width) > 8 * stored_bytes + _SPARE_BYTES
+
+
+def _check_tensors(network: nn.Module, stored: Mapping[str, torch.Tensor]) -> None:
+    """Compare the tensors of a network with the stored ones.
+
+    Raises:
+        ValueError: one is missing, or of another shape or type.
+    """
+    needed = network.state_dict()
+    for name in (*needed, *stored):
+        if name not in stored or name not in needed:
+            raise ValueError(f"{name} is {'missing' if name in needed else 'of no part'}")
+        if stored[name].shape != needed[name].shape or stored[name].dtype != needed[name].dtype:
+            shapes = ("x".join(map(str, one[name].shape)) or "one number" for one in (stored, needed))
+            raise ValueError(f"{name} is {' and not '.join(shapes)}, or of another type")
 
 
 def _load_graph(encoder: OnnxEncoder, file: Path, size: Size) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from vidrnn.errors import ModelError
 from vidrnn.model.whole import check_whole
 from vidrnn.values import (
     FORMAT_VERSION,
     INPUT_OF,
+    LONGEST_MOTION_SECONDS,
     AnswerSpec,
     DecisionRule,
     FeatureSpec,
     Forecast,
     Handling,
+    Kind,
+    Reset,
+    Resolution,
     Sampling,
     Size,
 )
@@ -92,7 +96,8 @@ def _metadata(file: Path) -> dict[str, str]:
 def read_handling(text: str, source: str) -> Handling:
     """How a model is fed and its outputs are read, from the JSON of its header.
 
-    The rest of the header is not checked, because that takes longer than a short film.
+    These parts are checked as `ModelHeader` checks them. The rest of the header is not, because that takes longer than
+    a short film.
 
     Raises:
         ModelError: the text is damaged, or from another version of vidrnn.
@@ -101,7 +106,7 @@ def read_handling(text: str, source: str) -> Handling:
         header = json.loads(text)
         if header["format_version"] == FORMAT_VERSION and not header["spec"]["encoder"].get("differences"):
             return _handling(header)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         pass  # reading the whole header gives the right error
     from vidrnn.model.metadata import ModelHeader
 
@@ -109,20 +114,79 @@ def read_handling(text: str, source: str) -> Handling:
 
 
 def _handling(header: dict[str, Any]) -> Handling:
+    """The handling that a header states.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, OverflowError: a part is missing, of a wrong type, or does not
+            fit the others.
+    """
     spec, answer = header["spec"], header["answer"]
-    known = {name: answer.get(name) for name in ("task", "kind", "resolution", "background", "unit")}
     forecast, encoder = spec.get("forecast"), spec["encoder"]
     features, motion = encoder.get("features"), encoder.get("motion", ()) if spec["network"] == "scores" else ()
+    if spec["network"] != ("scores" if forecast is None else "frames"):
+        raise ValueError("network")
     return Handling(
-        answer=AnswerSpec(**known, classes=tuple(answer["classes"])),
-        decision=DecisionRule.of(header["decision"]),
-        size=Size(spec["height"], spec["width"]),
-        sampling=Sampling(spec["frames"], spec["spacing_seconds"]),
-        forecast=forecast and Forecast(forecast["context"], forecast["horizon"], 1 if forecast["grey"] else 3),
+        answer=_answer(answer),
+        decision=_decision(header["decision"]),
+        size=Size(_whole(spec["height"]), _whole(spec["width"])),
+        sampling=Sampling(_whole(spec["frames"]), _number(spec["spacing_seconds"])),
+        forecast=None if forecast is None else _forecast(forecast),
         inputs=tuple(INPUT_OF[name] for name in motion),
-        motion_seconds=encoder["motion_seconds"] if motion else None,
-        features=features and FeatureSpec(int(features["width"]), float(features["rate"])),
+        motion_seconds=_of_motion(_number(encoder["motion_seconds"])) if motion else None,
+        features=None if features is None else FeatureSpec(_whole(features["width"]), _number(features["rate"])),
     )
+
+
+def _answer(record: dict[str, Any]) -> AnswerSpec:
+    kind, resolution, classes = record["kind"], record["resolution"], record["classes"]
+    if kind not in get_args(Kind) or resolution not in get_args(Resolution) or type(classes) is not list:
+        raise ValueError("answer")
+    background, unit = record.get("background"), record.get("unit")
+    _texts(record["task"], *classes, *({background, unit} - {None}))
+    return AnswerSpec(record["task"], kind, resolution, tuple(classes), background, unit)
+
+
+def _decision(record: dict[str, Any]) -> DecisionRule:
+    for name in ("temperature", "threshold", "hysteresis", "shortest_seconds", "smoothing_seconds"):
+        setting = record.get(name, 1.0)
+        for number in setting.values() if isinstance(setting, dict) and name != "smoothing_seconds" else (setting,):
+            _number(number)
+    if record.get("reset", "cut") not in get_args(Reset) or record.get("direction", "both") not in ("causal", "both"):
+        raise ValueError("decision")
+    if (anomaly := record.get("anomaly")) is not None:
+        _whole(anomaly["smoothing_frames"])
+        for name, value in anomaly.items():
+            _number(0 if value is None and name == "motion" else value)
+    return DecisionRule.of(record)
+
+
+def _forecast(record: dict[str, Any]) -> Forecast:
+    if type(record["grey"]) is not bool:
+        raise TypeError("grey")
+    return Forecast(_whole(record["context"]), _whole(record["horizon"]), 1 if record["grey"] else 3)
+
+
+def _of_motion(seconds: float) -> float:
+    if not 0 < seconds <= LONGEST_MOTION_SECONDS:
+        raise ValueError("motion_seconds")
+    return seconds
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:  # True is an int, too
+        raise TypeError("no whole number")
+    return value
+
+
+def _number(value: object) -> float:
+    if type(value) not in (int, float):
+        raise TypeError("no number")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _texts(*values: object) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError("no text")
 
 
 def read_weights_handling(file: Path) -> Handling:

@@ -9,8 +9,8 @@ from pydantic import ValidationError, model_validator
 
 from vidrnn.config import in_words
 from vidrnn.errors import ModelError
-from vidrnn.nets.spec import ModelSpec, Record
-from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Handling, Part, PerClass
+from vidrnn.nets.spec import ModelSpec, Record, StepBeforeError, current_spec
+from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Handling, Part
 
 
 class ModelHeader(Record):
@@ -58,7 +58,7 @@ class ModelHeader(Record):
             ModelError: the text is damaged, or has another format.
         """
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(_current(text), strict=True)
         except ValidationError as error:
             version = _version(text)
             if version is not None and version > FORMAT_VERSION:
@@ -71,42 +71,40 @@ class ModelHeader(Record):
                     f"{source}: made with model format {version}, and this vidrnn reads format {FORMAT_VERSION}. "
                     "Train it again, or use the vidrnn that made it."
                 ) from None
-            if _sees_step_before(text):
-                raise ModelError(
-                    f"{source}: its encoder compares each frame with the step before, and this vidrnn compares it with "
-                    "the frame a fixed time before. Train it again: --motion difference."
-                ) from None
             raise ModelError(
                 f"{source}: its header is damaged ({in_words(error, {})}). Copy the model again."
+            ) from None
+        except StepBeforeError:
+            raise ModelError(
+                f"{source}: its encoder compares each frame with the step before, and this vidrnn compares it with "
+                "the frame a fixed time before. Train it again: --motion difference."
             ) from None
 
     @model_validator(mode="after")
     def _checked(self) -> ModelHeader:
         if self.format_version != FORMAT_VERSION:
             raise ValueError("another format")
-        if not all(number > 0 for number in _numbers(self.decision.temperature)):
-            raise ValueError("temperature: is not above 0")
-        if self.answer.kind == "one" and len(self.answer.classes) < 2:
-            raise ValueError("classes: fewer than two")
+        _ = self.handling  # whose parts must fit each other
         return self
 
 
-def _numbers(setting: PerClass) -> tuple[float, ...]:
-    return tuple(setting.values()) if isinstance(setting, dict) else (setting,)
+def _current(text: str) -> str:
+    """The text of a header, with the spec of an earlier vidrnn in the form of this one; other text as it is.
 
-
-def _sees_step_before(text: str) -> bool:
-    """Whether a header is of an earlier vidrnn, and its encoder saw differences from the step before."""
+    Raises:
+        StepBeforeError: its encoder compares each frame with the step before.
+    """
     try:
-        return bool(json.loads(text)["spec"]["encoder"]["differences"])
-    except (ValueError, KeyError, TypeError):
-        return False
+        header = json.loads(text)
+        return json.dumps({**header, "spec": current_spec(header["spec"])})
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return text  # the validation says what is wrong
 
 
 def _version(text: str) -> int | None:
     """The format version of a header; None where there is none."""
     try:
         version = json.loads(text)["format_version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return version if isinstance(version, int) else None

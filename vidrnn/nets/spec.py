@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vidrnn.config import MOST_MEMBERS, DecoderName, HeadConfig, ReadoutName
 from vidrnn.values import (
     INPUT_OF,
+    LARGEST_SIDE,
+    LONGEST_MOTION_SECONDS,
+    LONGEST_SECONDS,
+    MOST_FRAMES,
     WHOLE,
     WIDEST_FEATURES,
     FeatureSpec,
@@ -81,7 +85,7 @@ class EncoderConfig(Record):
     grey: bool = False
     motion: tuple[PictureMotion, ...] = ()
     """The motion that it sees beside each frame."""
-    motion_seconds: float = Field(0.1, gt=0)
+    motion_seconds: float = Field(0.1, gt=0, le=LONGEST_MOTION_SECONDS)
     """How much earlier the frame is that it compares a frame with."""
     grid: Grid = WHOLE
     """The cells of a picture that a known encoder reads by themselves."""
@@ -91,14 +95,6 @@ class EncoderConfig(Record):
     """Where features from elsewhere take the place of an encoder."""
     graph: GraphRecord | None = None
     """Of an encoder that is a graph of another program."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _no_old_differences(cls, stored: Any) -> Any:
-        """Refuse an encoder of an earlier vidrnn that compared each frame with the step before."""
-        if isinstance(stored, dict) and stored.get("differences"):
-            raise ValueError("differences: are of the step before, which this vidrnn does not know")
-        return stored
 
     @property
     def sees(self) -> str:
@@ -145,27 +141,16 @@ class ModelSpec(Record):
     """Heads on one encoder that answer together, of a network that scores classes."""
     forecast: ForecastConfig | None = None
     """Of a network that predicts frames."""
-    height: int = Field(ge=1)
-    width: int = Field(ge=1)
-    frames: int = Field(ge=1)
-    spacing_seconds: float = Field(gt=0)
+    height: int = Field(ge=1, le=LARGEST_SIDE)
+    width: int = Field(ge=1, le=LARGEST_SIDE)
+    frames: int = Field(ge=1, le=MOST_FRAMES)
+    spacing_seconds: float = Field(ge=0.001, le=LONGEST_SECONDS)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _old_differences(cls, stored: Any) -> Any:
-        """A network that predicts frames still compares each frame with the step before, under another name."""
-        encoder = stored.get("encoder") if isinstance(stored, dict) else None
-        if not isinstance(encoder, dict) or stored.get("network") != "frames" or not encoder.get("differences"):
-            return stored
-        return {**stored, "encoder": {**encoder, "differences": False, "motion": ["difference"]}}
-
-    @field_validator("head", mode="before")
-    @classmethod
-    def _known_fields(cls, head: Any) -> Any:
-        """A stored head without fields that this version does not know; `HeadConfig` itself refuses them."""
-        if not isinstance(head, dict):
-            return head
-        return {name: value for name, value in head.items() if name in HeadConfig.model_fields}
+    @model_validator(mode="after")
+    def _forecast_of_frames(self) -> ModelSpec:
+        if (self.network == "frames") != (self.forecast is not None):
+            raise ValueError(f"network: is {self.network}, and forecast does not fit it")
+        return self
 
     @property
     def size(self) -> Size:
@@ -212,3 +197,26 @@ class ModelSpec(Record):
         if forecast:
             window = f"{forecast.context} frames seen and {forecast.horizon} predicted"
         return f"{chain}, {encoder.input_of(self.size)}, {window}, {self.spacing_seconds:g} s apart"
+
+
+class StepBeforeError(Exception):
+    """An encoder of an earlier vidrnn compares each frame with the step before, which this vidrnn does not know."""
+
+
+def current_spec(stored: dict[str, Any]) -> dict[str, Any]:
+    """A stored spec of this or an earlier vidrnn, in the form of this one. What is no spec is given back as it is.
+
+    A network that predicts frames still compares each frame with the step before, under another name. Fields of the
+    head that this version does not know are left out, since `HeadConfig` itself refuses them.
+
+    Raises:
+        StepBeforeError: it is of an earlier vidrnn, and its encoder compared each frame with the step before.
+    """
+    encoder, head = stored.get("encoder"), stored.get("head")
+    if isinstance(encoder, dict) and encoder.get("differences"):
+        if stored.get("network") != "frames":
+            raise StepBeforeError
+        stored = {**stored, "encoder": {**encoder, "differences": False, "motion": ["difference"]}}
+    if isinstance(head, dict):
+        stored = {**stored, "head": {name: head[name] for name in head if name in HeadConfig.model_fields}}
+    return stored

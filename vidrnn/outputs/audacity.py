@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from vidrnn.outputs.base import EventOutput, FilmEvents
+from vidrnn.text import one_line
 
 
 class Audacity(EventOutput):
@@ -17,7 +18,7 @@ class Audacity(EventOutput):
     @override
     def text(self, films: Sequence[FilmEvents]) -> str:
         return "".join(
-            f"{event.start_seconds:.6f}\t{event.end_seconds:.6f}\t{' '.join(event.label.split())}\n"
+            f"{event.start_seconds:.6f}\t{event.end_seconds:.6f}\t{one_line(event.label)}\n"
             for film in films
             for event in film.events
         )

@@ -14,6 +14,7 @@ from typing_extensions import override
 from vidrnn.atomic import write_text
 from vidrnn.data.annotations import UNLABELLED
 from vidrnn.errors import OutputError
+from vidrnn.text import one_line
 from vidrnn.values import Budget, Candidate, FilmPrediction, Segment
 
 SEGMENT_COLUMNS = ("path", "start_seconds", "end_seconds", "label", "probability")
@@ -223,12 +224,12 @@ def significant(number: float) -> float | None:
 def captions(film: FilmEvents) -> Iterator[tuple[int, int, str, str]]:
     """The start, end, subject and text of a caption for each event, in whole milliseconds; it lasts for one at least.
 
-    The probability, where there is one, stands after the label and two spaces.
+    The probability, where there is one, stands after the label and two spaces. Markup in labels is still in the text.
     """
     for event in film.events:
         start, end = round(1000 * event.start_seconds), round(1000 * event.end_seconds)
         probability = "" if event.probability is None else f"  {event.probability:.2f}"
-        yield start, max(end, start + 1), event.subject, " ".join(event.label.split()) + probability
+        yield start, max(end, start + 1), event.subject, one_line(event.label) + probability
 
 
 def clock(milliseconds: int, point: str) -> str:

@@ -16,6 +16,7 @@ from typing_extensions import override
 from vidrnn.atomic import write_text
 from vidrnn.errors import OutputError
 from vidrnn.outputs.base import Answered, Output, rounded
+from vidrnn.text import table_cell
 from vidrnn.timeline.budget import budget_of
 from vidrnn.values import Budget
 
@@ -53,7 +54,9 @@ class TimeBudget(Output):
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(_COLUMNS)
-        table.writerows([answered.name, name, *_cells(budget)] for name, budget in budgets.items())
+        table.writerows(
+            [table_cell(answered.name), table_cell(name), *_cells(budget)] for name, budget in budgets.items()
+        )
         write_text(file, text.getvalue())
 
 

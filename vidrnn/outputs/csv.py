@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from typing_extensions import override
 
 from vidrnn.outputs.base import SEGMENT_COLUMNS, Event, EventOutput, FilmEvents, rounded
+from vidrnn.text import table_cell
 
 
 class Csv(EventOutput):
@@ -39,10 +40,10 @@ class Csv(EventOutput):
 
 def _row(film: FilmEvents, event: Event) -> dict[str, Any]:
     return {
-        "path": film.name,
+        "path": table_cell(film.name),
         "start_seconds": rounded(event.start_seconds),
         "end_seconds": rounded(event.end_seconds),
-        "label": event.label,
-        "subject": event.subject,
+        "label": table_cell(event.label),
+        "subject": table_cell(event.subject),
         "probability": "" if event.probability is None else rounded(event.probability),
     }

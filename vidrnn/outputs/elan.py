@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from typing_extensions import override
 
 from vidrnn.outputs.base import EventOutput, FilmEvents
+from vidrnn.text import one_line
 
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
@@ -100,5 +101,5 @@ def _add_tiers(root: Element, film: FilmEvents, slots: Sequence[tuple[str, str]]
 
 
 def _plain(text: str) -> str:
-    """The text in one line, without the characters that XML cannot hold."""
-    return " ".join(_FORBIDDEN.sub("", text).split())
+    """The text in one line; the characters that XML cannot hold are codes."""
+    return _FORBIDDEN.sub("", one_line(text))

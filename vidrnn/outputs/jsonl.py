@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from vidrnn.atomic import write_text
 from vidrnn.outputs.base import Answered, Output, prediction_json
-from vidrnn.plain_json import json_text
+from vidrnn.text import json_line
 
 
 class Jsonl(Output):
@@ -18,4 +18,4 @@ class Jsonl(Output):
 
     @override
     def write(self, answered: Answered, file: Path) -> None:
-        write_text(file, json_text(prediction_json(answered.name, answered.prediction)) + "\n")
+        write_text(file, json_line(prediction_json(answered.name, answered.prediction)) + "\n")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from vidrnn.outputs.base import EventOutput, FilmEvents, captions, clock
+from vidrnn.text import caption
 
 
 class Srt(EventOutput):
@@ -17,6 +18,6 @@ class Srt(EventOutput):
     @override
     def text(self, films: Sequence[FilmEvents]) -> str:
         return "\n".join(
-            f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n"
+            f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{caption(text, web=False)}\n"
             for number, (start, end, _, text) in enumerate(captions(*films), 1)
         )

@@ -13,6 +13,7 @@ from typing_extensions import override
 from vidrnn.atomic import write_text
 from vidrnn.errors import OutputError
 from vidrnn.outputs.base import Answered, Output, rounded, significant
+from vidrnn.text import table_cell
 from vidrnn.values import Timeline
 
 
@@ -38,7 +39,7 @@ class Steps(Output):
 
 
 def _shares(timeline: Timeline) -> Iterator[list[Any]]:
-    yield ["seconds", *timeline.classes]
+    yield ["seconds", *map(table_cell, timeline.classes)]
     for seconds, shares in zip(timeline.seconds, timeline.probabilities, strict=True):
         yield [rounded(seconds), *map(rounded, shares)]
 

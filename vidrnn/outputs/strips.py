@@ -14,6 +14,7 @@ import numpy as np
 from typing_extensions import override
 
 from vidrnn.outputs.base import first_seconds
+from vidrnn.text import one_line
 from vidrnn.timeline.segments import UNKNOWN
 from vidrnn.values import FilmPrediction, Pixels, Segment
 
@@ -222,7 +223,7 @@ class Lanes(Strip):
         shown = dict.fromkeys(segment.label for segment in prediction.segments)
         classes = prediction.timeline.classes if prediction.timeline is not None else ()
         self._labels = sorted(shown, key=[*classes, *shown].index)
-        self._layout = _LaneLayout(width, tuple(map(_one_line, self._labels)))
+        self._layout = _LaneLayout(width, tuple(map(one_line, self._labels)))
         self._bar = self._layout.bar
 
     @override
@@ -299,13 +300,9 @@ def colours(prediction: FilmPrediction) -> dict[str, Colour]:
     return assigned | {UNKNOWN: _UNKNOWN_COLOUR}
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _fitting(text: str, letters: int, width: int) -> tuple[str, int]:
     """The text and its letter height so that it fits into `width` pixels: smaller letters first, then fewer."""
-    text, smaller = _one_line(text), max(_SMALLEST_LETTERS, letters * 2 // 3)
+    text, smaller = one_line(text), max(_SMALLEST_LETTERS, letters * 2 // 3)
     if _text_width(text, letters) <= width:
         return text, letters
     return _shortened(text, smaller, width), smaller

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import ClassVar
 
 from typing_extensions import override
 
 from vidrnn.outputs.base import EventOutput, FilmEvents, captions, clock
+from vidrnn.text import caption, one_line
 
 
 class Vtt(EventOutput):
@@ -20,11 +20,11 @@ class Vtt(EventOutput):
     @override
     def text(self, films: Sequence[FilmEvents]) -> str:
         shown = [
-            f"{clock(start, '.')} --> {clock(end, '.')}\n{_voice(subject)}{escape(text, quote=False)}\n"
+            f"{clock(start, '.')} --> {clock(end, '.')}\n{_voice(subject)}{caption(text, web=True)}\n"
             for start, end, subject, text in captions(*films)
         ]
         return "\n".join(["WEBVTT\n", *shown])
 
 
 def _voice(subject: str) -> str:
-    return f"<v {escape(' '.join(subject.split()), quote=False)}>" if subject else ""
+    return f"<v {caption(one_line(subject), web=True)}>" if subject else ""

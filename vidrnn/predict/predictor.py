@@ -13,7 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from vidrnn.errors import FilmError, ModelError, UsageError
+from vidrnn.errors import (
+    SHORT_OF_MEMORY,
+    FilmError,
+    ModelError,
+    UsageError,
+    VidrnnError,
+    fault_clause,
+    is_memory_shortage,
+)
 from vidrnn.model.header import (
     OPENVINO_NAME,
     PORTABLE_NAME,
@@ -22,10 +30,12 @@ from vidrnn.model.header import (
     find_weights,
     read_weights_handling,
 )
+from vidrnn.model.portable import answering_outputs
 from vidrnn.predict.stream import Settled, Stream, Track
 from vidrnn.registry import load_attribute
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.runtimes.base import Runtime
+from vidrnn.tasks import TASKS
 from vidrnn.tasks.base import Task, task_named
 from vidrnn.threads import map_in_order
 from vidrnn.timeline.reading import ObservedReader, Reader
@@ -134,7 +144,15 @@ class Predictor:
     ) -> Iterator[FilmMoments | FilmFailure]:
         """Read many films, several at once, in the order of `paths`; a bad film gives a `FilmFailure`.
 
-        `how`: for each path what of the film is read, and at which rate; None: each whole, by its own times.
+        A lack of memory, and among several films a fault of vidrnn, cost their film alone.
+
+        Args:
+            paths: of the films.
+            observe: as in `read`.
+            how: for each path what of the film is read, and at which rate; None: each whole, by its own times.
+
+        Raises:
+            VidrnnError: the work cannot go on, as with a damaged model.
         """
         side_by_side = min(self.threads, len(paths))
         each, stop = self.per_film or max(1, self.threads // max(1, side_by_side)), Event()
@@ -144,6 +162,12 @@ class Predictor:
                 return self._read(film[0], each, stop, observe, film[1])
             except FilmError as error:
                 return FilmFailure.of(film[0], error)
+            except Exception as error:
+                if is_memory_shortage(error):
+                    return FilmFailure(film[0], SHORT_OF_MEMORY)
+                if isinstance(error, VidrnnError) or len(paths) == 1:
+                    raise
+                return FilmFailure(film[0], fault_clause(error))
 
         try:
             films = list(zip(paths, how or [WHOLE_FILM] * len(paths), strict=True))
@@ -259,6 +283,12 @@ def handling_of(path: Path) -> Handling:
     Raises:
         ModelError: there is no model, or it is damaged, foreign or of another version.
     """
+    handling = _handling_of(path)
+    _task_of(handling, path)
+    return handling
+
+
+def _handling_of(path: Path) -> Handling:
     file = find_portable(path)
     weights = path if path.suffix == Path(WEIGHTS_NAME).suffix else None
     for place in (path / "model" / WEIGHTS_NAME, path / WEIGHTS_NAME, weights):
@@ -288,12 +318,27 @@ def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> t
                 f"Make one: vidrnn export {path}"
             )
     opened = _open(path, runtime, device)
-    task = task_named(opened.handling.answer.task)
+    task = _task_of(opened.handling, path)
     if not task.answers:
         raise ModelError(
             f"{path}: was trained to make an encoder, so it gives no answers. Train on it: --weights {path}."
         )
     return opened, remark
+
+
+def _task_of(handling: Handling, path: Path) -> Task:
+    """The task of a model.
+
+    Raises:
+        ModelError: this vidrnn does not know it, or the model does not give the outputs that the task needs.
+    """
+    name = handling.answer.task
+    if name not in TASKS:
+        raise ModelError(f"{path}: is a model of the task {name!r}, which this vidrnn does not know. Update vidrnn.")
+    task = task_named(name)
+    if not {*task.outputs} <= {*answering_outputs(handling)}:
+        raise ModelError(f"{path}: its header is damaged (its answer does not fit its task). Copy the model again.")
+    return task
 
 
 def _usual_runtime(path: Path, device: str) -> str:

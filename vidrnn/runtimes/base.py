@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from vidrnn.errors import FilmError
-from vidrnn.model.header import HEADER_KEY, read_handling
+from vidrnn.errors import FilmError, ModelError
+from vidrnn.model.header import HEADER_KEY
+from vidrnn.model.portable import HEAD_KEY, Contract, Ports, next_of
 from vidrnn.values import Handling, Pixels
 from vidrnn.video.motion import motion_inputs
 
 if TYPE_CHECKING:
     from vidrnn.model.metadata import ModelHeader
-
-STATE_KEY, OUTPUTS_KEY, STREAMS_KEY, HEAD_KEY = "vidrnn.state", "vidrnn.outputs", "vidrnn.streams", "vidrnn.head"
-"""Of the metadata: the state's tensors, the names of the outputs, whether the model streams (yes or no), and the
-network from the features on as base64, if the model can be split there."""
 
 Array = NDArray[Any]
 State = dict[str, Array]
@@ -34,24 +30,6 @@ Outputs = dict[str, Array]
 
 _PICTURES_AT_ONCE = 8
 """Few enough to stay in a processor's caches."""
-
-
-@dataclass(frozen=True)
-class StateTensor:
-    """One tensor of a state: its shape without the minibatch, its type by numpy's name, and its first value."""
-
-    shape: tuple[int, ...]
-    type: str
-    fresh: float
-
-    def fresh_batch(self, batch: int) -> NDArray[Any]:
-        """The tensor of a fresh state, (batch, ...)."""
-        return np.full((batch, *self.shape), self.fresh, dtype=self.type)
-
-
-def next_of(name: str) -> str:
-    """The output that a state tensor's new value comes out of."""
-    return f"{name}.next"
 
 
 class Runtime(ABC):
@@ -116,14 +94,25 @@ class GraphRuntime(Runtime):
     frames_at_once = 16
     """Fewer than torch gets, so that little work is left when the film is decoded."""
 
-    def __init__(self, metadata: Mapping[str, str], source: str, *, step_by_step: bool) -> None:
-        """`step_by_step`: the graph takes one frame at a time."""
+    def __init__(self, metadata: Mapping[str, str], ports: Ports, source: str) -> None:
+        """Check a graph against its metadata.
+
+        Args:
+            metadata: of the file.
+            ports: the inputs and outputs of the graph.
+            source: the file, for errors.
+
+        Raises:
+            ModelError: the metadata is damaged, of another version, or does not describe the graph.
+        """
         self.metadata = metadata
         self._source = source
-        self._step_by_step = step_by_step
-        self.handling = read_handling(metadata[HEADER_KEY], source)
-        self._tensors = {name: StateTensor(**known) for name, known in json.loads(metadata[STATE_KEY]).items()}
-        self._outputs: tuple[str, ...] = tuple(json.loads(metadata[OUTPUTS_KEY]))
+        self._contract = Contract.read(metadata, source)
+        self._contract.check_whole(ports)
+        film = next(port for port in ports.inputs if port.name == self._contract.input_name)
+        self._step_by_step = film.shape[1] == 1
+        self.handling = self._contract.handling
+        self._tensors, self._outputs = self._contract.state, self._contract.outputs
 
     @abstractmethod
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
@@ -143,12 +132,24 @@ class GraphRuntime(Runtime):
     @property
     @override
     def streams(self) -> bool:
-        return self.metadata[STREAMS_KEY] == "yes"
+        return self._contract.streams
 
     @property
     @override
     def splits(self) -> bool:
         return HEAD_KEY in self.metadata
+
+    @property
+    def head_content(self) -> bytes:
+        """The network from the features on, as the bytes of an ONNX file.
+
+        Raises:
+            ModelError: it is damaged.
+        """
+        try:
+            return base64.b64decode(self.metadata[HEAD_KEY], validate=True)
+        except ValueError:
+            raise ModelError(f"{self._source}: its {HEAD_KEY} is damaged. Export the model again.") from None
 
     @override
     def read(self, frames: Pixels, state: State | None = None, before: Pixels | None = None) -> tuple[Outputs, State]:
@@ -183,8 +184,7 @@ class GraphRuntime(Runtime):
     def _run(self, wanted: Sequence[str], frames: Pixels, state: State, before: Pixels | None) -> State:
         """Outputs by name; tensors that `state` lacks have their first value."""
         given = {name: state.get(name, tensor.fresh_batch(len(frames))) for name, tensor in self._tensors.items()}
-        name = "frames" if self.handling.features is None else "features"
-        seen = {name: frames} | motion_inputs(self.handling.inputs, frames, before)
+        seen = {self._contract.input_name: frames} | motion_inputs(self.handling.inputs, frames, before)
         given |= {name: np.ascontiguousarray(array) for name, array in seen.items()}
         return dict(zip(wanted, self.run_whole(wanted, given), strict=True))
 

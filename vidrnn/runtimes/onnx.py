@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,20 +11,26 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from typing_extensions import override
 
-from vidrnn.errors import ModelError
+from vidrnn.errors import ModelError, is_memory_shortage
 from vidrnn.model.header import HEADER_KEY
+from vidrnn.model.portable import HEAD_KEY, Port, Ports
 from vidrnn.model.whole import check_partner, check_whole
-from vidrnn.runtimes.base import HEAD_KEY, Array, GraphRuntime
+from vidrnn.runtimes.base import Array, GraphRuntime
+from vidrnn.text import visible
 
 _REFUSALS = (
+    refusals.EPFail,
     refusals.Fail,
-    refusals.InvalidProtobuf,
-    refusals.InvalidGraph,
     refusals.InvalidArgument,
-    refusals.NoSuchFile,
+    refusals.InvalidGraph,
+    refusals.InvalidProtobuf,
     refusals.NotImplemented,
     refusals.RuntimeException,
 )
+_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
+"""Types of onnxruntime that numpy calls otherwise."""
+_LARGEST_BYTES = 2**31
+"""No ONNX file is larger."""
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
@@ -35,11 +40,12 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         ModelError: it is damaged, foreign or newer than this onnxruntime.
     """
     try:
-        session = _session(str(path))
-    except _REFUSALS as error:
-        raise ModelError(
-            f"{path}: not a whole ONNX file, or newer than this onnxruntime ({_first_line(error)}). Copy it again."
-        ) from None
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ModelError(f"{path}: is larger than any ONNX file, which has 2 GB at most. Copy the model again.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}.") from None
+    session = _session(content, str(path))
     if HEADER_KEY not in session.get_modelmeta().custom_metadata_map:
         raise ModelError(f"{path}: an ONNX file, but not a model that vidrnn made. Name one, or its folder.")
     return session
@@ -52,9 +58,7 @@ class OnnxRuntime(GraphRuntime):
 
     def __init__(self, session: onnxruntime.InferenceSession, source: str) -> None:
         self._session = session
-        (frames,) = (each for each in session.get_inputs() if each.name in ("frames", "features"))
-        metadata = session.get_modelmeta().custom_metadata_map
-        super().__init__(metadata, source, step_by_step=frames.shape[1] == 1)
+        super().__init__(session.get_modelmeta().custom_metadata_map, _ports(session), source)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -70,24 +74,72 @@ class OnnxRuntime(GraphRuntime):
 
     @override
     def run_whole(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        outputs: Sequence[Array] = self._session.run(list(wanted), given)
-        return outputs
+        return _computed(self._session, wanted, given, self._source)
 
     @override
     def run_head(self, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:
-        outputs: Sequence[Array] = self._head.run(list(wanted), given)
-        return outputs
+        return _computed(self._head, wanted, given, self._source)
 
     @cached_property
     def _head(self) -> onnxruntime.InferenceSession:
-        return _session(base64.b64decode(self.metadata[HEAD_KEY]))
+        head = _session(self.head_content, f"{self._source}: its {HEAD_KEY}")
+        self._contract.check_head(_ports(head))
+        return head
 
 
-def _session(model: str | bytes) -> onnxruntime.InferenceSession:
+def _session(content: bytes, source: str) -> onnxruntime.InferenceSession:
+    """A session of a graph. Given as bytes, a graph cannot make onnxruntime open another file.
+
+    Raises:
+        ModelError: the graph is damaged, newer than this onnxruntime, keeps weights in other files, or has operators
+            that are not onnxruntime's own.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 4  # the error says it
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except (*_REFUSALS, ValueError) as error:
+        reason = visible(_first_line(error))
+    if "model_path must not be empty" in reason or "external" in reason.lower():
+        raise ModelError(
+            f"{source}: keeps weights in other files (external data), and vidrnn reads none that were not named. "
+            "Export the model again: vidrnn export MODEL."
+        )
+    if "is not a registered function/op" in reason:
+        raise ModelError(
+            f"{source}: has operators that are not those of onnxruntime ({reason.rpartition('error: ')[2]}). "
+            "Export the model again: vidrnn export MODEL."
+        )
+    raise ModelError(f"{source}: not a whole ONNX file, or newer than this onnxruntime ({reason}). Copy it again.")
+
+
+def _ports(session: onnxruntime.InferenceSession) -> Ports:
+    return Ports([_port(each) for each in session.get_inputs()], [_port(each) for each in session.get_outputs()])
+
+
+def _port(node: onnxruntime.NodeArg) -> Port:
+    kind = _TYPES.get(node.type, node.type.removeprefix("tensor(").removesuffix(")"))
+    return Port(node.name, kind, tuple(side if isinstance(side, int) else None for side in node.shape))
+
+
+def _computed(
+    session: onnxruntime.InferenceSession, wanted: Sequence[str], given: dict[str, Array], source: str
+) -> Sequence[Array]:
+    """Outputs of a graph.
+
+    Raises:
+        ModelError: onnxruntime cannot compute it.
+        MemoryError: there is too little memory.
+    """
+    try:
+        outputs: Sequence[Array] = session.run(list(wanted), given)
+    except (*_REFUSALS, ValueError) as error:
+        reason = visible(_first_line(error))
+        if is_memory_shortage(error):
+            raise MemoryError(reason) from None
+        raise ModelError(f"{source}: onnxruntime cannot compute its graph: {reason}. Export the model again.") from None
+    return outputs
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +12,9 @@ from typing_extensions import override
 
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.header import HEADER_KEY
+from vidrnn.model.portable import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, Port, Ports
 from vidrnn.model.whole import WEIGHTS_SEAL_KEY, check_partner, check_whole
-from vidrnn.runtimes.base import HEAD_KEY, OUTPUTS_KEY, STATE_KEY, STREAMS_KEY, Array, GraphRuntime
+from vidrnn.runtimes.base import Array, GraphRuntime
 
 SECTION = "vidrnn"
 """The section of a model's runtime information that holds the metadata."""
@@ -37,10 +37,8 @@ class OpenvinoRuntime(GraphRuntime):
             for key in (HEADER_KEY, STATE_KEY, OUTPUTS_KEY, STREAMS_KEY, HEAD_KEY, WEIGHTS_SEAL_KEY)
             if model.has_rt_info([SECTION, key])
         ]
-        inputs = {name: each for each in model.inputs for name in each.get_names()}
-        time = (inputs.get("frames") or inputs["features"]).get_partial_shape()[1]
         metadata = {key: model.get_rt_info([SECTION, key]).astype(str) for key in keys}
-        super().__init__(metadata, source, step_by_step=time.is_static and time.get_length() == 1)
+        super().__init__(metadata, _ports(model), source)
         self._whole = core.compile_model(model, "CPU", _OPTIONS)
 
     @classmethod
@@ -76,9 +74,29 @@ class OpenvinoRuntime(GraphRuntime):
 
     @cached_property
     def _head(self) -> Any:
-        return self._core.compile_model(
-            self._core.read_model(base64.b64decode(self.metadata[HEAD_KEY])), "CPU", _OPTIONS
-        )
+        try:
+            head = self._core.read_model(self.head_content)
+        except RuntimeError:
+            raise ModelError(f"{self._source}: OpenVINO cannot read its {HEAD_KEY}. Export the model again.") from None
+        self._contract.check_head(_ports(head))
+        return self._core.compile_model(head, "CPU", _OPTIONS)
+
+
+def _ports(model: Any) -> Ports:
+    """The inputs and outputs of a model, one for each name that they have."""
+    inputs, outputs = (
+        [Port(name, _type(each), _shape(each)) for each in ports for name in each.get_names()]
+        for ports in (model.inputs, model.outputs)
+    )
+    return Ports(inputs, outputs)
+
+
+def _type(port: Any) -> str:
+    return str(port.get_element_type().to_dtype().name)
+
+
+def _shape(port: Any) -> tuple[int | None, ...]:
+    return tuple(side.get_length() if side.is_static else None for side in port.get_partial_shape())
 
 
 def _infer(compiled: Any, wanted: Sequence[str], given: dict[str, Array]) -> Sequence[Array]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from vidrnn.errors import ModelError
+from vidrnn.errors import ModelError, UsageError, is_memory_shortage
 from vidrnn.model.checkpoint import LoadedModel, load_model
 from vidrnn.model.header import WEIGHTS_NAME
 from vidrnn.model.metadata import ModelHeader
@@ -39,10 +40,17 @@ class TorchRuntime(Runtime):
 
         Raises:
             ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
+            UsageError: torch does not compute on that device here.
         """
         if path.suffix in (".onnx", ".xml"):
             raise ModelError(f"{path}: torch reads {WEIGHTS_NAME}. Name the model's folder, or say another --runtime.")
-        return cls(load_model(path).on(device))
+        model = load_model(path)
+        try:
+            return cls(model.on(device))
+        except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
+            if is_memory_shortage(error):
+                raise MemoryError(_first_line(error)) from None
+            raise UsageError(f"device {device}: torch cannot compute on it ({_first_line(error)}). Use cpu.") from None
 
     @property
     @override
@@ -65,7 +73,10 @@ class TorchRuntime(Runtime):
 
     @override
     def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
-        return self._encode(pixels, before) if self.splits else super().encode(pixels, before)
+        if not self.splits:
+            return super().encode(pixels, before)
+        with self._computing():
+            return self._encode(pixels, before)
 
     @override
     def follow(self, features: Features, state: State | None = None) -> tuple[Outputs, State]:
@@ -86,12 +97,35 @@ class TorchRuntime(Runtime):
 
         given = {name: torch.from_numpy(tensor).to(device) for name, tensor in (state or {}).items()}
         pictures = {name: tensor_of(each) for name, each in further.items()}
-        with torch.inference_mode():
+        with self._computing(), torch.inference_mode():
             outputs, after = network(tensor_of(inputs), given or None, **pictures)
         state = {name: np.asarray(tensor.cpu()) for name, tensor in after.items()} if self.streams else {}
         return checked_outputs({name: np.asarray(tensor.cpu()) for name, tensor in outputs.items()}), state
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Turn torch's errors into sentences.
+
+        Raises:
+            ModelError: torch cannot compute the model.
+            MemoryError: there is too little memory.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if is_memory_shortage(error):
+                raise MemoryError(_first_line(error)) from None
+            raise ModelError(
+                f"{self.name} cannot compute the model for pictures of {self.handling.size} ({_first_line(error)}). "
+                "Copy the model again."
+            ) from error
 
     @cached_property
     def _encode(self) -> Encode:
         assert self.network.split is not None
         return encoding_of(self.network.split[0])
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(error).__name__

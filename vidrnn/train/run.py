@@ -27,6 +27,7 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
 from vidrnn.plain_json import json_text
+from vidrnn.text import table_cell
 from vidrnn.values import FilmFailure
 
 MARK_NAME = "run.json"
@@ -332,5 +333,5 @@ def _write_left_out(file: Path, failures: Sequence[FilmFailure]) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["path", "reason"])
-    rows.writerows([str(failure.path), failure.reason] for failure in failures)
+    rows.writerows([table_cell(str(failure.path)), table_cell(failure.reason)] for failure in failures)
     write_text(file, text.getvalue(), advice="Free some space, then --resume.")

@@ -14,6 +14,7 @@ from vidrnn.registry import load_attribute
 
 READY = "ready"
 """The first message of a worker: it has opened its job."""
+_MOST_FAILED_STARTS = 3
 _LONGEST_WAIT_SECONDS = 3600.0
 """In one call: systems cannot wait for more than some weeks, and a large film may have longer."""
 
@@ -77,6 +78,8 @@ class Worker(ABC):
     """When that is given up, on the clock of `time.monotonic`."""
     ready: bool = False
     ended: bool = False
+    failed_start: Breakdown | None = None
+    """How it broke down before it was ready, if it did."""
     connection: Any = None
     """The object on which its next message comes, for `Engine.wait_for`; None while no message is expected."""
 
@@ -108,9 +111,7 @@ class Worker(ABC):
         if isinstance(message, Breakdown):
             self.stop()
             if not was_ready:
-                raise RunError(
-                    f"A process that was to read videos {message.reason} before it began. {message.message}".strip()
-                )
+                self.failed_start = message
             return None if index is None else Lost(index, f"the process that read it {message.reason}.")
         if isinstance(message, VidrnnError):
             raise message
@@ -158,16 +159,22 @@ class Engine(ABC):
 
         A caller that closes the generator, and Ctrl-C, stop the workers at once.
 
+        A worker that breaks down is replaced. Where one breaks down before it is ready, and the next two do the same,
+        the run ends, unless other workers are at work.
+
         Raises:
+            RunError: no worker can start.
             VidrnnError: an ItemFunction raised it: the work cannot go on.
         """
         todo, workers = deque(range(len(items))), list[Worker]()
         try:
+            starts = _Starts()
             for _ in range(min(self.count_workers(), len(items))):
                 workers.append(self.start_worker(job))
             while todo or any(worker.index is not None for worker in workers):
+                starts.look_at(workers)
                 for place, worker in enumerate(workers):
-                    if worker.ended and todo:
+                    if worker.ended and todo and starts.may_start_another(workers):
                         workers[place] = self.start_worker(job)
                     elif worker.ready and worker.index is None and todo:
                         index = todo.popleft()
@@ -195,6 +202,34 @@ class Engine(ABC):
             late = worker.index is not None and time.monotonic() >= worker.deadline
             if late and worker.index is not None and not self.wait_for([worker.connection], 0.0):
                 yield worker.give_up(seconds[worker.index])
+
+
+@dataclass
+class _Starts:
+    """Counts the starts that fail in a row. The first ones may have failed by chance, as where memory was short."""
+
+    failed: int = 0
+
+    def look_at(self, workers: Sequence[Worker]) -> None:
+        """Count the workers that have broken down before they were ready.
+
+        Raises:
+            RunError: too many did so in a row, and no worker is at work.
+        """
+        if any(worker.ready and worker.index is None for worker in workers):  # one has just become ready, or is done
+            self.failed = 0
+        for worker in workers:
+            if worker.failed_start is not None:
+                self.failed, last, worker.failed_start = self.failed + 1, worker.failed_start, None
+                if self.failed >= _MOST_FAILED_STARTS and not any(one.ready for one in workers):
+                    raise RunError(
+                        f"{self.failed} processes in a row that were to read videos failed: the last one {last.reason} "
+                        f"before it began. {last.message}".strip()
+                    )
+
+    def may_start_another(self, workers: Sequence[Worker]) -> bool:
+        """Whether a worker that ended is to be replaced. After many failures those that are at work go on alone."""
+        return self.failed < _MOST_FAILED_STARTS or not any(worker.ready for worker in workers)
 
 
 def run_item(function: ItemFunction, item: Item) -> dict[str, Any] | VidrnnError:

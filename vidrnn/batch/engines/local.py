@@ -19,7 +19,7 @@ from typing import Any
 from typing_extensions import override
 
 from vidrnn.batch.engines.base import READY, Breakdown, Engine, Item, Job, Worker, run_item
-from vidrnn.errors import VidrnnError
+from vidrnn.errors import RunError, VidrnnError
 from vidrnn.plain_json import json_text
 from vidrnn.threads import available_cores
 
@@ -55,17 +55,26 @@ class _Process(Worker):
         ours, theirs = socket.socketpair()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         command = [sys.executable, "-c", _START.format(theirs.fileno()), json_text(sys.path, ascii_only=True)]
-        self._process = subprocess.Popen(
-            command,
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=self._output,
-            start_new_session=True,  # Ctrl-C is for the process that gives the work
-        )
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._output,
+                start_new_session=True,  # Ctrl-C is for the process that gives the work
+            )
+        except OSError as error:
+            ours.close()
+            self._output.close()
+            raise RunError(
+                f"The system starts no process to read videos: {error.strerror or error}. Use fewer: --jobs 1."
+            ) from None
+        finally:
+            theirs.close()
         self.connection = Connection(ours.detach())
-        self.connection.send(job)
+        with suppress(OSError):  # it has just ended; `receive` reports that next
+            self.connection.send(job)
 
     @override
     def send(self, item: Item) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,18 +18,44 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
+from typing_extensions import override
 
 from vidrnn.errors import VidrnnError
 from vidrnn.events import LeftOut, Note, RunEvent
 from vidrnn.events import Progress as Step
+from vidrnn.text import visible
 
 _SHOWN_FAILURES = 5
 Result = TypeVar("Result")
 
 
+class _Console(Console):
+    """A console that prints no character that a terminal obeys, whatever text it is given."""
+
+    @override
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(visible(text, lines=True), **how)
+
+
+def open_console(*, to_stderr: bool = False) -> Console:
+    """A console for people. Names such as `:smile:` and numbers in text stay as they are."""
+    return _Console(stderr=to_stderr, highlight=False, emoji=False)
+
+
+def plain(text: str, *, lines: bool = False) -> str:
+    """Text of others, such as a name, for a console: without markup, and with its invisible characters as codes.
+
+    `lines`: its line ends stay.
+    """
+    return escape(visible(text, lines=lines))
+
+
 def show_error(error: VidrnnError) -> None:
     """Print an error as a panel on standard error."""
-    Console(stderr=True).print(Panel(escape(str(error)), title="vidrnn", title_align="left", border_style="red"))
+    open_console(to_stderr=True).print(
+        Panel(plain(str(error), lines=True), title="vidrnn", title_align="left", border_style="red")
+    )
 
 
 class View:
@@ -37,7 +63,7 @@ class View:
 
     def __init__(self, *, to_stderr: bool = False, remaining: bool = True) -> None:
         """`remaining`: show the time that is left, as if all steps took the same."""
-        self.console = Console(stderr=to_stderr, highlight=False)
+        self.console = open_console(to_stderr=to_stderr)
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -45,7 +71,7 @@ class View:
             TextColumn("{task.fields[extra]}"),
             TimeElapsedColumn(),
             *([TimeRemainingColumn(compact=True)] if remaining else []),
-            console=Console(stderr=True) if not self.console.is_terminal else self.console,
+            console=open_console(to_stderr=True) if not self.console.is_terminal else self.console,
             transient=True,
         )
         self._bars.disable = not self._bars.console.is_terminal
@@ -70,12 +96,12 @@ class View:
 
     def note(self, note: Note) -> None:
         """A sentence, yellow if it is a warning."""
-        self.console.print(escape(note.text), style="yellow" if note.warning else None, soft_wrap=True)
+        self.console.print(plain(note.text), style="yellow" if note.warning else None, soft_wrap=True)
 
     def remark(self, text: str) -> None:
         """A sentence on standard error, if there is one."""
         if text:
-            Console(stderr=True, highlight=False).print(escape(text), style="yellow", soft_wrap=True)
+            open_console(to_stderr=True).print(plain(text), style="yellow", soft_wrap=True)
 
     def outcome(self, events: Generator[RunEvent, None, Result]) -> Result:
         """Show the notes and the progress of a generator, and give its result; the bar is gone then."""
@@ -98,13 +124,13 @@ class View:
         count = len(event.failures)
         self.console.print(f"{count} video{'s' * (count > 1)} left out{where}", style="yellow")
         for failure in event.failures[:_SHOWN_FAILURES]:
-            line = f"  {escape(failure.path.name)}: {escape(failure.reason)}"
+            line = f"  {plain(failure.path.name)}: {plain(failure.reason)}"
             self.console.print(line, style="yellow", soft_wrap=True)
 
 
 def show_model_name(model: str) -> None:
     """Print which model is used, on standard error."""
-    Console(stderr=True, highlight=False).print(f"model: {escape(model)}", style="dim", soft_wrap=True)
+    open_console(to_stderr=True).print(f"model: {plain(model)}", style="dim", soft_wrap=True)
 
 
 def clock(seconds: float) -> str:

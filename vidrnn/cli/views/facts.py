@@ -6,13 +6,11 @@ from collections.abc import Generator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.cli.views.base import View, clock
+from vidrnn.cli.views.base import View, clock, open_console, plain
 from vidrnn.events import RunEvent
-from vidrnn.plain_json import json_text
+from vidrnn.text import json_line, seen_json
 from vidrnn.values import AnswerSpec, DecisionRule, FilmFacts
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ def show_film(facts: FilmFacts, *, as_json: bool) -> None:
     """Print the facts that reading a film measured."""
     if as_json:
         shown = {**asdict(facts), "path": str(facts.path), "fps": facts.fps}
-        print(json_text(shown))
+        print(json_line(shown))
         return
     rows = {
         "picture": f"{facts.size}",
@@ -35,11 +33,11 @@ def show_film(facts: FilmFacts, *, as_json: bool) -> None:
         "first, last time": f"{facts.first_seconds:.3f} s, {facts.last_seconds:.3f} s",
         "rotation": f"{facts.rotation_degrees} degrees" if facts.rotation_degrees else "none",
     }
-    console = Console(highlight=False)
-    console.print(escape(str(facts.path)), style="bold")
+    console = open_console()
+    console.print(plain(str(facts.path)), style="bold")
     console.print(_facts(rows))
     for oddity in facts.oddities:
-        console.print(f"  odd: {escape(oddity)}", style="yellow")
+        console.print(f"  odd: {plain(oddity)}", style="yellow")
 
 
 class ExportView(View):
@@ -50,7 +48,7 @@ class ExportView(View):
         portable = self.outcome(events)
         size = f"{portable.size_bytes / 1e6:.1f} MB"
         self.console.print(
-            f"[bold]{escape(str(portable.file))}[/bold]  {size}  {escape(portable.sentence)}", soft_wrap=True
+            f"[bold]{plain(str(portable.file))}[/bold]  {size}  {plain(portable.sentence)}", soft_wrap=True
         )
         return portable
 
@@ -58,7 +56,7 @@ class ExportView(View):
 def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
     """Print the facts of a model."""
     if as_json:
-        print(header.to_json())
+        print(seen_json(header.to_json()))
         return
     parts = [str(part) for part in header.seen.values()]
     learnt, chosen, tested = (parts.count(part) for part in ("train", "val", "test"))
@@ -71,8 +69,8 @@ def show_model(header: ModelHeader, name: str, *, as_json: bool) -> None:
         "trained on": f"{learnt} videos, chosen on {chosen}, tested on {tested}",
         "made by": f"vidrnn {header.vidrnn_version}, format {header.format_version}",
     }
-    console = Console(highlight=False)
-    console.print(escape(name), style="bold")
+    console = open_console()
+    console.print(plain(name), style="bold")
     console.print(_facts({title: value for title, value in rows.items() if value}))
 
 
@@ -98,5 +96,5 @@ def _facts(rows: dict[str, str]) -> Table:
     table.add_column(style="dim")
     table.add_column()
     for name, value in rows.items():
-        table.add_row(name, escape(value))
+        table.add_row(name, plain(value))
     return table

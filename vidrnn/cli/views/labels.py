@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from rich.markup import escape
-
-from vidrnn.cli.views.base import View
+from vidrnn.cli.views.base import View, plain
 from vidrnn.data.films import counted
 from vidrnn.events import RunEvent
 from vidrnn.outputs.convert import Converted
-from vidrnn.plain_json import json_text
+from vidrnn.text import json_line
 
 _SHOWN_FILES = 5
 
@@ -29,12 +27,12 @@ class LabelsView(View):
             print(_json(converted))
             return converted
         for file in converted.files[:_SHOWN_FILES]:
-            self.console.print(f"[bold]{escape(str(file))}[/bold]", soft_wrap=True)
+            self.console.print(f"[bold]{plain(str(file))}[/bold]", soft_wrap=True)
         if len(converted.files) > _SHOWN_FILES:
             self.console.print(f"and {len(converted.files) - _SHOWN_FILES:,} more")
         names = ", ".join(converted.behaviours)
         counts = f"{counted(converted.films, 'video')}, {counted(converted.bouts, 'bout')} of {names or 'no behaviour'}"
-        self.console.print(escape(counts), soft_wrap=True)
+        self.console.print(plain(counts), soft_wrap=True)
         return converted
 
 
@@ -47,4 +45,4 @@ def _json(converted: Converted) -> str:
         "failures": [{"path": str(one.path), "error": one.reason} for one in converted.failures],
         "notes": list(converted.notes),
     }
-    return json_text(record)
+    return json_line(record)

@@ -10,13 +10,11 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.cli.views.base import View, clock, show_model_name
+from vidrnn.cli.views.base import View, clock, open_console, plain, show_model_name
 from vidrnn.outputs.base import prediction_json
-from vidrnn.plain_json import json_text
+from vidrnn.text import json_line
 from vidrnn.values import Change, FilmFailure, FilmPrediction, Now, Stretch
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ class PredictionView(View):
     ) -> None:
         super().__exit__(kind, error, trace)
         if self._as_json and (kind is None or issubclass(kind, KeyboardInterrupt)):
-            print(json_text({"model": self._model, "films": self._rows}))
+            print(json_line({"model": self._model, "films": self._rows}))
 
     def going(self, seconds: float, of_seconds: float) -> None:
         """How much of a single film has been read; for several films the bar counts films."""
@@ -57,9 +55,7 @@ class PredictionView(View):
         self._rows.append(_row(prediction))
         if isinstance(prediction, FilmFailure):
             self.failed += 1
-            self.console.print(
-                f"{escape(str(prediction.path))}  [red]{escape(prediction.reason)}[/red]", soft_wrap=True
-            )
+            self.console.print(f"{plain(str(prediction.path))}  [red]{plain(prediction.reason)}[/red]", soft_wrap=True)
         elif not self._as_json:
             self._answer(prediction)
         if self._films > 1:
@@ -68,10 +64,10 @@ class PredictionView(View):
     def _answer(self, prediction: FilmPrediction) -> None:
         fps = prediction.frames / prediction.duration_seconds if prediction.duration_seconds else 0
         frames = f"{prediction.frames:,} frame{'s' * (prediction.frames != 1)}, {fps:.4g} fps"
-        film = f"[bold]{escape(str(prediction.path))}[/bold]  {clock(prediction.duration_seconds)}  {frames}"
+        film = f"[bold]{plain(str(prediction.path))}[/bold]  {clock(prediction.duration_seconds)}  {frames}"
         self.console.print(f"{film}  {_headline(prediction)}", soft_wrap=True)
         for note in prediction.notes:
-            self.console.print(f"  {escape(note)}", style="yellow", soft_wrap=True)
+            self.console.print(f"  {plain(note)}", style="yellow", soft_wrap=True)
         if len(prediction.segments) > 1 or (prediction.segments and prediction.label is None):
             self.console.print(_segments(prediction))
         elif prediction.label is None:
@@ -112,7 +108,7 @@ class BatchView(View):
         if self._as_json and (kind is None or stopped):
             place = {name: number for number, name in enumerate(self._films)}
             rows = sorted(self._rows, key=lambda row: place.get(row["path"], -1))
-            print(json_text({"model": self._model, "films": rows}))
+            print(json_line({"model": self._model, "films": rows}))
 
     def missing(self, failure: FilmFailure) -> None:
         """Show a source that names no film."""
@@ -141,7 +137,7 @@ class BatchView(View):
         before = f", {self._before:,} done before" if self._before else ""
         counts = f"{rows:,} video{'s' * (rows != 1)}{before}, {self.failed:,} failed"
         seconds = time.monotonic() - self._began
-        self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {escape(str(out))}", soft_wrap=True)
+        self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {plain(str(out))}", soft_wrap=True)
 
     def _tick(self) -> None:
         """In a thread: show the progress, also while no film ends for a long time."""
@@ -156,7 +152,7 @@ class BatchView(View):
 
     def _fail(self, path: str, reason: str) -> None:
         self.failed += 1
-        self.console.print(f"{escape(path)}  [red]{escape(reason)}[/red]", soft_wrap=True)
+        self.console.print(f"{plain(path)}  [red]{plain(reason)}[/red]", soft_wrap=True)
 
     def _count(self) -> str:
         return f"{len(self._rows):,} of {len(self._films) + self._missing:,} videos done"
@@ -173,11 +169,11 @@ class LiveView:
     """Prints a line of JSON for each change of the answer at once; all else goes to standard error."""
 
     def __init__(self, model: str, source: str, remark: str) -> None:
-        self._stderr = Console(stderr=True, highlight=False)
+        self._stderr = open_console(to_stderr=True)
         show_model_name(model)
         if remark:
-            self._stderr.print(escape(remark), style="yellow", soft_wrap=True)
-        self._stderr.print(f"watching {escape(source)}; Ctrl-C stops", style="dim", soft_wrap=True)
+            self._stderr.print(plain(remark), style="yellow", soft_wrap=True)
+        self._stderr.print(f"watching {plain(source)}; Ctrl-C stops", style="dim", soft_wrap=True)
         self.now: Now | None = None
 
     def __enter__(self) -> Self:
@@ -191,7 +187,7 @@ class LiveView:
     def show(self, event: Happening | None) -> None:
         """Show one event."""
         if isinstance(event, str):
-            self._stderr.print(escape(event), style="yellow", soft_wrap=True)
+            self._stderr.print(plain(event), style="yellow", soft_wrap=True)
         elif isinstance(event, Change):
             print(live_line(event), flush=True)
         elif isinstance(event, Now):
@@ -201,7 +197,7 @@ class LiveView:
 def live_line(event: Change | Stretch) -> str:
     """One line of JSON, its numbers as precise as they are known."""
     known = {name: value for name, value in asdict(event).items() if value is not None}
-    return json_text({name: round(value, 4) if isinstance(value, float) else value for name, value in known.items()})
+    return json_line({name: round(value, 4) if isinstance(value, float) else value for name, value in known.items()})
 
 
 def _segments(prediction: FilmPrediction) -> Table:
@@ -212,7 +208,7 @@ def _segments(prediction: FilmPrediction) -> Table:
     table.add_column(justify="right")
     for segment in prediction.segments:
         times = f"{clock(segment.start_seconds)} to", clock(segment.end_seconds)
-        table.add_row(*times, escape(segment.label), f"{segment.probability:.2f}")
+        table.add_row(*times, plain(segment.label), f"{segment.probability:.2f}")
     return table
 
 
@@ -226,6 +222,6 @@ def _row(prediction: FilmPrediction | FilmFailure) -> dict[str, Any]:
 def _headline(prediction: FilmPrediction) -> str:
     """The answer for the whole film: its label, or its measures."""
     if prediction.label is not None and prediction.probability is not None:
-        return f"[bold]{escape(prediction.label)}[/bold]  {prediction.probability:.2f}"
+        return f"[bold]{plain(prediction.label)}[/bold]  {prediction.probability:.2f}"
     known = {name: value for name, value in prediction.measures.items() if math.isfinite(value)}
     return "  ".join(f"{name} {value:.3g}" for name, value in known.items())

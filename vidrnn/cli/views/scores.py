@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Table
 
-from vidrnn.cli.views.base import View, show_model_name
+from vidrnn.cli.views.base import View, plain, show_model_name
 from vidrnn.cli.views.reports import show_report
 from vidrnn.events import RunEvent
-from vidrnn.plain_json import json_text
+from vidrnn.text import json_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,10 +34,10 @@ class EvaluationView(View):
         """Show the events on the way, then the evaluation."""
         evaluation = self.outcome(events)
         if self._as_json:
-            print(json_text(evaluation.numbers))
+            print(json_line(evaluation.numbers))
         else:
             show_report(evaluation.report, self.console)
-            self.console.print(evaluation.counts)
+            self.console.print(plain(evaluation.counts))
         return evaluation
 
 
@@ -53,9 +52,9 @@ class ComparisonView(View):
         """Show the events on the way, then the comparison."""
         comparison = self.outcome(events)
         if self._as_json:
-            print(json_text(comparison.as_json()))
+            print(json_line(comparison.as_json()))
             return comparison
-        self.console.print(comparison.model, soft_wrap=True)
+        self.console.print(plain(comparison.model), soft_wrap=True)
         self.console.print(comparison_table(comparison))
         seeds = f"{comparison.seeds} seed{'s' * (comparison.seeds != 1)} of {comparison.epochs} epochs"
         self.console.print(
@@ -65,12 +64,12 @@ class ComparisonView(View):
         )
         if self._gradients:
             self.console.print(gradients_table(comparison))
-        self.console.print(comparison.sentence, style="bold", soft_wrap=True)
+        self.console.print(plain(comparison.sentence), style="bold", soft_wrap=True)
         return comparison
 
     def show_folder(self, folder: Path) -> None:
         """Print where the table and the plots are."""
-        self.console.print(f"written to {escape(str(folder))}: comparison.json, comparison.png, gradients.png")
+        self.console.print(f"written to {plain(str(folder))}: comparison.json, comparison.png, gradients.png")
 
 
 def comparison_table(comparison: Comparison) -> Table:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
-
-from vidrnn.cli.views.base import View
+from vidrnn.cli.views.base import View, plain
 from vidrnn.cli.views.reports import show_report
 from vidrnn.events import Done, EpochDone, LeftOut, Note, RunEvent
 from vidrnn.events import Progress as Step
@@ -51,8 +49,8 @@ class TrainingView(View):
             self.console.print("Stopped. The best model so far is saved.")
             self.console.print(how_to_resume(event.model.parent), markup=False, soft_wrap=True)
         for sentence in event.sentences:
-            self.console.print(escape(sentence), soft_wrap=True)
-        last = f"model: {escape(str(event.model))}     next: vidrnn predict VIDEO     {event.seconds:.0f} s in all"
+            self.console.print(plain(sentence), soft_wrap=True)
+        last = f"model: {plain(str(event.model))}     next: vidrnn predict VIDEO     {event.seconds:.0f} s in all"
         self.console.print(last, style="bold", soft_wrap=True)
 
 

@@ -91,6 +91,7 @@ def _bout(rows: list[str], web: bool, place: str) -> tuple[Bout, bool]:
     if web:
         voice = _VOICE.match(text)
         subject = unescape(voice.group(1)).strip() if voice else ""
-        text = unescape(_TAG.sub("", text))
+        text = _TAG.sub("", text)
+    text = unescape(text)
     label = _PROBABILITY.sub("", " ".join(row.strip() for row in text.split("\n")))
     return Bout(start, end, label.strip(), subject), bool(label.strip())

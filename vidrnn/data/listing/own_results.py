@@ -76,7 +76,10 @@ class OwnResults:
 
     def _has_records(self, folder: Path) -> bool:
         if folder not in self._known:
-            self._known[folder] = (folder / HIDDEN_NAME).is_dir()
+            try:
+                self._known[folder] = (folder / HIDDEN_NAME).is_dir()
+            except OSError:  # the path is too long
+                self._known[folder] = False
         return self._known[folder]
 
 

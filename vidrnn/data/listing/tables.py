@@ -13,6 +13,7 @@ from typing import Any
 
 from vidrnn.errors import DataError
 from vidrnn.plain_json import json_text
+from vidrnn.text import cell_text
 
 DELIMITERS = ",;\t"
 JSON_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson"})
@@ -125,7 +126,7 @@ def csv_lines(
                 f"{data}: line {first} opens a quotation that goes on to line {last}, so that the lines between would "
                 'be one cell. Close the quotation mark, or write a mark that is part of a name twice ("").'
             )
-        stripped = [cell.strip() for cell in cells]
+        stripped = [cell_text(cell.strip()) for cell in cells]
         if any(stripped):
             yield first, stripped
         first = last + 1
