@@ -10,6 +10,7 @@ from pydantic import ValidationError, model_validator
 from vidrnn.config import in_words
 from vidrnn.errors import ModelError
 from vidrnn.nets.spec import ModelSpec, Record, StepBeforeError, current_spec
+from vidrnn.plain_json import json_text
 from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Handling, Part
 
 
@@ -96,7 +97,7 @@ def _current(text: str) -> str:
     """
     try:
         header = json.loads(text)
-        return json.dumps({**header, "spec": current_spec(header["spec"])})
+        return json_text({**header, "spec": current_spec(header["spec"])})
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return text  # the validation says what is wrong
 
