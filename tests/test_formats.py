@@ -53,5 +53,5 @@ def test_a_comparison_of_another_format_is_refused(class_folders: Path, tmp_path
     content = read_summed(file.read_text())
     file.write_text(json.dumps({**content, "format": content["format"] + 1}))
     resumed = CompareRequest(class_folders, config, ("none",), 1, request.out, request.cache, 1, resume=True)
-    with pytest.raises(RunError, match=r"facts\.json: has format 2, and this vidrnn continues format 1\. Update"):
+    with pytest.raises(RunError, match=r"facts\.json: has format 3, and this vidrnn continues format 2\. Update"):
         followed(compare(resumed))

@@ -203,6 +203,22 @@ def move(source: Path, target: Path) -> None:
         time.sleep(_MOVE_PAUSE_SECONDS)
 
 
+def put_aside(file: Path, ending: str) -> Path:
+    """Give a file a name with a further ending, and a number if that name is taken; the new path.
+
+    Raises:
+        OutputError: it cannot be moved.
+    """
+    number = 1
+    while (place := file.with_name(f"{file.name}{ending}{'' if number == 1 else number}")).exists():
+        number += 1
+    try:
+        move(file, place)
+    except OSError as problem:
+        raise OutputError(f"{file}: could not be moved to {place.name}: {problem.strerror or problem}.") from problem
+    return place
+
+
 def find_obstacle(path: Path, kind: str = "file") -> str:
     """The clause that names what stands in the place of `path`, a file or a folder; empty where nothing does."""
     with suppress(OSError):  # in a folder that cannot be read nothing is known

@@ -346,6 +346,17 @@ def test_a_damaged_result_is_made_again(tmp_path: Path, damage: str) -> None:
     assert result.read_bytes() == before["one.txt"]
 
 
+def test_a_result_that_a_person_edited_is_kept_beside_the_one_that_is_made_anew(tmp_path: Path) -> None:
+    films, out = texts(tmp_path / "films", "one"), tmp_path / "out"
+    done(batch_of(films, tmp_path / "films", out))
+    for number, name in ((1, "one.txt.changed"), (2, "one.txt.changed2")):
+        (out / "one.txt").write_text(f"corrected by hand {number}")
+        again = done(batch_of(films, tmp_path / "films", out))["one"]
+        assert (out / name).read_text() == f"corrected by hand {number}"
+        assert (out / "one.txt").read_text() != f"corrected by hand {number}"
+        assert any(f"It is kept as {name}" in note for note in again.row["notes"])
+
+
 def test_results_that_were_copied_and_records_without_sums_are_as_good(tmp_path: Path) -> None:
     films, out = texts(tmp_path / "films", "one"), tmp_path / "out"
     done(batch_of(films, tmp_path / "films", out))

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidrnn.atomic import find_obstacle, remove_file, remove_part, without_waiting, write_text
+from vidrnn.atomic import find_obstacle, put_aside, remove_file, remove_part, without_waiting, write_text
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
 from vidrnn.batch.result_names import shown
 from vidrnn.data.listing.own_results import HIDDEN_NAME, RECORD_FORMAT, RECORD_SUFFIX, record_content, result_file
@@ -75,6 +75,8 @@ class Record:
     Records of an earlier vidrnn have none."""
 
 
+_CHANGED = ".changed"
+"""The end of the name of a result that was not as vidrnn wrote it."""
 _KEYS = frozenset(Record.__dataclass_fields__) - {"states"}
 
 
@@ -104,6 +106,11 @@ def _is_as_written(file: Path, state: list[Any] | None) -> bool:
         return bool(file.stat().st_size == size and sum_of_file(file) == digits)
     except (OSError, ValueError):
         return False
+
+
+def _aside_note(moved: Sequence[Path]) -> str:
+    names = ", ".join(file.name for file in moved)
+    return f"A result had been changed since vidrnn wrote it. It is kept as {names}, and was made anew."
 
 
 def fingerprint(film: Path) -> list[int]:
@@ -163,6 +170,7 @@ class Results:
             return self._keep(
                 name, before, self._error_row(name, f"its results have no place: {obstacle}."), again=True
             )
+        aside = self._put_aside(name)
         self._write(
             name, Record(before, self.work.identity, self._suffixes(name), self._current(name, before), True, None)
         )
@@ -172,7 +180,22 @@ class Results:
         except Exception as error:
             reason, again = _reason(film, error)
             return self._keep(name, before, self._error_row(name, reason), again=again)
+        if aside:
+            row = {**row, "notes": [*(row.get("notes") or ()), _aside_note(aside)]}
         return self._keep(name, before, row)
+
+    def _put_aside(self, name: str) -> list[Path]:
+        """Give results that were changed since they were written another name, since a person may have edited them.
+
+        Raises:
+            OutputError: a result cannot be moved.
+        """
+        record, moved = read_record(self.out, name), []
+        for suffix, state in (record.states if record else {}).items():
+            file = self._file(name, suffix)
+            if file.is_file() and file.stat().st_size and not _is_as_written(file, state):
+                moved.append(put_aside(file, _CHANGED))
+        return moved
 
     def _too_long(self, name: str) -> str:
         """The clause for a film whose results would have paths that are too long for the system; empty for others."""

@@ -14,6 +14,8 @@ _UNEVEN = 3.0
 _STEPS_SHARE = 0.5
 _RARITY, _LARGEST_WEIGHT = 0.5, 20.0
 """A class weighs by how rare it is, to this power, and at most so much."""
+_SHIFT = 0.5
+"""The share of the logarithm of the weights that is added to the scores of classes that exclude each other."""
 _JUMP, _JUMP_SHARE = 4.0, 0.15
 """Jumps of log-probabilities from step to step count up to the first, and with the second as their weight."""
 
@@ -27,7 +29,8 @@ class LabelLoss(nn.Module):
 
     Rare classes weigh more, so that they are learnt. Alone, that would also make them answered too often. So the loss
     is of the scores plus the logarithm of the weights, as in Menon et al., "Long-tail learning via logit adjustment",
-    ICLR 2021: the scores themselves stay those of true probabilities, which time budgets are sums of.
+    ICLR 2021. The scores of several behaviours then stay those of true probabilities, which time budgets are sums of.
+    Where one class holds at a time, half of the logarithm is added: more bouts of rare classes are found so.
     """
 
     def __init__(
@@ -49,7 +52,7 @@ class LabelLoss(nn.Module):
         weights[torch.tensor(counts) == 0] = 0.0  # label smoothing would teach a class that was never seen
         self.register_buffer("weights", weights)
         self.weights: Tensor
-        self.register_buffer("shift", torch.where(weights > 0, weights, 1.0).log())
+        self.register_buffer("shift", torch.where(weights > 0, weights, 1.0).log() * (1.0 if several else _SHIFT))
         self.shift: Tensor
         self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
 

@@ -20,7 +20,7 @@ from vidrnn.video.clock import Grid
 _HYSTERESES = (0.0, 0.1, 0.2, 0.35)
 _SHORTEST_SHARES = (0.0, 0.25, 0.5, 1.0)
 """Of the tenth percentile of the lengths of true bouts: candidates for the shortest segment."""
-_SMOOTHING_SHARES = (0.0, 0.5, 1.0, 2.0)
+_SMOOTHING_SHARES = (0.0, 0.5, 1.0)
 """Of the same lengths, their median over classes: candidates for the time that scores are smoothed over."""
 
 
