@@ -37,6 +37,16 @@ def test_logistic_regression_in_the_span_of_the_clips_is_that_of_scikit_learn(cl
     np.testing.assert_allclose(softmax(ours(vectors), 1.0), theirs.predict_proba(vectors), atol=2e-3)
 
 
+def test_the_rounding_of_another_runtime_does_not_show_where_all_clips_look_alike() -> None:
+    rng = np.random.default_rng(0)
+    same, labels = rng.uniform(0.2, 1.0, 300), np.repeat([0, 1], 10)
+    vectors = same + 1e-4 * rng.normal(size=(20, 300)) + 2e-3 * labels[:, None] * (np.arange(300) < 5)
+    (answer,) = probes.fit_logistic(vectors, labels, 2, [probes.STRENGTHS[-1]])
+    assert (answer(vectors).argmax(1) == labels).all()
+    rounded = vectors * (1 + 1e-6 * rng.choice([-1, 1], vectors.shape))
+    assert np.abs(answer(rounded) - answer(vectors)).max() < 5e-5
+
+
 def test_vectors_count_by_their_counts() -> None:
     vectors, labels = clouds(2)
     twice = np.concatenate([vectors, vectors])

@@ -40,6 +40,9 @@ PICTURES = 12
 """So many small pictures of a clip are read by PCA with linear discriminants, evenly from its first to its last."""
 SMALL_HEIGHT, SMALL_WIDTH = 14, 16
 _STEPS, _TOLERANCE = 200, 1e-3
+_LEAST_DEVIATION = 0.02
+"""The least deviation of a number, as a share of the usual size of numbers. Numbers that hardly differ would be scaled
+up until the rounding of another runtime decides."""
 _TINY = 1e-6
 _NEVER = -30.0
 """The score of a class without a clip to learn from."""
@@ -66,7 +69,8 @@ def fit_logistic(
     The best weights lie in the span of the training vectors. So the fit is in the coordinates of that span, which are
     at most as many as there are clips. The result is the same.
     """
-    mean, deviation = vectors.mean(0), vectors.std(0) + _TINY
+    mean, deviation = vectors.mean(0), vectors.std(0)
+    deviation = np.maximum(deviation, _LEAST_DEVIATION * np.sqrt(np.mean(vectors**2)) + _TINY)
     if _too_few(labels):
         shares = np.log(np.bincount(labels, minlength=classes) / len(labels) + np.exp(_NEVER))
         return [Linear(LinearSolution(np.zeros((classes, len(mean))), shares, mean, deviation)) for _ in strengths]
