@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from vidrnn import values
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.errors import ModelError, UsageError
 from vidrnn.model.metadata import ModelHeader
-from vidrnn.settings import LONGEST_SHORTEST_SECONDS
+from vidrnn.settings import LONGEST_SHORTEST_SECONDS, LONGEST_SMOOTHING_SECONDS
 from vidrnn.values import LONGEST_SECONDS, DecisionRule, Size
 
 GIVEN = RunConfig(
@@ -156,6 +157,7 @@ def test_a_pipe_as_the_file_of_settings_is_not_waited_for(tmp_path: Path) -> Non
 
 def test_a_flag_and_a_decision_rule_have_the_same_longest_time() -> None:
     assert LONGEST_SHORTEST_SECONDS == LONGEST_SECONDS
+    assert LONGEST_SMOOTHING_SECONDS == values.LONGEST_SMOOTHING_SECONDS
     assert DecisionRule(shortest_seconds=LONGEST_SECONDS).shortest_seconds == LONGEST_SECONDS
     with pytest.raises(ValueError, match="shortest_seconds"):
         DecisionRule(shortest_seconds=2 * LONGEST_SECONDS)

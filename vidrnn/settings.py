@@ -165,6 +165,8 @@ _PREDICT = ("predict",)
 _READERS = ("predict", "evaluate")
 
 
+LONGEST_SMOOTHING_SECONDS = 60.0
+"""As in `vidrnn.values`, which loads numpy."""
 LONGEST_SHORTEST_SECONDS = 1_000_000
 """The most that `--shortest` takes, as a decision rule does; its module needs numpy, which `--help` does not load."""
 
@@ -245,6 +247,18 @@ class PredictConfig:
             panel=TIMELINE,
             commands=_PREDICT,
             parse=_per_class("shortest", LONGEST_SHORTEST_SECONDS),
+        ),
+    ] = None
+    smoothing: Annotated[
+        float | None,
+        Flag(
+            "label: scores become means over the time around them: the nearer, the more a moment counts.",
+            unsaid="as the model stores it",
+            metavar="SECONDS",
+            panel=TIMELINE,
+            commands=_PREDICT,
+            least=0,
+            most=LONGEST_SMOOTHING_SECONDS,
         ),
     ] = None
     reset: Annotated[

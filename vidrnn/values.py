@@ -134,12 +134,14 @@ PerClass = float | dict[str, float]
 """A number for all classes, or one for each class by name."""
 LONGEST_SECONDS = 1_000_000.0
 """The longest time that a setting of a model may say: more than eleven days."""
+LONGEST_SMOOTHING_SECONDS = 60.0
+"""The longest time that scores are smoothed over: so many later frames are waited for."""
 _BOUNDS = {
     "temperature": (1e-6, 1e6),
     "threshold": (0.0, 1.0),
     "hysteresis": (0.0, 1.0),
     "shortest_seconds": (0.0, LONGEST_SECONDS),
-    "smoothing_seconds": (0.0, LONGEST_SECONDS),
+    "smoothing_seconds": (0.0, LONGEST_SMOOTHING_SECONDS),
 }
 """The least and the most of the numbers of a decision rule."""
 

@@ -14,6 +14,8 @@ from vidrnn.settings import PredictConfig, settings_of
 
 __all__ = ["vidrnn"]  # the fixture
 
+MOMENTS = Path(__file__).parents[2] / "models" / "moments"
+
 
 @pytest.fixture(autouse=True)
 def _desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +104,18 @@ def test_a_threshold_of_one_class_leaves_the_others_as_they_are(vidrnn: Command,
     assert labels("--threshold", "dig=1,rear=1") == {"unknown", "(unlabelled)"}
     assert labels("--threshold", "1") == {"unknown"}
     assert labels("--shortest", "dig=5") & set(ACTS) == {"rear"}
+
+
+def test_smoothing_is_of_models_that_read_both_ways(vidrnn: Command, predicting: list[str | Path]) -> None:
+    def segments(*flags: str) -> int:
+        ended = vidrnn(*predicting, "--json", "--shortest", "0", "--hysteresis", "0", *flags)
+        assert ended.code == 0, ended.err
+        return len(json.loads(ended.out)["films"][0]["segments"])
+
+    assert segments("--smoothing", "3") < segments("--smoothing", "0")
+    live = ["predict", predicting[1], "--model", MOMENTS, "--smoothing", "0.5"]
+    ended = vidrnn(*live)
+    assert ended.code == 2 and "--smoothing 0.5: this model answers at once" in ended.err
 
 
 @pytest.mark.parametrize("out", [[], ["--out", "out"]], ids=["screen", "files"])

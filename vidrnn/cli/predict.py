@@ -102,12 +102,18 @@ class _Call:
 
         task = task_named(handling.answer.task)
         refuse_foreign(task.name, PredictConfig, self.settings, task.settings | PREDICT_ALWAYS)
-        names = {"threshold": "threshold", "hysteresis": "hysteresis", "shortest": "shortest_seconds", "reset": "reset"}
+        names = {"shortest": "shortest_seconds", "smoothing": "smoothing_seconds"}
+        names |= {name: name for name in ("threshold", "hysteresis", "reset")}
         given = {names[name]: value for name, value in self.settings.items() if name in names}
         for name, value in given.items():
             if isinstance(value, dict):
                 flag, before = f"--{name.partition('_')[0]}", getattr(handling.decision, name)
                 given[name] = _of_classes(flag, value, before, handling)
+        if given.get("smoothing_seconds") and handling.decision.direction == "causal":
+            raise UsageError(
+                f"--smoothing {given['smoothing_seconds']:g}: this model answers at once and waits for no later "
+                "frames. Leave it out."
+            )
         return replace(handling.decision, **given)
 
 

@@ -50,7 +50,7 @@ class Label(Task):
             *("frames", "spacing_seconds", "height", "width", "rate", "max_pixels", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
             *("seed", "jobs", "cache_size", "test", "folds"),
-            *("threshold", "hysteresis", "shortest", "reset", "threads"),
+            *("threshold", "hysteresis", "shortest", "smoothing", "reset", "threads"),
         }
     )
     defaults: ClassVar[Mapping[str, Any]] = {"frames": 64}
