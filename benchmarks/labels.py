@@ -27,7 +27,7 @@ from training import FOOTAGE
 
 from vidrnn.config import LabelsConfig, RunConfig
 from vidrnn.data.labelled_frames import read_frame_labelled
-from vidrnn.data.scan import cache_folder
+from vidrnn.data.store import open_cache
 from vidrnn.events import Done, Note
 from vidrnn.model.checkpoint import load_model
 from vidrnn.train.run import Request
@@ -70,7 +70,7 @@ def _score(sets: list[str], folds: int, seed: int, encoder: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             settings: dict[str, Any] = {"task": "label", "seed": seed, "encoder": encoder}
             config = RunConfig.of({**settings, **({"folds": folds} if folds else {})}, source="benchmark")
-            request = Request(SETS[name], config, Path(folder) / "run", cache_folder(), 2, "benchmark")
+            request = Request(SETS[name], config, Path(folder) / "run", open_cache(None), 2, "benchmark")
             started = time.monotonic()
             for event in train(request):
                 if isinstance(event, Note):
@@ -117,7 +117,7 @@ def _compare_speed(minutes: int, rounds: int) -> None:
         for task in ("label", "classify"):
             settings = {"task": task, "encoder": "small", "epochs": 1, "frames": 32, "spacing_seconds": 0.08}
             out = root / task
-            request = Request(SAMPLES, RunConfig.of(settings, source="b"), out, cache_folder(), 2, "b")
+            request = Request(SAMPLES, RunConfig.of(settings, source="b"), out, open_cache(None), 2, "b")
             for _ in train(request):
                 pass
             models[task] = out

@@ -27,7 +27,7 @@ from training import FOOTAGE, run
 
 from vidrnn.compare.comparison import CompareRequest, open_teacher, read_setting
 from vidrnn.config import RunConfig
-from vidrnn.data.scan import cache_folder
+from vidrnn.data.store import open_cache
 from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.encoder_choice import choice_of
 from vidrnn.train.learner import Learner
@@ -79,7 +79,7 @@ def main(counts: str = "40,100", seeds: int = 3, epochs: int = 20) -> None:
 def pretrain(file: Path, epochs: int) -> Path:
     """Weights of an encoder that learnt from the films of training without their labels."""
     config = RunConfig.of({**SETTINGS, "augment": 1.0, "minibatch": 32}, source="benchmark")
-    request = CompareRequest(DATA, config, ("gru",), 1, file.parent / "none", cache_folder(), 2)
+    request = CompareRequest(DATA, config, ("gru",), 1, file.parent / "none", open_cache(None), 2)
     teacher = open_teacher(request, Event())
     setting = ended(read_setting(request, teacher))
     learner = Learner(setting, choice_of(config, setting.dataset.median_size))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidrnn.config import RunConfig
-from vidrnn.data.scan import cache_folder
+from vidrnn.data.store import open_cache
 from vidrnn.events import Done, EpochDone, Note, Progress
 from vidrnn.model.checkpoint import load_model
 from vidrnn.tables import Report
@@ -49,7 +49,7 @@ def run(data: Path, out: Path, *, cache: Path | None = None, jobs: int = 2, **se
     """Train as `vidrnn train` would; `head` may be a name alone, every other setting is as in RunConfig."""
     head = {"head": {"name": settings.pop("head")}} if isinstance(settings.get("head"), str) else {}
     config = RunConfig.of({**settings, **head}, source="benchmark")
-    request = Request(data, config, out, cache or cache_folder(), jobs, "benchmark", overwrite=True)
+    request = Request(data, config, out, cache or open_cache(None), jobs, "benchmark", overwrite=True)
     started = time.monotonic()
     epochs: list[EpochDone] = []
     controls: Report | None = None
