@@ -140,6 +140,15 @@ def test_the_time_left_goes_by_bytes_and_not_by_films(capsys: Captured, monkeypa
     assert "2 videos, 1 done before, 0 failed; 250 frames in 10.0 s" in capsys.readouterr().out
 
 
+def test_the_totals_count_the_videos_that_the_summary_has_notes_on(capsys: Captured) -> None:
+    with BatchView("m", {"a": 1, "b": 1, "c": 1}, as_json=False) as view:
+        view.show(FilmDone({"path": "a", "frames": 9, "notes": ["Frames are lost."]}, before=True))
+        view.show(FilmDone({"path": "b", "frames": 9, "notes": []}, before=False))
+        view.show(FilmDone({"path": "c", "error": "is empty."}, before=False))
+        view.end(Path("summary.csv"))
+    assert "3 videos, 1 done before, 1 failed, 1 with notes; 9 frames in" in capsys.readouterr().out
+
+
 def test_where_no_bar_can_move_lines_show_the_progress_though_no_film_ends(
     capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,7 +135,9 @@ class BatchView(View):
         self._bars.stop()
         rows = len(self._rows)
         before = f", {self._before:,} done before" if self._before else ""
-        counts = f"{rows:,} video{'s' * (rows != 1)}{before}, {self.failed:,} failed"
+        noted = sum(bool(row.get("notes")) for row in self._rows)
+        notes = f", {noted:,} with notes" if noted else ""
+        counts = f"{rows:,} video{'s' * (rows != 1)}{before}, {self.failed:,} failed{notes}"
         seconds = time.monotonic() - self._began
         self.console.print(f"{counts}; {self._frames:,} frames in {seconds:.1f} s  {plain(str(out))}", soft_wrap=True)
 
