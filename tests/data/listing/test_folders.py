@@ -88,6 +88,17 @@ class TestLostClasses:
         found = read_labelled(lay(tmp_path, "a/1.mp4", "a/2.xyz", "a/3.xyz", "b/4.mp4"))
         assert found.warnings == ("left out in a since no video is known by such an ending: 2 files .xyz",)
 
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+    def test_a_pipe_among_videos_is_left_out_and_a_class_of_pipes_stops_training(self, tmp_path: Path) -> None:
+        lay(tmp_path, "a/1.mp4", "b/2.mp4")
+        os.mkfifo(tmp_path / "a/3.mp4")
+        found = read_labelled(tmp_path)
+        assert found.warnings == ("left out: a/3.mp4 is a pipe or a device, which is no file",)
+        (tmp_path / "c").mkdir()
+        os.mkfifo(tmp_path / "c/4.mp4")
+        with pytest.raises(DataError, match=r"no video is known in 'c' \(1 pipe\)"):
+            read_labelled(tmp_path)
+
     def test_folders_of_text_and_empty_folders_are_no_classes(self, tmp_path: Path) -> None:
         lay(tmp_path, "a/1.mp4", "b/2.mp4", "docs/notes.txt", "docs/table.csv")
         (tmp_path / "later").mkdir()

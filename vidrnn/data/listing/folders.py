@@ -186,21 +186,30 @@ def _may_be_film(path: Path) -> bool:
     return path.suffix.casefold() not in _COMPANIONS
 
 
+def _is_pipe(path: Path) -> bool:
+    """Whether a path is a pipe or a device, which would be read for ever."""
+    return path.exists() and not path.is_file()
+
+
 def _endings(files: Sequence[Path]) -> str:
-    """How many files have which ending, the most frequent first."""
-    counts = Counter(path.suffix.casefold() for path in files).most_common(_MOST_NAMED)
-    return ", ".join(f"{counted(count, 'file')} {suffix}" for suffix, count in counts)
+    """How many files have which ending, the most frequent first, and how many are pipes."""
+    pipes = [path for path in files if _is_pipe(path)]
+    counts = Counter(path.suffix.casefold() for path in files if path not in pipes).most_common(_MOST_NAMED)
+    known = [f"{counted(count, 'file')} {suffix}" for suffix, count in counts]
+    return ", ".join([*known, *([counted(len(pipes), "pipe")] if pipes else [])])
 
 
 def _unknown_endings(data: Path, others: Sequence[Path]) -> Iterator[str]:
     """A warning for each folder with files that may be films of an unknown kind. Pictures beside films are usual."""
     folders: defaultdict[str, list[Path]] = defaultdict(list)
     for other in others:
-        if _may_be_film(other) and other.suffix.casefold() not in PICTURE_SUFFIXES:
+        if _may_be_film(other) and other.suffix.casefold() not in PICTURE_SUFFIXES and not _is_pipe(other):
             folders[other.parent.relative_to(data).as_posix()].append(other)
     for folder, files in sorted(folders.items())[:_MOST_NAMED]:
         where = "" if folder == "." else f"in {folder} "
         yield f"left out {where}since no video is known by such an ending: {_endings(files)}"
+    for pipe in [other for other in others if _is_pipe(other)][:_MOST_NAMED]:
+        yield f"left out: {pipe.relative_to(data).as_posix()} is a pipe or a device, which is no file"
 
 
 # --- features --------------------------------------------------------------------------------------------------------
