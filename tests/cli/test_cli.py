@@ -299,7 +299,9 @@ def test_a_run_whose_videos_were_moved_goes_on_where_they_are_named(
     assert vidrnn("train", films, "--resume", run).code == 0
     assert len((run / "model" / "model.safetensors").read_bytes()) > len(weights) // 2
     next(films.rglob("*.avi")).unlink()
-    assert "is not as it was when this run began" in vidrnn("train", films, "--resume", run).refused(1)
+    ended = vidrnn("train", films, "--resume", run)
+    assert "is not as it was when this run began" in ended.refused(1)
+    assert "Go on with it" not in ended.out, "to resume once more would end in the same way"
 
 
 def test_resuming_what_is_not_a_run_is_an_error(vidrnn: Command, class_folders: Path) -> None:

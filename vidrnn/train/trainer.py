@@ -44,7 +44,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
     """Train a model; the last event is `Done`.
 
     `stop`: set it to end the running epoch cleanly. The best model so far is written, and the run can be resumed.
-    Where an error or Ctrl-C ends the training, the last event says how to go on.
+    Where an error or Ctrl-C ends the training, the last event says how to go on, if that can help.
 
     Raises:
         VidrnnError: with a sentence. All finished work stays on disk.
@@ -56,7 +56,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
         for event in with_notes(_Training(request, stop or Event()).go(run), request.cache):
             run.log(event)
             yield event
-    except TrainingError:
+    except (TrainingError, RunError):
         raise  # to go on would end in the same way
     except (KeyboardInterrupt, VidrnnError):
         if run.resumable:
