@@ -158,8 +158,8 @@ class Store:
             self._size_bytes = total - removed
         if self.limit_bytes is not None and total - removed > self.limit_bytes:
             self.say(
-                f"{self.folder}: this run needs {shown_size(total - removed)} of the cache, more than its limit of "
-                f"{shown_size(self.limit_bytes)}. --cache-size raises the limit."
+                f"{self.folder}: this run uses all that is in the cache, and needs more than its limit of "
+                f"{shown_size(self.limit_bytes)}. The cache grows until the run ends. --cache-size raises the limit."
             )
             self.limit_bytes = None  # all that is left is in use, so there is nothing more to look for
         return removed
