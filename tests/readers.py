@@ -12,7 +12,7 @@ from typing import Any
 
 from vidrnn.batch.engines.base import Item, ItemFunction
 from vidrnn.batch.records import Row
-from vidrnn.errors import FilmError, ModelError, OutputError
+from vidrnn.errors import FilmError, ModelError, OutOfMemoryError, OutputError
 
 
 def opened(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Path]], Row]:
@@ -79,7 +79,7 @@ def _fail(how: str, film: Path) -> None:
     if how == "short-cv2":
         raise RuntimeError("OpenCV(5.0) error: (-4:Insufficient memory) Failed to allocate 9 bytes")
     if how == "short-film":
-        raise FilmError(f"{film}: cannot be decoded: Cannot allocate: not enough memory.")
+        raise OutOfMemoryError(f"{film}: cannot be decoded: Cannot allocate: not enough memory.")
     if how == "fault":
         raise TypeError("a fault\nof ours")
     if how == "full":

@@ -15,6 +15,8 @@ VidrnnError
 Each message is a sentence for a person. It names the operation, the file, the problem and a remedy.
 """
 
+import errno
+
 _SHORTAGES = ("not enough memory", "insufficient memory", "failed to allocate", "bad_alloc", "out of memory")
 """What torch, onnxruntime, OpenCV and CUDA say in lower case where memory runs out; each has an error of its own."""
 
@@ -69,11 +71,18 @@ def fault_clause(error: Exception) -> str:
 
 
 SHORT_OF_MEMORY = (
-    "memory ran out while it was read. Use fewer --jobs or close other programs, and give the same command again."
+    "memory ran out while it was read. The video may be whole. Use fewer --jobs or close other programs, and give the "
+    "same command again."
 )
 """The clause for a film, after its path."""
 
 
 def is_memory_shortage(error: BaseException) -> bool:
     """Whether an error says that memory ran out. That is the machine's trouble of the moment, and no film's damage."""
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _SHORTAGES)
+    if isinstance(error, MemoryError | OutOfMemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, VidrnnError):
+        return False  # its text may hold a name such as "out of memory.mp4"
+    return any(words in str(error).lower() for words in _SHORTAGES)

@@ -19,7 +19,7 @@ from vidrnn.atomic import find_obstacle, put_aside, remove_file, remove_part, wi
 from vidrnn.batch.engines.base import Item, ItemFunction, Lost
 from vidrnn.batch.result_names import shown
 from vidrnn.data.listing.own_results import HIDDEN_NAME, RECORD_FORMAT, RECORD_SUFFIX, record_content, result_file
-from vidrnn.errors import SHORT_OF_MEMORY, FilmError, OutOfMemoryError, VidrnnError, fault_clause, is_memory_shortage
+from vidrnn.errors import SHORT_OF_MEMORY, FilmError, VidrnnError, fault_clause, is_memory_shortage
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.sums import sum_of_file, with_sum
@@ -271,8 +271,7 @@ def _reason(film: Path, error: Exception) -> tuple[str, bool]:
         VidrnnError: the fault is not the film's, and the work cannot go on.
     """
     if isinstance(error, FilmError):
-        again = isinstance(error, OutOfMemoryError) or is_memory_shortage(error)
-        return FilmFailure.of(film, error).reason, again
+        return FilmFailure.of(film, error).reason, is_memory_shortage(error)
     if is_memory_shortage(error):
         return SHORT_OF_MEMORY, True
     if isinstance(error, VidrnnError):

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from typing_extensions import override
 
+from vidrnn.errors import is_memory_shortage
 from vidrnn.values import Pixels
-from vidrnn.video.inspection.limits import is_out_of_memory
 from vidrnn.video.inspection.whitelists import FILE_OPTIONS, opencv_options, stream_options
 from vidrnn.video.orientation import Orientation
 from vidrnn.video.sources import Source
@@ -139,7 +139,7 @@ class Capture(Source):
         try:
             decoded, picture = self._capture.retrieve(self._memory)
         except cv2.error as error:
-            if is_out_of_memory(error):
+            if is_memory_shortage(error):
                 raise
             return None
         if not decoded:

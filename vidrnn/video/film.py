@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from typing_extensions import override
 
-from vidrnn.errors import FilmError
+from vidrnn.errors import FilmError, is_memory_shortage
 from vidrnn.values import FilmFacts, Floats, Frame, Pixels, Size
 from vidrnn.video.clock import Clock, Grid
 from vidrnn.video.inspection.diagnosis import why_no_frames
-from vidrnn.video.inspection.limits import is_out_of_memory, out_of_memory, refuse_large_picture
+from vidrnn.video.inspection.limits import out_of_memory, refuse_large_picture
 from vidrnn.video.inspection.losses import NEAR_DAMAGE, Reading, loss_notes
 from vidrnn.video.motion import BeforeFinder
 from vidrnn.video.resizing import resized
@@ -199,7 +199,7 @@ class Film:
 
     def _translated(self, error: Exception) -> Exception:
         """Lack of memory as a sentence; any other error as it is."""
-        return out_of_memory(self.path) if is_out_of_memory(error) else error
+        return out_of_memory(self.path) if is_memory_shortage(error) else error
 
     def _first_picture(self) -> Pixels:
         while (raw := self._grab()) is not None:

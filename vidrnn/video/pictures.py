@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from vidrnn.errors import FilmError
+from vidrnn.errors import FilmError, is_memory_shortage
 from vidrnn.values import Pixels
 from vidrnn.video.depth import LOOKED_AT, Depth
-from vidrnn.video.inspection.limits import is_out_of_memory, refuse_large_picture
+from vidrnn.video.inspection.limits import refuse_large_picture
 from vidrnn.video.inspection.picture_size import HEADER_BYTES, picture_size
 from vidrnn.video.sources import Source
 
@@ -218,5 +218,5 @@ def _depth(count: int, fetch: Fetch) -> Depth | None:
 
 def _raise_if_out_of_memory(error: Exception) -> None:
     """Lack of memory is raised again, since it says nothing of the picture, which would count as damaged."""
-    if is_out_of_memory(error):
+    if is_memory_shortage(error):
         raise error

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vidrnn.errors import FilmError, OutOfMemoryError, UsageError
+from vidrnn.errors import FilmError, OutOfMemoryError, UsageError, is_memory_shortage
 from vidrnn.threads import available_cores
 from vidrnn.values import Excerpt, Sampling, Size, Window
 from vidrnn.video.capture import Capture
@@ -21,7 +21,7 @@ from vidrnn.video.features import FeatureRows, holds_features
 from vidrnn.video.film import FeatureFilm, Film
 from vidrnn.video.inspection.contents import Contents, look_into
 from vidrnn.video.inspection.diagnosis import why_no_file, why_not_opened, why_refused, why_system_refuses
-from vidrnn.video.inspection.limits import is_out_of_memory, out_of_memory, refuse_large_picture
+from vidrnn.video.inspection.limits import out_of_memory, refuse_large_picture
 from vidrnn.video.inspection.picture_size import HEADER_BYTES, picture_size
 from vidrnn.video.pictures import STACK_SUFFIXES, Pictures, numbered_pictures
 from vidrnn.video.second_decoder import AvFilm, stated_rate
@@ -80,11 +80,11 @@ def open_film(path: Path | str, *, rate: float | None = None, excerpt: Excerpt |
             return FeatureFilm(path, rows if excerpt is None else ExcerptSource(path, rows, excerpt))
         return _open_file(path, rate, excerpt)
     except OSError as error:
-        if is_out_of_memory(error):
+        if is_memory_shortage(error):
             raise out_of_memory(path) from error
         raise FilmError(f"{path}: {why_system_refuses(error)}") from error
     except (MemoryError, cv2.error) as error:
-        if is_out_of_memory(error):
+        if is_memory_shortage(error):
             raise out_of_memory(path) from error
         raise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vidrnn.errors import FilmError, OutOfMemoryError
+from vidrnn.errors import SHORT_OF_MEMORY, FilmError, OutOfMemoryError
 
 MOST_PIXELS = 64_000_000
 """Pixels of a picture, unless the user allows more. A picture of so many takes about 200 MB in each step."""
@@ -33,16 +33,6 @@ def refuse_large_picture(path: Path, width: int, height: int) -> None:
         )
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out; OpenCV and PyAV have their own errors for it."""
-    import cv2  # only here: a command that reads no film starts without it
-
-    return isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == cv2.Error.StsNoMem)
-
-
 def out_of_memory(path: Path) -> OutOfMemoryError:
     """The error of a film that cannot be read for want of memory."""
-    return OutOfMemoryError(
-        f"{path}: memory ran out while it was read. The video may be whole. Close other programs, read fewer videos at "
-        "a time (--jobs 1), and try again."
-    )
+    return OutOfMemoryError(f"{path}: {SHORT_OF_MEMORY}")
