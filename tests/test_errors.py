@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vidrnn.errors import FilmError, ModelError, OutOfMemoryError, is_memory_shortage
+from vidrnn.errors import FilmError, ModelError, OutOfMemoryError, first_line, is_memory_shortage
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,8 @@ def test_opencv_says_in_words_that_memory_ran_out() -> None:
 )
 def test_the_name_of_a_file_is_no_lack_of_memory(error: Exception) -> None:
     assert not is_memory_shortage(error)
+
+
+def test_the_first_line_of_an_error_stands_for_it() -> None:
+    assert first_line(ValueError("not enough data.\nmore")) == "not enough data"
+    assert first_line(ValueError()) == "ValueError"

@@ -65,6 +65,12 @@ class OutputError(VidrnnError):
     """Results cannot be written: no space, no permission, or another process is writing them."""
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what a library says of its error, without a stop at its end; else the name of its kind."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(error).__name__
+
+
 def fault_clause(error: Exception) -> str:
     """The clause for a film that a fault of vidrnn, or of a library, cost, after its path."""
     return f"vidrnn failed on it: {type(error).__name__}: {' '.join(str(error).split())}"

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vidrnn.atomic import write_file, write_folder
-from vidrnn.errors import ModelError, RunError, TrainingError, UsageError
+from vidrnn.errors import ModelError, RunError, TrainingError, UsageError, first_line
 from vidrnn.model.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.picture_graph import ENCODER_NAME, give_graph
@@ -97,7 +97,7 @@ def load_model(path: Path) -> LoadedModel:
         network.load_state_dict(stored)
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         raise ModelError(
-            f"{path}: its weights do not fit what its header describes ({_first_line(error)}). Copy the model again."
+            f"{path}: its weights do not fit what its header describes ({first_line(error)}). Copy the model again."
         ) from None
     if not all_finite(stored):
         raise ModelError(
@@ -180,7 +180,7 @@ def stored_tensor(path: Path, name: str) -> NDArray[np.float32]:
         with safe_open(file, framework="np") as tensors:
             tensor: NDArray[np.float32] = tensors.get_tensor(name)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: has no {name} ({_first_line(error)}).") from None
+        raise ModelError(f"{path}: has no {name} ({first_line(error)}).") from None
     return tensor
 
 
@@ -220,7 +220,7 @@ def load_training(folder: Path) -> TrainingState | None:
         if not is_whole(file):
             raise ValueError("its checksum is another one")
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise RunError(f"{file}: damaged ({_first_line(error)}). Start anew with --overwrite.") from None
+        raise RunError(f"{file}: damaged ({first_line(error)}). Start anew with --overwrite.") from None
     facts.pop(SEAL_KEY, None)
     check_format(facts.pop("format", CHECKPOINT_FORMAT), CHECKPOINT_FORMAT, file)
     return TrainingState(tensors, facts)
@@ -247,7 +247,7 @@ def _save_tensors(tensors: Mapping[str, torch.Tensor], file: Path, text: str) ->
     try:
         save_file(stored, file, metadata={HEADER_KEY: with_seal(text)})
     except SafetensorError as error:  # it has words of its own for a full disk
-        raise OSError(_first_line(error)) from error
+        raise OSError(first_line(error)) from error
     file.chmod(0o644)
     seal(file)
 
@@ -256,8 +256,3 @@ def all_finite(tensors: Mapping[str, torch.Tensor]) -> bool:
     """Whether every number in the tensors is finite."""
     numbers = (tensor for tensor in tensors.values() if tensor.is_floating_point() and tensor.numel())
     return all(bool(torch.isfinite(torch.stack(torch.aminmax(tensor))).all()) for tensor in numbers)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__

@@ -11,7 +11,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from typing_extensions import override
 
-from vidrnn.errors import ModelError, is_memory_shortage
+from vidrnn.errors import ModelError, first_line, is_memory_shortage
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.model.portable import HEAD_KEY, Port, Ports
 from vidrnn.model.whole import check_partner, check_whole
@@ -100,7 +100,7 @@ def _session(content: bytes, source: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except (*_REFUSALS, ValueError) as error:
-        reason = visible(_first_line(error))
+        reason = visible(first_line(error))
     if "model_path must not be empty" in reason or "external" in reason.lower():
         raise ModelError(
             f"{source}: keeps weights in other files (external data), and vidrnn reads none that were not named. "
@@ -135,13 +135,8 @@ def _computed(
     try:
         outputs: Sequence[Array] = session.run(list(wanted), given)
     except (*_REFUSALS, ValueError) as error:
-        reason = visible(_first_line(error))
+        reason = visible(first_line(error))
         if is_memory_shortage(error):
             raise MemoryError(reason) from None
         raise ModelError(f"{source}: onnxruntime cannot compute its graph: {reason}. Export the model again.") from None
     return outputs
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from vidrnn.errors import ModelError, UsageError, is_memory_shortage
+from vidrnn.errors import ModelError, UsageError, first_line, is_memory_shortage
 from vidrnn.model.checkpoint import LoadedModel, load_model
 from vidrnn.model.header import WEIGHTS_NAME
 from vidrnn.model.metadata import ModelHeader
@@ -49,8 +49,8 @@ class TorchRuntime(Runtime):
             return cls(model.on(device))
         except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
             if is_memory_shortage(error):
-                raise MemoryError(_first_line(error)) from None
-            raise UsageError(f"device {device}: torch cannot compute on it ({_first_line(error)}). Use cpu.") from None
+                raise MemoryError(first_line(error)) from None
+            raise UsageError(f"device {device}: torch cannot compute on it ({first_line(error)}). Use cpu.") from None
 
     @property
     @override
@@ -114,9 +114,9 @@ class TorchRuntime(Runtime):
             yield
         except RuntimeError as error:
             if is_memory_shortage(error):
-                raise MemoryError(_first_line(error)) from None
+                raise MemoryError(first_line(error)) from None
             raise ModelError(
-                f"{self.name} cannot compute the model for pictures of {self.handling.size} ({_first_line(error)}). "
+                f"{self.name} cannot compute the model for pictures of {self.handling.size} ({first_line(error)}). "
                 "Copy the model again."
             ) from error
 
@@ -124,8 +124,3 @@ class TorchRuntime(Runtime):
     def _encode(self) -> Encode:
         assert self.network.split is not None
         return encoding_of(self.network.split[0])
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__
