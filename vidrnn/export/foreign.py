@@ -10,7 +10,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from torch import Tensor
 from typing_extensions import override
 
-from vidrnn.errors import ExportError
+from vidrnn.errors import ExportError, first_line
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 
 _DOMAIN, _NODE = "vidrnn", "Encoder"
@@ -49,10 +49,9 @@ def with_graph(model: ModelProto, encoder: OnnxEncoder) -> ModelProto:
     try:
         model, graph = (_in_version(one, wanted) for one in (model, graph))
     except Exception as error:  # onnx's converter raises many kinds
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ExportError(
             f"The encoder's graph has version {versions[1]['']} of ONNX's operators, the rest of the model has version "
-            f"{versions[0]['']}, and they cannot be made the same ({lines[0].rstrip('.:')}). Export the encoder again, "
+            f"{versions[0]['']}, and they cannot be made the same ({first_line(error)}). Export the encoder again, "
             f"with version {versions[0]['']}."
         ) from None
     inner = _prefixed(graph.graph)

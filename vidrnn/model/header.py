@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from vidrnn.errors import ModelError
+from vidrnn.errors import ModelError, first_line
 from vidrnn.model.whole import check_whole
 from vidrnn.values import (
     FORMAT_VERSION,
@@ -86,7 +86,7 @@ def _metadata(file: Path) -> dict[str, str]:
         with safe_open(file, framework="np") as tensors:
             metadata: dict[str, str] = tensors.metadata() or {}
     except (SafetensorError, OSError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".:")
+        reason = first_line(error)
         raise ModelError(f"{file}: not a whole safetensors file ({reason}). Copy the model again.") from None
     if HEADER_KEY not in metadata:
         raise ModelError(f"{file}: a safetensors file, but not a model that vidrnn made. Name the folder of one.")

@@ -20,7 +20,7 @@ from onnx import TensorProto
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from vidrnn.config import in_words, picture_size
-from vidrnn.errors import ModelError, UsageError
+from vidrnn.errors import ModelError, UsageError, first_line
 from vidrnn.nets.encoders.onnx_file import OnnxEncoder
 from vidrnn.nets.spec import ChannelOrder, EncoderConfig, GraphRecord, PixelRecord
 from vidrnn.values import WIDEST_FEATURES, Size
@@ -217,8 +217,7 @@ def checked(content: bytes) -> onnx.ModelProto:
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
-        lines = str(error).strip().splitlines() or ["no reason is given"]
-        raise ModelError(f"is not valid ONNX: {lines[0].rstrip('.:')}. Export it again.") from None
+        raise ModelError(f"is not valid ONNX: {first_line(error)}. Export it again.") from None
     return model
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from vidrnn.errors import ModelError, WeightsError
+from vidrnn.errors import ModelError, WeightsError, first_line
 from vidrnn.model.checkpoint import load_model
 from vidrnn.model.header import find_weights, read_header, shipped_models
 from vidrnn.model.picture_graph import hash_of
@@ -106,7 +106,7 @@ def _reason(error: Exception) -> str:
     """The reason of an error in few words; torch's own words are long, and for programmers."""
     if isinstance(error, RuntimeError | pickle.UnpicklingError | EOFError | LookupError):
         return "it is damaged, or holds more than tensors"
-    return str(error).splitlines()[0]
+    return first_line(error)
 
 
 def _safetensors(path: Path) -> Weights:

@@ -18,7 +18,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from torch import Tensor, nn
 from typing_extensions import override
 
-from vidrnn.errors import ModelError
+from vidrnn.errors import ModelError, first_line
 from vidrnn.nets.encoders.base import PictureEncoder
 from vidrnn.nets.spec import EncoderConfig, PixelRecord
 from vidrnn.values import Size
@@ -135,10 +135,9 @@ class _Engine:
                 self._session = self._session or _session(self.content)
             result: NDArray[Any] = self._session.run([output], {name: pictures})[0]
         except (*_REFUSALS, ValueError) as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             shape = "x".join(map(str, pictures.shape))
             raise ModelError(
-                f"onnxruntime cannot compute the encoder's graph for pictures of {shape}: {lines[0].rstrip('.:')}."
+                f"onnxruntime cannot compute the encoder's graph for pictures of {shape}: {first_line(error)}."
             ) from None
         return result
 

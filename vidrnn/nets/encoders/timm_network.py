@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from vidrnn.errors import UsageError, WeightsError
+from vidrnn.errors import UsageError, WeightsError, first_line
 from vidrnn.nets.encoders.base import PictureEncoder
 from vidrnn.nets.spec import EncoderConfig, PixelRecord
 from vidrnn.values import Size
@@ -54,9 +54,8 @@ class TimmEncoder(PictureEncoder):
             with torch.no_grad():
                 features = self.network.eval()(torch.zeros(1, 3, size.height, size.width))
         except (AssertionError, RuntimeError, ValueError) as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
             raise UsageError(
-                f"--encoder {self.config.name}: takes no pictures of {size} pixels ({lines[0].rstrip('.:')}). Leave "
+                f"--encoder {self.config.name}: takes no pictures of {size} pixels ({first_line(error)}). Leave "
                 "--size out."
             ) from None
         finally:
@@ -112,9 +111,8 @@ def timm_weights(name: str) -> dict[str, Tensor]:
     except UsageError:
         raise
     except Exception as error:  # timm downloads with whatever is installed, and each has errors of its own
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise WeightsError(
-            f"{name}: its weights are not on this machine and could not be downloaded ({lines[0].rstrip('.:')}). Go "
+            f"{name}: its weights are not on this machine and could not be downloaded ({first_line(error)}). Go "
             "online once, or name a file of them with --weights, or train without them: --weights none --fine-tune."
         ) from None
     return weights
