@@ -153,10 +153,8 @@ class Run:
                 "--out."
             ) from None
         if self._claim is None:
-            raise RunError(
-                f"{self.folder}: another training is writing to it now. Wait until it has ended, or choose another "
-                "place with --out."
-            )
+            elsewhere = "" if request.resume else ", or choose another place with --out"
+            raise RunError(f"{self.folder}: another training is writing to it now. Wait until it has ended{elsewhere}.")
         self.folder = self._claim.folder
 
     def _settle(self, request: Request) -> None:
