@@ -12,6 +12,7 @@ from conftest import frame_number, make_film, make_pictures
 from vidrnn.data import scan as scan_module
 from vidrnn.data.scan import scan_film, scan_films
 from vidrnn.data.store import cache_folder, store_at
+from vidrnn.errors import FilmError
 from vidrnn.values import FilmFailure, FilmScan
 
 
@@ -86,6 +87,16 @@ def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: bytes) -> Non
     entry.write_bytes(damage)
     assert np.array_equal(scan_film(film, cache=cache).thumbnails, whole.thumbnails)
     assert entry.read_bytes() == kept
+
+
+def test_a_film_of_large_pictures_is_refused_though_its_scan_is_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = make_film(tmp_path / "film.avi")
+    scan_film(film, cache=tmp_path / "cache")
+    monkeypatch.setenv("VIDRNN_MAX_PIXELS", "100")
+    with pytest.raises(FilmError, match="100 are allowed"):
+        scan_film(film, cache=tmp_path / "cache")
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from vidrnn.plain_json import json_text
 from vidrnn.sums import has_right_sum, with_sum
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
+from vidrnn.video.inspection.limits import refuse_large_picture
 from vidrnn.video.reader import open_film
 
 THUMBNAIL = Size(12, 16)
@@ -67,6 +68,9 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
     entry = _entry(cache, content, rate) if cache else None
     cached = _load(entry, path, cache) if entry and cache else None
     if cached:
+        refuse_large_picture(
+            path, cached.facts.size.width, cached.facts.size.height
+        )  # the limit may be another one now
         return cached
     scan = _read(path, content, rate)
     if entry and cache:

@@ -39,7 +39,7 @@ def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms:
         "network": spec.describe(),
         "parameters": f"{facts['parameters']:,}",
         "trained on": f"{counts}; groups {facts['grouping']}",
-        "training": f"{facts['epochs']} epochs, the best was {facts['best_epoch']}; {facts['seconds']:.0f} s in all, "
+        "training": f"{facts['epochs']} epoch{'s' * (facts['epochs'] != 1)}, the best was {facts['best_epoch']}; {facts['seconds']:.0f} s in all, "
         f"seed {header.seed}",
     }
     lines = [

@@ -56,7 +56,7 @@ class ComparisonView(View):
             return comparison
         self.console.print(plain(comparison.model), soft_wrap=True)
         self.console.print(comparison_table(comparison))
-        seeds = f"{comparison.seeds} seed{'s' * (comparison.seeds != 1)} of {comparison.epochs} epochs"
+        seeds = f"{comparison.seeds} seed{'s' * (comparison.seeds != 1)} of {comparison.epochs} epoch{'s' * (comparison.epochs != 1)}"
         self.console.print(
             f"{comparison.measure} of {comparison.clips} {comparison.part} {comparison.unit}s, {seeds}; "
             "a frame: streaming, encoder not counted; back: frames over which the gradient falls to 1/e",
