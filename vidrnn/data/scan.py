@@ -68,9 +68,8 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
     entry = _entry(cache, content, rate) if cache else None
     cached = _load(entry, path, cache) if entry and cache else None
     if cached:
-        refuse_large_picture(
-            path, cached.facts.size.width, cached.facts.size.height
-        )  # the limit may be another one now
+        size = cached.facts.size
+        refuse_large_picture(path, size.width, size.height)  # the limit may be another one by now
         return cached
     scan = _read(path, content, rate)
     if entry and cache:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vidrnn.data.films import counted
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.tables import Report, as_markdown, markdown_cell
 from vidrnn.values import Part
@@ -39,7 +40,8 @@ def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms:
         "network": spec.describe(),
         "parameters": f"{facts['parameters']:,}",
         "trained on": f"{counts}; groups {facts['grouping']}",
-        "training": f"{facts['epochs']} epoch{'s' * (facts['epochs'] != 1)}, the best was {facts['best_epoch']}; {facts['seconds']:.0f} s in all, "
+        "training": f"{counted(facts['epochs'], 'epoch')}, the best was {facts['best_epoch']}; "
+        f"{facts['seconds']:.0f} s in all, "
         f"seed {header.seed}",
     }
     lines = [

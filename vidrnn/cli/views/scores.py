@@ -9,6 +9,7 @@ from rich.table import Table
 
 from vidrnn.cli.views.base import View, plain, show_model_name
 from vidrnn.cli.views.reports import show_report
+from vidrnn.data.films import counted
 from vidrnn.events import RunEvent
 from vidrnn.text import json_line
 
@@ -56,7 +57,7 @@ class ComparisonView(View):
             return comparison
         self.console.print(plain(comparison.model), soft_wrap=True)
         self.console.print(comparison_table(comparison))
-        seeds = f"{comparison.seeds} seed{'s' * (comparison.seeds != 1)} of {comparison.epochs} epoch{'s' * (comparison.epochs != 1)}"
+        seeds = f"{counted(comparison.seeds, 'seed')} of {counted(comparison.epochs, 'epoch')}"
         self.console.print(
             f"{comparison.measure} of {comparison.clips} {comparison.part} {comparison.unit}s, {seeds}; "
             "a frame: streaming, encoder not counted; back: frames over which the gradient falls to 1/e",
