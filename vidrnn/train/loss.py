@@ -15,7 +15,7 @@ _STEPS_SHARE = 0.5
 _RARITY, _LARGEST_WEIGHT = 0.5, 20.0
 """A class weighs by how rare it is, to this power, and at most so much."""
 _SHIFT = 0.5
-"""The share of the logarithm of the weights that is added to the scores of classes that exclude each other."""
+"""The share of the logarithm of the weights that is added to the scores."""
 _JUMP, _JUMP_SHARE = 4.0, 0.15
 """Jumps of log-probabilities from step to step count up to the first, and with the second as their weight."""
 
@@ -28,9 +28,8 @@ class LabelLoss(nn.Module):
     Farha and Gall, "MS-TCN", CVPR 2019.
 
     Rare classes weigh more, so that they are learnt. Alone, that would also make them answered too often. So the loss
-    is of the scores plus the logarithm of the weights, as in Menon et al., "Long-tail learning via logit adjustment",
-    ICLR 2021. The scores of several behaviours then stay those of true probabilities, which time budgets are sums of.
-    Where one class holds at a time, half of the logarithm is added: more bouts of rare classes are found so.
+    is of the scores plus half the logarithm of the weights. With all of it, as in Menon et al., "Long-tail learning via
+    logit adjustment", ICLR 2021, fewer bouts of rare classes are found.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class LabelLoss(nn.Module):
         weights[torch.tensor(counts) == 0] = 0.0  # label smoothing would teach a class that was never seen
         self.register_buffer("weights", weights)
         self.weights: Tensor
-        self.register_buffer("shift", torch.where(weights > 0, weights, 1.0).log() * (1.0 if several else _SHIFT))
+        self.register_buffer("shift", torch.where(weights > 0, weights, 1.0).log() * _SHIFT)
         self.shift: Tensor
         self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,11 @@ from vidrnn.train.learner import Setting
 from vidrnn.values import AnswerSpec, DecisionRule, FilmMoments, Floats, Timeline
 from vidrnn.video.clock import Grid
 
-_HYSTERESES = (0.0, 0.1, 0.2, 0.35)
-_SHORTEST_SHARES = (0.0, 0.25, 0.5, 1.0)
-"""Of the tenth percentile of the lengths of true bouts: candidates for the shortest segment."""
+_STEADIED = tuple(product((0.0, 0.1, 0.2, 0.35), (0.0, 0.25, 0.5, 1.0)))
+"""Candidates for the hysteresis, and for the shortest segment as a share of the tenth percentile of true bouts."""
+_STEADIED_FURTHER = tuple(product((0.0, 0.2), (0.0, 0.5)))
+"""The same where scores are smoothed."""
+_LEAST_THRESHOLD = 0.005
 _SMOOTHING_SHARES = (0.0, 0.5, 1.0)
 """Of the same lengths, their median over classes: candidates for the time that scores are smoothed over."""
 
@@ -82,15 +85,15 @@ class RuleSearch:
     """(classes,) seconds that nine of ten true bouts of each class last longer than; NaN where there are none."""
 
     def best(self) -> DecisionRule:
-        """Smoothing first, with its temperature or thresholds; then hysteresis and shortest bouts.
+        """The rule by which frames and bouts agree best; of equally good rules the first one, which is the simplest.
 
-        Of rules by which frames and bouts agree equally well, the first one, which is the simplest.
+        Smoothed scores flicker less, so fewer ways to steady them further are tried.
         """
-        rule = max(map(self._calibrated, self._smoothings()), key=self._agreement)
+        plain, *smooth = map(self._calibrated, self._smoothings())
         rules = [
             replace(rule, hysteresis=hysteresis, shortest_seconds=self._shortest(share))
-            for hysteresis in _HYSTERESES
-            for share in _SHORTEST_SHARES
+            for rule, ways in ((plain, _STEADIED), *((rule, _STEADIED_FURTHER) for rule in smooth))
+            for hysteresis, share in ways
         ]
         return max(rules, key=self._agreement)
 
@@ -165,7 +168,7 @@ def _best_threshold(shares: Floats, shown: NDArray[np.bool_]) -> float:
     """The threshold with the highest F1, between two neighbouring probabilities; the middle of the best ones."""
     ordered, positive = np.sort(shares), np.sort(shares[shown])
     middles = (ordered[1:] + ordered[:-1]) / 2
-    candidates = np.unique(np.append(np.clip(middles, 0.02, 0.98), 0.5))
+    candidates = np.unique(np.append(np.clip(middles, _LEAST_THRESHOLD, 1 - _LEAST_THRESHOLD), 0.5))
     hits = len(positive) - np.searchsorted(positive, candidates)
     said = len(ordered) - np.searchsorted(ordered, candidates)
     f1 = 2 * hits / np.maximum(said + len(positive), 1)
