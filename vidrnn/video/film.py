@@ -232,10 +232,7 @@ class Film:
             others = len(self._damaged_at) - 1
             places = f" and in {others} more places: these places were" if others else ": this place was"
             rest = f"the rest read, {self._frames} frames in all"
-            near = (
-                "Pictures near the damage may be wrong, or stand at wrong times." if self._source.from_container else ""
-            )
-            yield f"Damaged after {self._damaged_at[0]} frames{places} skipped, and {rest}. {near}".rstrip()
+            yield f"Damaged after {self._damaged_at[0]} frames{places} skipped, and {rest}.{self._near_damage}"
         if self._sizes_differ:
             yield "The size of the picture changes. Every frame was resized to the size of the first."
         yield from self._losses()
