@@ -450,7 +450,12 @@ class RunConfig(_Frozen):
     """Epochs without a better validation macro-F1 before training stops."""
     seed: Annotated[int, Flag("The same seed gives the same weights.", panel=TIME)] = Field(0, ge=0)
     jobs: Annotated[int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING)] = Field(None, ge=1)
-    """Films, and shares of a minibatch, computed at once. The weights depend on it; None: one per core."""
+    """Films, and shares of a minibatch, computed at once; None: one per core. It changes no result."""
+    shares: Annotated[
+        int,
+        Flag("Shares that a minibatch is computed in. Each is normalised by itself.", panel=COMPUTING, metavar="N"),
+    ] = Field(4, ge=1, le=64)
+    """The most threads and processes that can train together. The weights depend on it."""
     cache_size: Annotated[
         str | None,
         Flag(

@@ -41,6 +41,7 @@ from vidrnn.train.lessons.base import ComparableTeacher, Job, Teacher
 from vidrnn.train.run import Request
 from vidrnn.train.search.choice import Found
 from vidrnn.train.trainer import films_hash
+from vidrnn.train.workers import Workers
 from vidrnn.values import Part
 
 BOTH_WAYS = "-both"
@@ -225,7 +226,7 @@ def open_teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
     task = task_named(request.config.task)
     config = request.config.with_defaults(task.defaults)
     training = Request(request.data, config, request.out, request.cache, request.jobs, "vidrnn compare", request.device)
-    teacher: Teacher = load_attribute(task.lesson)(Job(training, task, Clock(None), stop))
+    teacher: Teacher = load_attribute(task.lesson)(Job(training, task, Clock(None), stop, Workers(request.jobs)))
     if not isinstance(teacher, ComparableTeacher):
         raise UsageError(
             f"vidrnn compare: does not work for --task {task.name}. Train one model with each head; each "

@@ -287,10 +287,15 @@ def count_parameters(module: nn.Module) -> int:
 
 def seed_everything(*parts: int) -> None:
     """Seed torch from `parts` alone, so that a resumed run draws the numbers of an unbroken one."""
+    torch.manual_seed(mixed_seed(*parts))
+
+
+def mixed_seed(*parts: int) -> int:
+    """A seed from numbers: other numbers, or another order, give another one."""
     mixed = 0
     for part in parts:
         mixed = (mixed * 1_000_003 + part + 1) % (2**63)
-    torch.manual_seed(mixed)
+    return mixed
 
 
 def refuse_unknown(config: RunConfig) -> None:

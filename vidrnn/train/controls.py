@@ -21,6 +21,7 @@ from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import Learner, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.objective import Sampler
+from vidrnn.train.randomness import Randomness
 from vidrnn.train.recipes import FROZEN, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.search import probes
 from vidrnn.train.search.evidence import small_clips
@@ -289,22 +290,24 @@ def fit_control(
     setting, config = learner.setting, learner.setting.config
     settings = config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
 
-    def answer(minibatch: Minibatch) -> Scores:
-        scores: Scores = network(minibatch.inputs, mask=minibatch.mask)[0]
+    def answer(network: SequenceModel, share: Minibatch, randomness: Randomness) -> Scores:
+        with randomness.of_layers():
+            scores: Scores = network(share.inputs, mask=share.mask)[0]
         return scores
 
     lesson = Lesson(
         network=network,
         answer=answer,
         loss=setting.objective.loss(setting, clips),
-        minibatches=lambda epoch: (some.on(setting.device) for some in draw.epoch(clips, epoch)),
+        minibatches=lambda epoch: draw.epoch(clips, epoch),
         steps=draw.steps(clips),
         validate=validate,
+        device=setting.device,
     )
     epochs = settings.epochs or epochs_for(recipe, lesson.steps)
     rate, patience = settings.learning_rate or recipe.learning_rate, settings.patience or max(10, epochs // 2)
-    plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, _seconds(learner))
-    for _ in Fit(lesson, plan, setting.stop).run():
+    plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, config.shares, _seconds(learner))
+    for _ in Fit(lesson, plan, setting.stop, setting.workers.alone()).run():
         pass
 
 

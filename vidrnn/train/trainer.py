@@ -37,6 +37,7 @@ from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Clock
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.run import Request, Run
+from vidrnn.train.workers import Workers
 from vidrnn.values import DecisionRule, Part
 
 
@@ -73,7 +74,7 @@ class _Training:
         task = task_named(request.config.task)
         teacher: type[Teacher] = load_attribute(task.lesson)
         request = replace(request, config=teacher.complete(request.config.with_defaults(task.defaults)))
-        self.job = Job(request, task, Clock(request.config.minutes), stop)
+        self.job = Job(request, task, Clock(request.config.minutes), stop, Workers(request.jobs))
         self.teacher = teacher(self.job)
 
     def go(self, run: Run) -> Generator[RunEvent, None, None]:

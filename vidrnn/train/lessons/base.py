@@ -24,19 +24,21 @@ from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, spec_of
 from vidrnn.train.run import Request, Run
 from vidrnn.train.search.choice import Found
+from vidrnn.train.workers import Workers
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
 from vidrnn.video.reader import first_window
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: its request, task, clock and stop signal."""
+    """One training: its request, task, clock, stop signal and workers."""
 
     request: Request
     task: Task
     clock: Clock
     stop: Event
-    """Set from outside to end the running epoch cleanly."""
+    """Set from outside to end the training cleanly."""
+    workers: Workers
 
     @property
     def config(self) -> RunConfig:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from threading import Event
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
@@ -17,18 +15,15 @@ from vidrnn.data.splits import Split, split_films
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import Note, RunEvent
-from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report
-from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Fit, Validation
 from vidrnn.train.learner import (
-    Clock,
     Learner,
     Setting,
     loss_of,
@@ -39,7 +34,7 @@ from vidrnn.train.learner import (
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
-from vidrnn.train.objective import Objective, Truth
+from vidrnn.train.objective import MemberLoss, Objective, Truth
 from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found, settle
 from vidrnn.train.search.memory import recall_or_search
@@ -101,9 +96,20 @@ class ClassTeacher(ComparableTeacher):
     @override
     def setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
         job = self.job
-        cache = Cache(job.request.cache, job.request.jobs)
-        device = torch.device(job.request.device)
-        return class_setting(job.task, dataset, split, config, cache, job.clock, job.stop, device)
+        return Setting(
+            task=job.task,
+            objective=ClassObjective(),
+            answer=AnswerSpec(job.task.name, "one", "clip", dataset.classes),
+            dataset=dataset,
+            split=split,
+            config=config,
+            sampling=sampling_of(dataset, split, config),
+            cache=Cache(job.request.cache, job.request.jobs),
+            clock=job.clock,
+            stop=job.stop,
+            device=torch.device(job.request.device),
+            workers=job.workers,
+        )
 
     @override
     def search(self, setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
@@ -128,7 +134,7 @@ class ClassObjective(Objective):
     """The class of each clip, and of each of its steps; an epoch is judged by macro-F1."""
 
     @override
-    def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
+    def loss(self, setting: Setting, clips: Clips) -> MemberLoss:
         return loss_of(setting, clips)
 
     @override
@@ -137,32 +143,6 @@ class ClassObjective(Objective):
     ) -> Validation:
         scores = score_clips(sequence, features, setting.sampling.frames)
         return validation_of(scores, np.asarray(targets, dtype=np.int64), setting)
-
-
-def class_setting(
-    task: Task,
-    dataset: Dataset,
-    split: Split,
-    config: RunConfig,
-    cache: Cache,
-    clock: Clock,
-    stop: Event,
-    device: torch.device,
-) -> Setting:
-    """The setting of a training with a class for each clip; the films decide how they are sampled."""
-    return Setting(
-        task=task,
-        objective=ClassObjective(),
-        answer=AnswerSpec(task.name, "one", "clip", dataset.classes),
-        dataset=dataset,
-        split=split,
-        config=config,
-        sampling=sampling_of(dataset, split, config),
-        cache=cache,
-        clock=clock,
-        stop=stop,
-        device=device,
-    )
 
 
 class ClassStudent(LearnerStudent):

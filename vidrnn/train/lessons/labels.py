@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, f1_score
-from torch import Tensor
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
@@ -22,7 +21,6 @@ from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.label_tables import label_report
 from vidrnn.evaluate.tracks import FilmTracks
 from vidrnn.events import LeftOut, Note, RunEvent
-from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.scoring import Features, score_steps
@@ -37,7 +35,7 @@ from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, Learner
 from vidrnn.train.loss import LabelLoss
 from vidrnn.train.minibatches import Clips, MomentSampler
 from vidrnn.train.moments import Moments, RuleSearch, Scored
-from vidrnn.train.objective import Objective, Sampler, Truth
+from vidrnn.train.objective import MemberLoss, Objective, Sampler, Truth
 from vidrnn.train.recipes import OF_MOMENTS, Recipe
 from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found
@@ -194,6 +192,7 @@ class LabelTeacher(ComparableTeacher):
             clock=job.clock,
             stop=job.stop,
             device=torch.device(job.request.device),
+            workers=job.workers,
         )
 
 
@@ -244,7 +243,7 @@ class LabelObjective(Objective):
         return recipe.minibatch
 
     @override
-    def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
+    def loss(self, setting: Setting, clips: Clips) -> MemberLoss:
         truth = np.concatenate([np.asarray(target) for target in clips.targets])
         classes = len(setting.answer.classes)
         if setting.answer.kind == "several":
