@@ -456,6 +456,9 @@ class RunConfig(_Frozen):
         Flag("Shares that a minibatch is computed in. Each is normalised by itself.", panel=COMPUTING, metavar="N"),
     ] = Field(4, ge=1, le=64)
     """The most threads and processes that can train together. The weights depend on it."""
+    checkpoint_minutes: Annotated[
+        float, Flag("The most minutes between two checkpoints.", panel=COMPUTING, metavar="MINUTES")
+    ] = Field(2.0, gt=0)
     cache_size: Annotated[
         str | None,
         Flag(

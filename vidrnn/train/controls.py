@@ -77,6 +77,19 @@ class ClipOutcome:
         groups = {part: self.groups[part] + other.groups[part] for part in self.groups}
         return replace(self, hits=hits, groups=groups, motion=self.motion or other.motion)
 
+    def as_plain(self) -> Any:
+        """As `Outcome.as_plain`."""
+        hits = {name: {part.value: hit for part, hit in of_parts.items()} for name, of_parts in self.hits.items()}
+        groups = {part.value: names for part, names in self.groups.items()}
+        return {"hits": hits, "groups": groups, "remark": self.remark, "folds": self.folds, "motion": self.motion}
+
+    @classmethod
+    def of_plain(cls, stored: Any) -> ClipOutcome:
+        """The outcome that `as_plain` gave."""
+        hits = {name: {Part(part): hit for part, hit in of_parts.items()} for name, of_parts in stored["hits"].items()}
+        groups = {Part(part): list(names) for part, names in stored["groups"].items()}
+        return cls(**{**stored, "hits": hits, "groups": groups})
+
     def of_folds(self, folds: int) -> ClipOutcome:
         """The outcome of so many folds that were joined."""
         remark = f"{folds} folds: each clip is scored by a model that saw no clip of its group."

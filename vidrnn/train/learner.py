@@ -39,6 +39,7 @@ from vidrnn.timeline.segments import softmax
 from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.encoding import encode_share
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
+from vidrnn.train.journal import Journal
 from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.minibatches import Clips, Minibatch, Targets
 from vidrnn.train.objective import Objective, Truth
@@ -100,6 +101,8 @@ class Setting:
     stop: Event
     device: torch.device
     workers: Workers
+    journal: Journal = field(default_factory=Journal)
+    """Of the tries of a search."""
 
     @property
     def readout(self) -> str | None:
@@ -188,6 +191,16 @@ class Learner:
                 raise KeyboardInterrupt
             if seconds is not None and time.monotonic() - started > seconds:
                 break
+
+    def share_out(self, places: Sequence[int], to_train: bool) -> Iterator[RunEvent]:
+        """Let each process decode or encode some of the clips at `places` into the cache, for all of them."""
+        workers = self.setting.workers
+        if workers.size > 1:
+            own = list(places)[workers.rank :: workers.size]
+            stage = "features" if self.frozen else "decoding"
+            for done, _ in enumerate(self._load(own, to_train), 1):
+                yield Progress(stage, done, len(own))
+            workers.agree(None)  # waits for all
 
     def _load(self, places: Sequence[int], to_train: bool) -> Iterator[Steps | FilmFailure]:
         setting, cache = self.setting, self.setting.cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
 from vidrnn.train.fit import Fit, Validation
+from vidrnn.train.journal import Journal
 from vidrnn.train.learner import (
     Learner,
     Setting,
@@ -35,7 +38,6 @@ from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, Learner
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import MemberLoss, Objective, Truth
-from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found, settle
 from vidrnn.train.search.memory import recall_or_search
 from vidrnn.values import AnswerSpec, DecisionRule, Part
@@ -70,27 +72,33 @@ class ClassTeacher(ComparableTeacher):
 
     @override
     def student(
-        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+        self, dataset: Dataset, split: Split, journal: Journal, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
-        given = self.setting(dataset, split, self.job.config)
-        found = yield from recall_or_search(self.job.request, given.config, run, lambda: self.search(given, budget))
+        workers = self.job.workers
+        given = replace(self.setting(dataset, split, self.job.config), journal=journal, workers=workers.alone())
+        found = yield from recall_or_search(journal, given.config, lambda: self.search(given, budget))
         setting = self.setting(dataset, split, found.config)
         learner = Learner(setting, choice_of(found.config, dataset.median_size))
         yield Note(spec_of(learner).describe())
         linear = is_linear(learner)
         val = setting.places(Part.VAL)
         train = setting.evenly(setting.places(Part.TRAIN))
-        yield from learner.prepare([*val, *setting.places(Part.TEST)], to_train=False)
+        scored = [*val, *setting.places(Part.TEST)]
+        yield from learner.share_out(scored, to_train=False)
+        yield from learner.prepare(scored, to_train=False)
         seconds = setting.clock.share_left(share * _PREPARE_SHARE)
+        if seconds is None:
+            yield from learner.share_out(train, to_train=not linear)
         yield from learner.prepare(train, to_train=not linear, seconds=seconds)
         kept = learner.plain if linear else learner.fine
-        ready = [place for place in setting.places(Part.TRAIN) if place in kept]
+        ready = workers.agree([place for place in setting.places(Part.TRAIN) if place in kept])
+        yield from learner.prepare(ready, to_train=not linear)
         if len(ready) < len(train):
             yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
         if linear:
             return ClassStudent(learner, fit_linear(learner, ready, val), found, trained=True)
-        fit = learner.fit(ready, val, setting.clock.share_left(share * _FIT_SHARE))
+        fit = learner.fit(ready, val, workers.agree(setting.clock.share_left(share * _FIT_SHARE)))
         return ClassStudent(learner, fit, found, trained=False)
 
     @override
@@ -124,6 +132,10 @@ class ClassTeacher(ComparableTeacher):
     @override
     def student_of(self, learner: Learner, fit: Fit, found: Found) -> ClassStudent:
         return ClassStudent(learner, fit, found, trained=False)
+
+    @override
+    def outcome(self, stored: Any) -> ClipOutcome:
+        return ClipOutcome.of_plain(stored)
 
     @override
     def measure(self, setting: Setting) -> str:

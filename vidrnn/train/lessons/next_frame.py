@@ -47,10 +47,10 @@ from vidrnn.train.frame_sequences import (
     split_sequence,
     steps_of,
 )
+from vidrnn.train.journal import Journal
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.minibatches import FrameSampler, Minibatch, Targets
 from vidrnn.train.randomness import Randomness
-from vidrnn.train.run import Run
 from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels, Window
 
 _CROP = 64
@@ -157,15 +157,13 @@ class NextFrameTeacher(Teacher):
 
     @override
     def student(
-        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+        self, dataset: Dataset, split: Split, journal: Journal, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         sequences = yield from self._decode(dataset, split)
         spec = self._spec(sequences)
         assert spec.forecast is not None
         yield Note(spec.forecast.chosen)
         yield Note(spec.describe())
-        if run:
-            run.open(self.job.request)
         return NextFrameStudent(self.job, spec, sequences)
 
     def _spacing(self, dataset: Dataset) -> float:
@@ -177,6 +175,12 @@ class NextFrameTeacher(Teacher):
         size = config.size or default_size(dataset.median_size)
         cache = Cache(request.cache, request.jobs)
         grid = Rendering(spacing, size, rate=config.rate)
+        workers = self.job.workers
+        if workers.size > 1:  # each process decodes some of the videos into the cache, for all of them
+            own = dataset.scans[workers.rank :: workers.size]
+            for done, _ in enumerate(cache.frames(own, grid), 1):
+                yield Progress("decoding", done, len(own))
+            workers.agree(None)
         sequences: list[FrameSequence] = []
         frames = 0
         for done, (decoded, part) in enumerate(zip(cache.frames(dataset.scans, grid), split.parts, strict=True), 1):
@@ -370,7 +374,7 @@ class NextFrameStudent(Student):
             advance=curriculum.advance,
             device=torch.device(self._job.request.device),
         )
-        seconds = self._job.clock.share_left(_FIT_SHARE)
+        seconds = self._job.workers.agree(self._job.clock.share_left(_FIT_SHARE))
         timed = seconds is not None and config.epochs is None
         plan = Plan(
             epochs=config.epochs or (_UNBOUNDED if timed else _STEPS // _EPOCH_STEPS),
