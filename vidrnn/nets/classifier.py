@@ -338,9 +338,7 @@ def encoding_of(encoder: Encoder) -> Encode:
     It holds a copy of the encoder's weights. Several threads may call it.
     """
     reader = encoder.folded()
-    device = reader.mean.device
-    at_once = _PICTURES_AT_ONCE if device.type == "cpu" else _GPU_PICTURES_AT_ONCE
-    at_once = max(1, at_once // len(reader.views))
+    device, at_once = reader.mean.device, pictures_at_once(encoder)
 
     def encode(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
         if threading.current_thread() is not threading.main_thread():
@@ -359,6 +357,12 @@ def encoding_of(encoder: Encoder) -> Encode:
         return torch.from_numpy(owned).to(device).unsqueeze(0)
 
     return encode
+
+
+def pictures_at_once(encoder: Encoder) -> int:
+    """The number of pictures that the encoder's device turns into features at once."""
+    most = _PICTURES_AT_ONCE if encoder.mean.device.type == "cpu" else _GPU_PICTURES_AT_ONCE
+    return max(1, most // len(encoder.views))
 
 
 def fingerprint(encoder: Encoder) -> str:

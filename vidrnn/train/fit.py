@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vidrnn.errors import TrainingError
 from vidrnn.model.checkpoint import TrainingState, all_finite
+from vidrnn.train.ahead import Read, read_ahead, read_as_needed
 from vidrnn.train.minibatches import Drawn, Minibatch, Targets
 from vidrnn.train.randomness import Randomness
 from vidrnn.train.workers import Workers
@@ -275,8 +276,8 @@ class Fit:
         """Train to the end of the running epoch and validate, unless the training ends before."""
         started, before = time.monotonic(), self.spent_seconds
         self.lesson.network.train()
-        for minibatch in islice(self.lesson.minibatches(self.epoch), self.step, None):
-            loss = self._step(minibatch, self._progress())
+        for minibatch, read in self._read(islice(self.lesson.minibatches(self.epoch), self.step, None)):
+            loss = self._step(minibatch, read, self._progress())
             if not math.isfinite(loss):
                 self.diverged = True
                 return
@@ -321,13 +322,25 @@ class Fit:
         network.load_state_dict(now)
         return validation
 
-    def _step(self, minibatch: Drawn, progress: float) -> float:
+    def _read(self, minibatches: Iterable[Drawn]) -> Iterator[tuple[Drawn, Read]]:
+        """Each minibatch with a function that reads its shares."""
+        device = self.lesson.device
+        if device.type == "cpu":
+            return read_as_needed(minibatches, self._rows)
+        return read_ahead(minibatches, self._rows, lambda drawn: self.workers.own(self._shares_of(drawn)), device)
+
+    def _rows(self, minibatch: Drawn, number: int) -> slice:
+        """The windows of a minibatch that are in a share."""
+        count = self._shares_of(minibatch)
+        return slice(len(minibatch) * number // count, len(minibatch) * (number + 1) // count)
+
+    def _step(self, minibatch: Drawn, read: Read, progress: float) -> float:
         """One step on a minibatch; its loss."""
         for group in self._optimiser.param_groups:
             group["lr"] = self.plan.learning_rate * _rate(progress)
         self.lesson.advance(progress)
         count = self._shares_of(minibatch)
-        share = partial(self._share, minibatch, minibatch.targets.on(self.lesson.device), count)
+        share = partial(self._share, read, minibatch.targets.on(self.lesson.device))
         own = self.workers.each(share, self.workers.own(count))
         every = self.workers.exchange(own, count, self._vector)
         loss, self._stopped = self._take(every)
@@ -342,11 +355,9 @@ class Fit:
         fewest = _NORMALISED if _statistics(self.lesson.network) else 1
         return max(1, min(self.plan.shares, len(minibatch) // fewest))
 
-    def _share(self, minibatch: Drawn, whole: Targets, count: int, number: int) -> Tensor:
+    def _share(self, read: Read, whole: Targets, number: int) -> Tensor:
         """What a share adds to a step, as one vector: see `_take`."""
-        network, lesson = self._copies[number], self.lesson
-        rows = slice(len(minibatch) * number // count, len(minibatch) * (number + 1) // count)
-        share = minibatch.read(rows).on(lesson.device)
+        network, lesson, share = self._copies[number], self.lesson, read(number)
         randomness = Randomness((self.plan.seed, self.epoch, self.step, number))
         loss = lesson.loss(lesson.answer(network, share, randomness), share, whole)
         gradients = torch.autograd.grad(loss, self._weights, allow_unused=True)

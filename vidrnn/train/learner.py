@@ -29,6 +29,7 @@ from vidrnn.nets.classifier import (
     build_sequence,
     encoding_of,
     fingerprint,
+    pictures_at_once,
     seed_everything,
 )
 from vidrnn.nets.encoders.base import Encoder
@@ -52,6 +53,8 @@ from vidrnn.video.sampling import HALVES, default_spacing
 _UNBOUNDED = 1_000_000
 """Epochs of a training that the clock ends."""
 _TIMED_PATIENCE = 40
+_FRAMES_AT_ONCE = 64
+"""Read from a film before they are encoded, at least."""
 _STRETCH = 0.2
 """While an encoder trains, clips play up to a fifth faster or slower, times the strength of augmentation."""
 
@@ -414,7 +417,8 @@ def encodings_of(encoder: Encoder, motion_seconds: float) -> dict[ViewName, Enco
     for view in encoder.views:
         single = encoder.of_view(view)
         name = weights if view == "appearance" else f"{weights}-{view}"  # the key of a model without motion
-        encodings[view] = Encoding(encoding_of(single), name, motion_seconds if single.inputs else None)
+        reach, at_once = motion_seconds if single.inputs else None, max(_FRAMES_AT_ONCE, pictures_at_once(single))
+        encodings[view] = Encoding(encoding_of(single), name, reach, at_once)
     return encodings
 
 

@@ -49,11 +49,13 @@ class Minibatch:
 
     def on(self, device: torch.device) -> Minibatch:
         """The same on a device. Copies to an accelerator go on beside its work."""
-        return Minibatch(*(None if one is None else _moved(one, device) for one in self._tensors))  # type: ignore[arg-type]
+        before = None if self.before is None else _moved(self.before, device)
+        return Minibatch(_moved(self.inputs, device), _moved(self.mask, device), _moved(self.target, device), before)
 
     @property
-    def _tensors(self) -> tuple[Tensor | None, ...]:
-        return self.inputs, self.mask, self.target, self.before
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it."""
+        return tuple(one for one in (self.inputs, self.mask, self.target, self.before) if one is not None)
 
 
 def _moved(tensor: Tensor, device: torch.device) -> Tensor:
