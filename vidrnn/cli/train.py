@@ -31,6 +31,7 @@ from vidrnn.settings import COMPUTING, RUN, PredictConfig
 if TYPE_CHECKING:
     from vidrnn.events import RunEvent
     from vidrnn.tasks.base import Task
+    from vidrnn.train.run import Request
 
 FIRST = ("task", "out", "head", "encoder", "frames", "spacing", "epochs", "minutes", "folds", "resume")
 """The flags that people use most."""
@@ -65,16 +66,40 @@ def train(
         from vidrnn.train.launch import launch_training
 
         raise typer.Exit(launch_training(processes, sys.argv[2:]))
+    request = _request(settings, resume, config, out, overwrite=overwrite, terms=terms)
+
+    from vidrnn.cli.views.training import TrainingView
+    from vidrnn.train.trainer import train as run_training
+    from vidrnn.train.workers import join_workers
+
+    workers, stop = join_workers(1 if request.device != "cpu" else request.jobs, request.device), Event()
+    if not workers.leads:
+        _follow(run_training(request, stop, workers))
+        return
+    with stopping(stop, "step"), TrainingView() as view:
+        for event in run_training(request, stop, workers):
+            view.show(event)
+    if stop.is_set():
+        raise typer.Exit(130)
+
+
+def _request(
+    settings: Settings,
+    resume: Path | None,
+    config: Path | None,
+    out: Path | None,
+    *,
+    overwrite: bool,
+    terms: str | None,
+) -> Request:
+    """The request for a training, from the flags and the files of settings."""
     device, data = settings.pop("device", "auto"), settings.pop("data", None)
     jobs = settings.pop("jobs", None) if resume else None
     films_folder = _moved_films(resume, settings, config or out) if resume else None
 
-    from vidrnn.cli.views.training import TrainingView
     from vidrnn.data.store import open_cache
     from vidrnn.tasks.base import task_named
     from vidrnn.train.run import Request, find_data, settings_file
-    from vidrnn.train.trainer import train as run_training
-    from vidrnn.train.workers import join_workers
 
     chosen = chosen_settings(settings_file(resume) if resume else config, settings, "vidrnn train")
     task = task_named(chosen.task)
@@ -84,11 +109,13 @@ def train(
     chosen = chosen.with_defaults(task.defaults)
     if jobs is not None:
         chosen = chosen.model_copy(update={"jobs": jobs})
-    if films_folder is not None:
+    if films_folder is not None and "labels" not in task.settings:
+        data = data or films_folder  # DATA is the videos themselves
+    elif films_folder is not None:
         chosen = chosen.model_copy(update={"labels": chosen.labels.model_copy(update={"films": films_folder})})
     stored = find_data(resume, chosen.data) if resume and chosen.data and not data else chosen.data
     films = films_named(data, str(stored or ""), "vidrnn train")
-    request = Request(
+    return Request(
         data=films,
         config=chosen,
         out=resume or out or Path("runs") / f"{films.resolve().stem}-{chosen.head.name}",
@@ -102,15 +129,6 @@ def train(
         terms=terms,
         settings_file=config,
     )
-    workers, stop = join_workers(1 if request.device != "cpu" else request.jobs, request.device), Event()
-    if not workers.leads:
-        _follow(run_training(request, stop, workers))
-        return
-    with stopping(stop, "step"), TrainingView() as view:
-        for event in run_training(request, stop, workers):
-            view.show(event)
-    if stop.is_set():
-        raise typer.Exit(130)
 
 
 def _follow(events: Iterator[RunEvent]) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from vidrnn.atomic import write_file, write_folder
 from vidrnn.errors import ModelError, RunError, TrainingError, UsageError, first_line
-from vidrnn.model.header import HEADER_KEY, WEIGHTS_NAME, find_weights, read_header
+from vidrnn.model.header import HEADER_KEY, TRAINING_NAME, WEIGHTS_NAME, find_weights, read_header
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.picture_graph import ENCODER_NAME, give_graph
 from vidrnn.model.whole import seal_of, with_seal
@@ -29,9 +29,6 @@ from vidrnn.sums import SEAL_KEY, is_whole, seal
 from vidrnn.values import Size
 
 CARD_NAME = "README.md"
-TRAINING_NAME = "training.safetensors"
-PIECES = "pieces"
-"""The folder, beside the checkpoint of a training, of its pieces that are done."""
 CHECKPOINT_FORMAT = 3
 """Of the files from which a stopped training goes on. A reader refuses a higher one, and says so."""
 _PORTABLE_FILES = tuple(

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from vidrnn.model.metadata import ModelHeader
 
 WEIGHTS_NAME = "model.safetensors"
+TRAINING_NAME = "training.safetensors"
+PIECES = "pieces"
+"""The checkpoint of a training, and the folder beside it of the pieces that are done."""
 PORTABLE_NAME = "model.onnx"
 OPENVINO_NAME = "model.xml"
 HEADER_KEY = "vidrnn"

@@ -346,7 +346,7 @@ def _usual_runtime(path: Path, device: str) -> str:
         return "openvino"
     if not find_portable(path):
         return "torch"
-    return "onnx" if device == "cpu" or (device.startswith("cuda") and onnx_has_cuda()) else "torch"
+    return "onnx" if device == "cpu" or load_attribute(RUNTIMES["onnx"]).computes_on(device) else "torch"
 
 
 _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
@@ -370,10 +370,3 @@ def _open(path: Path, runtime: str, device: str) -> Runtime:
         )
     opened: Runtime = opener(file) if device == "cpu" else opener(file, device)
     return opened
-
-
-def onnx_has_cuda() -> bool:
-    """Whether the onnxruntime that is installed computes on NVIDIA GPUs: the package onnxruntime-gpu does."""
-    from onnxruntime import get_available_providers
-
-    return "CUDAExecutionProvider" in get_available_providers()

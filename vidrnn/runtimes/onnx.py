@@ -65,6 +65,11 @@ class OnnxRuntime(GraphRuntime):
         self._session, self._device = session, device
         super().__init__(session.get_modelmeta().custom_metadata_map, _ports(session), source)
 
+    @staticmethod
+    def computes_on(device: str) -> bool:
+        """Whether the onnxruntime that is installed computes on a device: onnxruntime-gpu does on NVIDIA GPUs."""
+        return device == "cpu" or (device.startswith("cuda") and _CUDA in onnxruntime.get_available_providers())
+
     @classmethod
     def open(cls, path: Path, device: str = "cpu") -> Self:
         """Read a .onnx file.
@@ -128,7 +133,7 @@ def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     """
     if device == "cpu":
         return ["CPUExecutionProvider"]
-    if not device.startswith("cuda") or _CUDA not in onnxruntime.get_available_providers():
+    if not OnnxRuntime.computes_on(device):
         raise UsageError(
             f"--device {device} --runtime onnx: the onnxruntime that is installed does not compute there. Say "
             "--device cpu or --runtime torch, or, for an NVIDIA GPU, install onnxruntime-gpu in place of onnxruntime."

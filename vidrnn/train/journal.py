@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from vidrnn.errors import RunError
-from vidrnn.model.checkpoint import PIECES, TrainingState, load_training, save_training
+from vidrnn.model.checkpoint import TrainingState, load_training, save_training
+from vidrnn.model.header import PIECES
 from vidrnn.train.fit import Fit
 from vidrnn.train.workers import Workers
 

@@ -28,7 +28,7 @@ from vidrnn.claims import Claim, claim_folder, claim_free_folder, holds_nothing
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
-from vidrnn.model.checkpoint import PIECES, TRAINING_NAME
+from vidrnn.model.header import PIECES, TRAINING_NAME
 from vidrnn.plain_json import json_text
 from vidrnn.text import table_cell
 from vidrnn.values import FilmFailure
