@@ -109,7 +109,7 @@ def read_dataset(
     dataset = Dataset(films, distinct, grouping, classes, failures)
     of_clips = labelled and all(film.annotation is None for film in films)
     what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if of_clips else counted(len(films), "video")
-    yield Note(f"{what}, {dataset.frames:,} frames; {counted(len(grouping.counts), 'group')} ({grouping.source})")
+    yield Note(f"{what}, {dataset.frames:,} frames; {counted(grouping.number, 'group')} ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
     return dataset
 

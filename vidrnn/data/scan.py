@@ -137,9 +137,10 @@ def scan_films(
         except FilmError as error:
             return FilmFailure.of(path, error)
 
+    looked_up: Iterator[tuple[Path, FilmScan | FilmFailure | None]] = _looked_up(paths, source)
+    scans: Iterator[tuple[Path, FilmScan | FilmFailure]] = complete_in_order(scan, looked_up, max(jobs, 1))
     try:
-        looked_up: Iterator[tuple[Path, FilmScan | FilmFailure | None]] = _looked_up(paths, source)
-        yield from complete_in_order(scan, looked_up, max(jobs, 1))
+        yield from scans
     finally:
         if source:
             source.store.flush()

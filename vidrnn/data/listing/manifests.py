@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -136,9 +137,10 @@ class _Table:
             return FilmFailure(folder / row["path"], reason)
         if path is None:
             return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names {_missing(folder, row)}")
-        if path.is_dir() and not is_film(path):
+        mode = _mode_of(path)
+        if stat.S_ISDIR(mode) and not is_film(path):
             return FilmFailure(path, f"line {row.line} of the manifest names a folder that holds no numbered pictures")
-        if not path.is_dir() and not path.is_file():
+        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
             return FilmFailure(path, f"line {row.line} of the manifest names a pipe or a device, which is no file")
         label, group = in_one_form(row["label"]), in_one_form(row["group"]) or None
         return LabelledFilm(path, label, group, part, excerpt=excerpt, rate=rate)
@@ -164,6 +166,14 @@ class _Table:
             cell = f"the split {word!r}" if word else "no split, though other rows have one"
             self.faults.append(f"line {row.line} has {cell}; write train, val or test.")
         return part
+
+
+def _mode_of(path: Path) -> int:
+    """What kind of file a path names; 0 where it is none."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _missing(folder: Path, row: Row) -> str:
