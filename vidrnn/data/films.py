@@ -249,8 +249,9 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 def find_listed_file(folder: Path, text: str) -> Path | None:
     """The file that a manifest names, or None. Names from other systems may have backslashes or other accents."""
-    if _exists(folder / text):
-        return folder / text
+    path = folder / text
+    if _exists(path):
+        return path
     for spelling in (text, text.replace("\\", "/")):
         for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
             if _exists(folder / form):

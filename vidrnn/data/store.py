@@ -22,6 +22,7 @@ from typing import TypeVar
 from platformdirs import user_cache_dir
 
 from vidrnn.atomic import finished_name
+from vidrnn.data.mapped import memory_to_spend
 from vidrnn.data.scan_store import ScanStore, scans_at
 from vidrnn.errors import UsageError
 from vidrnn.events import Note, RunEvent
@@ -32,6 +33,8 @@ SHARE_OF_DISK = 0.25
 """Without a limit of the user's, the cache may take this share of its disk: of what is free and what it has already."""
 STALE_SECONDS = 3 * 3600.0
 """An unfinished file that nobody has written to for so long is of a process that was killed."""
+KEPT_OPEN = 1024
+"""Entries of a process that stay open. Others are opened when they are read: a system limits open files and maps."""
 _KEPT_SHARE = 0.9
 """Of the limit, once something has to be removed: room for the next films."""
 _ENTRY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{32})(\.index)?\.npy")
@@ -112,6 +115,9 @@ class Store:
     _used: set[str] = field(default_factory=set)
     """The names of the entries that this process uses."""
     _size_bytes: int | None = None
+    _open: int = 0
+    _memory_bytes: int | None = None
+    """What is left for arrays in memory; None before the first one."""
     _damaged: int = 0
     _notes: dict[str, bool] = field(default_factory=dict)
     """Sentences for the user, and whether they were told."""
@@ -126,6 +132,22 @@ class Store:
         self._used.add(_name(file.name))
         with suppress(OSError):  # another process has removed it, or the folder is only for reading
             os.utime(file)
+
+    def opens_late(self) -> bool:
+        """Whether this process has so many entries open that the next one is opened when it is read."""
+        with self._lock:
+            self._open += 1
+            return self._open > KEPT_OPEN
+
+    def takes_memory(self, size_bytes: int) -> bool:
+        """Whether an array of this size may be kept in memory, beside those before it."""
+        with self._lock:
+            if self._memory_bytes is None:
+                self._memory_bytes = memory_to_spend()
+            if size_bytes > self._memory_bytes:
+                return False
+            self._memory_bytes -= size_bytes
+            return True
 
     def add(self, file: Path) -> None:
         """Note a new file, and make room where the cache has grown beyond its limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Sequence
@@ -171,7 +172,7 @@ class _Table:
 def _mode_of(path: Path) -> int:
     """What kind of file a path names; 0 where it is none."""
     try:
-        return path.stat().st_mode
+        return os.stat(path).st_mode  # noqa: PTH116
     except OSError:
         return 0
 
