@@ -54,9 +54,13 @@ class StoredScan(FilmScan):
         rate: float | None = None,
         first: int = 0,
     ) -> None:
-        fields = {"facts": facts, "content_hash": content, "excerpt": excerpt, "rate": rate}
-        for name, value in {**fields, "_source": source, "_first": first}.items():
-            object.__setattr__(self, name, value)  # as a frozen dataclass does
+        put = object.__setattr__  # as a frozen dataclass does
+        put(self, "facts", facts)
+        put(self, "content_hash", content)
+        put(self, "excerpt", excerpt)
+        put(self, "rate", rate)
+        put(self, "_source", source)
+        put(self, "_first", first)
 
     @property
     @override
@@ -164,6 +168,7 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
 def _looked_up(paths: Iterable[Path], source: _Source | None) -> Iterator[tuple[Path, FilmScan | FilmFailure | None]]:
     """Each film with its scan, if the cache knows the file as it is now. No film is opened."""
     remaining, number = iter(paths), _FIRST_ASKED
+    allowed: dict[Size, bool] = {}
     while some := list(islice(remaining, number)):
         if source is None:
             yield from ((path, None) for path in some)
@@ -171,7 +176,9 @@ def _looked_up(paths: Iterable[Path], source: _Source | None) -> Iterator[tuple[
         absolute = [os.path.abspath(path) for path in some]  # noqa: PTH100
         for path, found in zip(some, source.store.known(absolute, source.rate), strict=True):
             scan = None if found is None else _stored_scan(path, *found, source)
-            yield path, scan if scan is None or _is_allowed(scan) else None
+            if scan is not None and scan.facts.size not in allowed:
+                allowed[scan.facts.size] = _is_allowed(scan)
+            yield path, scan if scan is not None and allowed[scan.facts.size] else None
         number = min(2 * number, _MOST_ASKED)
 
 
@@ -244,7 +251,9 @@ def _row_of(scan: FilmScan) -> ScanRow:
 def _stored_scan(path: Path, content: str, facts: bytes, source: _Source) -> StoredScan | None:
     """The scan that a row of the store holds; None if it holds none."""
     try:
-        height, width, codec, frames, first, last, duration, rotation, claimed, fps, oddities = json.loads(facts)
+        height, width, codec, frames, first, last, duration, rotation, claimed, fps, oddities = json.loads(
+            facts.decode()
+        )
         size, name, sentences = _shared(height, width, codec, *oddities)
         shown = FilmFacts(path, size, name, frames, first, last, duration, rotation, claimed, fps, sentences)
         return StoredScan(shown, content, source)

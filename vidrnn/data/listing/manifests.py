@@ -129,16 +129,17 @@ class _Table:
         for column in self.needed:
             if not row[column]:
                 return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
-        if features is None:
+        path: Path | None
+        if features is not None:
+            path, mode = find_features(features, folder, row["path"]), 0
+        elif not (mode := _mode_of(path := folder / row["path"])):
             path = find_listed_file(folder, row["path"])
-        else:
-            path = find_features(features, folder, row["path"])
         if path is None and features is not None:
             reason = f"line {row.line} of the manifest has no features: {why_no_features(features, row['path'])}"
             return FilmFailure(folder / row["path"], reason)
         if path is None:
             return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names {_missing(folder, row)}")
-        mode = _mode_of(path)
+        mode = mode or _mode_of(path)
         if stat.S_ISDIR(mode) and not is_film(path):
             return FilmFailure(path, f"line {row.line} of the manifest names a folder that holds no numbered pictures")
         if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
@@ -173,7 +174,7 @@ def _mode_of(path: Path) -> int:
     """What kind of file a path names; 0 where it is none."""
     try:
         return os.stat(path).st_mode  # noqa: PTH116
-    except OSError:
+    except (OSError, ValueError):  # no file can have such a name
         return 0
 
 
