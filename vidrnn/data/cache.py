@@ -241,19 +241,29 @@ class Cache:
         late = again and self._expected(file, shape, np.dtype(kind), len(indices))
         if again and late and self.store.opens_late():
             self.store.use(file)
-            array = cast("Array", MappedArray(file, partial(self._reopened, file, again), late, np.dtype(kind)))
+            opened_late = partial(self._reopened, file, late, np.dtype(kind), again)
+            array = cast("Array", MappedArray(file, opened_late, late, np.dtype(kind)))
             return Steps(array, indices)
         opened = self._opened(file)
         return None if opened is None else Steps(opened, indices)
 
-    def _opened(self, file: Path) -> Array | None:
-        """The array of an entry as a memory map; None if there is none or it was damaged."""
+    def _opened(
+        self, file: Path, shape: tuple[int, ...] | None = None, kind: np.dtype[Any] | None = None
+    ) -> Array | None:
+        """The array of an entry as a memory map; None if there is none or it was damaged.
+
+        Where its shape is known, its header is not read, which takes as long as all the rest.
+        """
         try:
             if not self.store.is_known(file) and not _has_right_sum(file):
                 self.store.note_damage()
                 return None
-            with NPY_HEADERS:
-                array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+            array: Array
+            if shape is not None and kind is not None:
+                array = np.memmap(file, kind, "r", _HEADER_BYTES, shape)
+            else:
+                with NPY_HEADERS:
+                    array = np.load(file, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError):
@@ -262,13 +272,19 @@ class Cache:
         self.store.use(file)
         return array
 
-    def _reopened(self, file: Path, again: Callable[[Sequence[Path]], Mapping[Path, Steps]]) -> Array:
+    def _reopened(
+        self,
+        file: Path,
+        shape: tuple[int, ...],
+        kind: np.dtype[Any],
+        again: Callable[[Sequence[Path]], Mapping[Path, Steps]],
+    ) -> Array:
         """The array of an entry that was there before, made again if need be.
 
         Raises:
             FilmError: it has to be made again, and the film cannot be read any more.
         """
-        opened = self._opened(file)
+        opened = self._opened(file, shape, kind)
         return again([file])[file].array if opened is None else opened
 
     def _indices_in(self, file: Path) -> NDArray[np.int64] | None:
