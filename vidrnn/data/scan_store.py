@@ -105,7 +105,7 @@ class ScanStore:
                 if total != _sum(content, facts):
                     self._note_damage()
                     continue
-                if used < today:
+                if used != today:
                     unmarked.append(content)
                 found[place] = (content.hex(), facts)
             self._mark_used(unmarked)
@@ -117,7 +117,7 @@ class ScanStore:
         query = "SELECT facts, sum, used FROM facts WHERE content = ? AND rate = ?"
         for facts, total, used in self._read(query, (key, _rate_text(rate))):
             if total == _sum(key, facts):
-                self._mark_used([key] if used < _today() else [])
+                self._mark_used([key] if used != _today() else [])
                 return bytes(facts)
             self._note_damage()
         return None
@@ -318,6 +318,9 @@ def _rate_text(rate: float | None) -> str:
 
 
 def _sum(key: bytes, *columns: bytes) -> int:
+    """The sum of a row; -1 where damage gave a column another type."""
+    if not all(isinstance(column, bytes) for column in (key, *columns)):
+        return -1
     total = zlib.crc32(key)
     for column in columns:
         total = zlib.crc32(column, total)
