@@ -35,8 +35,8 @@ import numpy as np
 from vidrnn.data.cache import Cache, Rendering, Steps
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.scan import scan_films
-from vidrnn.data.scan_store import ScanRow, scans_at, stamp_of
 from vidrnn.data.splits import split_films
+from vidrnn.data.stored.scan_store import ScanRow, scans_at, stamp_of
 from vidrnn.tasks.base import task_named
 from vidrnn.threads import available_cores
 from vidrnn.values import FilmScan, Size

@@ -23,8 +23,8 @@ from vidrnn.batch import work
 from vidrnn.compare import comparison
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data import cache as feature_cache
-from vidrnn.data import scan_store
 from vidrnn.data.listing.own_results import RECORD_FORMAT
+from vidrnn.data.stored import scan_store
 from vidrnn.model.checkpoint import CHECKPOINT_FORMAT
 from vidrnn.outputs.base import Answered, prediction_json
 from vidrnn.settings import PredictConfig

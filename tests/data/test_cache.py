@@ -13,12 +13,12 @@ import pytest
 from conftest import frame_number, make_film, make_pictures
 
 from vidrnn.data import cache as cache_module
-from vidrnn.data import mapped
 from vidrnn.data import store as store_module
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
-from vidrnn.data.mapped import MappedArray, OpenMaps
 from vidrnn.data.scan import scan_film
 from vidrnn.data.store import store_at
+from vidrnn.data.stored import mapped
+from vidrnn.data.stored.mapped import MappedArray, OpenMaps
 from vidrnn.errors import OutputError
 from vidrnn.values import FilmFailure, FilmScan, Pixels, Size
 

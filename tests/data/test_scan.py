@@ -15,11 +15,11 @@ import pytest
 from conftest import frame_number, make_film, make_pictures
 
 from vidrnn.data import scan as scan_module
-from vidrnn.data import scan_store
 from vidrnn.data.films import content_hash
 from vidrnn.data.scan import scan_film, scan_films, thumbnails_of
-from vidrnn.data.scan_store import scans_at
 from vidrnn.data.store import cache_folder, store_at
+from vidrnn.data.stored import scan_store
+from vidrnn.data.stored.scan_store import scans_at
 from vidrnn.errors import FilmError
 from vidrnn.values import Excerpt, FilmFailure, FilmScan
 

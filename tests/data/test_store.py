@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidrnn.data import scan_store
 from vidrnn.data import store as store_module
-from vidrnn.data.scan_store import ScanRow, ScanStore, scans_at
 from vidrnn.data.store import Store, cache_folder, open_cache, shown_size, size_in_bytes, store_at, with_notes
+from vidrnn.data.stored import scan_store
+from vidrnn.data.stored.scan_store import ScanRow, ScanStore, scans_at
 from vidrnn.errors import UsageError
 from vidrnn.events import Note
 

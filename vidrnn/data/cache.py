@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.atomic import write_file
-from vidrnn.data.mapped import MappedArray
 from vidrnn.data.store import Store, store_at
+from vidrnn.data.stored.mapped import MappedArray
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.plain_json import json_text
 from vidrnn.threads import map_in_order

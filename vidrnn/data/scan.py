@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from vidrnn.data.films import content_hash
-from vidrnn.data.scan_store import ScanRow, ScanStore, scans_at, stamp_of
+from vidrnn.data.stored.scan_store import ScanRow, ScanStore, scans_at, stamp_of
 from vidrnn.errors import FilmError
 from vidrnn.plain_json import json_text
 from vidrnn.threads import complete_in_order

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidrnn.data.films import counted
 from vidrnn.data.grouping.base import Grouping
-from vidrnn.data.stratified import stratified_sides
+from vidrnn.data.grouping.stratified import stratified_sides
 from vidrnn.errors import DataError, UsageError
 from vidrnn.values import LabelledFilm, Part
 

@@ -22,8 +22,8 @@ from typing import TypeVar
 from platformdirs import user_cache_dir
 
 from vidrnn.atomic import finished_name
-from vidrnn.data.mapped import memory_to_spend
-from vidrnn.data.scan_store import ScanStore, scans_at
+from vidrnn.data.stored.mapped import memory_to_spend
+from vidrnn.data.stored.scan_store import ScanStore, scans_at
 from vidrnn.errors import UsageError
 from vidrnn.events import Note, RunEvent
 

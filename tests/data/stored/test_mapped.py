@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidrnn.data.mapped import MappedArray, OpenMaps, memory_to_spend
+from vidrnn.data.stored.mapped import MappedArray, OpenMaps, memory_to_spend
 
 WHOLE = np.arange(2 * 6 * 4, dtype=np.float32).reshape(2, 6, 4)
 
@@ -25,7 +25,7 @@ def mapped(whole: NDArray[Any] = WHOLE, loaded: list[int] | None = None, name: s
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidrnn.data.mapped.OPEN_MAPS", OpenMaps(3))
+    monkeypatch.setattr("vidrnn.data.stored.mapped.OPEN_MAPS", OpenMaps(3))
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_the_memory_to_spend_is_within_what_the_container_may_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 100 kB\nMemAvailable:   8000000 kB\n")
-    monkeypatch.setattr("vidrnn.data.mapped._SYSTEM_MEMORY", tmp_path / "meminfo")
-    monkeypatch.setattr("vidrnn.data.mapped._CONTAINER", tmp_path)
+    monkeypatch.setattr("vidrnn.data.stored.mapped._SYSTEM_MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr("vidrnn.data.stored.mapped._CONTAINER", tmp_path)
     assert memory_to_spend() == 2_048_000_000
     for name, text in (("memory.max", "4000000\n"), ("memory.current", "1000000\n")):
         (tmp_path / name).write_text(text)

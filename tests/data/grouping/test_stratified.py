@@ -9,8 +9,8 @@ import pytest
 
 from vidrnn.data import splits as splits_module
 from vidrnn.data.grouping.base import Grouping
+from vidrnn.data.grouping.stratified import stratified_sides
 from vidrnn.data.splits import fold_films, hold_out_groups, split_films, split_long_films
-from vidrnn.data.stratified import stratified_sides
 from vidrnn.errors import DataError
 from vidrnn.values import Annotation, Bout, LabelledFilm, Part
 
