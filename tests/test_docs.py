@@ -23,8 +23,8 @@ from vidrnn.batch import work
 from vidrnn.compare import comparison
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data import cache as feature_cache
-from vidrnn.data import scan
 from vidrnn.data.listing.own_results import RECORD_FORMAT
+from vidrnn.data.stored import scan_store
 from vidrnn.model.checkpoint import CHECKPOINT_FORMAT
 from vidrnn.outputs.base import Answered, prediction_json
 from vidrnn.settings import PredictConfig
@@ -223,7 +223,7 @@ def test_the_task_that_contributing_shows_reads_labels_and_answers(
     [
         ("model header", FORMAT_VERSION),
         ("cache of frames and features", feature_cache._FORMAT),
-        ("scan of a video", scan.FORMAT),
+        ("scans of videos", scan_store.FORMAT),
         ("batch record", RECORD_FORMAT),
         ("answers", work.ANSWERS_VERSION),
         ("run", run._MARK["vidrnn_run"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeAlias
 
 from vidrnn.tables import Report
@@ -27,6 +28,21 @@ class Progress:
     done: int
     total: int
     frames: int = 0
+
+
+class Pace:
+    """Says when progress is due again, so that the events of a million films cost nothing beside the films."""
+
+    def __init__(self, seconds: float = 0.05) -> None:
+        self._seconds, self._last = seconds, 0.0
+
+    def is_due(self) -> bool:
+        """Whether the time has passed since it was due before. Then it begins again."""
+        now = monotonic()
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
 
 
 @dataclass(frozen=True, slots=True)

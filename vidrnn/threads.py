@@ -11,6 +11,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_MOST_WAITING = 4096
+"""Results that are known wait for the one before them, but not more of them."""
 
 
 def available_cores() -> int:
@@ -31,3 +33,31 @@ def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], thre
             waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # a reader that stops early does not wait for running items
+
+
+def complete_in_order(
+    function: Callable[[Item], Result], items: Iterable[tuple[Item, Result | None]], threads: int
+) -> Iterator[tuple[Item, Result]]:
+    """Each item with its result, in the order of the items: the one that is given, else that of `function`.
+
+    `function` works in parallel threads, on at most twice as many items as there are threads.
+    """
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[tuple[Item, Result | Future[Result]]] = deque()
+    working = 0
+    try:
+        for item, result in items:
+            working += result is None
+            waiting.append((item, pool.submit(function, item) if result is None else result))
+            while waiting and (working > 2 * threads or len(waiting) > _MOST_WAITING or _is_known(waiting[0][1])):
+                first, found = waiting.popleft()
+                working -= isinstance(found, Future)
+                yield first, found.result() if isinstance(found, Future) else found
+        for first, found in waiting:
+            yield first, found.result() if isinstance(found, Future) else found
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # a reader that stops early does not wait for running items
+
+
+def _is_known(found: Result | Future[Result]) -> bool:
+    return not isinstance(found, Future) or found.done()

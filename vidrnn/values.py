@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -361,6 +361,11 @@ class Excerpt:
         """Whether the frame of this index and time lies at or after the end."""
         return self.end is not None and (index if self.unit == "frames" else seconds + _ROUNDED_SECONDS) >= self.end
 
+    def inside(self, frame_seconds: Floats) -> NDArray[np.bool_]:
+        """(frames,) which frames of a film with these times (frames,) lie in it."""
+        places = np.arange(len(frame_seconds)) if self.unit == "frames" else frame_seconds + _ROUNDED_SECONDS
+        return (places >= self.start) & (places < (np.inf if self.end is None else self.end))
+
     def __str__(self) -> str:
         end = "the end" if self.end is None else f"{self.end:.10g}"
         return f"{self.start:.10g} to {end} {self.unit}"
@@ -419,6 +424,15 @@ class FilmScan:
     """The part of the film that all of this is of; the hash is of the whole film."""
     rate: float | None = None
     """Frames per second that its owner says, which count in place of the film's own time stamps."""
+
+    def at_rate(self, rate: float) -> FilmScan:
+        """The same scan of a film whose owner says its rate."""
+        return replace(self, rate=rate)
+
+    def cut(self, excerpt: Excerpt, first: int, facts: FilmFacts) -> FilmScan:
+        """The scan of an excerpt of this film, which begins with its frame `first` and has these facts."""
+        seconds = self.frame_seconds[first : first + facts.frames]
+        return replace(self, facts=facts, frame_seconds=seconds, excerpt=excerpt)
 
     def __repr__(self) -> str:
         return f"FilmScan({self.facts.path.name}, {self.facts.frames} frames, {self.content_hash[:8]})"

@@ -16,6 +16,9 @@ from vidrnn.data import cache as cache_module
 from vidrnn.data import store as store_module
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
+from vidrnn.data.store import store_at
+from vidrnn.data.stored import mapped
+from vidrnn.data.stored.mapped import MappedArray, OpenMaps
 from vidrnn.errors import OutputError
 from vidrnn.values import FilmFailure, FilmScan, Pixels, Size
 
@@ -355,4 +358,57 @@ def test_a_sum_is_verified_once_in_a_process(desk: Desk, monkeypatch: pytest.Mon
     monkeypatch.setattr(cache_module, "_has_right_sum", lambda file: verified.append(file) or has_right_sum(file))
     for _ in range(3):
         desk.frames(scan)
-    assert len(verified) == 2, "the array and the indices"
+    assert len(verified) == 1, "the array; its indices are small and verified each time"
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No entry stays open, and nothing is kept in memory, as with very many films."""
+    monkeypatch.setattr(store_module, "KEPT_OPEN", 0)
+    monkeypatch.setattr(store_module, "memory_to_spend", lambda: 0)
+    monkeypatch.setattr(mapped, "OPEN_MAPS", OpenMaps(2))
+
+
+@pytest.mark.usefixtures("late")
+def test_entries_beyond_those_that_stay_open_are_opened_when_they_are_read(tmp_path: Path) -> None:
+    films = [make_film(tmp_path / f"{number}.mkv", frames=20 + number) for number in range(5)]
+    scans = [scan_film(film) for film in films]
+    first, second = (list(Cache(tmp_path / "cache").frames(scans, GRID, motion_seconds=0.08)) for _ in range(2))
+    for steps, again in zip(first, second, strict=True):
+        assert isinstance(steps, Steps) and isinstance(again, Steps) and again.before is not None
+        assert isinstance(again.array, MappedArray)
+        assert [frame_number(one) for one in again.array] == again.indices.tolist() == steps.indices.tolist()
+        assert frame_number(np.asarray(again.before[3:5])[1]) == 6
+    assert len(mapped.OPEN_MAPS) == 2
+
+
+@pytest.mark.usefixtures("late")
+def test_features_beyond_the_memory_stay_in_their_files(desk: Desk) -> None:
+    for _ in ("encoded", "read from the cache"):
+        found = desk.features(mirrored=True)
+        assert isinstance(found, MappedArray) and found.shape == (2, 13, 2)
+        assert np.asarray(found[0])[:, 0].tolist() == list(range(0, 25, 2))
+    assert desk.encode.frames == 26
+
+
+@pytest.mark.usefixtures("late")
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_an_entry_that_is_lost_while_a_training_runs_is_made_again(desk: Desk, damage: str) -> None:
+    desk.frames()
+    forget_all = store_at(desk.cache.folder)
+    found = desk.frames()
+    file = next(file for file in entries(desk.cache) if not file.name.endswith(".index.npy"))
+    if damage == "gone":
+        file.unlink()
+    else:
+        forget_all._used.clear()
+        content = bytearray(file.read_bytes())
+        content[500] ^= 1
+        file.write_bytes(content)
+    assert [frame_number(one) for one in found] == list(range(0, 25, 2))
+
+
+def test_features_stay_in_memory_as_long_as_there_is_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_STORES", {})
+    monkeypatch.setattr(store_module, "memory_to_spend", lambda: 13 * 2 * 4 + 50)
+    assert [type(desk.features(name=name)) for name in "ab"] == [np.ndarray, np.memmap]

@@ -70,7 +70,8 @@ def test_the_median_size_is_the_median_after_rotation(tmp_path: Path) -> None:
 def test_events_report_each_film_and_a_summary(class_folders: Path) -> None:
     _, events = read(class_folders)
     steps = [event for event in events if isinstance(event, Progress)]
-    assert [step.done for step in steps] == list(range(1, 13))
+    done = [step.done for step in steps]
+    assert done == sorted(set(done)) and done[-1] == 12, "the last one is always shown"
     assert {step.total for step in steps} == {12}
     notes = [event.text for event in events if isinstance(event, Note)]
     assert any(note.startswith("12 clips, 2 classes, 174 frames; 3 groups (from names") for note in notes)

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +15,13 @@ import pytest
 from conftest import frame_number, make_film, make_pictures
 
 from vidrnn.data import scan as scan_module
-from vidrnn.data.scan import scan_film, scan_films
+from vidrnn.data.films import content_hash
+from vidrnn.data.scan import scan_film, scan_films, thumbnails_of
 from vidrnn.data.store import cache_folder, store_at
+from vidrnn.data.stored import scan_store
+from vidrnn.data.stored.scan_store import scans_at
 from vidrnn.errors import FilmError
-from vidrnn.values import FilmFailure, FilmScan
+from vidrnn.values import Excerpt, FilmFailure, FilmScan
 
 
 def scans(*paths: Path, cache: Path | None = None, **how: float) -> list[FilmScan]:
@@ -78,15 +86,84 @@ def test_a_film_is_read_once_under_any_name(tmp_path: Path, monkeypatch: pytest.
     assert repr(second.facts).replace("b.avi", "a.avi") == repr(first.facts)
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"null", b'{"facts": {"size": 3}}', b"\xff\xfe\x00"])
-def test_a_damaged_entry_is_computed_again(tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("anew", [False, True], ids=["open", "opened anew"])
+@pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe\x00", b"SQLite format 3\0" + b"x" * 5000])
+def test_a_damaged_database_begins_anew(
+    tmp_path: Path, damage: bytes, anew: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     film, cache = make_film(tmp_path / "a.avi", frames=20), tmp_path / "cache"
     whole = scan_film(film, cache=cache)
-    (entry,) = (each for each in cache.rglob("*") if each.is_file())
-    kept = entry.read_bytes()
-    entry.write_bytes(damage)
-    assert np.array_equal(scan_film(film, cache=cache).thumbnails, whole.thumbnails)
-    assert entry.read_bytes() == kept
+    scans_at(cache).file.write_bytes(damage)
+    if anew:
+        monkeypatch.setattr(scan_store, "_STORES", {})
+    assert scan_film(film, cache=cache).facts == whole.facts
+    nearly_empty = anew and len(damage) < 2  # it counts as a new one
+    assert nearly_empty or "1 entry was damaged" in store_at(cache).take_notes()[0]
+    monkeypatch.setattr(scan_module, "_read", read_no_film)
+    assert scan_film(film, cache=cache).facts == whole.facts
+
+
+@pytest.fixture
+def old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that were just written count as unchanged for long."""
+    monkeypatch.setattr(scan_store, "_STILL_SECONDS", -1.0)
+
+
+def read_no_bytes(path: Path) -> str:
+    raise AssertionError(f"the bytes of {path} were read, though it is as it was")
+
+
+@pytest.mark.usefixtures("old")
+def test_a_file_that_is_as_it_was_is_not_read_again_and_a_changed_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, cache = make_film(tmp_path / "a.avi", frames=20), tmp_path / "cache"
+    (first,) = scans(film, cache=cache)
+    changed = make_film(tmp_path / "b.avi", frames=30).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(scan_module, "content_hash", read_no_bytes)
+        (again,) = scans(film, cache=cache)
+        (tmp_path / "link.avi").symlink_to(film)
+    assert (again.facts, again.content_hash) == (first.facts, first.content_hash)
+    assert np.array_equal(again.frame_seconds, first.frame_seconds)
+    facts = film.stat()
+    film.write_bytes(changed.ljust(facts.st_size, b"\0")[: facts.st_size])
+    os.utime(film, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert scans(film, cache=cache)[0].content_hash != first.content_hash, "size and time are those of before"
+
+
+def test_a_file_that_has_just_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film, cache = make_film(tmp_path / "a.avi", frames=20), tmp_path / "cache"
+    scans(film, cache=cache)
+    read = []
+    monkeypatch.setattr(scan_module, "content_hash", lambda path: read.append(path) or content_hash(path))
+    scans(film, cache=cache)
+    assert read == [film]
+
+
+def test_a_scan_from_the_cache_holds_no_arrays_and_gives_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film, cache = make_film(tmp_path / "a.avi", frames=50), tmp_path / "cache"
+    plain, stored = scan_film(film), scan_film(film, cache=cache)
+    part = Excerpt(10, 20, "frames")
+    cut = stored.cut(part, 10, replace(stored.facts, frames=10)).at_rate(12.0)
+    assert not {"thumbnails", "frame_seconds"} & {name for name in type(stored).__slots__ if hasattr(stored, name)}
+    assert np.array_equal(stored.frame_seconds, plain.frame_seconds)
+    assert np.array_equal(cut.frame_seconds, plain.frame_seconds[10:20]) and cut.rate == 12.0
+    (shown,) = thumbnails_of([stored])
+    assert np.array_equal(shown, plain.thumbnails)
+    scans_at(cache).clear()
+    assert np.array_equal(scan_film(film, cache=cache).thumbnails, plain.thumbnails), "the cache was cleared meanwhile"
+
+
+def test_two_processes_fill_one_cache(tmp_path: Path) -> None:
+    films = [make_film(tmp_path / f"{number}.avi", frames=5 + number) for number in range(12)]
+    program = "import sys; from pathlib import Path; from vidrnn.data.scan import scan_films\n"
+    program += "list(scan_films([Path(each) for each in sys.argv[2:]], cache=Path(sys.argv[1]), jobs=2))"
+    cache = tmp_path / "cache"
+    parts = (films[:8], films[4:])
+    running = [subprocess.Popen([sys.executable, "-c", program, cache, *part]) for part in parts]
+    assert [one.wait() for one in running] == [0, 0]
+    assert scans_at(cache).count() == 12
 
 
 def test_a_film_of_large_pictures_is_refused_though_its_scan_is_cached(
@@ -140,20 +217,24 @@ def test_odd_files_are_scanned_or_refused_and_never_stop_the_rest(footage: Path)
     assert {type(each) for _, each in found} == {FilmScan, FilmFailure}
 
 
-@pytest.mark.parametrize("damage", ["flip", "empty", "cut", "no sum"])
-def test_a_damaged_scan_is_made_anew_and_told(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("column", ["facts", "sum"])
+def test_a_damaged_scan_is_made_anew_and_told(tmp_path: Path, column: str) -> None:
     film, cache = make_film(tmp_path / "a.avi", frames=25), tmp_path / "cache"
     scan = scan_film(film, cache=cache)
-    (entry,) = (file for file in cache.rglob("*.json"))
-    text = entry.read_text()
-    place = text.index('"frames": 25')
-    damaged = {
-        "flip": text[:place] + '"frames": 26' + text[place + len('"frames": 25') :],
-        "empty": "",
-        "cut": text[: len(text) // 2],
-        "no sum": text[: text.index(', "sum"')] + "}",
-    }
-    entry.write_text(damaged[damage])
+    with closing(sqlite3.connect(scans_at(cache).file)) as database:
+        database.execute(f"UPDATE facts SET {column} = ?", (b"[26, 3]" if column == "facts" else 7,))
+        database.commit()
     again = scan_film(film, cache=cache)
-    assert again.facts == scan.facts and entry.read_text() == text
+    assert again.facts == scan.facts
+    assert "1 entry was damaged" in store_at(cache).take_notes()[0]
+    assert scan_film(film, cache=cache).facts == scan.facts and not store_at(cache).take_notes()
+
+
+def test_damaged_arrays_are_made_anew_when_they_are_asked_for(tmp_path: Path) -> None:
+    film, cache = make_film(tmp_path / "a.avi", frames=25), tmp_path / "cache"
+    plain, scan = scan_film(film), scan_film(film, cache=cache)
+    with closing(sqlite3.connect(scans_at(cache).file)) as database:
+        database.execute("UPDATE arrays SET thumbnails = zeroblob(192)")
+        database.commit()
+    assert np.array_equal(scan.thumbnails, plain.thumbnails)
     assert "1 entry was damaged" in store_at(cache).take_notes()[0]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ import pytest
 
 from vidrnn.data import store as store_module
 from vidrnn.data.store import Store, cache_folder, open_cache, shown_size, size_in_bytes, store_at, with_notes
+from vidrnn.data.stored import scan_store
+from vidrnn.data.stored.scan_store import ScanRow, ScanStore, scans_at
 from vidrnn.errors import UsageError
 from vidrnn.events import Note
 
@@ -149,3 +153,52 @@ def test_notes_of_the_cache_come_between_the_events_of_a_run(tmp_path: Path) -> 
 
     told = [note.text for note in with_notes(events(), tmp_path)]  # type: ignore[arg-type, union-attr]
     assert told == ["first", f"{tmp_path}: 2 entries were damaged and made again from the videos.", "second"]
+
+
+def scans(folder: Path, count: int, day: int | None = None) -> ScanStore:
+    """Scans as large as thumbnails usually are, last used on a day."""
+    store = ScanStore(folder)
+    for number in range(count):
+        store.add(f"{number:032x}", None, ScanRow(b"[]", bytes(1536), b""))
+    store.flush()
+    if day is not None:
+        with closing(sqlite3.connect(store.file)) as database:
+            database.execute("UPDATE facts SET used = ?", (day,))
+            database.commit()
+    return store
+
+
+def test_scans_are_counted_and_go_last_those_that_were_unused_for_long(tmp_path: Path) -> None:
+    file = entry(tmp_path, KEYS[0], 100_000)
+    stored = scans(tmp_path, 200, day=3)
+    scans_at(tmp_path).add("f" * 32, None, ScanRow(b"[]", bytes(1536), b""))
+    store = Store(tmp_path)
+    before = store.contents()
+    assert (before.films, before.entries, before.size_bytes) == (201, 1, 100_000 + stored.size_bytes)
+    assert store.prune(stored.size_bytes + 5000) == 100_000 and not file.exists()
+    assert store.contents().films == 201, "removing the entry was enough"
+    removed = store.prune(stored.size_bytes // 2)
+    left = store.contents()
+    assert removed > 0 and 0 < left.films < 201 and left.size_bytes <= stored.size_bytes
+    store.prune(0)
+    assert store.contents().films == 1, "what was used today stays"
+    assert store.clear() > 0 and names(tmp_path) == set()
+
+
+def test_scans_that_are_used_count_as_used_today(tmp_path: Path) -> None:
+    stored = scans(tmp_path, 2, day=3)
+    assert stored.facts(f"{0:032x}", None) == b"[]"
+    stored.shrink(0)
+    assert [stored.facts(f"{number:032x}", None) for number in (0, 1)] == [b"[]", None]
+
+
+def test_a_database_that_another_process_keeps_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_store, "_WAIT_SECONDS", 0.05)
+    keeper = scans(tmp_path, 1)
+    with closing(sqlite3.connect(keeper.file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        store = ScanStore(tmp_path)
+        assert store.facts(f"{0:032x}", None) is None and store.fails
+        store.add("a" * 32, None, ScanRow(b"[]", b"", b""))
+        store.flush()
+    assert keeper.count() == 1, "nothing was lost"

@@ -17,6 +17,7 @@ import vidrnn
 from vidrnn.data.cache import Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
 from vidrnn.errors import FilmError, ModelError
+from vidrnn.nets import scoring
 from vidrnn.nets.classifier import encoding_of
 from vidrnn.nets.scoring import score_clips
 from vidrnn.predict.predictor import Predictor
@@ -178,12 +179,16 @@ def test_scores_from_cached_features_are_those_of_predict(tiny_run: TinyRun, tin
     assert np.ptp(scores, axis=0).min() > 1e-3, "videos that all score the same would prove nothing"
 
 
-def test_clips_of_different_lengths_are_scored_as_each_by_itself(tiny: Predictor) -> None:
+def test_clips_of_different_lengths_are_scored_as_each_by_itself(
+    tiny: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     clips = [rng.normal(size=(steps, 128)).astype(np.float32) for steps in (3, 9, 4, 1, 20)]
     sequence = tiny.model.network.sequence
     together = score_clips(sequence, clips, 4)
     assert np.allclose(together, np.concatenate([score_clips(sequence, [clip], 4) for clip in clips]), atol=1e-5)
+    monkeypatch.setattr(scoring, "_CLIPS_AT_ONCE", 2)
+    assert np.allclose(together, score_clips(sequence, iter(clips), 4), atol=1e-5), "portions of very many clips"
 
 
 def test_shuffling_puts_the_frames_of_each_window_into_another_order(tiny: Predictor) -> None:

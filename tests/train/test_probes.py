@@ -37,6 +37,14 @@ def test_logistic_regression_in_the_span_of_the_clips_is_that_of_scikit_learn(cl
     np.testing.assert_allclose(softmax(ours(vectors), 1.0), theirs.predict_proba(vectors), atol=2e-3)
 
 
+def test_the_fit_of_very_many_clips_is_that_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, labels = clouds(3, each=100, width=40)
+    (few,) = probes.fit_logistic(vectors, labels, 3, [0.01])
+    monkeypatch.setattr(probes, "_MANY_CLIPS", 0)
+    (many,) = probes.fit_logistic(vectors, labels, 3, [0.01])
+    np.testing.assert_allclose(many(vectors), few(vectors), atol=1e-3)
+
+
 def test_the_rounding_of_another_runtime_does_not_show_where_all_clips_look_alike() -> None:
     rng = np.random.default_rng(0)
     same, labels = rng.uniform(0.2, 1.0, 300), np.repeat([0, 1], 10)

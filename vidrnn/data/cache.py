@@ -5,7 +5,9 @@ with other motion finds those that it shares with the one before. A film is deco
 
 Entries are .npy files with their sum after the numbers, which readers of .npy pass over. They are written beside their
 place and renamed, and read as memory maps. A process verifies the sum of an entry when it first reads it; an entry that
-was damaged is made again. This module does not know encoders: the encoding functions are arguments.
+was damaged is made again. The first thousand entries stay open, and the others are opened when they are read.
+Features are copied into memory as long as they fit there. This module does not know encoders: the encoding functions
+are arguments.
 """
 
 from __future__ import annotations
@@ -13,19 +15,21 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import get_ident
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.atomic import write_file
 from vidrnn.data.store import Store, store_at
+from vidrnn.data.stored.mapped import MappedArray
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.plain_json import json_text
 from vidrnn.threads import map_in_order
@@ -46,6 +50,8 @@ _SUM_WORD = b"vidrnn-crc-"
 """Before the eight digits of the sum, at the end of each file."""
 _SUM_BYTES = 1 << 20
 _MANY_FILES = 10240
+_HEADER_BYTES = 128
+"""Of the .npy files of entries, whose arrays have few axes."""
 
 
 def _raise_file_limit() -> None:
@@ -147,62 +153,169 @@ class Cache:
     def _frames(self, scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Steps:
         names = ["frames"] if motion_seconds is None else ["frames", f"before-{motion_seconds}"]
         files = [self._file(scan, rendering, name) for name in names]
-        found = [self._read(file) for file in files]
+        frame, again = rendering.size, partial(self._decode, scan, rendering, motion_seconds)
+        found = [self._read(file, (frame.height, frame.width, 3), np.uint8, again) for file in files]
         if any(stored is None for stored in found):
-            frames = list(_sampled(scan, rendering, motion_seconds))
-            pictures = (
-                [frame.pixels for frame in frames],
-                [frame.before for frame in frames if frame.before is not None],
-            )
-            for place, file in enumerate(files):
-                if found[place] is None:
-                    steps = Steps(np.stack(pictures[place]), _indices(frames))
-                    self._write(file, steps)
-                    found[place] = self._read(file) or steps
+            missing = [file for file, stored in zip(files, found, strict=True) if stored is None]
+            new = self._decode(scan, rendering, motion_seconds, missing)
+            found = [stored or new[file] for file, stored in zip(files, found, strict=True)]
         shown, *earlier = [steps for steps in found if steps is not None]
         return replace(shown, before=earlier[0].array) if earlier else shown
+
+    def _decode(
+        self, scan: FilmScan, rendering: Rendering, motion_seconds: float | None, files: Sequence[Path]
+    ) -> dict[Path, Steps]:
+        """Decode a film once, and write the entries `files` of it."""
+        frames = list(_sampled(scan, rendering, motion_seconds))
+        pictures = {self._file(scan, rendering, "frames"): [frame.pixels for frame in frames]}
+        if motion_seconds is not None:
+            before = [frame.before for frame in frames if frame.before is not None]
+            pictures[self._file(scan, rendering, f"before-{motion_seconds}")] = before
+        found = {}
+        for file in files:
+            steps = Steps(np.stack(pictures[file]), _indices(frames))
+            self._write(file, steps)
+            found[file] = self._read(file, steps.array.shape[1:], np.uint8, None) or steps
+        return found
 
     def _views(
         self, scan: FilmScan, rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
     ) -> tuple[Steps, ...]:
         copies = 2 if mirrored else 1
         files = [self._file(scan, rendering, f"{encoding.key}-{copies}") for encoding in encodings]
-        found = [self._read(file) for file in files]
-        missing = [place for place, stored in enumerate(found) if stored is None]
-        if missing:
-            new = _encode(scan, rendering, [encodings[place] for place in missing], copies)
-            for place, steps in zip(missing, new, strict=True):
-                try:
-                    self._write(files[place], steps)
-                except OutputError as error:  # features are small, so this run goes on with those in memory
-                    self.store.note_unwritten(str(error))
-                found[place] = steps
-        # in memory: features are small, open files are limited
-        return tuple(Steps(np.array(stored.array), stored.indices) for stored in found if stored is not None)
+        again = partial(self._encode, scan, rendering, dict(zip(files, encodings, strict=True)), copies)
+        found = [self._read(file, (copies, None), np.float32, again) for file in files]
+        if missing := [file for file, stored in zip(files, found, strict=True) if stored is None]:
+            new = again(missing)
+            found = [
+                stored or self._read(file, (copies, None), np.float32, again) or new[file]
+                for file, stored in zip(files, found, strict=True)
+            ]
+        return tuple(self._in_memory(stored) for stored in found if stored is not None)
+
+    def _encode(
+        self,
+        scan: FilmScan,
+        rendering: Rendering,
+        encodings: Mapping[Path, Encoding],
+        copies: int,
+        files: Sequence[Path],
+    ) -> dict[Path, Steps]:
+        """Encode a film in one reading, and write the entries `files` of it."""
+        found = dict(zip(files, _encode(scan, rendering, [encodings[file] for file in files], copies), strict=True))
+        for file, steps in found.items():
+            try:
+                self._write(file, steps)
+            except OutputError as error:  # features are small, so this run goes on with those in memory
+                self.store.note_unwritten(str(error))
+        return found
 
     @property
     def store(self) -> Store:
         """The folder, as this process uses it."""
         return store_at(self.folder)
 
-    def _read(self, file: Path) -> Steps | None:
-        """An entry; None if there is none or it was damaged. The caller then computes it again."""
-        files, store = (_index_file(file), file), self.store
+    def _in_memory(self, features: Steps) -> Steps:
+        """Features as a copy in memory if there is room for them, so that training does not wait for the disk."""
+        if not self.store.takes_memory(int(np.prod(features.array.shape)) * features.array.dtype.itemsize):
+            return features
+        return replace(features, array=np.array(features.array))
+
+    def _read(
+        self,
+        file: Path,
+        shape: tuple[int | None, ...],
+        kind: type[np.generic],
+        again: Callable[[Sequence[Path]], Mapping[Path, Steps]] | None,
+    ) -> Steps | None:
+        """An entry; None if there is none or it was damaged. The caller then computes it again.
+
+        Args:
+            file: of the entry.
+            shape: of its array without the axis of its steps; None for a number that is not known.
+            kind: of its numbers.
+            again: makes entries that were damaged or removed after this call. None: the entry is opened now.
+        """
+        indices = self._indices_in(_index_file(file))
+        if indices is None:
+            return None
+        late = again and self._expected(file, shape, np.dtype(kind), len(indices))
+        if again and late and self.store.opens_late():
+            self.store.use(file)
+            opened_late = partial(self._reopened, file, late, np.dtype(kind), again)
+            array = cast("Array", MappedArray(file, opened_late, late, np.dtype(kind)))
+            return Steps(array, indices)
+        opened = self._opened(file)
+        return None if opened is None else Steps(opened, indices)
+
+    def _opened(
+        self, file: Path, shape: tuple[int, ...] | None = None, kind: np.dtype[Any] | None = None
+    ) -> Array | None:
+        """The array of an entry as a memory map; None if there is none or it was damaged.
+
+        Where its shape is known, its header is not read, which takes as long as all the rest.
+        """
         try:
-            if not store.is_known(file) and not all(_has_right_sum(each) for each in files):
-                store.note_damage()
+            if not self.store.is_known(file) and not _has_right_sum(file):
+                self.store.note_damage()
                 return None
-            with NPY_HEADERS:
-                array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
-                indices: NDArray[np.int64] = np.load(files[0], allow_pickle=False)
+            array: Array
+            if shape is not None and kind is not None:
+                array = np.memmap(file, kind, "r", _HEADER_BYTES, shape)
+            else:
+                with NPY_HEADERS:
+                    array = np.load(file, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError):
-            store.note_damage()
+            self.store.note_damage()
             return None
-        for each in files:
-            store.use(each)
-        return Steps(array, indices)
+        self.store.use(file)
+        return array
+
+    def _reopened(
+        self,
+        file: Path,
+        shape: tuple[int, ...],
+        kind: np.dtype[Any],
+        again: Callable[[Sequence[Path]], Mapping[Path, Steps]],
+    ) -> Array:
+        """The array of an entry that was there before, made again if need be.
+
+        Raises:
+            FilmError: it has to be made again, and the film cannot be read any more.
+        """
+        opened = self._opened(file, shape, kind)
+        return again([file])[file].array if opened is None else opened
+
+    def _indices_in(self, file: Path) -> NDArray[np.int64] | None:
+        """The indices beside an entry; None if there are none or they were damaged."""
+        try:
+            content = file.read_bytes()
+        except OSError:
+            return None
+        end = len(content) - len(_SUM_WORD) - 8
+        start = 10 + int.from_bytes(content[8:10], "little")  # as .npy files of version 1 begin
+        total = zlib.crc32(content[: max(end, 0)], zlib.crc32(file.name.encode()))
+        if content[:7] != b"\x93NUMPY\x01" or content[end:] != _SUM_WORD + f"{total:08x}".encode():
+            self.store.note_damage()
+            return None
+        return np.frombuffer(content[start:end], dtype=np.int64)
+
+    def _expected(
+        self, file: Path, shape: tuple[int | None, ...], kind: np.dtype[Any], steps: int
+    ) -> tuple[int, ...] | None:
+        """The shape of an entry's array, by the size of its file; None if it does not fit the expected shape."""
+        try:
+            count = (file.stat().st_size - _HEADER_BYTES - len(_SUM_WORD) - 8) / kind.itemsize
+        except OSError:
+            return None
+        if None not in shape:
+            whole = (steps, *(side for side in shape if side is not None))
+            return whole if count == np.prod(whole) else None
+        copies = shape[0] or 1
+        width, rest = divmod(int(count), copies * steps)
+        return (copies, steps, width) if not rest and width and count == int(count) else None
 
     def _write(self, file: Path, steps: Steps) -> None:
         """Write an entry, the indices first, so that no array is without them.

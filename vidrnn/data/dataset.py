@@ -17,7 +17,7 @@ from vidrnn.data.grouping.base import Grouping
 from vidrnn.data.grouping.groups import drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
-from vidrnn.events import LeftOut, Note, Progress, RunEvent
+from vidrnn.events import LeftOut, Note, Pace, Progress, RunEvent
 from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
 
 _MOST_NAMED = 8
@@ -38,8 +38,8 @@ class Dataset:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """The class index of each film; -1 where the film as a whole has no class, as where frames have labels."""
-        known = [film.label if film.label in self.classes else None for film in self.films]
-        return np.asarray([-1 if label is None else self.classes.index(label) for label in known], dtype=np.int64)
+        places = {label: place for place, label in enumerate(self.classes)}
+        return np.fromiter((places.get(film.label, -1) for film in self.films), np.int64, len(self.films))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -88,11 +88,13 @@ def read_dataset(
     yield from (Note(text, warning=True) for text in named.warnings)
     rates = {film.path: film.rate for film in named.films}  # a film of several excerpts is read once
     whole: dict[Path, FilmScan | FilmFailure] = {}
+    shown = Pace()
     for told in dict.fromkeys(rates.values()):
         paths = [path for path, each in rates.items() if each == told]
         for path, scan in scan_films(paths, rate=told or rate, cache=cache, jobs=jobs):
-            whole[path] = scan if isinstance(scan, FilmFailure) else replace(scan, rate=told)
-            yield Progress("reading", len(whole), len(rates))
+            whole[path] = scan if isinstance(scan, FilmFailure) or told is None else scan.at_rate(told)
+            if shown.is_due() or len(whole) == len(rates):
+                yield Progress("reading", len(whole), len(rates))
     scans = [_scan_of(film, whole[film.path]) for film in named.films]
     readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
     failures = (*named.failures, *dict.fromkeys(each for each in scans if isinstance(each, FilmFailure)))
@@ -107,7 +109,7 @@ def read_dataset(
     dataset = Dataset(films, distinct, grouping, classes, failures)
     of_clips = labelled and all(film.annotation is None for film in films)
     what = f"{counted(len(films), 'clip')}, {len(classes)} classes" if of_clips else counted(len(films), "video")
-    yield Note(f"{what}, {dataset.frames:,} frames; {counted(len(grouping.counts), 'group')} ({grouping.source})")
+    yield Note(f"{what}, {dataset.frames:,} frames; {counted(grouping.number, 'group')} ({grouping.source})")
     yield from (Note(text, warning=True) for text in grouping.notes)
     return dataset
 
@@ -164,26 +166,22 @@ def _scan_of(film: LabelledFilm, scan: FilmScan | FilmFailure) -> FilmScan | Fil
     if film.excerpt is None or isinstance(scan, FilmFailure):
         return scan
     seconds, excerpt = scan.frame_seconds, film.excerpt
-    inside = [
-        index
-        for index, time in enumerate(seconds.tolist())
-        if excerpt.begins_by(index, time) and not excerpt.ends_by(index, time)
-    ]
-    if not inside:
+    inside = np.flatnonzero(excerpt.inside(seconds))
+    if not len(inside):
         facts = scan.facts
         return FilmFailure(
             film.path,
             f"no frame lies in its part from {excerpt}; it has {facts.frames} frames from {facts.first_seconds:.3f} to "
             f"{facts.last_seconds:.3f} seconds",
         )
-    first, last = inside[0], inside[-1]
+    first, last = int(inside[0]), int(inside[-1])
     step = scan.facts.duration_seconds / scan.facts.frames
     after = float(seconds[last + 1]) if last + 1 < len(seconds) else float(seconds[last]) + step
     facts = replace(
         scan.facts,
-        frames=len(inside),
+        frames=last + 1 - first,
         first_seconds=float(seconds[first]),
         last_seconds=float(seconds[last]),
         duration_seconds=after - float(seconds[first]),
     )
-    return replace(scan, facts=facts, frame_seconds=seconds[first : last + 1], excerpt=excerpt)
+    return scan.cut(excerpt, first, facts)

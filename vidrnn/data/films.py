@@ -216,6 +216,23 @@ def walk_folder(folder: Path, *, features: bool = False) -> Walk:
     return Walk(tuple(sorted(films, key=natural_key)), hidden, tuple(others))
 
 
+class RealPaths:
+    """The real path of each file: links are followed. Each folder is looked at once, however many files it holds."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: Path) -> str:
+        """The path as `Path.resolve` gives it, as text."""
+        folder, name = os.path.split(path)
+        if os.name == "nt" or name in ("", ".", ".."):  # Windows knows a file under several names
+            return os.path.realpath(path)
+        if (real := self._folders.get(folder)) is None:
+            real = self._folders[folder] = os.path.realpath(folder)
+        whole = os.path.join(real, name)  # noqa: PTH118
+        return os.path.realpath(path) if os.path.islink(whole) else whole  # noqa: PTH114
+
+
 def in_one_form(text: str) -> str:
     """The text in the Unicode form NFC. Some systems store accents apart, and classes must match on all systems."""
     return unicodedata.normalize("NFC", text)
@@ -232,6 +249,9 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 def find_listed_file(folder: Path, text: str) -> Path | None:
     """The file that a manifest names, or None. Names from other systems may have backslashes or other accents."""
+    path = folder / text
+    if _exists(path):
+        return path
     for spelling in (text, text.replace("\\", "/")):
         for form in (spelling, unicodedata.normalize("NFC", spelling), unicodedata.normalize("NFD", spelling)):
             if _exists(folder / form):

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vidrnn.data.annotations import in_frames, joined_bouts, joined_spans
-from vidrnn.data.film_finder import FilmFinder
 from vidrnn.data.films import LabelledData, counted, folder_content
 from vidrnn.data.label_text import beginning_of, listed, tidy
 from vidrnn.data.labels import LABEL_FORMATS
+from vidrnn.data.listing.film_finder import FilmFinder
 from vidrnn.data.listing.own_results import has_result_name
 from vidrnn.errors import DataError
 from vidrnn.registry import load_attribute, load_member

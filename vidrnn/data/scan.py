@@ -1,32 +1,30 @@
 """Scans of films: facts, a hash of the content and thumbnails, from one reading of the whole film.
 
-The cache holds each scan under the hash, so that a film is read once only.
+The cache holds each scan under the hash, so that a film is read once only. A scan from the cache holds the facts and no
+arrays: thumbnails and the times of frames are read from the cache when they are asked for. So an index of many films
+takes about a kilobyte a film, however many frames they have.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from threading import get_ident
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from vidrnn.atomic import write_text
 from vidrnn.data.films import content_hash
-from vidrnn.data.store import store_at
-from vidrnn.errors import FilmError, OutputError
+from vidrnn.data.stored.scan_store import ScanRow, ScanStore, scans_at, stamp_of
+from vidrnn.errors import FilmError
 from vidrnn.plain_json import json_text
-from vidrnn.sums import has_right_sum, with_sum
-from vidrnn.threads import map_in_order
-from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
+from vidrnn.threads import complete_in_order
+from vidrnn.values import Excerpt, FilmFacts, FilmFailure, FilmScan, Floats, Frame, Size
 from vidrnn.video.inspection.limits import refuse_large_picture
 from vidrnn.video.reader import open_film
 
@@ -35,8 +33,92 @@ THUMBNAILS = 8
 """The largest number of thumbnails of a film."""
 THUMBNAIL_SPACING_SECONDS = 0.25
 """The spacing of the frames that thumbnails are chosen from. The last frame is one of them too."""
-FORMAT = 3
-"""The version of the entries, a part of their names. A scan in another version is computed again."""
+_FIRST_ASKED, _MOST_ASKED = 4, 2048
+"""Films that are looked up in the cache together: few at first, so that the first answer comes at once."""
+
+
+class StoredScan(FilmScan):
+    """A scan whose arrays are in the cache."""
+
+    __slots__ = ("_first", "_source")
+    _first: int
+    """The film's own frame that the scan begins with."""
+    _source: _Source
+
+    def __init__(
+        self,
+        facts: FilmFacts,
+        content: str,
+        source: _Source,
+        excerpt: Excerpt | None = None,
+        rate: float | None = None,
+        first: int = 0,
+    ) -> None:
+        put = object.__setattr__  # as a frozen dataclass does
+        put(self, "facts", facts)
+        put(self, "content_hash", content)
+        put(self, "excerpt", excerpt)
+        put(self, "rate", rate)
+        put(self, "_source", source)
+        put(self, "_first", first)
+
+    @property
+    @override
+    def thumbnails(self) -> NDArray[np.uint8]:
+        return self._source.thumbnails(self)
+
+    @property
+    @override
+    def frame_seconds(self) -> Floats:
+        return self._source.frame_seconds(self)[self._first : self._first + self.facts.frames]
+
+    @override
+    def at_rate(self, rate: float) -> FilmScan:
+        return StoredScan(self.facts, self.content_hash, self._source, self.excerpt, rate, self._first)
+
+    @override
+    def cut(self, excerpt: Excerpt, first: int, facts: FilmFacts) -> FilmScan:
+        return StoredScan(facts, self.content_hash, self._source, excerpt, self.rate, self._first + first)
+
+
+class _Source:
+    """Where the arrays of scans are, for all scans of one reading."""
+
+    def __init__(self, store: ScanStore, rate: float | None) -> None:
+        self.store, self.rate = store, rate
+        self._arrays = lru_cache(maxsize=4)(self._read)  # the excerpts of a film ask for the same arrays
+
+    def thumbnails(self, scan: FilmScan) -> NDArray[np.uint8]:
+        """(count, 12, 16) uint8."""
+        return self._arrays(scan.content_hash, scan.facts.path)[0]
+
+    def frame_seconds(self, scan: FilmScan) -> Floats:
+        """(frames,) of the whole film."""
+        return self._arrays(scan.content_hash, scan.facts.path)[1]
+
+    def _read(self, content: str, path: Path) -> tuple[NDArray[np.uint8], Floats]:
+        stored = next(iter(self.store.arrays([content], self.rate)))
+        arrays = None if stored is None else _arrays_in(*stored)
+        if arrays is None:  # another process has cleared the cache
+            scan = _read(path, content, self.rate)
+            self.store.add(content, self.rate, _row_of(scan))
+            arrays = scan.thumbnails, scan.frame_seconds
+        return arrays
+
+
+def thumbnails_of(scans: Sequence[FilmScan]) -> Iterator[NDArray[np.uint8]]:
+    """The thumbnails (count, 12, 16) of each scan in turn. Those in the cache are read many at a time."""
+    remaining = iter(scans)
+    while some := list(islice(remaining, _MOST_ASKED)):
+        sources = {scan._source for scan in some if isinstance(scan, StoredScan)}
+        if len(sources) == 1 and all(isinstance(scan, StoredScan) for scan in some):
+            source = sources.pop()
+            stored = source.store.arrays([scan.content_hash for scan in some], source.rate)
+            for scan, found in zip(some, stored, strict=True):
+                arrays = None if found is None else _thumbnails_in(found[0])
+                yield scan.thumbnails if arrays is None else arrays
+        else:
+            yield from (scan.thumbnails for scan in some)
 
 
 def scan_films(
@@ -51,11 +133,21 @@ def scan_films(
         jobs: the number of films that are read at the same time, in threads. The decoder releases the lock of the
             interpreter.
     """
+    source = _Source(scans_at(cache), rate) if cache else None
 
-    def scan(path: Path) -> tuple[Path, FilmScan | FilmFailure]:
-        return path, _scan_or_failure(path, rate, cache)
+    def scan(path: Path) -> FilmScan | FilmFailure:
+        try:
+            return _scan(path, rate, source)
+        except FilmError as error:
+            return FilmFailure.of(path, error)
 
-    return map_in_order(scan, paths, max(jobs, 1))
+    looked_up: Iterator[tuple[Path, FilmScan | FilmFailure | None]] = _looked_up(paths, source)
+    scans: Iterator[tuple[Path, FilmScan | FilmFailure]] = complete_in_order(scan, looked_up, max(jobs, 1))
+    try:
+        yield from scans
+    finally:
+        if source:
+            source.store.flush()
 
 
 def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = None) -> FilmScan:
@@ -64,24 +156,62 @@ def scan_film(path: Path, *, rate: float | None = None, cache: Path | None = Non
     Raises:
         FilmError: the film cannot be read.
     """
-    content = content_hash(path)
-    entry = _entry(cache, content, rate) if cache else None
-    cached = _load(entry, path, cache) if entry and cache else None
-    if cached:
-        size = cached.facts.size
-        refuse_large_picture(path, size.width, size.height)  # the limit may be another one by now
-        return cached
-    scan = _read(path, content, rate)
-    if entry and cache:
-        _write(entry, scan, cache)
-    return scan
-
-
-def _scan_or_failure(path: Path, rate: float | None, cache: Path | None) -> FilmScan | FilmFailure:
+    source = _Source(scans_at(cache), rate) if cache else None
     try:
-        return scan_film(path, rate=rate, cache=cache)
-    except FilmError as error:
-        return FilmFailure.of(path, error)
+        _, known = next(iter(_looked_up([path], source)))
+        return known if isinstance(known, FilmScan) else _scan(path, rate, source)
+    finally:
+        if source:
+            source.store.flush()
+
+
+def _looked_up(paths: Iterable[Path], source: _Source | None) -> Iterator[tuple[Path, FilmScan | FilmFailure | None]]:
+    """Each film with its scan, if the cache knows the file as it is now. No film is opened."""
+    remaining, number = iter(paths), _FIRST_ASKED
+    allowed: dict[Size, bool] = {}
+    while some := list(islice(remaining, number)):
+        if source is None:
+            yield from ((path, None) for path in some)
+            continue
+        absolute = [os.path.abspath(path) for path in some]  # noqa: PTH100
+        for path, found in zip(some, source.store.known(absolute, source.rate), strict=True):
+            scan = None if found is None else _stored_scan(path, *found, source)
+            if scan is not None and scan.facts.size not in allowed:
+                allowed[scan.facts.size] = _is_allowed(scan)
+            yield path, scan if scan is not None and allowed[scan.facts.size] else None
+        number = min(2 * number, _MOST_ASKED)
+
+
+def _is_allowed(scan: FilmScan) -> bool:
+    """Whether the picture is within the limit, which may be another one by now."""
+    try:
+        refuse_large_picture(scan.facts.path, scan.facts.size.width, scan.facts.size.height)
+    except FilmError:
+        return False  # the second look gives the error
+    return True
+
+
+def _scan(path: Path, rate: float | None, source: _Source | None) -> FilmScan:
+    """The scan of a film by its content.
+
+    Raises:
+        FilmError: the film cannot be read.
+    """
+    absolute = os.path.abspath(path)  # noqa: PTH100
+    stamp = stamp_of(absolute)
+    content = content_hash(path)
+    if source is None:
+        return _read(path, content, rate)
+    facts = source.store.facts(content, rate)
+    scan: FilmScan | None = None if facts is None else _stored_scan(path, content, facts, source)
+    if scan is None:
+        whole = _read(path, content, rate)
+        source.store.add(content, rate, _row_of(whole))
+        scan = whole if source.store.fails else StoredScan(whole.facts, content, source)
+    else:
+        refuse_large_picture(path, scan.facts.size.width, scan.facts.size.height)
+    source.store.add_file(absolute, stamp, content)
+    return scan
 
 
 def _read(path: Path, content: str, rate: float | None) -> FilmScan:
@@ -107,52 +237,43 @@ def _thumbnails(frames: Sequence[Frame]) -> NDArray[np.uint8]:
 # --- on disk ---------------------------------------------------------------------------------------------------------
 
 
-def _entry(cache: Path, content: str, rate: float | None) -> Path:
-    speed = "" if rate is None else f"-{rate:g}"
-    return cache / f"scans-{FORMAT}" / content[:2] / f"{content}{speed}.json"
+def _row_of(scan: FilmScan) -> ScanRow:
+    facts = scan.facts
+    values = [
+        *(facts.size.height, facts.size.width, facts.codec, facts.frames),
+        *(facts.first_seconds, facts.last_seconds, facts.duration_seconds),
+        *(facts.rotation_degrees, facts.claimed_frames, facts.claimed_fps, facts.oddities),
+    ]
+    seconds = zlib.compress(scan.frame_seconds.tobytes())
+    return ScanRow(json_text(values, ascii_only=True).encode(), scan.thumbnails.tobytes(), seconds)
 
 
-def _load(entry: Path, path: Path, cache: Path) -> FilmScan | None:
-    """The cached scan, with `path` as the path of the film; None if there is none or it was damaged."""
+def _stored_scan(path: Path, content: str, facts: bytes, source: _Source) -> StoredScan | None:
+    """The scan that a row of the store holds; None if it holds none."""
     try:
-        text = entry.read_text(encoding="utf-8")
-    except OSError:
-        return None
-    except ValueError:
-        text = ""
-    scan = _scan_in(text, path) if has_right_sum(text) else None
-    if scan is None:
-        store_at(cache).note_damage()
-    else:
-        store_at(cache).use(entry)
-    return scan
-
-
-def _scan_in(text: str, path: Path) -> FilmScan | None:
-    """The scan in the text of an entry; None if it holds none."""
-    try:
-        stored: dict[str, Any] = json.loads(text)
-        facts = dict(stored["facts"])
-        facts.update(path=path, size=Size(**facts["size"]), oddities=tuple(facts["oddities"]))
-        pixels = np.frombuffer(base64.b64decode(stored["thumbnails"]), dtype=np.uint8)
-        thumbnails = pixels.reshape(-1, THUMBNAIL.height, THUMBNAIL.width)
-        seconds = np.frombuffer(zlib.decompress(base64.b64decode(stored["frame_seconds"])), dtype=np.float64)
-        return FilmScan(FilmFacts(**facts), stored["content_hash"], thumbnails, seconds)
-    except (ValueError, KeyError, TypeError, zlib.error):
+        height, width, codec, frames, first, last, duration, rotation, claimed, fps, oddities = json.loads(
+            facts.decode()
+        )
+        size, name, sentences = _shared(height, width, codec, *oddities)
+        shown = FilmFacts(path, size, name, frames, first, last, duration, rotation, claimed, fps, sentences)
+        return StoredScan(shown, content, source)
+    except (ValueError, TypeError):
         return None
 
 
-def _write(entry: Path, scan: FilmScan, cache: Path) -> None:
-    """Write a complete entry, or none. If the cache cannot be written, later runs are slower, and none fails."""
-    facts = asdict(replace(scan.facts, path=Path()))
-    del facts["path"]
-    stored = {
-        "content_hash": scan.content_hash,
-        "facts": facts,
-        "thumbnails": base64.b64encode(scan.thumbnails.tobytes()).decode("ascii"),
-        "frame_seconds": base64.b64encode(zlib.compress(scan.frame_seconds.tobytes())).decode("ascii"),
-    }
-    with suppress(OutputError):
-        text = with_sum(json_text(stored, ascii_only=True))
-        write_text(entry, text, f"{os.getpid()}-{get_ident()}-", lasting=False)
-        store_at(cache).add(entry)
+@lru_cache(maxsize=1024)
+def _shared(height: int, width: int, codec: str, *oddities: str) -> tuple[Size, str, tuple[str, ...]]:
+    """What many films have in common, as one object for all of them."""
+    return Size(height, width), codec, oddities
+
+
+def _arrays_in(thumbnails: bytes, frame_seconds: bytes) -> tuple[NDArray[np.uint8], Floats] | None:
+    try:
+        seconds = np.frombuffer(zlib.decompress(frame_seconds), dtype=np.float64)
+        return _thumbnails_in(thumbnails), seconds
+    except (ValueError, zlib.error):
+        return None
+
+
+def _thumbnails_in(pixels: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(pixels, dtype=np.uint8).reshape(-1, THUMBNAIL.height, THUMBNAIL.width)

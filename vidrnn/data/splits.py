@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import counted
 from vidrnn.data.grouping.base import Grouping
+from vidrnn.data.grouping.stratified import stratified_sides
 from vidrnn.errors import DataError, UsageError
 from vidrnn.values import LabelledFilm, Part
 
@@ -22,6 +24,8 @@ CHANGES = 400
 """The largest number of changes to the best start."""
 EXCHANGES = 150
 """With at most this many groups, pairs of groups are exchanged too. With more, moves of one group are enough."""
+MANY = 10_000
+"""With more groups than this, they are shared out one by one: the search would take minutes and gigabytes."""
 MISSING = 1000.0
 """The cost of a class that is missing from a side. It is more than the cost of any uneven shares."""
 EMPTY = 1e9
@@ -111,7 +115,7 @@ def split_long_films(films: Sequence[LabelledFilm], grouping: Grouping, *, test:
     shares = {part: share for part, share in SHARES.items() if test or part is not Part.TEST}
     table = _Table.of(films, groups)
     sides = list(shares)
-    parts = [sides[side] for side in table.per_film(_search(table.counts, list(shares.values()), seed))]
+    parts = [sides[side] for side in table.per_film(table.search(list(shares.values()), seed))]
     return Split(tuple(parts), (), (*notes, *shown_notes(films, parts)))
 
 
@@ -168,7 +172,7 @@ def fold_films(films: Sequence[LabelledFilm], grouping: Grouping, folds: int, *,
         )
     if all(film.annotation is None for film in films):
         _check_lone_groups(table)
-    sides = table.per_film(_search(table.counts, [1 / folds] * folds, seed))
+    sides = table.per_film(table.search([1 / folds] * folds, seed))
     return tuple(_fold(films, grouping, sides == fold, seed) for fold in range(folds))
 
 
@@ -192,9 +196,12 @@ def hold_out_groups(
     if count < 2:
         table = _Table.of(films, [str(place) for place in range(len(films))])
         count = min(folds, len(films))
-    order = np.random.default_rng(seed).permutation(len(table.groups))
-    sides = np.empty(len(order), dtype=np.intp)
-    sides[order] = _search(table.counts[order], [1 / count] * count, seed)
+    if len(table.groups) > MANY:
+        sides = table.search([1 / count] * count, seed)
+    else:
+        order = np.random.default_rng(seed).permutation(len(table.groups))
+        sides = np.empty(len(order), dtype=np.intp)
+        sides[order] = _search(table.counts[order], [1 / count] * count, seed)
     of_film = table.per_film(sides)
     return tuple(of_film == fold for fold in range(count) if (of_film == fold).any())
 
@@ -229,7 +236,7 @@ def _with_val(films: Sequence[LabelledFilm], groups: Sequence[str], parts: Seque
     mine, their_groups = [films[i] for i in inside], [groups[i] for i in inside]
     if any(film.annotation is not None for film in mine):
         table, sides = _Table.of(mine, their_groups), list(shares)
-        places = table.per_film(_search(table.counts, list(shares.values()), seed))
+        places = table.per_film(table.search(list(shares.values()), seed))
         new_parts: Sequence[Part] = [sides[place] for place in places]
     else:
         new_parts = _search_parts(mine, their_groups, shares, seed, given=True)
@@ -282,7 +289,7 @@ def _some(names: Sequence[str]) -> str:
 def _fold(films: Sequence[LabelledFilm], grouping: Grouping, test: NDArray[np.bool_], seed: int) -> Split:
     rest = [index for index in range(len(films)) if not test[index]]
     table = _Table.of([films[i] for i in rest], [grouping.groups[i] for i in rest])
-    sides = table.per_film(_search(table.counts, [SHARES[Part.TRAIN], SHARES[Part.VAL]], seed))
+    sides = table.per_film(table.search([SHARES[Part.TRAIN], SHARES[Part.VAL]], seed))
     parts = [Part.TEST] * len(films)
     for index, side in zip(rest, sides, strict=True):
         parts[index] = (Part.TRAIN, Part.VAL)[side]
@@ -309,27 +316,56 @@ def _check_lone_groups(table: _Table) -> None:
 # --- the search ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Table:
     """How much of each class is in each group: the number of films, or the time of its bouts."""
 
     labels: tuple[str, ...]
     groups: tuple[str, ...]
     group_of_film: NDArray[np.intp]
-    counts: NDArray[np.float64]
-    """(groups, classes): the numbers of films, or times; for times a further column holds the numbers of films."""
+    rows: NDArray[np.intp]
+    """(entries,) the group of each entry: of a film's class, or of a bout."""
+    columns: NDArray[np.intp]
+    """(entries,) its class; for times a further column is of the numbers of films."""
+    amounts: NDArray[np.float64]
+    """(entries,) 1 for a film, or the time of a bout."""
 
     @classmethod
     def of(cls, films: Sequence[LabelledFilm], groups: Sequence[str]) -> _Table:
-        labels = sorted({name for film in films for name in shown_classes(film)})
-        names, group_of_film = np.unique(groups, return_inverse=True)
-        counts = np.zeros((len(names), len(labels)))
-        for film, group in zip(films, group_of_film, strict=True):
-            for name, amount in _amounts(film):
-                counts[group, labels.index(name)] += amount
-        if any(film.annotation is not None for film in films):  # a film may show no class, and counts nevertheless
-            counts = np.append(counts, np.bincount(group_of_film).astype(np.float64)[:, None], axis=1)
-        return cls(tuple(labels), tuple(map(str, names)), group_of_film, counts)
+        names = sorted(set(groups))
+        numbers = {name: number for number, name in enumerate(names)}
+        group_of_film = np.fromiter((numbers[group] for group in groups), np.intp, len(groups))
+        annotated = any(film.annotation is not None for film in films)
+        found = [(name, amount, place) for place, film in enumerate(films) for name, amount in _amounts(film)]
+        shown, amounts = [name for name, _, _ in found], np.array([amount for _, amount, _ in found], np.float64)
+        labels = sorted(set(shown))
+        columns_of = {label: column for column, label in enumerate(labels)}
+        rows = group_of_film[[place for _, _, place in found]]
+        columns = np.fromiter((columns_of[name] for name in shown), np.intp, len(shown))
+        if annotated:  # a film may show no class, and counts nevertheless
+            rows, columns = np.append(rows, group_of_film), np.append(columns, np.full(len(films), len(labels)))
+            amounts = np.append(amounts, np.ones(len(films)))
+        return cls(tuple(labels), tuple(map(str, names)), group_of_film, rows, columns, amounts)
+
+    @cached_property
+    def counts(self) -> NDArray[np.float64]:
+        """(groups, columns): how much of each class is in each group."""
+        width = max(len(self.labels), int(self.columns.max(initial=-1)) + 1)
+        counts = np.zeros((len(self.groups), width))
+        np.add.at(counts, (self.rows, self.columns), self.amounts)
+        return counts
+
+    def search(self, shares: Sequence[float], seed: int) -> NDArray[np.intp]:
+        """(groups,): the side of each group."""
+        if len(self.groups) > MANY:
+            return stratified_sides(self.rows, self.columns, self.amounts, shares, seed)
+        return _search(self.counts, shares, seed)
+
+    def on_sides(self, sides: NDArray[np.intp], number: int) -> NDArray[np.float64]:
+        """(sides, classes): how much of each class is on each side."""
+        found = np.zeros((number, int(self.columns.max(initial=-1)) + 1))
+        np.add.at(found, (sides[self.rows], self.columns), self.amounts)
+        return found[:, : len(self.labels)]
 
     def per_film(self, sides: NDArray[np.intp]) -> NDArray[np.intp]:
         """The side of each film, from the side of each group."""
@@ -337,10 +373,14 @@ class _Table:
 
     def groups_by_class(self) -> Mapping[str, list[str]]:
         """The groups that hold films of each class."""
-        return {
-            label: [self.groups[row] for row in np.flatnonzero(self.counts[:, column])]
-            for column, label in enumerate(self.labels)
-        }
+        order = np.lexsort((self.rows, self.columns))
+        rows, columns = self.rows[order], self.columns[order]
+        first = np.append(True, (np.diff(rows) != 0) | (np.diff(columns) != 0))
+        groups: dict[str, list[str]] = {label: [] for label in self.labels}
+        for row, column in zip(rows[first].tolist(), columns[first].tolist(), strict=True):
+            if column < len(self.labels):
+                groups[self.labels[column]].append(self.groups[row])
+        return groups
 
 
 def _amounts(film: LabelledFilm) -> Iterator[tuple[str, float]]:
@@ -366,11 +406,11 @@ def _search_parts(
     table = _Table.of(films, groups)
     sides = list(shares)
     _check_few_groups(table, sides, given)
-    group_sides = _search(table.counts, list(shares.values()), seed)
+    group_sides = table.search(list(shares.values()), seed)
     missing = [
         f"{label!r} in {part}"
-        for number, part in enumerate(sides)
-        for label, count in zip(table.labels, table.counts[group_sides == number].sum(axis=0), strict=True)
+        for part, counts in zip(sides, table.on_sides(group_sides, len(sides)), strict=True)
+        for label, count in zip(table.labels, counts, strict=True)
         if not count
     ]
     if missing:
@@ -387,7 +427,7 @@ def _check_few_groups(table: _Table, sides: Sequence[Part], given: bool) -> None
     label, groups = min(table.groups_by_class().items(), key=lambda item: len(item[1]))
     if len(groups) >= len(sides):
         return
-    films = int(table.counts[:, table.labels.index(label)].sum())
+    films = int(table.amounts[table.columns == table.labels.index(label)].sum())
     has = f"{counted(len(groups), 'group')} ({counted(films, 'video')}: {', '.join(groups)})"
     remedy = "Add videos of other groups, or leave the class out." if len(groups) < 2 else _remedy(sides, given)
     raise DataError(f"Class {label!r} has {has}, and {_sides(sides)} need {len(sides)}, one each. {remedy}")

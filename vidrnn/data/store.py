@@ -22,6 +22,8 @@ from typing import TypeVar
 from platformdirs import user_cache_dir
 
 from vidrnn.atomic import finished_name
+from vidrnn.data.stored.mapped import memory_to_spend
+from vidrnn.data.stored.scan_store import ScanStore, scans_at
 from vidrnn.errors import UsageError
 from vidrnn.events import Note, RunEvent
 
@@ -31,9 +33,13 @@ SHARE_OF_DISK = 0.25
 """Without a limit of the user's, the cache may take this share of its disk: of what is free and what it has already."""
 STALE_SECONDS = 3 * 3600.0
 """An unfinished file that nobody has written to for so long is of a process that was killed."""
+KEPT_OPEN = 1024
+"""Entries of a process that stay open. Others are opened when they are read: a system limits open files and maps."""
 _KEPT_SHARE = 0.9
 """Of the limit, once something has to be removed: room for the next films."""
 _ENTRY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{32})(\.index)?\.npy")
+_PREFIX = re.compile(r"[0-9a-f]{2}")
+_OLD_SCANS = re.compile(r"scans-\d+")
 _SCAN = re.compile(r"scans-\d+/[0-9a-f]{2}/[0-9a-f]{32}(-[\w.+-]+)?\.json")
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -91,11 +97,12 @@ class Contents:
 class _Stored:
     """The files of one entry, which are removed together."""
 
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     size_bytes: int
     used: float
     """When it was last used, in seconds since 1970."""
     scan: bool
+    """Whether it is a scan, as earlier versions stored them: a file each."""
 
 
 @dataclass
@@ -108,6 +115,9 @@ class Store:
     _used: set[str] = field(default_factory=set)
     """The names of the entries that this process uses."""
     _size_bytes: int | None = None
+    _open: int = 0
+    _memory_bytes: int | None = None
+    """What is left for arrays in memory; None before the first one."""
     _damaged: int = 0
     _notes: dict[str, bool] = field(default_factory=dict)
     """Sentences for the user, and whether they were told."""
@@ -115,13 +125,29 @@ class Store:
 
     def is_known(self, file: Path) -> bool:
         """Whether this process has used the entry before, so that its sum was verified."""
-        return _name(file) in self._used
+        return _name(file.name) in self._used
 
     def use(self, file: Path) -> None:
         """Note that this process uses a file: it stays, and it counts as just used."""
-        self._used.add(_name(file))
+        self._used.add(_name(file.name))
         with suppress(OSError):  # another process has removed it, or the folder is only for reading
             os.utime(file)
+
+    def opens_late(self) -> bool:
+        """Whether this process has so many entries open that the next one is opened when it is read."""
+        with self._lock:
+            self._open += 1
+            return self._open > KEPT_OPEN
+
+    def takes_memory(self, size_bytes: int) -> bool:
+        """Whether an array of this size may be kept in memory, beside those before it."""
+        with self._lock:
+            if self._memory_bytes is None:
+                self._memory_bytes = memory_to_spend()
+            if size_bytes > self._memory_bytes:
+                return False
+            self._memory_bytes -= size_bytes
+            return True
 
     def add(self, file: Path) -> None:
         """Note a new file, and make room where the cache has grown beyond its limit."""
@@ -130,7 +156,7 @@ class Store:
             return
         with self._lock, suppress(OSError):
             self._size_bytes += file.stat().st_size
-        if self._size_bytes > self.limit_bytes:
+        if self._size_bytes + self.scans.size_bytes > self.limit_bytes:
             self.prune(int(self.limit_bytes * _KEPT_SHARE))
 
     def tidy(self) -> int:
@@ -139,8 +165,8 @@ class Store:
             with suppress(OSError):
                 if time.time() - part.stat().st_mtime > STALE_SECONDS:
                     part.unlink()
-        self._size_bytes = self.contents().size_bytes
-        return self._size_bytes
+        self._size_bytes = sum(one.size_bytes for one in self._stored())
+        return self._size_bytes + self.scans.size_bytes
 
     def prune(self, size_bytes: int) -> int:
         """Remove entries that this process does not use, the longest unused first, until the rest has this size.
@@ -148,15 +174,20 @@ class Store:
         Gives the number of bytes that were removed.
         """
         stored = sorted(self._stored(), key=lambda one: one.used)
-        total, removed = sum(one.size_bytes for one in stored), 0
+        files, scans, removed = sum(one.size_bytes for one in stored), self.scans.size_bytes, 0
         for one in stored:
-            if total - removed <= size_bytes:
+            if files + scans - removed <= size_bytes:
                 break
-            if not any(_name(file) in self._used for file in one.files) and _removed(one.files):
+            in_use = any(_name(os.path.basename(file)) in self._used for file in one.files)  # noqa: PTH119
+            if not in_use and _removed(one.files):
                 removed += one.size_bytes
+        left = files + scans - removed
+        if left > size_bytes:  # scans go last: they take the least room, and each costs the reading of a whole film
+            shrunk = self.scans.shrink(max(0, scans - (left - size_bytes)))
+            removed, left = removed + shrunk, left - shrunk
         with self._lock:
-            self._size_bytes = total - removed
-        if self.limit_bytes is not None and total - removed > self.limit_bytes:
+            self._size_bytes = left - self.scans.size_bytes
+        if self.limit_bytes is not None and left > self.limit_bytes:
             self.say(
                 f"{self.folder}: this run uses all that is in the cache, and needs more than its limit of "
                 f"{shown_size(self.limit_bytes)}. The cache grows until the run ends. --cache-size raises the limit."
@@ -166,7 +197,7 @@ class Store:
 
     def clear(self) -> int:
         """Remove everything that vidrnn wrote, unfinished files too. Gives the number of bytes that were removed."""
-        removed = sum(one.size_bytes for one in self._stored() if _removed(one.files))
+        removed = sum(one.size_bytes for one in self._stored() if _removed(one.files)) + self.scans.clear()
         for part in self._parts():
             with suppress(OSError):
                 part.unlink()
@@ -180,8 +211,8 @@ class Store:
     def contents(self) -> Contents:
         """What is stored, of all trainings."""
         stored = list(self._stored())
-        scans = sum(one.scan for one in stored)
-        return Contents(scans, len(stored) - scans, sum(one.size_bytes for one in stored))
+        old, size_bytes = sum(one.scan for one in stored), sum(one.size_bytes for one in stored)
+        return Contents(old + self.scans.count(), len(stored) - old, size_bytes + self.scans.size_bytes)
 
     def usual_limit(self, size_bytes: int) -> int:
         """The limit in bytes where the user named none, of a cache of this size."""
@@ -198,8 +229,14 @@ class Store:
         """Note, once, that entries cannot be written."""
         self.say(f"{self.folder}: the cache cannot be written ({reason}), so later runs read these videos again.")
 
+    @property
+    def scans(self) -> ScanStore:
+        """The scans of films in this cache."""
+        return scans_at(self.folder)
+
     def take_notes(self) -> list[str]:
         """The sentences for the user since the last call."""
+        self._damaged += self.scans.take_damage()
         with self._lock:
             notes = [text for text, told in self._notes.items() if not told]
             self._notes = dict.fromkeys(self._notes, True)
@@ -215,44 +252,56 @@ class Store:
             self._notes.setdefault(text, False)
 
     def _stored(self) -> Iterator[_Stored]:
-        """What is stored, entry by entry."""
-        together: dict[str, list[tuple[Path, os.stat_result]]] = {}
-        for file in self._files():
-            name = file.relative_to(self.folder).as_posix()
+        """What is stored as files, entry by entry."""
+        together: dict[str, list[tuple[str, int, float]]] = {}
+        for name, entry in self._files():
             if _ENTRY.fullmatch(name) or _SCAN.fullmatch(name):
                 with suppress(OSError):  # another process has just removed it
-                    together.setdefault(_name(file), []).append((file, file.stat()))
+                    facts = entry.stat(follow_symlinks=False)
+                    together.setdefault(_name(entry.name), []).append((entry.path, facts.st_size, facts.st_mtime))
         for found in together.values():
             yield _Stored(
-                tuple(file for file, _ in found),
-                sum(facts.st_size for _, facts in found),
-                max(facts.st_mtime for _, facts in found),
-                found[0][0].suffix == ".json",
+                tuple(path for path, _, _ in found),
+                sum(size for _, size, _ in found),
+                max(changed for _, _, changed in found),
+                found[0][0].endswith(".json"),
             )
 
     def _parts(self) -> Iterator[Path]:
         """Unfinished files of vidrnn's own."""
-        for file in self._files():
-            if name := finished_name(file):
-                place = file.with_name(re.sub(r"^\d+-\d+-", "", name)).relative_to(self.folder).as_posix()
+        for name, entry in self._files():
+            if entry.name.startswith(".") and (finished := finished_name(Path(entry.path))):
+                place = name[: -len(entry.name)] + re.sub(r"^\d+-\d+-", "", finished)
                 if _ENTRY.fullmatch(place) or _SCAN.fullmatch(place):
-                    yield file
+                    yield Path(entry.path)
 
-    def _files(self) -> Iterator[Path]:
-        """The files of the folders that vidrnn makes, which are one or two deep."""
-        for pattern in ("[0-9a-f][0-9a-f]/*", "scans-*/[0-9a-f][0-9a-f]/*"):
-            yield from self.folder.glob(pattern)
+    def _files(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """The files of the folders that vidrnn makes, which are one or two deep, and their names below the cache."""
+        tops = _entries_of(self.folder)
+        old = [(f"{top.name}/", below) for top in tops if _OLD_SCANS.fullmatch(top.name) for below in _entries_of(top)]
+        for above, folder in [*(("", top) for top in tops), *old]:
+            if _PREFIX.fullmatch(folder.name):
+                yield from ((f"{above}{folder.name}/{entry.name}", entry) for entry in _entries_of(folder))
 
 
-def _name(file: Path) -> str:
+def _entries_of(folder: os.PathLike[str]) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where it is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _name(file: str) -> str:
     """The name that the files of one entry share."""
-    return file.name.partition(".npy")[0].removesuffix(".index")
+    return file.partition(".npy")[0].removesuffix(".index")
 
 
-def _removed(files: tuple[Path, ...]) -> bool:
+def _removed(files: tuple[str, ...]) -> bool:
     try:
         for file in files:
-            file.unlink(missing_ok=True)
+            Path(file).unlink(missing_ok=True)
     except OSError:  # Windows removes no file that is read
         return False
     return True

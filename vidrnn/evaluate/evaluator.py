@@ -103,7 +103,7 @@ def evaluate(
 
 
 def of_split(
-    films: Sequence[LabelledFilm], seen: dict[str, Part], split: SplitName | None, data: Path
+    films: Sequence[LabelledFilm], seen: Mapping[str, Part], split: SplitName | None, data: Path
 ) -> tuple[list[LabelledFilm], int]:
     """The films of a part, and the number of films left out because the model has seen them.
 
@@ -127,7 +127,7 @@ def of_split(
     return named, 0
 
 
-def _part_seen(film: LabelledFilm, seen: dict[str, Part]) -> Part | None:
+def _part_seen(film: LabelledFilm, seen: Mapping[str, Part]) -> Part | None:
     try:
         return seen.get(content_hash(film.path))
     except FilmError:

@@ -323,8 +323,8 @@ def fit_temperature(scores: Floats, truth: NDArray[np.int64]) -> float:
     """
     doubt = 1 / (len(truth) + 2)
     candidates = np.geomspace(0.2, 5.0, 201)
-    scaled = torch.from_numpy(scores[None] / candidates[:, None, None])
     target = torch.from_numpy(truth)
+    scaled = (torch.from_numpy(scores / candidate) for candidate in candidates)  # one after the other: they are large
     losses = [float(torch.nn.functional.cross_entropy(one, target, label_smoothing=doubt)) for one in scaled]
     return float(candidates[int(np.argmin(losses))])
 

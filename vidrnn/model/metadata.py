@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import ValidationError, field_serializer, field_validator, model_validator
 
 from vidrnn.config import in_words
 from vidrnn.errors import ModelError
+from vidrnn.model.seen import seen_as_json, seen_of
 from vidrnn.nets.spec import ModelSpec, Record, StepBeforeError, current_spec
 from vidrnn.plain_json import json_text
 from vidrnn.values import FORMAT_VERSION, AnswerSpec, DecisionRule, Handling, Part
@@ -23,8 +25,8 @@ class ModelHeader(Record):
     decision: DecisionRule = DecisionRule()
     spec: ModelSpec
     seed: int
-    seen: dict[str, Part]
-    """Content hash of every film of the training data, with its part."""
+    seen: Mapping[str, Part]
+    """Content hash of every film of the training data, with its part. Of very many films it holds 8 bytes each."""
     scores: dict[str, Any]
     """The numbers of evaluation at the end of training, as `vidrnn evaluate --json` names them."""
     summary: tuple[str, ...] = ()
@@ -80,6 +82,15 @@ class ModelHeader(Record):
                 f"{source}: its encoder compares each frame with the step before, and this vidrnn compares it with "
                 "the frame a fixed time before. Train it again: --motion difference."
             ) from None
+
+    @field_validator("seen", mode="plain")
+    @classmethod
+    def _seen(cls, stored: object) -> Mapping[str, Part]:
+        return seen_of(stored)
+
+    @field_serializer("seen")
+    def _stored(self, seen: Mapping[str, Part]) -> dict[str, str]:
+        return seen_as_json(seen)
 
     @model_validator(mode="after")
     def _checked(self) -> ModelHeader:

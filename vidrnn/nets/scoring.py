@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from vidrnn.values import Floats
 from vidrnn.video.sampling import default_hop, window_starts
 
 _WINDOWS_AT_ONCE = 256
+_CLIPS_AT_ONCE = 4096
+"""So many clips have all of their windows in memory."""
 
 Features = NDArray[np.float32]
 
@@ -67,13 +70,22 @@ def score_clips(
 
     With `shuffle` the frames of each window are in random order. The difference shows what order is worth.
     """
+    remaining = iter(clips)
+    portions = iter(lambda: list(islice(remaining, _CLIPS_AT_ONCE)), [])
+    return np.concatenate([_score_some(sequence, some, frames, shuffle) for some in portions])
+
+
+def _score_some(
+    sequence: SequenceModel, clips: Sequence[Features], frames: int, shuffle: np.random.Generator | None
+) -> Floats:
     windows: list[Features] = []
-    owners: list[int] = []
-    for owner, features in enumerate(clips):
-        for start in window_starts(len(features), frames, default_hop(frames)):
+    counts: list[int] = []
+    for features in clips:
+        starts = window_starts(len(features), frames, default_hop(frames))
+        for start in starts:
             window = features[start : start + frames]
             windows.append(window if shuffle is None else shuffle.permutation(window))
-            owners.append(owner)
+        counts.append(len(starts))
     by_length: dict[int, list[int]] = {}
     for place, window in enumerate(windows):
         by_length.setdefault(len(window), []).append(place)
@@ -82,8 +94,8 @@ def score_clips(
         for some in _portions(places, _WINDOWS_AT_ONCE):
             scores |= dict(zip(some, score_windows(sequence, [windows[i] for i in some]), strict=True))
     table = np.stack([scores[place] for place in range(len(windows))])
-    who = np.asarray(owners)
-    return np.stack([table[who == owner].mean(0) for owner in range(owners[-1] + 1)])
+    ends = np.cumsum(counts).tolist()
+    return np.stack([table[end - count : end].mean(0) for end, count in zip(ends, counts, strict=True)])
 
 
 def _portions(places: Sequence[int], size: int) -> Iterator[Sequence[int]]:

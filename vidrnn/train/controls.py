@@ -34,6 +34,7 @@ _SHUFFLED = "frames shuffled"
 _LINEAR, _PICTURES = "linear, features", "linear, pictures"
 """Logistic regression on statistics of the features, and PCA with linear discriminants on a dozen small pictures."""
 _FOLDS = 3
+_MOST_PROBED = 20_000
 _MOTION = "The model sees motion at each step. Shuffling leaves that motion, so order is what comes on top of it."
 
 
@@ -201,7 +202,7 @@ def _majority(learner: Learner, parts: Sequence[Part]) -> Hits:
 
 def _linear_on_pictures(learner: Learner, parts: Sequence[Part]) -> Generator[RunEvent, None, Hits]:
     setting = learner.setting
-    train, scored = _ready(learner), {part: list(setting.places(part)) for part in parts}
+    train, scored = _probed(learner), {part: list(setting.places(part)) for part in parts}
     order = [*train, *(place for places in scored.values() for place in places)]
     small = dict(zip(order, (yield from small_clips(setting, order)), strict=True))
 
@@ -218,7 +219,7 @@ def _linear_on_features(learner: Learner, scored: dict[Part, list[Features]]) ->
     def vectors(clips: Sequence[Features]) -> Floats:
         return np.stack([probes.statistics_of(clip, change=change) for clip in clips])
 
-    learnt = vectors(learner.features(_ready(learner)))
+    learnt = vectors(learner.features(_probed(learner)))
     fit = (probes.fit_logistic, probes.STRENGTHS)
     return _linear(learner, fit, learnt, {part: vectors(clips) for part, clips in scored.items()})
 
@@ -227,7 +228,7 @@ def _linear(
     learner: Learner, fit: tuple[probes.Fit, Sequence[float]], learnt: Floats, scored: dict[Part, Floats]
 ) -> Hits:
     """A linear model of the training clips, its strength chosen by folds of them; the clips that it answers rightly."""
-    dataset, train = learner.setting.dataset, _ready(learner)
+    dataset, train = learner.setting.dataset, _probed(learner)
     films, groups = [dataset.films[place] for place in train], [dataset.groups[place] for place in train]
     folds = hold_out_groups(films, groups, _FOLDS, learner.setting.config.seed)
     labels, classes = dataset.labels[train], len(dataset.classes)
@@ -241,6 +242,12 @@ def _ready(learner: Learner) -> list[int]:
     """The training clips that are ready."""
     kept = learner.fine or learner.plain
     return [place for place in learner.setting.places(Part.TRAIN) if place in kept]
+
+
+def _probed(learner: Learner) -> list[int]:
+    """The training clips that a linear model learns from: an even part of very many, since more teach it little."""
+    ready = _ready(learner)
+    return ready if len(ready) <= _MOST_PROBED else sorted(learner.setting.evenly(ready)[:_MOST_PROBED])
 
 
 def _hits(learner: Learner, control: Control, clips: _Clips) -> Hits:

@@ -126,9 +126,9 @@ class Setting:
         labels = self.dataset.labels[list(places)]
         order = np.random.default_rng(self.config.seed).permutation(len(places))
         rank = np.empty(len(places), dtype=np.int64)
-        for label in np.unique(labels):
-            members = order[labels[order] == label]
-            rank[members] = np.arange(len(members)) * len(places) // len(members)
+        by_class = order[np.argsort(labels[order], kind="stable")]
+        for members in np.split(by_class, np.flatnonzero(np.diff(labels[by_class])) + 1):
+            rank[members] = np.arange(len(members)) * len(places) // max(len(members), 1)
         return [places[i] for i in np.argsort(rank, kind="stable").tolist()]
 
 

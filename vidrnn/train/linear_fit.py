@@ -56,7 +56,9 @@ def window_vectors(network: Member, clips: Sequence[Features], frames: int) -> t
         for window in _windows(clip, frames):
             owners.append(owner)
             with torch.inference_mode():
-                pooled = network.pooled(torch.from_numpy(window).unsqueeze(0).to(next(network.parameters()).device))
+                pooled = network.pooled(
+                    torch.from_numpy(np.asarray(window)).unsqueeze(0).to(next(network.parameters()).device)
+                )
             vectors.append(pooled[0].double().cpu().numpy())
     return np.asarray(owners), np.stack(vectors)
 

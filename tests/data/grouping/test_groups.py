@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vidrnn.data.grouping import looks as looks_module
 from vidrnn.data.grouping.base import Grouping
 from vidrnn.data.grouping.groups import drop_duplicates, group_films, named_groups
 from vidrnn.data.listing.labelled import read_labelled
@@ -125,7 +126,12 @@ class TestNames:
         assert grouping.notes == ("without pNN_ in the name, so each is a group of its own: 1 video",)
 
 
+@pytest.mark.parametrize("many", [4000, 0], ids=["each with each", "random trees"])
 class TestAppearance:
+    @pytest.fixture(autouse=True)
+    def way(self, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(looks_module, "MANY", many)
+
     def films(self, count: int = 12) -> tuple[list[LabelledFilm], list[NDArray[np.uint8]]]:
         films = [film(f"{label}/{chr(97 + n)}.mp4") for label in ("run", "walk") for n in range(count // 2)]
         return films, [scan(each).thumbnails for each in films]
@@ -181,6 +187,16 @@ class TestAppearance:
         grouping = self.group(films, looks)
         assert together(grouping) == {frozenset({6, 7})}
         assert "videos of lab look alike" in grouping.source
+
+    def test_near_films_among_hundreds_are_found(self) -> None:
+        films = [film(f"{'ab'[n % 2]}/{n:b}x.mp4".replace("0", "o").replace("1", "i")) for n in range(600)]
+        looks = [np.repeat(RANDOM.integers(0, 256, (2, 12, 16), dtype=np.uint8), 4, axis=0) for _ in films]
+        pairs = {frozenset({n, n + 300}) for n in range(0, 80)}
+        for n, other in map(sorted, pairs):
+            looks[other][0] = near(looks[n][0], by=12)
+        looks[590] = near(looks[300], by=3)
+        pairs = {each for each in pairs if 300 not in each} | {frozenset({0, 300, 590})}
+        assert together(self.group(films, looks)) == pairs
 
     @pytest.mark.slow
     def test_two_thousand_films_in_seconds(self) -> None:

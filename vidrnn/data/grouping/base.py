@@ -22,6 +22,11 @@ class Grouping:
     notes: tuple[str, ...] = ()
 
     @property
+    def number(self) -> int:
+        """The number of groups."""
+        return len(set(self.groups))
+
+    @property
     def counts(self) -> dict[str, int]:
         """The number of films in each group, sorted by the name of the group."""
         return dict(sorted(Counter(self.groups).items(), key=lambda item: natural_key(Path(item[0]))))
@@ -37,6 +42,8 @@ class Grouping:
 
 def film_names(films: Sequence[LabelledFilm]) -> list[str]:
     """A unique name for each film: its path below the folder that all films share."""
-    paths = [film.path.absolute() for film in films]
-    root = os.path.commonpath([path.parent for path in paths])
-    return [path.relative_to(root).as_posix() for path in paths]
+    here = Path.cwd() if any(not film.path.is_absolute() for film in films) else Path()
+    paths = [os.path.join(here, film.path) for film in films]  # noqa: PTH118
+    root = os.path.commonpath({os.path.dirname(path) for path in paths})  # noqa: PTH120
+    start = len(os.path.join(root, ""))  # noqa: PTH118
+    return [path[start:].replace(os.sep, "/") for path in paths]

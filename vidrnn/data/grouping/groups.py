@@ -91,6 +91,7 @@ def _joined(grouping: Grouping, keys: Sequence[Hashable]) -> Grouping:
 
     def root(group: str) -> str:
         while roots[group] != group:
+            roots[group] = roots[roots[group]]  # or a long chain of groups would be walked for each of them
             group = roots[group]
         return group
 
@@ -148,7 +149,7 @@ def _duplicate_notes(dropped: int, in_two_parts: int) -> Iterator[str]:
 
 def _from_column(films: Sequence[LabelledFilm]) -> Grouping:
     alone = sum(film.group is None for film in films)
-    names = film_names(films)
+    names = [""] * len(films) if all(film.group for film in films) else film_names(films)
     groups = tuple(film.group or name for film, name in zip(films, names, strict=True))
     notes = (f"without a group, so each is a group of its own: {counted(alone, 'video')}",) if alone else ()
     return Grouping(groups, "from the group column", notes)

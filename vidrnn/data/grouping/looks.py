@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from vidrnn.data.films import counted
 from vidrnn.data.grouping.base import Grouping, film_names
+from vidrnn.data.grouping.near import Pictures
+from vidrnn.data.scan import thumbnails_of
 from vidrnn.values import FilmScan, LabelledFilm
 
 NEAR = 12.0
@@ -22,30 +27,129 @@ ALIKE = 1.5
 """The factor of NEAR for films whose names differ only in the number at the end."""
 COPY = 2.0
 """As NEAR, for copies: every thumbnail of one film must be this near to a thumbnail of the other."""
+MANY = 4000
+"""Of more films, not every pair is compared: a table of all pairs of 100,000 films takes 40 GB."""
+MOST_PICTURES = 1_000_000
+"""Of very many films fewer thumbnails are compared, but always the first and the last."""
+_COUNT = re.compile(r"[-_ (]*\d+[) ]*$")
 FLAT = 8.0
 """A thumbnail is ignored as blank if the standard deviation of its grey values (of 255) is smaller than this."""
 
 
 def from_looks(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> Grouping:
-    """Groups of films that share a scene. If many films look alike, as from one fixed camera, only copies share one."""
-    thumbnails = [scan.thumbnails for scan in scans]
-    distances = _distances(thumbnails, throughout=False)
-    series = np.unique([_series(film.path) for film in films], return_inverse=True)[1]
-    distances[series[:, None] == series[None, :]] /= ALIKE
-    near, remark = distances < NEAR, ""
+    """Groups of films that share a scene. If many films look alike, as from one fixed camera, only copies share one.
+
+    Of up to `MANY` films each is compared with each. Of more, those are compared that random trees find near.
+    """
     labels = np.array([film.label for film in films])
-    stricter: tuple[tuple[Callable[[], NDArray[np.bool_]], str], ...] = (
-        (partial(_copies, thumbnails), "so only copies of them share a group"),
-        (partial(np.zeros_like, near), "and like copies, so each of them is a group of its own"),
-    )
-    for relation, words in stricter:
-        alike = _too_alike(_clusters(near), labels)
+    look = _Sparse.of(films, scans) if len(films) > MANY else _Dense.of(films, scans)
+    roots, remark = look.clusters(), ""
+    for words in (
+        "so only copies of them share a group",
+        "and like copies, so each of them is a group of its own",
+    ):
+        alike = _too_alike(roots, labels)
         if not alike.any():
             break
-        near &= relation() | ~(alike[:, None] | alike[None, :])
+        roots = look.clusters(alike)
         which = "all videos" if alike.all() else f"videos of {', '.join(sorted(set(labels[alike])))}"
         remark = f"; {which} look alike, as from one fixed camera, {words}"
-    return _named_by_looks(films, _clusters(near), remark)
+    return _named_by_looks(films, roots, remark)
+
+
+class _Look(ABC):
+    """The near films of a dataset. Each call of `clusters` is stricter than the one before."""
+
+    @abstractmethod
+    def clusters(self, alike: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
+        """(films,): the first film of each film's cluster. A chain of near films is one cluster.
+
+        `alike`: (films,) those that look too much alike to be near. First, only copies of them are near, then none.
+        """
+
+
+@dataclass
+class _Dense(_Look):
+    """All pairs, as a table (films, films)."""
+
+    thumbnails: Sequence[NDArray[np.uint8]]
+    near: NDArray[np.bool_]
+    _strict: bool = False
+
+    @classmethod
+    def of(cls, films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> _Dense:
+        thumbnails = list(thumbnails_of(scans))
+        distances = _distances(thumbnails, throughout=False)
+        series = np.unique([_series(film.path) for film in films], return_inverse=True)[1]
+        distances[series[:, None] == series[None, :]] /= ALIKE
+        return cls(thumbnails, distances < NEAR)
+
+    @override
+    def clusters(self, alike: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
+        if alike is not None:
+            still = np.zeros_like(self.near) if self._strict else _copies(self.thumbnails)
+            self.near &= still | ~(alike[:, None] | alike[None, :])
+            self._strict = True
+        return _clusters(self.near)
+
+
+@dataclass
+class _Sparse(_Look):
+    """The pairs that meet in a leaf of a random tree."""
+
+    pictures: Pictures
+    thumbnails: Sequence[NDArray[np.uint8]]
+    series: NDArray[np.intp]
+    _alike: list[NDArray[np.bool_]] = field(default_factory=list)
+    _compared: dict[tuple[int, int], bool] = field(default_factory=dict)
+    """Whether two films are copies, of those that were compared as a whole."""
+
+    @classmethod
+    def of(cls, films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> _Sparse:
+        most = max(2, MOST_PICTURES // len(films))
+        thumbnails = [_some(each, most) for each in thumbnails_of(scans)]
+        pixels = np.concatenate([each.reshape(len(each), -1) for each in thumbnails])
+        owners = np.repeat(np.arange(len(thumbnails)), [len(each) for each in thumbnails])
+        textured = np.concatenate(
+            [each.std(axis=1) >= FLAT for each in np.array_split(pixels, len(pixels) // 10_000 + 1)]
+        )
+        series: dict[str, int] = {}
+        numbers = np.fromiter(
+            (series.setdefault(_series(film.path), len(series)) for film in films), np.intp, len(films)
+        )
+        return cls(Pictures.of(pixels[textured], owners[textured]), thumbnails, numbers)
+
+    @override
+    def clusters(self, alike: NDArray[np.bool_] | None = None) -> NDArray[np.intp]:
+        self._alike += [] if alike is None else [alike]
+        return self.pictures.clusters(len(self.thumbnails), NEAR * ALIKE, self._belong)
+
+    def _belong(
+        self, one: NDArray[np.intp], other: NDArray[np.intp], squared: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        limit = np.where(self.series[one] == self.series[other], NEAR * ALIKE, NEAR)
+        near: NDArray[np.bool_] = squared < limit**2
+        for step, alike in enumerate(self._alike):
+            doubtful = near & (alike[one] | alike[other])
+            near &= ~doubtful
+            if not step:
+                places = np.flatnonzero(doubtful & (squared < COPY**2)).tolist()
+                near[[place for place in places if self._is_copy(int(one[place]), int(other[place]))]] = True
+        return near
+
+    def _is_copy(self, one: int, other: int) -> bool:
+        if (one, other) not in self._compared:
+            distance = _distances([self.thumbnails[one], self.thumbnails[other]], throughout=True)[0, 1]
+            self._compared[one, other] = bool(distance < COPY)
+        return self._compared[one, other]
+
+
+def _some(thumbnails: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """At most so many thumbnails, evenly chosen, the first and the last among them."""
+    if len(thumbnails) <= most:
+        return thumbnails
+    chosen: NDArray[np.uint8] = thumbnails[np.linspace(0, len(thumbnails) - 1, most).round().astype(int)]
+    return chosen
 
 
 def _copies(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
@@ -65,7 +169,8 @@ def _named_by_looks(films: Sequence[LabelledFilm], roots: NDArray[np.intp], rema
 
 def _series(path: Path) -> str:
     """The path without the number at its end, which the pieces of one film share."""
-    return str(path.parent / re.sub(r"[-_ (]*\d+[) ]*$", "", path.stem))
+    folder, name = os.path.split(path)
+    return os.path.join(folder, _COUNT.sub("", os.path.splitext(name)[0]))  # noqa: PTH118, PTH122
 
 
 def _too_alike(roots: NDArray[np.intp], labels: NDArray[np.str_]) -> NDArray[np.bool_]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from vidrnn.data.films import LabelledData, counted
+from vidrnn.data.films import LabelledData, RealPaths, counted
 from vidrnn.data.listing.folders import read_folder, read_unlabelled_folder
 from vidrnn.data.listing.manifests import read_manifest
 from vidrnn.data.listing.tables import refuse
@@ -101,17 +101,18 @@ def _without_repeats(data: Path, labelled: LabelledData) -> LabelledData:
     Raises:
         DataError: a file has two labels or two parts. All such files are listed.
     """
-    first: dict[tuple[Path, Excerpt | None], LabelledFilm] = {}
-    rates: dict[Path, float | None] = {}
+    first: dict[tuple[str, Excerpt | None], LabelledFilm] = {}
+    rates: dict[str, float | None] = {}
     faults: dict[str, None] = {}
+    real_paths = RealPaths()
     for film in labelled.films:
-        before = first.setdefault((film.path.resolve(), film.excerpt), film)
-        shown = film.path if film.excerpt is None else f"{film.path} ({film.excerpt})"
+        real = real_paths.of(film.path)
+        before = first.setdefault((real, film.excerpt), film)
         if before.label != film.label:
-            faults[f"{shown} is listed as {before.label!r} and as {film.label!r}; keep one label."] = None
+            faults[f"{_shown(film)} is listed as {before.label!r} and as {film.label!r}; keep one label."] = None
         elif before.part is not film.part:
-            faults[f"{shown} is listed for {before.part} and for {film.part}; keep one."] = None
-        if (rate := rates.setdefault(film.path.resolve(), film.rate)) != film.rate:
+            faults[f"{_shown(film)} is listed for {before.part} and for {film.part}; keep one."] = None
+        if (rate := rates.setdefault(real, film.rate)) != film.rate:
             faults[f"{film.path} is listed with the fps {rate} and {film.rate}; keep one."] = None
     refuse(data, list(faults))
     notes = list(labelled.notes)
@@ -120,9 +121,13 @@ def _without_repeats(data: Path, labelled: LabelledData) -> LabelledData:
     warnings = (
         *labelled.warnings,
         *_alike_notes(film.label for film in first.values()),
-        *_overlap_notes(first.values()),
+        *_overlap_notes(first),
     )
     return replace(labelled, films=tuple(first.values()), notes=tuple(notes), warnings=warnings)
+
+
+def _shown(film: LabelledFilm) -> str:
+    return str(film.path) if film.excerpt is None else f"{film.path} ({film.excerpt})"
 
 
 def _alike_notes(labels: Iterable[str]) -> Iterator[str]:
@@ -144,11 +149,12 @@ def _plainest(label: str) -> str:
     return "".join(letter for letter in plain if letter.isalnum() or unicodedata.combining(letter)) or plain
 
 
-def _overlap_notes(films: Iterable[LabelledFilm]) -> Iterator[str]:
-    """A sentence if parts of one video overlap and have different classes."""
-    by_film: defaultdict[Path, list[LabelledFilm]] = defaultdict(list)
-    for film in films:
-        by_film[film.path.resolve()].append(film)
+def _overlap_notes(films: Mapping[tuple[str, Excerpt | None], LabelledFilm]) -> Iterator[str]:
+    """A sentence if parts of one video overlap and have different classes. `films` by real path and part."""
+    by_film: defaultdict[str, list[LabelledFilm]] = defaultdict(list)
+    if any(excerpt is not None for _, excerpt in films):
+        for (real, _), film in films.items():
+            by_film[real].append(film)
     pairs = [pair for each in by_film.values() if len(each) > 1 for pair in _overlaps(each)]
     if pairs:
         one, other = pairs[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -127,18 +129,20 @@ class _Table:
         for column in self.needed:
             if not row[column]:
                 return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
-        if features is None:
+        path: Path | None
+        if features is not None:
+            path, mode = find_features(features, folder, row["path"]), 0
+        elif not (mode := _mode_of(path := folder / row["path"])):
             path = find_listed_file(folder, row["path"])
-        else:
-            path = find_features(features, folder, row["path"])
         if path is None and features is not None:
             reason = f"line {row.line} of the manifest has no features: {why_no_features(features, row['path'])}"
             return FilmFailure(folder / row["path"], reason)
         if path is None:
             return FilmFailure(folder / row["path"], f"line {row.line} of the manifest names {_missing(folder, row)}")
-        if path.is_dir() and not is_film(path):
+        mode = mode or _mode_of(path)
+        if stat.S_ISDIR(mode) and not is_film(path):
             return FilmFailure(path, f"line {row.line} of the manifest names a folder that holds no numbered pictures")
-        if not path.is_dir() and not path.is_file():
+        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
             return FilmFailure(path, f"line {row.line} of the manifest names a pipe or a device, which is no file")
         label, group = in_one_form(row["label"]), in_one_form(row["group"]) or None
         return LabelledFilm(path, label, group, part, excerpt=excerpt, rate=rate)
@@ -164,6 +168,14 @@ class _Table:
             cell = f"the split {word!r}" if word else "no split, though other rows have one"
             self.faults.append(f"line {row.line} has {cell}; write train, val or test.")
         return part
+
+
+def _mode_of(path: Path) -> int:
+    """What kind of file a path names; 0 where it is none."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116
+    except (OSError, ValueError):  # no file can have such a name
+        return 0
 
 
 def _missing(folder: Path, row: Row) -> str:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,9 @@ def read_rows(
     delimiter, columns = _header(text, (*wanted, *(synonyms or ())), mark)
     columns = _renamed(columns, synonyms or {})
     _check_header(data, columns, needed, optional)
-    lines = list(csv_lines(data, text, delimiter, len(columns), skip_spaces=True))
     faults: list[str] = []
-    rows = [_row(columns, number, cells, wanted, faults) for number, cells in lines[1:]]
+    lines = csv_lines(data, text, delimiter, len(columns), skip_spaces=True)
+    rows = [_row(columns, number, cells, wanted, faults) for number, cells in islice(lines, 1, None)]
     refuse(data, faults)
     return rows
 

@@ -44,6 +44,7 @@ _LEAST_DEVIATION = 0.02
 """The least deviation of a number, as a share of the usual size of numbers. Numbers that hardly differ would be scaled
 up until the rounding of another runtime decides."""
 _TINY = 1e-6
+_MANY_CLIPS = 4096
 _NEVER = -30.0
 """The score of a class without a clip to learn from."""
 
@@ -67,7 +68,7 @@ def fit_logistic(
     """Logistic regression with each strength C of its L2 penalty; `counts` says how much each vector counts.
 
     The best weights lie in the span of the training vectors. So the fit is in the coordinates of that span, which are
-    at most as many as there are clips. The result is the same.
+    at most as many as there are clips, or as there are numbers in a vector. The result is the same.
     """
     mean, deviation = vectors.mean(0), vectors.std(0)
     deviation = np.maximum(deviation, _LEAST_DEVIATION * np.sqrt(np.mean(vectors**2)) + _TINY)
@@ -75,10 +76,14 @@ def fit_logistic(
         shares = np.log(np.bincount(labels, minlength=classes) / len(labels) + np.exp(_NEVER))
         return [Linear(LinearSolution(np.zeros((classes, len(mean))), shares, mean, deviation)) for _ in strengths]
     scaled = (vectors - mean) / deviation
-    values, basis = np.linalg.eigh(scaled @ scaled.T)
+    many = len(scaled) > max(_MANY_CLIPS, scaled.shape[1])  # the smaller of two tables says the same
+    values, basis = np.linalg.eigh(scaled.T @ scaled if many else scaled @ scaled.T)
     lasting = values > _TINY * values[-1]
     lengths = np.sqrt(values[lasting])
-    span, inside = scaled.T @ (basis[:, lasting] / lengths), basis[:, lasting] * lengths
+    if many:
+        span, inside = basis[:, lasting], scaled @ basis[:, lasting]
+    else:
+        span, inside = scaled.T @ (basis[:, lasting] / lengths), basis[:, lasting] * lengths
     fitted = []
     for strength in strengths:
         weight, bias = _rows(_logistic(inside, labels, strength, counts), classes)
