@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -86,6 +86,14 @@ def read_dataset(
     """
     yield from (Note(text) for text in named.notes)
     yield from (Note(text, warning=True) for text in named.warnings)
+    scans = yield from scan_data(named, cache, jobs, rate=rate)
+    return (yield from dataset_of(named, data, scans, labelled=labelled))
+
+
+def scan_data(
+    named: LabelledData, cache: Path | None, jobs: int, *, rate: float | None = None
+) -> Generator[RunEvent, None, dict[Path, FilmScan | FilmFailure]]:
+    """The scan of each whole film of DATA, or its failure, by its path."""
     rates = {film.path: film.rate for film in named.films}  # a film of several excerpts is read once
     whole: dict[Path, FilmScan | FilmFailure] = {}
     for told in dict.fromkeys(rates.values()):
@@ -93,6 +101,23 @@ def read_dataset(
         for path, scan in scan_films(paths, rate=told or rate, cache=cache, jobs=jobs):
             whole[path] = scan if isinstance(scan, FilmFailure) else replace(scan, rate=told)
             yield Progress("reading", len(whole), len(rates))
+    return whole
+
+
+def dataset_of(
+    named: LabelledData, data: Path, whole: Mapping[Path, FilmScan | FilmFailure], *, labelled: bool = True
+) -> Generator[RunEvent, None, Dataset]:
+    """The dataset of films that were scanned. Events come first, the dataset comes last.
+
+    Args:
+        named: the films of DATA with their truth.
+        data: the path of DATA, for errors.
+        whole: as `scan_data` gives it.
+        labelled: whether the films have labels.
+
+    Raises:
+        DataError: no film can be read, or no film of one of the classes.
+    """
     scans = [_scan_of(film, whole[film.path]) for film in named.films]
     readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
     failures = (*named.failures, *dict.fromkeys(each for each in scans if isinstance(each, FilmFailure)))
