@@ -420,6 +420,11 @@ class FilmScan:
     rate: float | None = None
     """Frames per second that its owner says, which count in place of the film's own time stamps."""
 
+    still: tuple[Span, ...] = ()
+    """The stretches of a second or more in which nothing changes, in seconds; all of a film that is one still."""
+    blank: tuple[Span, ...] = ()
+    """The stretches of a second or more in which pictures are black or of one colour; all of a film that is so."""
+
     def __repr__(self) -> str:
         return f"FilmScan({self.facts.path.name}, {self.facts.frames} frames, {self.content_hash[:8]})"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import frame_number, make_film, make_pictures
+from conftest import SMALL, frame_number, make_film, make_pictures, paint_number
 
 from vidrnn.data import scan as scan_module
 from vidrnn.data.scan import scan_film, scan_films
 from vidrnn.data.store import cache_folder, store_at
 from vidrnn.errors import FilmError
-from vidrnn.values import FilmFailure, FilmScan
+from vidrnn.values import FilmFailure, FilmScan, Pixels, Size
 
 
 def scans(*paths: Path, cache: Path | None = None, **how: float) -> list[FilmScan]:
@@ -157,3 +157,15 @@ def test_a_damaged_scan_is_made_anew_and_told(tmp_path: Path, damage: str) -> No
     again = scan_film(film, cache=cache)
     assert again.facts == scan.facts and entry.read_text() == text
     assert "1 entry was damaged" in store_at(cache).take_notes()[0]
+
+
+def test_stretches_that_show_nothing_are_part_of_a_scan_and_come_back_from_the_cache(tmp_path: Path) -> None:
+    def freeze(index: int, size: Size = SMALL) -> Pixels:
+        return paint_number(min(index, 10), size) if index < 60 else np.zeros((size.height, size.width, 3), np.uint8)
+
+    film = make_film(tmp_path / "a.mkv", frames=100, paint=freeze)
+    (scan,) = scans(film, cache=tmp_path / "cache")
+    assert scan.still == ((0.5, 2.25), (2.5, 3.96))
+    assert scan.blank == ((2.5, 3.96),)
+    (again,) = scans(film, cache=tmp_path / "cache")
+    assert (again.still, again.blank) == (scan.still, scan.blank)

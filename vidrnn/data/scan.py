@@ -1,4 +1,4 @@
-"""Scans of films: facts, a hash of the content and thumbnails, from one reading of the whole film.
+"""Scans of films: facts, a hash of the content, thumbnails, and stretches that show nothing, from one reading.
 
 The cache holds each scan under the hash, so that a film is read once only.
 """
@@ -27,6 +27,7 @@ from vidrnn.plain_json import json_text
 from vidrnn.sums import has_right_sum, with_sum
 from vidrnn.threads import map_in_order
 from vidrnn.values import FilmFacts, FilmFailure, FilmScan, Frame, Size
+from vidrnn.video.inspection.emptiness import EmptyStretches
 from vidrnn.video.inspection.limits import refuse_large_picture
 from vidrnn.video.reader import open_film
 
@@ -35,7 +36,7 @@ THUMBNAILS = 8
 """The largest number of thumbnails of a film."""
 THUMBNAIL_SPACING_SECONDS = 0.25
 """The spacing of the frames that thumbnails are chosen from. The last frame is one of them too."""
-FORMAT = 3
+FORMAT = 4
 """The version of the entries, a part of their names. A scan in another version is computed again."""
 
 
@@ -88,9 +89,14 @@ def _read(path: Path, content: str, rate: float | None) -> FilmScan:
     with open_film(path, rate=rate) as film:
         if film.features is not None:
             thumbnails = np.zeros((1, THUMBNAIL.height, THUMBNAIL.width), np.uint8)
-        else:
-            thumbnails = _thumbnails(list(film.sampled(THUMBNAIL_SPACING_SECONDS, size=THUMBNAIL, ending=True)))
-        return FilmScan(film.facts(), content, thumbnails, film.frame_seconds)
+            return FilmScan(film.facts(), content, thumbnails, film.frame_seconds)
+        frames, stretches = [], EmptyStretches()
+        for frame in film.sampled(THUMBNAIL_SPACING_SECONDS, size=THUMBNAIL, ending=True):
+            frames.append(frame)
+            stretches.add(frame)
+        facts, thumbnails = film.facts(), _thumbnails(frames)
+        still, blank = stretches.still, stretches.blank
+        return FilmScan(facts, content, thumbnails, film.frame_seconds, still=still, blank=blank)
 
 
 def _thumbnails(frames: Sequence[Frame]) -> NDArray[np.uint8]:
@@ -137,7 +143,8 @@ def _scan_in(text: str, path: Path) -> FilmScan | None:
         pixels = np.frombuffer(base64.b64decode(stored["thumbnails"]), dtype=np.uint8)
         thumbnails = pixels.reshape(-1, THUMBNAIL.height, THUMBNAIL.width)
         seconds = np.frombuffer(zlib.decompress(base64.b64decode(stored["frame_seconds"])), dtype=np.float64)
-        return FilmScan(FilmFacts(**facts), stored["content_hash"], thumbnails, seconds)
+        still, blank = (tuple((float(a), float(b)) for a, b in stored[name]) for name in ("still", "blank"))
+        return FilmScan(FilmFacts(**facts), stored["content_hash"], thumbnails, seconds, still=still, blank=blank)
     except (ValueError, KeyError, TypeError, zlib.error):
         return None
 
@@ -150,6 +157,8 @@ def _write(entry: Path, scan: FilmScan, cache: Path) -> None:
         "content_hash": scan.content_hash,
         "facts": facts,
         "thumbnails": base64.b64encode(scan.thumbnails.tobytes()).decode("ascii"),
+        "still": scan.still,
+        "blank": scan.blank,
         "frame_seconds": base64.b64encode(zlib.compress(scan.frame_seconds.tobytes())).decode("ascii"),
     }
     with suppress(OutputError):
