@@ -392,6 +392,16 @@ class LabelledFilm:
 
 
 @dataclass(frozen=True, slots=True)
+class Misfit:
+    """One way in which labels do not fit the films that they are of."""
+
+    text: str
+    """A sentence."""
+    films: tuple[Path, ...]
+    """The films that it is true of."""
+
+
+@dataclass(frozen=True, slots=True)
 class FilmFailure:
     """A film that could not be used, and why: the row that one bad file costs."""
 

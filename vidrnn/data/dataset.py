@@ -18,7 +18,7 @@ from vidrnn.data.grouping.groups import drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
-from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
+from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Misfit, Size
 
 _MOST_NAMED = 8
 _LATE_SECONDS = 0.5
@@ -166,15 +166,23 @@ def _incomplete(named: LabelledData, readable: Sequence[tuple[LabelledFilm, Film
     if short:
         more = f" and {len(short) - _MOST_NAMED} more classes" if len(short) > _MOST_NAMED else ""
         yield f"videos that are missing or cannot be read: {', '.join(short[:_MOST_NAMED])}{more}"
+    if late := late_parts(readable):
+        yield late.text
+
+
+def late_parts(readable: Sequence[tuple[LabelledFilm, FilmScan]]) -> Misfit | None:
+    """The parts of films that end after the film does; None if there are none."""
     late = [(_seconds_beyond(scan), film) for film, scan in readable if scan.excerpt is not None]
     late = [each for each in late if each[0] > _LATE_SECONDS]
-    if late:
-        most, film = max(late, key=lambda each: each[0])
-        yield (
-            f"{counted(len(late), 'part')} of videos end after the video does, by {most:.1f} s at most "
-            f"({film.path.name}, {film.excerpt}); they end with it. If start and end count frames, call the columns "
-            "start_frame and end_frame"
-        )
+    if not late:
+        return None
+    most, film = max(late, key=lambda each: each[0])
+    text = (
+        f"{counted(len(late), 'part')} of videos end after the video does, by {most:.1f} s at most "
+        f"({film.path.name}, {film.excerpt}); they end with it. If start and end count frames, call the columns "
+        "start_frame and end_frame"
+    )
+    return Misfit(text, tuple(dict.fromkeys(each.path for _, each in late)))
 
 
 def _seconds_beyond(scan: FilmScan) -> float:
