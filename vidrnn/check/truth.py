@@ -1,0 +1,70 @@
+"""Findings on the truth: what a training refuses or warns of, with the videos that each sentence concerns.
+
+The sentences are those of the training. Where several functions know which videos a sentence is of, they are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vidrnn.check.finding import Finding, concerning, sentence
+from vidrnn.check.reading import Understood
+from vidrnn.data.dataset import late_parts
+from vidrnn.data.labelled_frames import misfits
+from vidrnn.data.listing.labelled import alike_names, alike_note
+from vidrnn.data.splits import leak_words, shown_classes
+
+_NAMES = "Choose one spelling; --fix DIR writes a manifest with one."
+_BEYOND = "Check the rate that the labels count by. --fix DIR writes labels that end with their videos."
+_MISFIT = "Check that these are the videos that were labelled, and --label-rate."
+_LEAK = "Give each group one side in the split column, or leave the split out and let vidrnn split by group."
+
+
+def truth_findings(read: Understood) -> Iterator[Finding]:
+    """The findings on labels, names, groups and the split."""
+    for place, text in enumerate(read.refusals):
+        yield Finding("refusal", "refusal", text if not place else f"Then: {text}")
+    known: dict[str, Finding] = {}
+    for finding in _with_films(read):
+        known.setdefault(finding.text, finding)
+    for note in read.notes:
+        if note.text in known:
+            yield _as_sentence(known.pop(note.text))
+        elif note.warning:
+            yield Finding("training", "warning", sentence(note.text))
+    yield from map(_as_sentence, known.values())
+
+
+def _as_sentence(finding: Finding) -> Finding:
+    return Finding(finding.kind, finding.level, sentence(finding.text), finding.advice, finding.concerns)
+
+
+def _with_films(read: Understood) -> Iterator[Finding]:
+    """The notes of a training whose videos are known, word for word."""
+    if read.named is not None:
+        of_moments = any(film.annotation is not None for film in read.named.films)
+        noun = "behaviours" if of_moments else "classes"
+        for alike in alike_names(name for film in read.named.films for name in shown_classes(film)):
+            paths = (film.path for film in read.named.films if not shown_classes(film).isdisjoint(alike))
+            yield Finding("names", "warning", alike_note(alike, noun), _NAMES, concerning(paths))
+    if read.dataset is None:
+        return
+    films, scans = read.dataset.films, read.dataset.scans
+    for number, misfit in enumerate(misfits(films, scans)):
+        beyond = not number and "after the video does" in misfit.text
+        kind, advice = ("beyond-end", _BEYOND) if beyond else ("other-video", _MISFIT)
+        yield Finding(kind, "warning", misfit.text, advice, concerning(misfit.films))
+    if (late := late_parts(list(zip(films, scans, strict=True)))) is not None:
+        yield Finding("beyond-end", "warning", late.text, _BEYOND, concerning(late.films))
+    yield from _leaks(read)
+
+
+def _leaks(read: Understood) -> Iterator[Finding]:
+    if read.split is None or read.usable is None or not read.split.leaking_groups:
+        return
+    leaking = set(read.split.leaking_groups)
+    pairs = zip(read.usable.films, read.usable.groups, strict=True)
+    concerns = concerning(film.path for film, group in pairs if group in leaking)
+    words = leak_words(read.split.leaking_groups)
+    text = next((note.text for note in read.notes if note.text.startswith(words)), words)
+    yield Finding("leak", "warning", text, _LEAK, concerns)
