@@ -93,7 +93,7 @@ def _report(
     return Report(
         title="What was understood",
         tables=tuple(table for table in tables if table is not None),
-        notes=(*map(sentence, notes), *map(sentence, kinds_of_files(read)), *([sentence(split)] if split else [])),
+        notes=(*map(sentence, notes), *map(sentence, kinds_of_files(read)), *([split] if split else [])),
         sentences=(*sentences(curve), *((repair.sentence,) if repair else ()), _verdict(findings)),
         numbers={
             "data": str(read.request.data),

@@ -81,9 +81,9 @@ def near_pairs(scans: Sequence[FilmScan]) -> list[Pair]:
     seconds = np.array([scan.facts.duration_seconds for scan in scans])
     rows, columns = np.nonzero(np.triu(distances < limit, 1))
     return [
-        (int(one), int(other))
-        for one, other in zip(rows, columns, strict=True)
-        if _of_one_length(seconds, int(one), int(other)) and _in_one_order(scans[one], scans[other], limit)
+        (one, other)
+        for one, other in zip(rows.tolist(), columns.tolist(), strict=True)
+        if _of_one_length(seconds, one, other) and _in_one_order(scans[one], scans[other], limit)
     ]
 
 

@@ -54,6 +54,6 @@ def concerning(paths: Iterable[Path]) -> tuple[Concern, ...]:
 
 def sentence(text: str) -> str:
     """A note of a training as a sentence: it begins with a capital letter unless it begins with a name."""
-    first = text.split(" ", 1)[0]
+    first = text.split(" ", 1)[0].rstrip(":,")
     plain = first.isalpha() and first.islower()
     return f"{text[:1].upper() if plain else text[:1]}{text[1:].rstrip('.')}."

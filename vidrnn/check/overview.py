@@ -133,8 +133,8 @@ def split_sentence(read: Understood) -> str:
     if read.split is None:
         return ""
     folds = read.request.config.folds
-    before = f"{folds} folds, each video in test once; for the model itself " if folds else ""
-    return f"{before}{read.split}"
+    before = f"{folds} folds, in which each video is in test once; then for the model itself " if folds else ""
+    return f"The split of a training: {before}{' '.join(str(read.split).split())}."
 
 
 def numbers_of(read: Understood) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from vidrnn.check.finding import Concern, Finding
 from vidrnn.data.films import counted
 from vidrnn.values import FilmScan, Span
 
+_USUAL_SHARE = 0.5
+"""What more of the videos have is the way they were made."""
 _LEAST_SECONDS, _LEAST_SHARE = 2.0, 0.1
 """Stretches count if they last for so long and are so much of their video."""
 
@@ -47,8 +49,9 @@ def picture_findings(scans: Sequence[FilmScan]) -> Iterator[Finding]:
         moving,
         lambda scan: tuple(span for span in scan.still if span not in scan.blank),
         "frozen-stretch",
-        "frozen for a part of their time: not one pixel changes",
+        "frozen for a part of their time: nothing changes",
         "The recording may have stopped there. Labels of such parts mislead.",
+        usual="This is as it should be for drawings, screens and pictures that a camera compresses strongly.",
     )
 
 
@@ -71,8 +74,14 @@ def _covers(scan: FilmScan, stretches: Sequence[Span]) -> bool:
 
 
 def _partly(
-    scans: Sequence[FilmScan], stretches: Callable[[FilmScan], Sequence[Span]], kind: str, what: str, advice: str
+    scans: Sequence[FilmScan],
+    stretches: Callable[[FilmScan], Sequence[Span]],
+    kind: str,
+    what: str,
+    advice: str,
+    usual: str = "",
 ) -> Iterator[Finding]:
+    """A finding for videos of which a part shows nothing; a note where most have such parts and that may be `usual`."""
     concerns = []
     for scan in scans:
         spans = stretches(scan)
@@ -84,4 +93,8 @@ def _partly(
     if concerns:
         verb = "is" if len(concerns) == 1 else "are"
         what = what.replace("their", "its") if len(concerns) == 1 else what
-        yield Finding(kind, "warning", f"{counted(len(concerns), 'video')} {verb} {what}", advice, tuple(concerns))
+        text = f"{counted(len(concerns), 'video')} {verb} {what}"
+        if usual and len(concerns) > max(2, _USUAL_SHARE * len(scans)):
+            yield Finding(kind, "note", text, usual, tuple(concerns))
+        else:
+            yield Finding(kind, "warning", text, advice, tuple(concerns))

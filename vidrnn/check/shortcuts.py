@@ -21,6 +21,8 @@ from vidrnn.events import Progress, RunEvent
 from vidrnn.values import Floats
 
 FOLDS = 5
+TOGETHER = "all of these"
+"""The name of all facts together."""
 FEWEST_CLIPS, FEWEST_GROUPS = 20, 5
 """With fewer, no number is honest."""
 _DRAWS = 2000
@@ -29,8 +31,8 @@ _TELLS, _SURELY = 0.3, 0.15
 always being right, and surely the second one."""
 _MOST_LEAVES, _LEAVES_PER_CLASS, _FEWEST_IN_LEAF = 40, 3, 3
 _ADVICE = (
-    "A model may learn this in place of what happens. Record or cut all classes in the same way; where it belongs to "
-    "what happens, as the length of a clip may, take the score of a model with care."
+    "A model may learn this in place of what happens. Record, cut and convert all classes in the same way. Where the "
+    "fact belongs to what happens, as the length of a clip may, this is no fault."
 )
 
 
@@ -67,7 +69,7 @@ def find_shortcuts(dataset: Dataset) -> Generator[RunEvent, None, tuple[Shortcut
         return ()
     facts = {name: values for name, values in _facts(dataset).items() if (values != values[0]).any()}
     if len(facts) > 1:
-        facts["all of these"] = np.concatenate([*facts.values()], axis=1)
+        facts[TOGETHER] = np.concatenate([*facts.values()], axis=1)
     folds = hold_out_groups(dataset.films, dataset.groups, FOLDS)
     guesses = held_out_majority(dataset.labels, folds)
     found = []
@@ -80,20 +82,18 @@ def find_shortcuts(dataset: Dataset) -> Generator[RunEvent, None, tuple[Shortcut
 
 
 def shortcut_findings(shortcuts: Sequence[Shortcut]) -> Iterator[Finding]:
-    """A warning for each kind of fact that alone tells the class."""
-    for each in shortcuts[:-1] if len(shortcuts) > 1 else shortcuts:
-        if each.tells:
-            low, high = (
-                each.accuracy - each.gain.value + each.gain.low,
-                each.accuracy - each.gain.value + each.gain.high,
-            )
-            yield Finding(
-                "shortcut",
-                "warning",
-                f"The {each.fact} alone tells the class: {each.accuracy:.2f} right ({low:.2f} to {min(high, 1):.2f}), "
-                f"and {each.majority:.2f} by always guessing the most frequent class.",
-                _ADVICE,
-            )
+    """A warning for each kind of fact that alone tells the class; or one, if only all together do."""
+    telling = [each for each in shortcuts if each.tells and each.fact != TOGETHER]
+    for each in telling or [each for each in shortcuts if each.tells]:
+        what = "facts of the files together tell" if each.fact == TOGETHER else f"{each.fact} alone tells"
+        low, high = (each.accuracy + end - each.gain.value for end in (each.gain.low, each.gain.high))
+        yield Finding(
+            "shortcut",
+            "warning",
+            f"The {what} the class: a small decision tree is right on {each.accuracy:.2f} of the clips of other groups "
+            f"({max(low, 0):.2f} to {min(high, 1):.2f}), and {each.majority:.2f} are of the most frequent class.",
+            _ADVICE,
+        )
 
 
 def is_enough(dataset: Dataset) -> bool:

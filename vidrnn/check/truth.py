@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vidrnn.check.finding import Finding, concerning, sentence
+from vidrnn.check.finding import Concern, Finding, concerning, sentence
 from vidrnn.check.reading import Understood
-from vidrnn.data.dataset import late_parts
+from vidrnn.data.dataset import Dataset, late_parts
+from vidrnn.data.grouping.groups import copies_note
 from vidrnn.data.labelled_frames import misfits
 from vidrnn.data.listing.labelled import alike_names, alike_note
 from vidrnn.data.splits import leak_words, shown_classes
+from vidrnn.values import FilmScan, LabelledFilm
 
 _NAMES = "Choose one spelling; --fix DIR writes a manifest with one."
 _BEYOND = "Check the rate that the labels count by. --fix DIR writes labels that end with their videos."
 _MISFIT = "Check that these are the videos that were labelled, and --label-rate."
+_COPIES = "Check that they are meant to be there twice; --fix DIR writes a manifest with each once."
 _LEAK = "Give each group one side in the split column, or leave the split out and let vidrnn split by group."
 
 
@@ -56,7 +59,26 @@ def _with_films(read: Understood) -> Iterator[Finding]:
         yield Finding(kind, "warning", misfit.text, advice, concerning(misfit.films))
     if (late := late_parts(list(zip(films, scans, strict=True)))) is not None:
         yield Finding("beyond-end", "warning", late.text, _BEYOND, concerning(late.films))
+    yield from _copies(read)
     yield from _leaks(read)
+
+
+def _copies(read: Understood) -> Iterator[Finding]:
+    """The exact copies that a training leaves out, each with the video that stays."""
+    assert read.named is not None and read.dataset is not None
+    kept = {(scan.content_hash, scan.excerpt): film.path for film, scan in _pairs(read.dataset)}
+    concerns = []
+    for film in read.named.films:
+        scan = read.whole[film.path]
+        stays = kept.get((scan.content_hash, film.excerpt)) if isinstance(scan, FilmScan) else None
+        if stays is not None and stays != film.path:
+            concerns.append(Concern(film.path, f"the same as {stays.name}"))
+    if concerns:
+        yield Finding("copies", "note", copies_note(len(concerns)), _COPIES, tuple(concerns))
+
+
+def _pairs(dataset: Dataset) -> Iterator[tuple[LabelledFilm, FilmScan]]:
+    return zip(dataset.films, dataset.scans, strict=True)
 
 
 def _leaks(read: Understood) -> Iterator[Finding]:
