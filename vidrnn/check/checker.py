@@ -63,12 +63,12 @@ def check_data(request: CheckRequest, fix: Path | None = None) -> Generator[RunE
     films = [] if request.config.features else read.scans  # features have no pictures and no container
     findings = [
         *truth_findings(read),
-        *file_findings(read.left_out, films),
+        *file_findings(read.left_out, films, read.notes),
         *picture_findings(films),
         *(double_findings(read) if films else ()),
         *shortcut_findings(shortcuts),
     ]
-    findings.sort(key=lambda finding: LEVELS.index(finding.level))
+    findings.sort(key=lambda finding: (LEVELS.index(finding.level), finding.kind == "training"))
     repair = None if fix is None else write_repaired(read, fix)
     return Checked(tuple(findings), _report(read, findings, shortcuts, curve, repair), repair)
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from vidrnn.check.finding import Concern, Finding, Level
+from vidrnn.data.dataset import MISSING
 from vidrnn.data.films import counted
+from vidrnn.events import Note
 from vidrnn.values import FilmFailure, FilmScan
 
 _OTHER_RATE = 0.05
@@ -99,19 +101,24 @@ USUAL = re.compile(
 """Sentences that are no finding of their own: usual, or part of another one."""
 
 
-def file_findings(failures: Sequence[FilmFailure], scans: Sequence[FilmScan]) -> Iterator[Finding]:
+def file_findings(
+    failures: Sequence[FilmFailure], scans: Sequence[FilmScan], notes: Sequence[Note] = ()
+) -> Iterator[Finding]:
     """The findings on files.
 
     Args:
         failures: of rows and videos that cannot be used.
         scans: of the videos that can be read.
+        notes: of the training, one of which may say how many are missing of each class.
     """
     if failures:
+        missing = next((note.text for note in notes if note.text.startswith(MISSING)), "")
+        of_class = f" ({missing.removeprefix(MISSING).lstrip(': ')})" if missing else ""
         them = "it" if len(failures) == 1 else "them"
         yield Finding(
             "unreadable",
             "warning",
-            f"{counted(len(failures), 'video')} cannot be read or used, and a training leaves {them} out",
+            f"{counted(len(failures), 'video')} cannot be read or used, and a training leaves {them} out{of_class}",
             "Repair or replace them, or take them out; --fix DIR writes a manifest without them.",
             tuple(Concern(failure.path, failure.reason) for failure in dict.fromkeys(failures)),
         )

@@ -109,7 +109,8 @@ def _mended(read: Understood) -> tuple[list[LabelledFilm], list[str]]:
         copies += len(alike) - 1
         stay.add(id(max(alike, key=lambda film: _ORDER[film.part])))
     if copies:
-        changes.append(f"{counted(copies, 'video')} left out that are exact copies of others")
+        what = "1 exact copy of another video" if copies == 1 else f"{copies:,} exact copies of other videos"
+        changes.append(f"{what} left out")
     if doubtful:
         changes.append(f"{counted(doubtful, 'clip')} left out that are one video with different labels")
     return [film for film in kept if id(film) in stay], changes

@@ -21,6 +21,8 @@ from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Misfit, Size
 
 _MOST_NAMED = 8
+MISSING = "videos that are missing or cannot be read"
+"""The beginning of the warning that says how many there are of each class."""
 _LATE_SECONDS = 0.5
 """An end that lies further behind the last frame is more than rounding."""
 
@@ -165,7 +167,7 @@ def _incomplete(named: LabelledData, readable: Sequence[tuple[LabelledFilm, Film
     short = [f"{label} {wanted[label] - found[label]} of {wanted[label]}" for label in sorted(wanted - found) if label]
     if short:
         more = f" and {len(short) - _MOST_NAMED} more classes" if len(short) > _MOST_NAMED else ""
-        yield f"videos that are missing or cannot be read: {', '.join(short[:_MOST_NAMED])}{more}"
+        yield f"{MISSING}: {', '.join(short[:_MOST_NAMED])}{more}"
     if late := late_parts(readable):
         yield late.text
 
