@@ -33,7 +33,8 @@ def test_a_length_that_tells_the_class_is_a_warning_with_an_interval() -> None:
     assert by_fact["length"].gain.low <= by_fact["length"].gain.value <= by_fact["length"].gain.high
     (finding,) = shortcut_findings([by_fact["length"]])
     assert (finding.kind, finding.level) == ("shortcut", "warning")
-    assert finding.text.startswith("The length alone tells the class")
+    assert finding.text.startswith("Facts of the files alone tell the class: of the clips of other groups")
+    assert f"{by_fact['length'].accuracy:.2f} by the length (" in finding.text
 
 
 def test_facts_that_tell_nothing_are_no_warning() -> None:

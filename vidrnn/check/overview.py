@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -27,7 +28,7 @@ class Shown:
     count: int = 0
     """Clips, or bouts."""
     seconds: float = 0.0
-    videos: set[int] = field(default_factory=set)
+    videos: set[Path] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
     parts: Counter[Part] = field(default_factory=Counter)
     """Clips, or videos that show it, on each side of the split."""
@@ -51,7 +52,7 @@ def shown_by_name(dataset: Dataset, split: Split | None) -> dict[str, Shown]:
         for name, amount in seconds.items():
             each = shown[name]
             each.seconds += amount
-            each.videos.add(place)
+            each.videos.add(film.path)
             each.groups.add(dataset.groups[place])
             if parts is not None:
                 each.parts[parts[place]] += 1
@@ -132,7 +133,7 @@ def split_sentence(read: Understood) -> str:
     """The split that a training would make; empty where it makes none."""
     if read.split is None:
         return ""
-    folds = read.request.config.folds
+    folds = read.request.config.folds if read.folded else None
     before = f"{folds} folds, in which each video is in test once; then for the model itself " if folds else ""
     return f"The split of a training: {before}{' '.join(str(read.split).split())}."
 

@@ -48,6 +48,8 @@ class Understood:
     usable: Dataset | None = None
     """Those that a training can use, with the truth as it uses it."""
     split: Split | None = None
+    folded: bool = False
+    """Whether the folds that were asked for can be made."""
     refusals: list[str] = field(default_factory=list)
     """The sentence with which a training would end, first; then those that would come after it."""
     notes: list[Note] = field(default_factory=list)
@@ -147,6 +149,7 @@ def _split(read: Understood, usable: Dataset) -> None:
     def fold() -> None:
         if config.folds:
             fold_films(usable.films, usable.grouping, config.folds, seed=config.seed)
+            read.folded = True
 
     def split() -> None:
         read.split = request.task.split(usable, config, test=config.test and not config.folds)

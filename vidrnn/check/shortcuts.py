@@ -82,18 +82,28 @@ def find_shortcuts(dataset: Dataset) -> Generator[RunEvent, None, tuple[Shortcut
 
 
 def shortcut_findings(shortcuts: Sequence[Shortcut]) -> Iterator[Finding]:
-    """A warning for each kind of fact that alone tells the class; or one, if only all together do."""
-    telling = [each for each in shortcuts if each.tells and each.fact != TOGETHER]
-    for each in telling or [each for each in shortcuts if each.tells]:
-        what = "facts of the files together tell" if each.fact == TOGETHER else f"{each.fact} alone tells"
-        low, high = (each.accuracy + end - each.gain.value for end in (each.gain.low, each.gain.high))
-        yield Finding(
-            "shortcut",
-            "warning",
-            f"The {what} the class: a small decision tree is right on {each.accuracy:.2f} of the clips of other groups "
-            f"({max(low, 0):.2f} to {min(high, 1):.2f}), and {each.majority:.2f} are of the most frequent class.",
-            _ADVICE,
-        )
+    """A warning with each kind of fact that alone tells the class; with all together, if only together they do."""
+    told = [each for each in shortcuts if each.tells]
+    telling = [each for each in told if each.fact != TOGETHER] or told
+    if not telling:
+        return
+    alone = "together" if telling[0].fact == TOGETHER else "alone"
+    shares = [f"{each.accuracy:.2f} by {_words(each)}" for each in telling]
+    yield Finding(
+        "shortcut",
+        "warning",
+        f"Facts of the files {alone} tell the class: of the clips of other groups, a small decision tree is right on "
+        f"{', '.join(shares)}. The most frequent class is {telling[0].majority:.2f} of them.",
+        _ADVICE,
+    )
+
+
+def _words(shortcut: Shortcut) -> str:
+    """The fact with the interval of the accuracy, by that of its gain over the majority."""
+    gain = shortcut.gain
+    low, high = (shortcut.accuracy + end - gain.value for end in (gain.low, gain.high))
+    fact = "all of them" if shortcut.fact == TOGETHER else f"the {shortcut.fact}"
+    return f"{fact} ({max(low, 0):.2f} to {min(high, 1):.2f})"
 
 
 def is_enough(dataset: Dataset) -> bool:

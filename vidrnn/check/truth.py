@@ -5,6 +5,7 @@ The sentences are those of the training. Where several functions know which vide
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from vidrnn.check.finding import Concern, Finding, concerning, sentence
@@ -47,9 +48,15 @@ def _with_films(read: Understood) -> Iterator[Finding]:
     if read.named is not None:
         of_moments = any(film.annotation is not None for film in read.named.films)
         noun = "behaviours" if of_moments else "classes"
-        for alike in alike_names(name for film in read.named.films for name in shown_classes(film)):
-            paths = (film.path for film in read.named.films if not shown_classes(film).isdisjoint(alike))
-            yield Finding("names", "warning", alike_note(alike, noun), _NAMES, concerning(paths))
+        counts = Counter(name for film in read.named.films for name in shown_classes(film))
+        for alike in alike_names(counts):
+            rare = {name for name in alike if name != max(alike, key=lambda name: counts[name])}
+            concerns = [
+                Concern(film.path, f"{name!r}")
+                for film in read.named.films
+                for name in sorted(rare & shown_classes(film))
+            ]
+            yield Finding("names", "warning", alike_note(alike, noun), _NAMES, tuple(dict.fromkeys(concerns)))
     if read.dataset is None:
         return
     films, scans = read.dataset.films, read.dataset.scans

@@ -39,15 +39,15 @@ class CheckView(View):
 
     def _show_report(self, report: Report) -> None:
         """What was understood: sentences that wrap at words, tables apart from each other, what follows last."""
-        if report.notes or report.tables:
-            self.console.print(plain(report.title), style="bold")
+        if not (report.notes or report.tables):
+            return  # the refusal is all that there is to say
+        self.console.print(plain(report.title), style="bold")
         for note in report.notes:
             self.console.print(plain(note))
         for table in report.tables:
             self.console.print()
             self.console.print(as_table(table))
-        if report.notes or report.tables:
-            self.console.print()
+        self.console.print()
         *others, verdict = report.sentences
         for sentence in others:
             self.console.print(plain(sentence))
