@@ -70,7 +70,6 @@ class Task(ABC):
             DataError: DATA cannot be used.
         """
 
-    @abstractmethod
     def usable(self, dataset: Dataset, config: RunConfig, data: Path) -> Generator[RunEvent, None, Dataset]:
         """The films of a dataset that a model can learn from. Notes come first, the films come last.
 
@@ -82,14 +81,18 @@ class Task(ABC):
         Raises:
             DataError: no model can learn from them.
         """
+        yield from ()
+        return dataset
 
-    @abstractmethod
     def split(self, dataset: Dataset, config: RunConfig, *, test: bool) -> Split:
         """The split that a training makes of usable films; `test`: whether a new one has a test part.
 
         Raises:
             DataError: there is no split that can be used.
         """
+        from vidrnn.data.splits import split_films  # here, since a prediction splits nothing
+
+        return split_films(dataset.films, dataset.grouping, test=test, seed=config.seed)
 
     @abstractmethod
     def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:

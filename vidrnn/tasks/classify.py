@@ -29,7 +29,6 @@ from vidrnn.values import (
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig, RunConfig
     from vidrnn.data.dataset import Dataset
-    from vidrnn.data.splits import Split
     from vidrnn.events import RunEvent
 
 HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
@@ -75,12 +74,6 @@ class Classify(Task):
         yield from ()
         refuse_uneven_features(dataset, config)
         return dataset
-
-    @override
-    def split(self, dataset: Dataset, config: RunConfig, *, test: bool) -> Split:
-        from vidrnn.data.splits import split_films
-
-        return split_films(dataset.films, dataset.grouping, test=test, seed=config.seed)
 
     @override
     def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:
