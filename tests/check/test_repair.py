@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broken_data import REFUSED, make_classes, make_uneven_features
+from broken_data import REFUSED, make_classes
 from conftest import FRAMES_SIZE, make_acts, make_film, make_squares
 from test_reading import events_of_training, understood
 
-from vidrnn.check.repair import Repair, write_repaired
-from vidrnn.errors import DataError, OutputError
+from vidrnn.check.repair import Repair, refuse_place, write_repaired
+from vidrnn.errors import OutputError, UsageError
 from vidrnn.values import Pixels, Size
 
 
@@ -24,6 +24,7 @@ def black(index: int, size: Size) -> Pixels:
 
 def fixed(data: Path, tmp_path: Path, **settings: Any) -> tuple[Repair, list[dict[str, str]]]:
     repair = write_repaired(understood(data, tmp_path / "cache", **settings), tmp_path / "clean")
+    assert repair is not None
     with repair.file.open(newline="") as lines:
         return repair, list(csv.DictReader(lines))
 
@@ -113,11 +114,29 @@ def test_videos_without_labels_have_a_manifest_of_paths(tmp_path: Path) -> None:
 
 def test_a_manifest_is_never_replaced_and_none_is_written_of_nothing(tmp_path: Path) -> None:
     data = make_classes(tmp_path / "data", {"walk": 3, "run": 3})
+    refuse_place(tmp_path / "clean", None)
     fixed(data, tmp_path)
     with pytest.raises(OutputError, match="exists already"):
-        fixed(data, tmp_path)
-    with pytest.raises(DataError, match="nothing to write"):
-        write_repaired(understood(tmp_path / "nowhere", tmp_path / "cache"), tmp_path / "other")
-    features = make_uneven_features(tmp_path / "features")
-    with pytest.raises(DataError, match="not on features"):
-        write_repaired(understood(features, tmp_path / "cache", features=str(features), rate=5.0), tmp_path / "other")
+        refuse_place(tmp_path / "clean", None)
+    with pytest.raises(UsageError, match="not on features"):
+        refuse_place(tmp_path / "other", "features")
+    assert write_repaired(understood(tmp_path / "nowhere", tmp_path / "cache"), tmp_path / "other") is None
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_manifest_says_what_silence_means_as_far_as_it_can(tmp_path: Path) -> None:
+    """Where every moment has a label nothing is silent; else silence is not known, or no behaviour if so it was read."""
+    data = make_acts(tmp_path / "data", 3)
+    rows = [f"film{film}.mkv,{frame},{'dig' if frame < 30 else 'rear'}" for film in range(3) for frame in range(60)]
+    (tmp_path / "data" / "full.csv").write_text("\n".join(["path,frame,label", *rows]) + "\n")
+    partly = [row for row in rows if not row.startswith("film0") or int(row.split(",")[1]) < 40]
+    (tmp_path / "data" / "part.csv").write_text("\n".join(["path,frame,label", *partly]) + "\n")
+    for name, labels, flags in (
+        ("full", {}, " --task label"),
+        ("part", {}, " --task label"),
+        ("part", {"unlabelled": "none"}, " --task label --unlabelled none"),
+        ("labels", {}, " --task label"),
+    ):
+        read = understood(data.with_name(f"{name}.csv"), tmp_path / "cache", task="label", labels=labels)
+        repair = write_repaired(read, tmp_path / f"clean-{name}-{len(labels)}")
+        assert repair is not None and repair.flags == flags

@@ -20,7 +20,7 @@ from vidrnn.check.overview import (
 )
 from vidrnn.check.pictures import picture_findings
 from vidrnn.check.reading import CheckRequest, Understood, understand
-from vidrnn.check.repair import Repair, write_repaired
+from vidrnn.check.repair import Repair, refuse_place, write_repaired
 from vidrnn.check.shortcuts import Shortcut, find_shortcuts, shortcut_findings
 from vidrnn.check.truth import truth_findings
 from vidrnn.data.films import counted
@@ -53,9 +53,10 @@ def check_data(request: CheckRequest, fix: Path | None = None) -> Generator[RunE
 
     Raises:
         UsageError: a setting has a value that it cannot have.
-        OutputError: the manifest cannot be written.
-        DataError: there is nothing to write a manifest of.
+        OutputError: the manifest is there already, or cannot be written.
     """
+    if fix is not None:
+        refuse_place(fix, request.config.features)
     read = yield from understand(request)
     clips = read.best
     shortcuts = () if clips is None else (yield from find_shortcuts(clips))
@@ -70,7 +71,9 @@ def check_data(request: CheckRequest, fix: Path | None = None) -> Generator[RunE
     ]
     findings.sort(key=lambda finding: (LEVELS.index(finding.level), finding.kind == "training"))
     repair = None if fix is None else write_repaired(read, fix)
-    return Checked(tuple(findings), _report(read, findings, shortcuts, curve, repair), repair)
+    fixed = "" if fix is None else f"Nothing was written to {fix}: no video of {request.data} can be used."
+    fixed = repair.sentence if repair else fixed
+    return Checked(tuple(findings), _report(read, findings, shortcuts, curve, repair, fixed), repair)
 
 
 def _report(
@@ -79,8 +82,9 @@ def _report(
     shortcuts: tuple[Shortcut, ...],
     curve: LearningCurve | None,
     repair: Repair | None,
+    fixed: str,
 ) -> Report:
-    """The report: what was understood, and at its end what follows."""
+    """The report: what was understood, and at its end what follows; `fixed`: what was written, in a sentence."""
     dataset = read.best
     tables = [
         None if dataset is None else class_table(dataset, read.split),
@@ -94,7 +98,7 @@ def _report(
         title="What was understood",
         tables=tuple(table for table in tables if table is not None),
         notes=(*map(sentence, notes), *map(sentence, kinds_of_files(read)), *([split] if split else [])),
-        sentences=(*sentences(curve), *((repair.sentence,) if repair else ()), _verdict(findings)),
+        sentences=(*sentences(curve), *((fixed,) if fixed else ()), _verdict(findings)),
         numbers={
             "data": str(read.request.data),
             **numbers_of(read),

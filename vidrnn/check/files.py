@@ -163,13 +163,14 @@ def _other_shapes(scans: Sequence[FilmScan]) -> Iterator[Finding]:
     if not ratios:
         return
     usual = median(ratios)
-    other = [
-        Concern(scan.facts.path, f"{scan.facts.size}")
-        for scan, ratio in zip(scans, ratios, strict=True)
-        if not usual / _OTHER_SHAPE < ratio < usual * _OTHER_SHAPE
-    ]
-    if other:
-        size = Counter(str(scan.facts.size) for scan in scans).most_common(1)[0][0]
+    other, sizes = [], Counter[str]()
+    for scan, ratio in zip(scans, ratios, strict=True):
+        if usual / _OTHER_SHAPE < ratio < usual * _OTHER_SHAPE:
+            sizes[f"{scan.facts.size}"] += 1
+        else:
+            other.append(Concern(scan.facts.path, f"{scan.facts.size}"))
+    if other and sizes:
+        size = sizes.most_common(1)[0][0]
         has, shape = ("has", "picture") if len(other) == 1 else ("have", "pictures")
         yield Finding(
             "shape",

@@ -15,14 +15,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vidrnn.atomic import write_text
 from vidrnn.check.pictures import is_blank
 from vidrnn.check.reading import Understood
 from vidrnn.config import RunConfig
+from vidrnn.data.annotations import in_frames, known_frames
 from vidrnn.data.films import counted
 from vidrnn.data.listing.labelled import alike_names
 from vidrnn.data.splits import shown_classes
-from vidrnn.errors import DataError, OutputError
+from vidrnn.errors import OutputError, UsageError
 from vidrnn.outputs.convert import film_events
 from vidrnn.text import table_cell
 from vidrnn.values import FilmScan, LabelledFilm, Part
@@ -60,28 +63,39 @@ class Repair:
         return {"file": str(self.file), "rows": self.rows, "changes": list(self.changes), "flags": self.flags.strip()}
 
 
-def write_repaired(read: Understood, folder: Path) -> Repair:
-    """Write the manifest into a folder, which is made if needed.
+def refuse_place(folder: Path, read_features: str | None) -> None:
+    """Refuse a place for the manifest before any work is done.
 
     Raises:
-        DataError: no row would remain, or features stand for the videos.
-        OutputError: there is such a file already, or it cannot be written.
+        UsageError: features stand for the videos.
+        OutputError: there is such a file already.
+    """
+    if read_features:
+        raise UsageError(f"--fix {folder}: works on videos, not on features. Leave out --features.")
+    if (folder / FILE_NAME).exists():
+        raise OutputError(f"{folder / FILE_NAME}: exists already. Choose another --fix DIR, or remove it.")
+
+
+def write_repaired(read: Understood, folder: Path) -> Repair | None:
+    """Write the manifest into a folder, which is made if needed; None if no row would remain.
+
+    Raises:
+        OutputError: it cannot be written.
     """
     file = folder / FILE_NAME
-    if file.exists():
-        raise OutputError(f"{file}: exists already. Choose another --fix DIR, or remove it.")
-    if read.request.config.features:
-        raise DataError(f"--fix {folder}: works on videos, not on features. Leave out --features.")
     films, changes = _mended(read)
     if not films:
-        raise DataError(f"--fix {folder}: no video of {read.request.data} can be used, so there is nothing to write.")
+        return None
     names = _Names.of(films)
     changes += [f"{len(old)} names joined as {new!r}" for new, old in names.joined.items()]
     columns, rows, cut = _rows(films, read, names, folder)
     if cut:
         changes.append(f"{counted(cut, 'label')} cut at the end of the video, or left out behind it")
+    if any(film.others for film in films):
+        changes.append("labels of further annotators left out")
+    flags, remark = _flags(read, films)
     _write(file, columns, rows)
-    return Repair(file, len(rows), tuple(changes), _flags(read, films))
+    return Repair(file, len(rows), (*changes, *([remark] if remark else [])), flags)
 
 
 def _mended(read: Understood) -> tuple[list[LabelledFilm], list[str]]:
@@ -224,13 +238,29 @@ def _bouts(film: LabelledFilm, scan: FilmScan, names: _Names) -> tuple[list[dict
     return rows, cut
 
 
-def _flags(read: Understood, films: Sequence[LabelledFilm]) -> str:
-    """The flags with which a training reads the manifest as it reads DATA."""
+def _flags(read: Understood, films: Sequence[LabelledFilm]) -> tuple[str, str]:
+    """The flags with which a training reads the manifest as it reads DATA, and what the manifest cannot say."""
     task, config = read.request.task, read.request.config
     flags = "" if task.name == RunConfig.model_fields["task"].default else f" --task {task.name}"
-    if any(film.annotation is not None and film.annotation.known is None for film in films):
+    empty, unknown = (any(each) for each in zip(*(_silences(film, _scan(read, film)) for film in films), strict=True))
+    remark = ""
+    if empty and unknown:
+        remark = "moments that were annotated and show no behaviour count as not known, as all others without a label"
+    elif empty:
         flags += " --unlabelled none"
-    return flags + (f" --rate {config.rate:g}" if config.rate else "")
+    return flags + (f" --rate {config.rate:g}" if config.rate else ""), remark
+
+
+def _silences(film: LabelledFilm, scan: FilmScan) -> tuple[bool, bool]:
+    """Whether some moment of a film is known to show no behaviour, and whether some moment is not known."""
+    if film.annotation is None:
+        return False, False
+    frames = np.arange(scan.facts.frames)
+    annotation = in_frames(film.annotation, scan.frame_seconds, scan.facts.first_seconds + scan.facts.duration_seconds)
+    known, shown = known_frames(annotation, frames), np.zeros(len(frames), dtype=np.bool_)
+    for bout in annotation.bouts:
+        shown[int(bout.start) : int(bout.end)] = True
+    return bool((known & ~shown).any()), bool((~known).any())
 
 
 def _write(file: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -39,19 +39,20 @@ class CheckView(View):
 
     def _show_report(self, report: Report) -> None:
         """What was understood: sentences that wrap at words, tables apart from each other, what follows last."""
-        if not (report.notes or report.tables):
-            return  # the refusal is all that there is to say
-        self.console.print(plain(report.title), style="bold")
-        for note in report.notes:
-            self.console.print(plain(note))
-        for table in report.tables:
-            self.console.print()
-            self.console.print(as_table(table))
-        self.console.print()
         *others, verdict = report.sentences
+        understood = bool(report.notes or report.tables)
+        if understood:
+            self.console.print(plain(report.title), style="bold")
+            for note in report.notes:
+                self.console.print(plain(note))
+            for table in report.tables:
+                self.console.print()
+                self.console.print(as_table(table))
+            self.console.print()
         for sentence in others:
             self.console.print(plain(sentence))
-        self.console.print(plain(verdict), style="bold")
+        if understood:  # else the refusal is all that there is to say
+            self.console.print(plain(verdict), style="bold")
 
     def _show(self, finding: Finding) -> None:
         """A finding as a paragraph that wraps at words."""
