@@ -125,7 +125,7 @@ def test_a_manifest_is_never_replaced_and_none_is_written_of_nothing(tmp_path: P
 
 
 def test_the_manifest_says_what_silence_means_as_far_as_it_can(tmp_path: Path) -> None:
-    """Where every moment has a label nothing is silent; else silence is not known, or no behaviour if so it was read."""
+    """Silence is not known, or no behaviour if it was read so; where every moment has a label, nothing is silent."""
     data = make_acts(tmp_path / "data", 3)
     rows = [f"film{film}.mkv,{frame},{'dig' if frame < 30 else 'rear'}" for film in range(3) for frame in range(60)]
     (tmp_path / "data" / "full.csv").write_text("\n".join(["path,frame,label", *rows]) + "\n")

@@ -25,8 +25,8 @@ _MOST_CLIPS = 3000
 """More clips only take longer."""
 _REPEATS = 3
 """Draws of a part of the groups in each fold."""
-_HARDLY = 0.02
-"""A gain that is surely below this is hardly worth the work."""
+_WORTH, _HARDLY = 0.01, 0.02
+"""A gain that is surely above the first is worth the work; one that is surely below the second hardly is."""
 _PENALTY = 300.0
 
 
@@ -45,14 +45,18 @@ class LearningCurve:
     @property
     def sentence(self) -> str:
         """What the curve says of more clips; empty where it says nothing that is sure."""
-        points = ", ".join(f"{value:.2f} with {clips}" for value, clips in zip(self.accuracy, self.clips, strict=True))
-        curve = f"A linear model of small pictures is right on {points} clips of other groups"
+        first, *rest = zip(self.accuracy, self.clips, strict=True)
+        more = ", ".join(f"{value:.2f} after {clips}" for value, clips in rest)
+        curve = (
+            f"A linear model of small pictures that learnt from {first[1]} clips is right on {first[0]:.2f} of the "
+            f"clips of other groups, {more}"
+        )
         gain = (
             f"{100 * self.doubling.value:.0f} points ({100 * self.doubling.low:.0f} to {100 * self.doubling.high:.0f})"
         )
         if self.over_majority.low <= 0:
             return ""
-        if self.doubling.low > 0:
+        if self.doubling.low >= _WORTH:
             return (
                 f"{curve}. The last doubling added {gain}, so more clips of new groups are likely to help; the next "
                 "doubling seldom adds more than the last one did."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -25,13 +25,34 @@ _MOST_ROWS = 40
 class Shown:
     """How much of the videos shows one class or behaviour."""
 
-    count: int = 0
-    """Clips, or bouts."""
     seconds: float = 0.0
     videos: set[Path] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
     parts: Counter[Part] = field(default_factory=Counter)
     """Clips, or videos that show it, on each side of the split."""
+    lengths: list[float] = field(default_factory=list)
+    """Seconds of each clip, or of each bout."""
+    rates: list[float] = field(default_factory=list)
+    """Frames per second of each video that shows it."""
+    sizes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def count(self) -> int:
+        """How many clips, or bouts."""
+        return len(self.lengths)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return {
+            "count": self.count,
+            "seconds": round(self.seconds, 3),
+            "videos": len(self.videos),
+            "groups": len(self.groups),
+            "median_seconds": round(median(self.lengths), 3),
+            "median_fps": round(median(self.rates), 3),
+            "sizes": dict(self.sizes.most_common()),
+            "parts": {str(part): self.parts[part] for part in Part if self.parts[part]},
+        }
 
 
 def shown_by_name(dataset: Dataset, split: Split | None) -> dict[str, Shown]:
@@ -42,16 +63,18 @@ def shown_by_name(dataset: Dataset, split: Split | None) -> dict[str, Shown]:
         seconds: defaultdict[str, float] = defaultdict(float)
         if film.annotation is None:
             seconds[film.label] = scan.facts.duration_seconds
-            shown[film.label].count += 1
+            shown[film.label].lengths.append(scan.facts.duration_seconds)
         else:
             scale = 1 / scan.facts.fps if film.annotation.unit == "frames" and scan.facts.fps else 1.0
             for bout in film.annotation.bouts:
                 end = min(bout.end * scale, scan.facts.first_seconds + scan.facts.duration_seconds)
                 seconds[bout.label] += max(0.0, end - bout.start * scale)
-                shown[bout.label].count += 1
+                shown[bout.label].lengths.append(max(0.0, end - bout.start * scale))
         for name, amount in seconds.items():
             each = shown[name]
             each.seconds += amount
+            each.rates.append(scan.facts.fps)
+            each.sizes[f"{scan.facts.size}"] += 1
             each.videos.add(film.path)
             each.groups.add(dataset.groups[place])
             if parts is not None:
@@ -65,16 +88,20 @@ def class_table(dataset: Dataset, split: Split | None) -> Table | None:
     if not shown:
         return None
     of_moments = any(film.annotation is not None for film in dataset.films)
-    head = ("behaviour", "bouts", "seconds", "videos") if of_moments else ("class", "clips", "seconds", "groups")
     sides = [part for part in Part if split is not None and part in split.parts]
+    columns: dict[str, Callable[[Shown], str]] = {
+        "bouts" if of_moments else "clips": lambda each: f"{each.count:,}",
+        "videos" if of_moments else "groups": lambda each: f"{len(each.videos if of_moments else each.groups):,}",
+        "seconds": lambda each: f"{each.seconds:,.0f}" if each.seconds >= 10 else f"{each.seconds:.1f}",
+        "median s": lambda each: f"{median(each.lengths):.1f}",
+    }
+    if len({round(median(each.rates), 1) for each in shown.values()}) > 1:
+        columns["fps"] = lambda each: f"{median(each.rates):.3g}"
+    if len({each.sizes.most_common(1)[0][0] for each in shown.values()}) > 1:
+        columns["size"] = lambda each: each.sizes.most_common(1)[0][0]
+    head = ("behaviour" if of_moments else "class", *columns)
     rows = [
-        (
-            name,
-            f"{each.count:,}",
-            f"{each.seconds:,.0f}" if each.seconds >= 10 else f"{each.seconds:.1f}",
-            f"{len(each.videos if of_moments else each.groups):,}",
-            *(f"{each.parts[side]:,}" for side in sides),
-        )
+        (name, *(shows(each) for shows in columns.values()), *(f"{each.parts[side]:,}" for side in sides))
         for name, each in shown.items()
     ]
     if len(rows) > _MOST_ROWS:
@@ -153,16 +180,7 @@ def numbers_of(read: Understood) -> dict[str, Any]:
     return {
         **found,
         "clips": len(dataset.films),
-        "classes": {
-            name: {
-                "count": each.count,
-                "seconds": round(each.seconds, 3),
-                "videos": len(each.videos),
-                "groups": len(each.groups),
-                "parts": {str(part): each.parts[part] for part in Part if each.parts[part]},
-            }
-            for name, each in shown_by_name(dataset, split).items()
-        },
+        "classes": {name: each.as_json() for name, each in shown_by_name(dataset, split).items()},
         "groups": {"count": len(dataset.grouping.counts), "source": dataset.grouping.source},
         "split": None
         if split is None
