@@ -395,6 +395,8 @@ class LabelledFilm:
 class Misfit:
     """One way in which labels do not fit the films that they are of."""
 
+    kind: Literal["beyond-end", "other-rate", "other-length"]
+    """Labels end after the film does, or were made on a film of another rate or length."""
     text: str
     """A sentence."""
     films: tuple[Path, ...]

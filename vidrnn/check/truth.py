@@ -27,7 +27,7 @@ _LEAK = "Give each group one side in the split column, or leave the split out an
 def truth_findings(read: Understood) -> Iterator[Finding]:
     """The findings on labels, names, groups and the split."""
     for place, text in enumerate(read.refusals):
-        yield Finding("refusal", "refusal", text if not place else f"Then: {text}")
+        yield Finding("next-refusal" if place else "refusal", "refusal", text)
     known: dict[str, Finding] = {}
     for finding in _with_films(read):
         known.setdefault(finding.text, finding)
@@ -60,12 +60,10 @@ def _with_films(read: Understood) -> Iterator[Finding]:
     if read.dataset is None:
         return
     films, scans = read.dataset.films, read.dataset.scans
-    for number, misfit in enumerate(misfits(films, scans)):
-        beyond = not number and "after the video does" in misfit.text
-        kind, advice = ("beyond-end", _BEYOND) if beyond else ("other-video", _MISFIT)
-        yield Finding(kind, "warning", misfit.text, advice, concerning(misfit.films))
-    if (late := late_parts(list(zip(films, scans, strict=True)))) is not None:
-        yield Finding("beyond-end", "warning", late.text, _BEYOND, concerning(late.films))
+    late = late_parts(list(zip(films, scans, strict=True)))
+    for misfit in (*misfits(films, scans), *([late] if late else [])):
+        advice = _BEYOND if misfit.kind == "beyond-end" else _MISFIT
+        yield Finding(misfit.kind, "warning", misfit.text, advice, concerning(misfit.films))
     yield from _copies(read)
     yield from _leaks(read)
 

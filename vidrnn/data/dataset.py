@@ -184,7 +184,7 @@ def late_parts(readable: Sequence[tuple[LabelledFilm, FilmScan]]) -> Misfit | No
         f"({film.path.name}, {film.excerpt}); they end with it. If start and end count frames, call the columns "
         "start_frame and end_frame"
     )
-    return Misfit(text, tuple(dict.fromkeys(each.path for _, each in late)))
+    return Misfit("beyond-end", text, tuple(dict.fromkeys(each.path for _, each in late)))
 
 
 def _seconds_beyond(scan: FilmScan) -> float:

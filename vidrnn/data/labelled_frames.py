@@ -527,7 +527,7 @@ def _beyond(pairs: _Pairs) -> Misfit | None:
         f"{counted(late, 'label')} of {counted(len(beyond), 'video')} {verb} after the video does, by {most:.2f} s "
         f"at most ({path.name}); they are cut there"
     )
-    return Misfit(text, tuple(path for _, path, _ in beyond))
+    return Misfit("beyond-end", text, tuple(path for _, path, _ in beyond))
 
 
 def _other_rates(pairs: _Pairs) -> Misfit | None:
@@ -547,7 +547,7 @@ def _other_rates(pairs: _Pairs) -> Misfit | None:
         f"{fps:.5g} frames per second, the labels assume {rate:.5g}. If the labelling tool counted frames of the "
         f"video, its last label is {error:.2f} s off; --label-rate sets the rate"
     )
-    return Misfit(text, tuple(path for _, path, _, _ in wrong))
+    return Misfit("other-rate", text, tuple(path for _, path, _, _ in wrong))
 
 
 def _other_lengths(pairs: _Pairs) -> Misfit | None:
@@ -565,4 +565,4 @@ def _other_lengths(pairs: _Pairs) -> Misfit | None:
         f"{counted(len(wrong), 'video')} may not be what was labelled: {path.name} lasts "
         f"{scan.facts.duration_seconds:.2f} s, and the labels were made on a video of {seconds:.2f} s"
     )
-    return Misfit(text, tuple(path for _, path, _, _ in wrong))
+    return Misfit("other-length", text, tuple(path for _, path, _, _ in wrong))

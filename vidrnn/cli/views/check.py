@@ -16,6 +16,10 @@ from vidrnn.text import json_line
 
 _SHOWN = 3
 """Videos of a finding that are named; the JSON names all."""
+_BEFORE = {
+    "refusal": "vidrnn train would refuse this DATA: ",
+    "next-refusal": "After that is mended, it would still refuse it: ",
+}
 _STYLES = {"refusal": "bold red", "warning": "yellow", "note": ""}
 
 
@@ -56,8 +60,7 @@ class CheckView(View):
 
     def _show(self, finding: Finding) -> None:
         """A finding as a paragraph that wraps at words."""
-        before = "vidrnn train would refuse this DATA: " if finding.level == "refusal" else ""
-        text = plain(before + finding.text.rstrip(".") + ".", lines=True)
+        text = plain(_BEFORE.get(finding.kind, "") + finding.text.rstrip(".") + ".", lines=True)
         self.console.print(text, style=_STYLES[finding.level])
         for concern in finding.concerns[:_SHOWN]:
             self.console.print(Padding(plain(_shown(concern)), (0, 0, 0, 2)), style="dim")
