@@ -17,13 +17,15 @@ import torch
 import typer
 
 from vidrnn.config import RunConfig
-from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import split_films
 from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choice_of
 from vidrnn.train.learner import Clock, Learner
-from vidrnn.train.lessons.classes import class_setting
+from vidrnn.train.lessons.base import Job
+from vidrnn.train.lessons.classes import ClassTeacher
+from vidrnn.train.run import Request
+from vidrnn.train.workers import Workers
 from vidrnn.values import Part
 
 FILMS = Path(__file__).resolve().parents[1] / "sample_videos"
@@ -39,8 +41,9 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
         assert isinstance(dataset, Dataset)
         split = split_films(dataset.films, dataset.grouping)
         train, val = split.indices(Part.TRAIN), split.indices(Part.VAL)
-        store, device = Cache(Path(cache), jobs), torch.device("cpu")
-        setting = class_setting(task, dataset, split, config, store, Clock(None), Event(), device)
+        request = Request(data, config, Path(cache) / "run", Path(cache), jobs, "")
+        job = Job(request, task, Clock(None), Event(), Workers(jobs))
+        setting = ClassTeacher(job).setting(dataset, split, config)
         learner = Learner(setting, choice_of(config, dataset.median_size))
         _last(learner.prepare(train, to_train=True))
         _last(learner.prepare(val, to_train=False))
@@ -48,8 +51,8 @@ def main(data: Path = FILMS, encoder: str = "small", epochs: int = 5, jobs: int 
         whole, reading = [], []
         for epoch in fit.run():
             started = time.perf_counter()
-            for _ in fit.lesson.minibatches(epoch.number):
-                pass
+            for drawn in fit.lesson.minibatches(epoch.number):
+                drawn.read()
             reading.append(time.perf_counter() - started)
             whole.append(epoch.seconds)
     shares = [read / total for read, total in zip(reading[1:], whole[1:], strict=True)]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import TinyRun, followed, train_tiny
+from conftest import followed
 
 from vidrnn.compare.comparison import CompareRequest, compare
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError
 from vidrnn.model import checkpoint
 from vidrnn.model.checkpoint import CHECKPOINT_FORMAT, TrainingState, load_training, save_training
-from vidrnn.sums import read_summed, with_sum
+from vidrnn.sums import read_summed
 
 NEWER, OLDER = CHECKPOINT_FORMAT + 1, CHECKPOINT_FORMAT - 1
 
@@ -31,18 +30,6 @@ def test_a_checkpoint_of_another_format_is_refused(
         RunError, match=rf"training\.safetensors: has format {number}, .* format {CHECKPOINT_FORMAT}\. {advice}"
     ):
         load_training(tmp_path)
-
-
-def test_the_choice_of_an_encoder_of_another_format_is_refused(
-    class_folders: Path, tiny_run: TinyRun, tmp_path: Path
-) -> None:
-    folder = shutil.copytree(tiny_run.folder, tmp_path / "run")
-    file = folder / "checkpoint" / "choice.json"
-    content = read_summed(file.read_text())
-    assert content["format"] == CHECKPOINT_FORMAT
-    file.write_text(with_sum(json.dumps({**content, "format": NEWER})))
-    with pytest.raises(RunError, match=rf"choice\.json: has format {NEWER}"):
-        train_tiny(class_folders, folder, request={"resume": True})
 
 
 def test_a_comparison_of_another_format_is_refused(class_folders: Path, tmp_path: Path) -> None:

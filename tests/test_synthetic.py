@@ -18,7 +18,7 @@ from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everythin
 from vidrnn.nets.heads import HEADS
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Minibatch
+from vidrnn.train.minibatches import Drawn, Window
 
 WIDTH, MINIBATCH, STEPS, HELD_OUT = 8, 32, 20, 512
 PLAN = Plan(epochs=16, learning_rate=5e-3, weight_decay=0.01, patience=100, seed=0)
@@ -52,11 +52,12 @@ def seen(things: Tensor, random: torch.Generator) -> Tensor:
     return 3 * nn.functional.one_hot(things, WIDTH) + 0.5 * noise
 
 
-def draws(make: Make, seed: int, steps: int) -> Iterator[Minibatch]:
+def draws(make: Make, seed: int, steps: int) -> Iterator[Drawn]:
     random = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         inputs, target = make(MINIBATCH, random)
-        yield Minibatch(inputs, torch.ones(inputs.shape[:2], dtype=torch.bool), target)
+        pairs = zip(inputs.numpy(), target.numpy(), strict=True)
+        yield Drawn([Window(clip, slice(None), truth, len(clip)) for clip, truth in pairs], inputs.shape[1])
 
 
 def accuracy(network: SequenceModel, clips: Clips) -> tuple[float, float]:
@@ -75,7 +76,7 @@ def learn(make: Make, head: HeadConfig, classes: int, plan: Plan = PLAN) -> floa
     validation, test = (make(HELD_OUT, torch.Generator().manual_seed(seed)) for seed in (10_001, 10_002))
     lesson = Lesson(
         network=network,
-        answer=lambda minibatch: network(minibatch.inputs, None, minibatch.mask)[0],
+        answer=lambda network, share, _: network(share.inputs, None, share.mask)[0],
         loss=ClassifyLoss([1] * classes, 0.0),
         minibatches=lambda epoch: draws(make, epoch, STEPS),
         steps=STEPS,

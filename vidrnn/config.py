@@ -461,7 +461,15 @@ class RunConfig(_Frozen):
     jobs: Annotated[int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING, commands=READING)] = Field(
         None, ge=1
     )
-    """Films, and shares of a minibatch, computed at once. The weights depend on it; None: one per core."""
+    """Films, and shares of a minibatch, computed at once; None: one per core. It changes no result."""
+    shares: Annotated[
+        int,
+        Flag("Shares that a minibatch is computed in. Each is normalised by itself.", panel=COMPUTING, metavar="N"),
+    ] = Field(4, ge=1, le=64)
+    """The most threads and processes that can train together. The weights depend on it."""
+    checkpoint_minutes: Annotated[
+        float, Flag("The most minutes between two checkpoints.", panel=COMPUTING, metavar="MINUTES")
+    ] = Field(2.0, gt=0)
     cache_size: Annotated[
         str | None,
         Flag(

@@ -57,6 +57,10 @@ class TrainingError(VidrnnError):
     """The numbers of a training are not finite any more, and it has no earlier weights to keep."""
 
 
+class ProcessError(VidrnnError):
+    """Another process of the same training ended, or cannot be reached."""
+
+
 class ExportError(VidrnnError):
     """A model cannot be exported, or the exported model gives other results than the model."""
 

@@ -4,8 +4,9 @@
 
 After each SIGKILL everything under a final name must be whole: a model loads, a portable file has its sum, and where
 something was to be replaced the old or the new one is there. Then the work goes on and must end in the same bytes:
-weights, a portable file's numbers, scores of a comparison, results of a folder. POSIX only. It takes a while, since a
-short training is started at least twice for each kill.
+weights, a portable file's numbers, scores of a comparison, results of a folder. A training goes on with another number
+of threads or processes than it began with; of several processes the launcher or a worker is killed. POSIX only. It
+takes a while, since a short training is started at least twice for each kill.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from vidrnn.sums import is_whole
 ROOT = Path(__file__).resolve().parents[2]
 FILMS = ROOT / "sample_videos"
 SHORT = ["--size", "32x24", "--frames", "4", "--epochs", "3", "--seed", "1", "--jobs", "1"]
+OFTEN = ["--checkpoint-minutes", "0.001"]
+HOW_MANY = ([], ["--jobs", "1"], ["--jobs", "4"], ["--processes", "2", "--jobs", "1"])
+"""Threads and processes, which change nothing."""
 TINY = ["--encoder", "tiny", "--units", "8", *SHORT]
 State = dict[str, str]
 """What must be the same in the end: names and sums."""
@@ -55,8 +59,11 @@ class Kind:
     faults: list[str] = field(default_factory=list)
 
 
-def vidrnn(folder: Path, arguments: list[str], kill_after: float | None = None) -> float:
-    """Run a command in a folder; SIGKILL it and its processes after some seconds. Gives the seconds that it took."""
+def vidrnn(folder: Path, arguments: list[str], kill_after: float | None = None, chance: float = 0.0) -> float:
+    """Run a command in a folder; SIGKILL it and its processes after some seconds. Gives the seconds that it took.
+
+    `chance`, between 0 and 1, chooses the process of a training in several processes that is killed.
+    """
     started = time.monotonic()
     environment = {**os.environ, "VIDRNN_CACHE": str(folder / "cache")}
     job = subprocess.Popen(
@@ -73,9 +80,22 @@ def vidrnn(folder: Path, arguments: list[str], kill_after: float | None = None) 
         if job.returncode not in (0, 1):
             raise SystemExit(f"{' '.join(arguments)}: exit code {job.returncode}\n{said}")
     except subprocess.TimeoutExpired:
-        os.killpg(job.pid, 9)
+        workers = children(job.pid)
+        if workers and chance > 1 / (1 + len(workers)):
+            os.kill(workers[int(chance * len(workers))], 9)
+        else:
+            os.killpg(job.pid, 9)
         job.communicate()
+        while any(Path(f"/proc/{worker}").exists() for worker in workers):
+            time.sleep(0.1)
     return time.monotonic() - started
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a launcher started."""
+    if sys.platform != "linux":
+        return []
+    return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
 def weights(folder: Path, run: str = "run") -> State:
@@ -109,7 +129,7 @@ def begin_or_resume(begin: list[str]) -> Callable[[Path], list[str]]:
     def command(folder: Path) -> list[str]:
         run = folder / "run"
         written = (run / "config.toml").is_file() or (run / ".training" / "config.toml").is_file()
-        return ["train", "--resume", "run"] if written else begin
+        return ["train", "--resume", "run", *random.choice(HOW_MANY)] if written else begin
 
     return command
 
@@ -124,8 +144,11 @@ def kinds() -> list[Kind]:
     data = "clips"
     classify = ["train", data, *TINY, "--out", "run"]
     next_frame = ["train", data, "--task", "next-frame", "--grey", "--context", "2", "--horizon", "1"]
-    next_frame += ["--size", "24x16", "--epochs", "2", "--units", "4", "--jobs", "1", "--out", "run"]
-    label = ["train", "day/a_day.csv", "--task", "label", *TINY, "--out", "run"]
+    next_frame += ["--size", "24x16", "--epochs", "2", "--units", "4", "--jobs", "1", *OFTEN, "--out", "run"]
+    label = ["train", "day/a_day.csv", "--task", "label", *TINY, *OFTEN, "--out", "run"]
+    folds = ["train", data, *TINY, *OFTEN, "--folds", "2", "--out", "run"]
+    frozen = ["train", data, "--encoder", "mobilenet_v2", *SHORT, *OFTEN, "--epochs", "20", "--out", "run"]
+    search = ["train", data, "--frames", "4", "--epochs", "2", *OFTEN, "--jobs", "2", "--out", "run"]
     replaced = [*classify, "--overwrite"]
     compare = ["compare", data, *TINY, "--head", "gru", "--head", "none", "--seeds", "1"]
     folder_run = ["predict", data, "--model", str(ROOT / "models" / "moves"), "--out", "out", "--format", "jsonl,csv"]
@@ -150,9 +173,15 @@ def kinds() -> list[Kind]:
         return how if resume else [*compare, "--out", "cmp"]
 
     return [
-        train_kind("train", classify),
+        train_kind("train", [*classify, *OFTEN]),
+        train_kind("frozen", frozen),
         train_kind("label", label, a_day),
         train_kind("next-frame", next_frame),
+        train_kind("folds", folds),
+        train_kind("search", search),
+        train_kind("processes", [*classify, *OFTEN, "--processes", "2"]),
+        train_kind("label, processes", [*label, "--processes", "2"], a_day),
+        train_kind("next-frame, processes", [*next_frame, "--processes", "2"]),
         Kind("overwrite", lambda folder: replaced, _overwritten(replaced), weights, old_run),
         Kind("export", lambda folder: export, lambda folder: export, portable, model_to_export),
         Kind("compare", lambda folder: [*compare, "--out", "cmp"], compared, comparison),
@@ -202,6 +231,7 @@ def half_written(folder: Path) -> list[str]:
 def attack(kind: Kind, kills: int, seed: int) -> str:
     """Kill one kind of work; a row of the table."""
     draw = random.Random(seed)
+    random.seed(seed)
     with tempfile.TemporaryDirectory() as place:
         start, whole = Path(place) / "start", Path(place) / "whole"
         copy_films(start / "clips")
@@ -213,7 +243,7 @@ def attack(kind: Kind, kills: int, seed: int) -> str:
             folder = Path(place) / f"{number}"
             shutil.copytree(start, folder)
             before = kind.state(folder) if kind.name in ("overwrite", "export") else {}
-            vidrnn(folder, kind.command(folder), draw.uniform(0, seconds))
+            vidrnn(folder, kind.command(folder), draw.uniform(0, seconds), draw.random())
             kind.faults += half_written(folder)
             if before and kind.state(folder) not in (before, expected):
                 kind.faults.append("neither the old nor the new one is there")

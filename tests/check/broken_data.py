@@ -83,6 +83,10 @@ def _folds(folder: Path) -> Path:
     return make_classes(folder, {"walk": 3, "run": 3})
 
 
+def _one_group(folder: Path) -> Path:
+    return make_classes(folder, {"walk": 3, "run": 1})
+
+
 def _one_behaviour(folder: Path) -> Path:
     make_classes(folder, {"walk": 3})
     return _table(folder, "path,start,end,label", *(f"walk/walk{number}.mkv,0.1,0.4,dig" for number in range(3)))
@@ -118,6 +122,7 @@ REFUSED: dict[str, tuple[Maker, dict[str, Any]]] = {
     "a given split without train": (_no_train, {}),
     "a given split with a class that is not in train": (_class_not_in_train, {}),
     "more folds than groups": (_folds, {"folds": 9}),
+    "folds, and a class with one group": (_one_group, {"folds": 2}),
     "a subject that no label names": (_one_behaviour, {"task": "label", "labels": {"subject": "A"}}),
     "one behaviour": (_one_behaviour, {"task": "label"}),
     "one short video": (_one_short_film, {"task": "label"}),

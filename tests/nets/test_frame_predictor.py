@@ -144,13 +144,13 @@ def test_a_rollout_reads_its_own_predictions_and_never_the_truth(decoder: str, h
         fed = following[:, -1:].clamp(0, 1)
 
 
-def test_scheduled_sampling_feeds_back_the_truth_in_the_share_that_is_asked() -> None:
+def test_scheduled_sampling_feeds_back_the_truth_where_it_is_asked() -> None:
     network = model_of(spec_of("kernel", "convgru"))
     pictures = network.pictures_of(film(8))
     truth = pictures[:, 4:]
     alone = network.rollout(pictures[:, :4], 4)[1]
-    none = network.rollout(pictures[:, :4], 4, truth, 0.0)[1]
-    every = network.rollout(pictures[:, :4], 4, truth, 1.0)[1]
+    none = network.rollout(pictures[:, :4], 4, truth, torch.zeros(len(truth), 4, dtype=torch.bool))[1]
+    every = network.rollout(pictures[:, :4], 4, truth, torch.ones(len(truth), 4, dtype=torch.bool))[1]
     torch.testing.assert_close(none, alone)
     torch.testing.assert_close(every, network.read(pictures[:, :7])[0][:, 3:], **CLOSE)
     assert (every - alone)[:, 1:].abs().max() > 1e-3

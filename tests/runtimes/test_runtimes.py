@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from conftest import TinyRun, make_film
 from test_packaging import MODELS, ROOT
@@ -211,3 +212,18 @@ def test_numbers_that_are_not_finite_are_no_answer(
     with pytest.raises(FilmError, match="not finite"):
         predictor.stream().push(np.zeros((24, 32, 3), np.uint8), 0.0)
     assert isinstance(next(predictor.predict_all([film])), FilmFailure)
+
+
+def test_onnx_computes_on_a_gpu_where_the_onnxruntime_for_gpus_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def session(content: bytes, options: object, providers: list[object]) -> onnxruntime.InferenceSession:
+        asked.append(providers)
+        return plain(content, options, providers=["CPUExecutionProvider"])
+
+    plain = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    runtime, _ = open_model(MOVES, device="cuda:1")
+    assert runtime.name == "onnx"
+    assert asked[0] == [("CUDAExecutionProvider", {"device_id": "1"}), "CPUExecutionProvider"]

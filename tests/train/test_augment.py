@@ -31,37 +31,34 @@ def block(films: Tensor) -> tuple[float, float]:
     return float(rows.float().mean()), float(columns.float().mean())
 
 
-@pytest.fixture(autouse=True)
-def _seed() -> None:
-    torch.manual_seed(5)
+def drawn(count: int, *, flip: bool, strength: float = 1.0, seed: int = 5) -> Augmentation:
+    return draw_augmentation(count, flip, strength, torch.Generator().manual_seed(seed))
 
 
 def test_all_frames_of_a_clip_change_alike_and_clips_change_differently() -> None:
-    changed = draw_augmentation(6, flip=True)(still_films(6), 0)
+    changed = drawn(6, flip=True)(still_films(6), 0)
     assert torch.equal(changed, changed[:, :1].expand_as(changed))
     assert len({clip.numpy().tobytes() for clip in changed}) == 6
 
 
 def test_shape_and_type_stay() -> None:
     films = still_films(2)
-    changed = draw_augmentation(2, flip=False)(films, 0)
+    changed = drawn(2, flip=False)(films, 0)
     assert changed.shape == films.shape and changed.dtype == torch.uint8 and changed.is_contiguous()
     assert torch.equal(films, still_films(2)), "the clips that were given are left alone"
 
 
 @pytest.mark.parametrize("cut", [1, 3, 5])
-def test_shares_of_a_minibatch_change_like_the_whole(cut: int) -> None:
-    films, changes = still_films(6), draw_augmentation(6, flip=True)
+def test_parts_of_a_share_change_like_the_whole(cut: int) -> None:
+    films, changes = still_films(6), drawn(6, flip=True)
     parts = [changes(films[:cut], 0), changes(films[cut:], cut)]
     assert torch.equal(torch.cat(parts), changes(films, 0))
 
 
-def test_the_random_numbers_follow_the_seed_of_torch() -> None:
-    torch.manual_seed(1)
-    first, second = draw_augmentation(4, flip=False).amounts, draw_augmentation(4, flip=False).amounts
-    torch.manual_seed(1)
-    assert np.array_equal(draw_augmentation(4, flip=False).amounts, first)
-    assert not np.array_equal(first, second)
+def test_the_random_numbers_follow_the_generator() -> None:
+    first = drawn(4, flip=False, seed=1).amounts
+    assert np.array_equal(drawn(4, flip=False, seed=1).amounts, first)
+    assert not np.array_equal(drawn(4, flip=False, seed=2).amounts, first)
 
 
 def test_amounts_of_zero_change_nothing() -> None:
@@ -75,7 +72,7 @@ def test_half_of_the_clips_are_mirrored_if_allowed_and_none_otherwise() -> None:
     assert torch.equal(change(mirror=-0.5)(films, 0), films)
     forbidden = Augmentation(change(mirror=0.5).amounts, flip=False)
     assert torch.equal(forbidden(films, 0), films)
-    assert 60 <= (draw_augmentation(128, flip=True).amounts[:, -1] > 0).sum() <= 90
+    assert 60 <= (drawn(128, flip=True).amounts[:, -1] > 0).sum() <= 90
 
 
 def test_shifts_follow_their_amounts() -> None:
@@ -109,5 +106,5 @@ def test_each_colour_has_a_brightness_of_its_own() -> None:
 
 def test_without_strength_only_mirroring_changes_clips() -> None:
     films = still_films(6)
-    for before, after in zip(films, draw_augmentation(6, flip=True, strength=0.0)(films, 0), strict=True):
+    for before, after in zip(films, drawn(6, flip=True, strength=0.0)(films, 0), strict=True):
         assert torch.equal(after, before) or torch.equal(after, before.flip(2))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ from torch import Tensor, nn
 
 from vidrnn.config import HeadConfig
 from vidrnn.errors import TrainingError
-from vidrnn.model.checkpoint import load_training, save_training
+from vidrnn.model.checkpoint import TrainingState, load_training, save_training
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Clips, ClipSampler
+from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch, Targets
+from vidrnn.train.randomness import Randomness
+from vidrnn.train.workers import Workers
 
 WIDTH, FRAMES, MINIBATCH = 3, 6, 8
 PLAN = Plan(epochs=6, learning_rate=0.02, weight_decay=0.01, patience=10, seed=0)
@@ -65,12 +68,17 @@ def make_lesson(seed: int = 0, validate: Callable[[SequenceModel], Validation] |
 
     return Lesson(
         network=network,
-        answer=lambda minibatch: network(minibatch.inputs, None, minibatch.mask)[0],
+        answer=answer,
         loss=ClassifyLoss([16, 16], 0.0),
         minibatches=lambda epoch: draw.epoch(clips, epoch),
         steps=draw.steps(clips),
         validate=validation,
     )
+
+
+def answer(network: SequenceModel, share: Minibatch, randomness: Randomness) -> Scores:
+    with randomness.of_layers():
+        return network(share.inputs, None, share.mask)[0]
 
 
 def validation_of(network: SequenceModel, clips: Clips) -> Validation:
@@ -147,21 +155,34 @@ def test_it_ends_after_so_many_epochs_without_a_better_score(patience: int, epoc
     assert len(list(fit.run())) == epochs and fit.best_epoch == 2 and fit.finished
 
 
-def test_a_stop_lets_the_epoch_end_and_keeps_the_best() -> None:
-    lesson = make_lesson(validate=scored(0.1, 0.2, 0.1))
-    fit = Fit(lesson, PLAN)
-    steps, answer = [], lesson.answer
+def stopping(fit: Fit, step: int) -> list[Any]:
+    """Stop a training in this step; the list of what is answered in it."""
+    steps, answer = [], fit.lesson.answer
 
-    def answer_and_stop(minibatch: object) -> object:
-        steps.append(minibatch)
-        if len(steps) == 2 * lesson.steps + 2:
+    def answer_and_stop(*what: Any) -> object:
+        steps.append(what)
+        if len(steps) == step:
             fit.stop.set()
-        return answer(minibatch)
+        return answer(*what)
 
-    lesson.answer = answer_and_stop
+    fit.lesson.answer = answer_and_stop
+    return steps
+
+
+def test_a_stop_ends_training_after_the_running_step_and_keeps_the_best() -> None:
+    fit = Fit(make_lesson(validate=scored(0.1, 0.2, 0.1)), PLAN)
+    steps = stopping(fit, 2 * fit.lesson.steps + 2)
     found = list(with_weights(fit))
-    assert len(found) == 3 and len(steps) == 3 * lesson.steps
-    assert same(weights(lesson.network), found[1][1])
+    assert len(found) == 2 and len(steps) == 2 * fit.lesson.steps + 2
+    assert same(weights(fit.lesson.network), found[1][1])
+
+
+def test_a_stop_in_the_first_epoch_leaves_the_weights_that_were_learnt_by_then() -> None:
+    fit = Fit(make_lesson(validate=scored(0.3)), PLAN)
+    before = weights(fit.lesson.network)
+    stopping(fit, 3)
+    assert not list(fit.run()) and fit.best == Validation(0.3, 1.0) and fit.best_epoch == 1
+    assert not same(weights(fit.lesson.network), before)
 
 
 def test_a_stop_before_the_start_leaves_the_weights_as_they_were() -> None:
@@ -194,6 +215,106 @@ def test_a_resumed_training_ends_as_an_unbroken_one(tmp_path: Path, stopped_afte
     assert second.best == unbroken.best and same(second.state().tensors, unbroken.state().tensors)
 
 
+@dataclass
+class Kept:
+    """The checkpoints of a training, one after each step."""
+
+    folder: Path
+    states: list[TrainingState] = field(default_factory=list)
+
+    def __call__(self, fit: Fit, *, now: bool = False) -> None:
+        save_training(self.folder, fit.state())
+        saved = load_training(self.folder)
+        assert saved is not None
+        self.states.append(saved)
+
+
+def test_a_training_resumed_from_any_step_ends_as_an_unbroken_one(tmp_path: Path) -> None:
+    plan, kept = replace(PLAN, epochs=3, shares=3), Kept(tmp_path)
+    unbroken = Fit(make_lesson(), plan)
+    expected = list(unbroken.run(kept))
+    assert len(kept.states) == 3 * unbroken.lesson.steps
+    for place in (0, 2, 3, 6, 9):
+        again = Fit(make_lesson(seed=7), plan)
+        again.lesson.minibatches = make_lesson().minibatches
+        again.resume(kept.states[place])
+        assert (again.epoch, again.step) == divmod(place + 1, again.lesson.steps)
+        to_come = numbers(expected[again.epoch :])
+        assert numbers(list(again.run())) == to_come
+        assert same(weights(again.lesson.network), weights(unbroken.lesson.network))
+        assert same(again.state().tensors, unbroken.state().tensors)
+
+
+def test_a_stopped_training_keeps_a_checkpoint_of_its_last_step(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    first = Fit(make_lesson(), PLAN)
+    stopping(first, 6)
+    list(first.run(kept))
+    second, unbroken = Fit(make_lesson(), PLAN), Fit(make_lesson(), PLAN)
+    second.resume(kept.states[-1])
+    assert (second.epoch, second.step) == (1, 2)
+    list(second.run())
+    list(unbroken.run())
+    assert same(weights(second.lesson.network), weights(unbroken.lesson.network))
+
+
+class Normalised(nn.Module):
+    """A network with batch normalisation and dropout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.layer = nn.BatchNorm1d(WIDTH), nn.Linear(WIDTH, 2)
+
+    def forward(self, inputs: Tensor, mask: Tensor) -> Scores:
+        normal = self.norm(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        steps = self.layer(nn.functional.dropout(normal, 0.3, self.training))
+        return {"clip": steps.mean(1), "steps": steps}
+
+
+def normalised_lesson() -> Lesson:
+    lesson = make_lesson()
+    seed_everything(3)
+    lesson.network = Normalised()
+
+    def answer(network: nn.Module, share: Minibatch, randomness: Randomness) -> Any:
+        with randomness.of_layers():
+            return network(share.inputs, share.mask)
+
+    lesson.answer, lesson.validate = answer, None
+    return lesson
+
+
+def test_the_number_of_threads_does_not_change_the_weights() -> None:
+    fits = [Fit(normalised_lesson(), replace(PLAN, shares=4), workers=Workers(jobs)) for jobs in (1, 2, 5)]
+    losses = [[epoch.train_loss for epoch in fit.run()] for fit in fits]
+    assert losses[0] == losses[1] == losses[2]
+    assert same(fits[0].state().tensors, fits[1].state().tensors)
+    assert same(fits[0].state().tensors, fits[2].state().tensors)
+
+
+def test_each_share_is_normalised_by_itself_and_statistics_are_the_mean() -> None:
+    fit = Fit(normalised_lesson(), replace(PLAN, epochs=1, shares=2))
+    [drawn] = list(fit.lesson.minibatches(0))[:1]
+    fit.lesson.minibatches, fit.lesson.steps = lambda epoch: [drawn], 1
+    list(fit.run())
+    norm = dict(fit.lesson.network.named_buffers())
+    parts = drawn.read().inputs.tensor_split(2)
+    expected = torch.stack([0.1 * part.flatten(0, 1).mean(0) for part in parts]).mean(0)
+    torch.testing.assert_close(norm["norm.running_mean"], expected)
+    assert norm["norm.num_batches_tracked"] == 1
+
+
+def test_a_minibatch_of_fewer_clips_than_shares_is_learnt() -> None:
+    fit = Fit(make_lesson(), replace(PLAN, epochs=1, shares=64))
+    assert len(list(fit.run())) == 1
+
+
+def test_shares_are_never_so_small_that_batch_normalisation_has_no_statistics() -> None:
+    few, many = (Fit(normalised_lesson(), replace(PLAN, epochs=1, shares=shares)) for shares in (2, 64))
+    assert [len(list(fit.run())) for fit in (few, many)] == [1, 1]
+    assert same(few.state().tensors, many.state().tensors), "a minibatch of eight is two shares of four"
+
+
 def test_a_training_resumed_after_its_end_has_the_best_weights_and_no_further_epoch(tmp_path: Path) -> None:
     done = Fit(make_lesson(), PLAN)
     for _ in done.run():
@@ -217,12 +338,16 @@ def members_lesson(members: Sequence[SequenceModel], network: nn.Module) -> Less
     """The lesson of `rising_and_falling` for several heads, with losses so large that every gradient is bounded."""
     clips, draw, loss = rising_and_falling(), ClipSampler(FRAMES, MINIBATCH, seed=0), ClassifyLoss([16, 16], 0.0)
 
-    def total(answers: Sequence[Scores], target: Tensor, mask: Tensor) -> Tensor:
-        return 100 * torch.stack([loss(scores, target, mask) for scores in answers]).sum()
+    def total(answers: Sequence[Scores], share: Minibatch, whole: Targets) -> Tensor:
+        return 100 * torch.stack([loss(scores, share, whole) for scores in answers]).sum()
+
+    def answers(network: nn.Module, share: Minibatch, _: Randomness) -> list[Scores]:
+        of_network = network.members if isinstance(network, SequenceModel) else [network]
+        return [member(share.inputs, None, share.mask)[0] for member in of_network]
 
     return Lesson(
         network=network,
-        answer=lambda minibatch: [member(minibatch.inputs, None, minibatch.mask)[0] for member in members],
+        answer=answers,
         loss=total,
         minibatches=lambda epoch: draw.epoch(clips, epoch),
         steps=draw.steps(clips),
@@ -250,10 +375,10 @@ def test_a_budget_of_seconds_ends_training_inside_an_epoch_once_one_is_done(cloc
     lesson = make_lesson()
     answer, steps = lesson.answer, []
 
-    def slow(minibatch: object) -> object:
+    def slow(*what: Any) -> object:
         clock.now += 1.0
         steps.append(clock.now)
-        return answer(minibatch)
+        return answer(*what)
 
     lesson.answer = slow
     plan = replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=10.5)
@@ -266,10 +391,10 @@ def test_the_first_epoch_is_whole_however_little_time_there_is(clock: Clock) -> 
     lesson = make_lesson()
     answer, steps = lesson.answer, []
 
-    def slow(minibatch: object) -> object:
+    def slow(*what: Any) -> object:
         clock.now += 100.0
         steps.append(clock.now)
-        return answer(minibatch)
+        return answer(*what)
 
     lesson.answer = slow
     epochs = list(Fit(lesson, replace(PLAN, seconds=0.5)).run())
@@ -281,9 +406,9 @@ def test_with_a_budget_the_learning_rate_falls_with_the_clock(clock: Clock) -> N
     fit = Fit(lesson, replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=20.0))
     answer = lesson.answer
 
-    def slow(minibatch: object) -> object:
+    def slow(*what: Any) -> object:
         clock.now += 1.0
-        return answer(minibatch)
+        return answer(*what)
 
     lesson.answer = slow
     rates = [fit._optimiser.param_groups[0]["lr"] for _ in fit.run()]
@@ -296,9 +421,9 @@ def test_the_learning_rate_warms_up_and_falls_to_almost_nothing() -> None:
     fit, rates = Fit(lesson, replace(PLAN, epochs=10)), []
     answer = lesson.answer
 
-    def watched(minibatch: object) -> object:
+    def watched(*what: Any) -> object:
         rates.append(fit._optimiser.param_groups[0]["lr"] / PLAN.learning_rate)
-        return answer(minibatch)
+        return answer(*what)
 
     lesson.answer = watched
     list(fit.run())
@@ -327,7 +452,7 @@ def test_frozen_weights_stay_as_they_are() -> None:
 def test_one_wild_minibatch_cannot_throw_the_weights_far() -> None:
     lesson = make_lesson()
     loss = lesson.loss
-    lesson.loss = lambda answer, target, mask: 1e6 * loss(answer, target, mask)
+    lesson.loss = lambda *what: 1e6 * loss(*what)
     seen: list[float] = []
     clip = nn.utils.clip_grad_norm_
     fit = Fit(lesson, replace(PLAN, epochs=1))

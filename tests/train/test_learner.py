@@ -25,8 +25,9 @@ from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choice_of, picture_size
 from vidrnn.train.learner import Choice, Clock, Learner, Setting, loss_of, validation_of
 from vidrnn.train.lessons.classes import ClassObjective
-from vidrnn.train.minibatches import Clips, ClipSampler
+from vidrnn.train.minibatches import Clips, ClipSampler, Drawn
 from vidrnn.train.recipes import FROZEN, TRAINED, epochs_for, minibatch_for
+from vidrnn.train.workers import Workers
 from vidrnn.values import AnswerSpec, LabelledFilm, Part, Sampling, Size
 
 
@@ -47,6 +48,7 @@ def setting_of(labels: list[str], tmp_path: Path, **config: Any) -> Setting:
         clock=Clock(None),
         stop=Event(),
         device=torch.device("cpu"),
+        workers=Workers(),
     )
 
 
@@ -165,7 +167,7 @@ def test_the_frame_of_each_step_reaches_the_truth_and_its_window(tmp_path: Path)
     for array, target in zip(clips.arrays, clips.targets, strict=True):
         assert [frame_number(pixels) for pixels in array[0]] == target.tolist()
     assert len(clips.targets[0]) == 13 and clips.targets[0].tolist() == list(range(0, 25, 2))
-    [batch] = ClipSampler(4, 2, seed=0).epoch(clips, 0)
+    [batch] = map(Drawn.read, ClipSampler(4, 2, seed=0).epoch(clips, 0))
     assert [frame_number(one.numpy()) for one in batch.inputs[batch.mask]] == batch.target[batch.mask].tolist()
 
 
@@ -182,7 +184,7 @@ def test_clips_of_an_unknown_class_do_not_weigh_classes(tmp_path: Path) -> None:
     setting = setting_of(["a", "b"], tmp_path)
     arrays = [np.zeros((1, 2, 3))] * 6
     weights = [
-        loss_of(setting, Clips(arrays[: len(labels)], np.array(labels))).entropy.weight
+        loss_of(setting, Clips(arrays[: len(labels)], np.array(labels))).weights
         for labels in ([0, 0, 0, 0, 1], [0, 0, 0, 0, 1, -1])
     ]
     assert weights[0] is not None and weights[1] is not None and torch.equal(weights[0], weights[1])

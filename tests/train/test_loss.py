@@ -10,6 +10,12 @@ from torch import Tensor, nn
 
 from vidrnn.nets.class_scores import Scores
 from vidrnn.train.loss import ClassifyLoss, LabelLoss
+from vidrnn.train.minibatches import Minibatch, Targets
+
+
+def share(target: Tensor, mask: Tensor) -> Minibatch:
+    """Windows of this truth, whose frames nobody looks at."""
+    return Minibatch(torch.zeros(*mask.shape, 1), mask, target)
 
 
 def scores_of(clip: list[float], steps: list[list[float]]) -> Scores:
@@ -18,7 +24,7 @@ def scores_of(clip: list[float], steps: list[list[float]]) -> Scores:
 
 def test_the_loss_is_the_clips_and_half_of_its_real_steps() -> None:
     scores = scores_of([2.0, 0.0], [[1.0, 0.0], [0.0, 1.0], [99.0, -99.0]])
-    loss = ClassifyLoss([5, 5], 0.0)(scores, torch.tensor([1]), torch.tensor([[True, True, False]]))
+    loss = ClassifyLoss([5, 5], 0.0)(scores, share(torch.tensor([1]), torch.tensor([[True, True, False]])))
     entropy = nn.functional.cross_entropy
     of_clip = entropy(scores["clip"], torch.tensor([1]))
     of_steps = entropy(scores["steps"][0, :2], torch.tensor([1, 1]))
@@ -33,16 +39,16 @@ def test_classes_are_weighted_where_one_has_over_three_times_the_clips_of_anothe
 ) -> None:
     scores: Scores = {"clip": torch.tensor([[1.0, 0.0], [1.0, 0.0]]), "steps": torch.zeros(2, 1, 2)}
     truth, mask = torch.tensor([0, 1]), torch.ones(2, 1, dtype=torch.bool)
-    plain = ClassifyLoss([1, 1], 0.0)(scores, truth, mask)
-    loss = ClassifyLoss(counts, 0.0)(scores, truth, mask)
+    plain = ClassifyLoss([1, 1], 0.0)(scores, share(truth, mask))
+    loss = ClassifyLoss(counts, 0.0)(scores, share(truth, mask))
     assert (loss > plain + 1e-3) == weighted, "a mistake in the rare class costs more"
 
 
 def test_label_smoothing_gives_certainty_a_loss() -> None:
     scores, truth = scores_of([30.0, 0.0], [[30.0, 0.0]]), torch.tensor([0])
     mask = torch.ones(1, 1, dtype=torch.bool)
-    assert ClassifyLoss([1, 1], 0.0)(scores, truth, mask) < 1e-6
-    assert ClassifyLoss([1, 1], 0.1)(scores, truth, mask) > 1
+    assert ClassifyLoss([1, 1], 0.0)(scores, share(truth, mask)) < 1e-6
+    assert ClassifyLoss([1, 1], 0.1)(scores, share(truth, mask)) > 1
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -52,7 +58,8 @@ def test_an_unknown_class_counts_in_no_loss(smoothing: float) -> None:
     truth, mask = torch.tensor([0, -1, 2, -1]), torch.ones(4, 2, dtype=torch.bool)
     loss = ClassifyLoss([9, 1, 9], smoothing)
     of_all, of_known = (
-        loss({"clip": clip[rows], "steps": steps[rows]}, truth[rows], mask[rows]) for rows in ([0, 1, 2, 3], [0, 2])
+        loss({"clip": clip[rows], "steps": steps[rows]}, share(truth[rows], mask[rows]))
+        for rows in ([0, 1, 2, 3], [0, 2])
     )
     torch.testing.assert_close(of_all, of_known)
 
@@ -60,7 +67,7 @@ def test_an_unknown_class_counts_in_no_loss(smoothing: float) -> None:
 def test_a_minibatch_of_unknown_classes_has_no_loss_and_no_gradient() -> None:
     clip, steps = torch.ones(2, 3, requires_grad=True), torch.ones(2, 4, 3, requires_grad=True)
     loss = ClassifyLoss([1, 1, 1], 0.1)(
-        {"clip": clip, "steps": steps}, torch.tensor([-1, -1]), torch.ones(2, 4, dtype=torch.bool)
+        {"clip": clip, "steps": steps}, share(torch.tensor([-1, -1]), torch.ones(2, 4, dtype=torch.bool))
     )
     loss.backward()
     assert loss == 0 and clip.grad is not None and not clip.grad.any() and not steps.grad.any()
@@ -89,7 +96,7 @@ def random_truth(kind: str, rows: int = 3, time: int = 12, classes: int = 3) -> 
 
 def loss_and_gradient(loss: LabelLoss, steps: Tensor, target: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     steps = steps.clone().requires_grad_()
-    value = loss({"steps": steps}, target, mask)
+    value = loss({"steps": steps}, share(target, mask))
     value.backward()
     assert steps.grad is not None
     return value.detach(), steps.grad
@@ -134,16 +141,16 @@ def test_a_minibatch_of_unknown_steps_has_no_loss_and_no_gradient(kind: str) -> 
 def test_padding_a_minibatch_changes_nothing(kind: str) -> None:
     loss = label_loss(30, 9, 2, several=kind == "several", total=41, soft_steps=2)
     steps, target = random_steps(), random_truth(kind)
-    plain = loss({"steps": steps}, target, torch.ones(3, 12, dtype=torch.bool))
+    plain = loss({"steps": steps}, share(target, torch.ones(3, 12, dtype=torch.bool)))
     longer = torch.cat([steps, 9 * random_steps(seed=2)], 1)
     unknown = torch.full_like(target, -1 if kind == "one" else torch.nan)
     mask = torch.arange(24).expand(3, 24) < 12
-    torch.testing.assert_close(loss({"steps": longer}, torch.cat([target, unknown], 1), mask), plain)
+    torch.testing.assert_close(loss({"steps": longer}, share(torch.cat([target, unknown], 1), mask)), plain)
 
 
 def test_without_soft_targets_and_jumps_it_is_the_cross_entropy_weighted_by_rarity() -> None:
     steps, target = random_steps(4, 1), torch.tensor([[0], [1], [2], [-1]])
-    loss = label_loss(40, 10, 10)({"steps": steps}, target, torch.ones(4, 1, dtype=torch.bool))
+    loss = label_loss(40, 10, 10)({"steps": steps}, share(target, torch.ones(4, 1, dtype=torch.bool)))
     weights = (torch.tensor([20 / 40, 2.0, 2.0])) ** 0.5
     shifted = steps[:3, 0] + 0.5 * weights.log()
     torch.testing.assert_close(loss, nn.functional.cross_entropy(shifted, target[:3, 0], weights))
@@ -160,7 +167,7 @@ def test_scores_stay_near_true_probabilities_though_rare_classes_weigh_more(seve
     optimizer = torch.optim.Adam([score], 0.1)
     for _ in range(300):
         optimizer.zero_grad()
-        value = loss({"steps": score.expand(1, 100, 2)}, truth, torch.ones(1, 100, dtype=torch.bool))
+        value = loss({"steps": score.expand(1, 100, 2)}, share(truth, torch.ones(1, 100, dtype=torch.bool)))
         value.backward()
         optimizer.step()
     found = score.sigmoid() if several else score.softmax(0)
@@ -210,9 +217,34 @@ def test_jumps_from_step_to_step_cost_where_one_class_holds() -> None:
     level = torch.tensor([[1.0, 0.0]]).repeat(8, 1)[None]
     spread = torch.tensor([2.0, 0.0]).repeat(4)[None, :, None] * torch.tensor([1.0, 0.0])
     loss, entropy = label_loss(8, 8), nn.functional.cross_entropy
-    torch.testing.assert_close(loss({"steps": level}, target, mask), entropy(level[0], target[0]))
-    extra = loss({"steps": spread}, target, mask) - entropy(spread[0], target[0])
+    torch.testing.assert_close(loss({"steps": level}, share(target, mask)), entropy(level[0], target[0]))
+    extra = loss({"steps": spread}, share(target, mask)) - entropy(spread[0], target[0])
     assert extra > 0.1
     far = 100 * spread
-    bounded = loss({"steps": far}, target, mask) - entropy(far[0], target[0])
+    bounded = loss({"steps": far}, share(target, mask)) - entropy(far[0], target[0])
     assert extra < bounded <= 0.15 * 16 + 1e-4, "a jump costs no more than it does at 4"
+
+
+@pytest.mark.parametrize("kind", ["clips", "one", "several"])
+def test_the_losses_of_shares_and_their_gradients_add_up_to_those_of_the_whole(kind: str) -> None:
+    """Also where the shares know different numbers of clips and steps, and one of them nothing."""
+    steps, clip = random_steps(), random_steps()[:, 0]
+    mask = torch.arange(12).expand(3, 12) < torch.tensor([[12], [7], [3]])
+    if kind == "clips":
+        loss, target = ClassifyLoss([9, 1, 2], 0.1), torch.tensor([1, 0, -1])
+    else:
+        several = kind == "several"
+        loss = label_loss(30, 9, 2, several=several, total=41, soft_steps=2, smoothing=0.1)
+        target = random_truth(kind)
+        target[2] = torch.nan if several else -1
+    of_parts = []
+    for parts in ([slice(0, 3)], [slice(0, 1), slice(1, 3)], [slice(0, 1), slice(1, 2), slice(2, 3)]):
+        inputs = [steps.clone().requires_grad_(), clip.clone().requires_grad_()]
+        value = torch.zeros(())
+        for rows in parts:
+            scores: Scores = {"steps": inputs[0][rows], "clip": inputs[1][rows]}
+            value = value + loss(scores, share(target[rows], mask[rows]), Targets(target, mask))
+        value.backward()
+        of_parts.append((value.detach(), inputs[0].grad, inputs[1].grad))
+    for other in of_parts[1:]:
+        torch.testing.assert_close(other, of_parts[0])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.train.minibatches import Clips, ClipSampler, FrameSampler, Minibatch, minibatch
+from vidrnn.train.minibatches import Clips, ClipSampler, Drawn, FrameSampler, Minibatch, minibatch
 from vidrnn.video.sampling import HALVES
 
 
@@ -28,13 +28,18 @@ def windows(batch: Minibatch) -> list[NDArray[np.int64]]:
 
 
 def draw_windows(clips: Clips, draw: ClipSampler, epochs: int = 1) -> list[NDArray[np.int64]]:
-    return [window for epoch in range(epochs) for batch in draw.epoch(clips, epoch) for window in windows(batch)]
+    return [
+        window
+        for epoch in range(epochs)
+        for batch in map(Drawn.read, draw.epoch(clips, epoch))
+        for window in windows(batch)
+    ]
 
 
 @pytest.mark.parametrize("size", [2, 3, 16])
 def test_every_clip_is_seen_once_an_epoch_with_its_own_class(size: int) -> None:
     clips = make_clips(*[20] * 11)
-    batches = list(ClipSampler(4, size, seed=0).epoch(clips, 0))
+    batches = list(map(Drawn.read, ClipSampler(4, size, seed=0).epoch(clips, 0)))
     seen = [int(window[0]) // 10_000 for batch in batches for window in windows(batch)]
     assert sorted(seen) == list(range(11)) and seen != sorted(seen)
     assert torch.cat([batch.target for batch in batches]).tolist() == [clips.labels[clip] for clip in seen]
@@ -55,7 +60,7 @@ def test_windows_begin_at_every_step_and_show_every_copy_in_time() -> None:
 
 
 def test_a_short_clip_is_padded_with_zeros_under_a_mask() -> None:
-    [batch] = ClipSampler(8, 4, seed=0).epoch(make_clips(5, 30, 1), 0)
+    [batch] = map(Drawn.read, ClipSampler(8, 4, seed=0).epoch(make_clips(5, 30, 1), 0))
     assert batch.inputs.shape == (3, 8, 1) and batch.mask.shape == (3, 8)
     lengths = batch.mask.sum(1)
     assert torch.equal(batch.mask, torch.arange(8) < lengths[:, None]), "real steps come first"
@@ -68,7 +73,10 @@ def test_the_same_seed_and_epoch_draw_the_same_and_others_draw_others() -> None:
     clips = make_clips(*[40] * 6, copies=2)
 
     def all_of(seed: int, epoch: int) -> bytes:
-        return b"".join(batch.inputs.numpy().tobytes() for batch in ClipSampler(4, 3, seed=seed).epoch(clips, epoch))
+        return b"".join(
+            batch.inputs.numpy().tobytes()
+            for batch in map(Drawn.read, ClipSampler(4, 3, seed=seed).epoch(clips, epoch))
+        )
 
     assert all_of(0, 3) == all_of(0, 3)
     assert len({all_of(0, 3), all_of(0, 4), all_of(1, 3)}) == 3
@@ -85,7 +93,7 @@ def test_a_shuffled_window_holds_the_frames_of_an_ordered_one_in_another_order()
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 9, 17])
 def test_no_clip_is_alone_in_a_minibatch_unless_it_is_alone_in_the_set(count: int, size: int) -> None:
     draw, clips = ClipSampler(2, size, seed=0), make_clips(*[4] * count)
-    sizes = [len(batch.target) for batch in draw.epoch(clips, 0)]
+    sizes = [len(batch.target) for batch in map(Drawn.read, draw.epoch(clips, 0))]
     assert sum(sizes) == count and len(sizes) == draw.steps(clips)
     assert min(sizes) >= min(2, count)
     assert max(sizes) < 2 * size
@@ -101,7 +109,7 @@ def test_frames_stay_bytes() -> None:
 
 def test_a_minibatch_shares_no_memory_with_its_arrays() -> None:
     clips = make_clips(4, 4)
-    [batch] = ClipSampler(2, 2, seed=0).epoch(clips, 0)
+    [batch] = map(Drawn.read, ClipSampler(2, 2, seed=0).epoch(clips, 0))
     batch.inputs.zero_()
     batch.target.zero_()
     assert clips.arrays[1].min() == 10_000 and clips.labels.tolist() == [0, 1]
@@ -121,11 +129,11 @@ def test_all_tensors_of_a_minibatch_move_to_a_device() -> None:
 def test_each_frame_of_a_window_comes_with_the_frame_before_it(shuffled: bool) -> None:
     plain = make_clips(12, 3, 30, copies=2)
     clips = replace(plain, before=[-array for array in plain.arrays])
-    for batch in ClipSampler(4, 3, seed=0, shuffled=shuffled).epoch(clips, 0):
+    for batch in map(Drawn.read, ClipSampler(4, 3, seed=0, shuffled=shuffled).epoch(clips, 0)):
         assert batch.before is not None and torch.equal(batch.before, -batch.inputs)
         moved = batch.on(torch.device("meta"))
         assert moved.before is not None and moved.before.device.type == "meta"
-    assert all(batch.before is None for batch in ClipSampler(4, 3, seed=0).epoch(plain, 0))
+    assert all(batch.before is None for batch in map(Drawn.read, ClipSampler(4, 3, seed=0).epoch(plain, 0)))
 
 
 def test_windows_can_have_one_length() -> None:
@@ -148,7 +156,7 @@ def test_the_truth_of_steps_travels_with_their_window(kind: str, how: dict[str, 
     lengths = (40, 5, 1, 30)
     clips = Clips(make_clips(*lengths).arrays, targets_at_steps(*lengths, kind=kind))
     for epoch in range(5):
-        [batch] = ClipSampler(6, 4, seed=0, **how).epoch(clips, epoch)
+        [batch] = map(Drawn.read, ClipSampler(6, 4, seed=0, **how).epoch(clips, epoch))
         real, padding = batch.target[batch.mask], batch.target[~batch.mask]
         steps = batch.inputs[..., 0][batch.mask]
         assert batch.target.shape[:2] == batch.mask.shape and len(padding) > 0
@@ -162,7 +170,7 @@ def test_the_truth_of_steps_travels_with_their_window(kind: str, how: dict[str, 
 
 def test_an_unknown_truth_inside_a_clip_stays_unknown() -> None:
     clips = Clips(make_clips(8, 8).arrays, [np.full(8, -1), np.full(8, -1)])
-    [batch] = ClipSampler(4, 2, seed=0).epoch(clips, 0)
+    [batch] = map(Drawn.read, ClipSampler(4, 2, seed=0).epoch(clips, 0))
     assert (batch.target == -1).all()
     numbers = minibatch([np.zeros((2, 3))], [np.array([[1.0, np.nan], [np.nan, 2.0]])], 3)
     assert numbers.target.isnan().tolist() == [[[False, True], [True, False], [True, True]]]
@@ -194,7 +202,7 @@ def numbered_films(*lengths: int, height: int = 6, width: int = 9) -> list[NDArr
 
 
 def stretches(draw: FrameSampler, films: list[NDArray[np.uint8]], epoch: int = 0) -> list[NDArray[np.uint8]]:
-    return [stretch for batch in draw.epoch(films, epoch) for stretch in batch.inputs.numpy()]
+    return [stretch for batch in map(Drawn.read, draw.epoch(films, epoch)) for stretch in batch.inputs.numpy()]
 
 
 def test_a_stretch_is_successive_frames_of_one_film_from_anywhere_in_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.train.minibatches import Clips, Minibatch, MomentSampler
+from vidrnn.train.minibatches import Clips, Drawn, Minibatch, MomentSampler
 
 Truth = NDArray[Any]
 
@@ -53,7 +53,7 @@ def rows(batches: list[Minibatch]) -> list[tuple[NDArray[np.int64], Truth]]:
 
 
 def drawn(clips: Clips, draw: MomentSampler, epochs: int = 1) -> list[tuple[NDArray[np.int64], Truth]]:
-    return rows([batch for epoch in range(epochs) for batch in draw.epoch(clips, epoch)])
+    return rows([batch for epoch in range(epochs) for batch in map(Drawn.read, draw.epoch(clips, epoch))])
 
 
 RARE = films(rare(400, {1: [7, 8], 2: [300]}), rare(200, {2: [150]}), rare(60, {}))
@@ -64,7 +64,7 @@ RARE = films(rare(400, {1: [7, 8], 2: [300]}), rare(200, {2: [150]}), rare(60, {
 def test_every_minibatch_holds_every_rare_class(kind: str, shuffled: bool) -> None:
     clips = RARE if kind == "one" else films(*map(several_of, map(np.asarray, RARE.targets)))
     draw = sampler(shuffled=shuffled)
-    batches = list(draw.epoch(clips, 0))
+    batches = list(map(Drawn.read, draw.epoch(clips, 0)))
     assert len(batches) == draw.steps(clips) == 12
     for batch in batches:
         assert batch.mask.shape == (8, 8)
@@ -75,7 +75,7 @@ def test_every_minibatch_holds_every_rare_class(kind: str, shuffled: bool) -> No
 
 
 def test_rare_classes_have_their_turn_where_a_minibatch_holds_few_windows() -> None:
-    batches = list(sampler(minibatch=2, steps_per_epoch=30).epoch(RARE, 0))
+    batches = list(map(Drawn.read, sampler(minibatch=2, steps_per_epoch=30).epoch(RARE, 0)))
     for place in range(0, 30, 3):
         three = torch.stack([batch.target[1] for batch in batches[place : place + 3]])
         assert {1, 2} <= set(three.flatten().tolist())
@@ -113,7 +113,7 @@ def test_without_stretch_a_window_that_was_drawn_for_a_step_holds_it() -> None:
 
 def test_a_short_film_is_padded_with_unknown_truth() -> None:
     for truth in (rare(5, {1: [3]}), several_of(rare(5, {1: [3]}))):
-        for batch in sampler(late_loss=True).epoch(films(truth), 0):
+        for batch in map(Drawn.read, sampler(late_loss=True).epoch(films(truth), 0)):
             assert torch.equal(batch.mask, torch.arange(8).expand(8, 8) < 5)
             assert not batch.inputs[~batch.mask].any()
             np.testing.assert_array_equal(batch.target[0, :5].numpy(), truth)
@@ -152,7 +152,7 @@ def test_a_shuffled_window_permutes_frames_and_truth_alike() -> None:
     plain = films(truth)
     clips = replace(plain, before=[-array for array in plain.arrays])
     found = []
-    for batch in sampler(shuffled=True).epoch(clips, 0):
+    for batch in map(Drawn.read, sampler(shuffled=True).epoch(clips, 0)):
         assert batch.before is not None and torch.equal(batch.before, -batch.inputs)
         found += rows([batch])
     for steps, given in found:
@@ -163,7 +163,9 @@ def test_a_shuffled_window_permutes_frames_and_truth_alike() -> None:
 
 def test_the_same_seed_and_epoch_draw_the_same_windows_and_others_draw_others() -> None:
     def all_of(seed: int, epoch: int) -> bytes:
-        return b"".join(batch.inputs.numpy().tobytes() for batch in sampler(seed=seed).epoch(RARE, epoch))
+        return b"".join(
+            batch.inputs.numpy().tobytes() for batch in map(Drawn.read, sampler(seed=seed).epoch(RARE, epoch))
+        )
 
     assert all_of(0, 3) == all_of(0, 3)
     assert len({all_of(0, 3), all_of(0, 4), all_of(1, 3)}) == 3
@@ -171,7 +173,7 @@ def test_the_same_seed_and_epoch_draw_the_same_windows_and_others_draw_others() 
 
 def test_a_minibatch_shares_no_memory_with_the_films() -> None:
     clips = films(rare(20, {1: [4]}))
-    for batch in sampler(steps_per_epoch=2).epoch(clips, 0):
+    for batch in map(Drawn.read, sampler(steps_per_epoch=2).epoch(clips, 0)):
         batch.inputs.zero_()
         batch.target.fill_(5)
     assert clips.arrays[0].max() == 19 and np.asarray(clips.targets[0]).max() == 1

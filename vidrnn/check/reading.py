@@ -143,7 +143,7 @@ def _without_questions(named: LabelledData, whole: Mapping[Path, FilmScan | Film
 
 
 def _split(read: Understood, usable: Dataset) -> None:
-    """The split that a training makes: of the folds first, then of the model itself."""
+    """The split that a training makes: of the model itself first, then of the folds."""
     request, config = read.request, read.request.config
 
     def fold() -> None:
@@ -155,7 +155,7 @@ def _split(read: Understood, usable: Dataset) -> None:
         read.split = request.task.split(usable, config, test=config.test and not config.folds)
         read.notes += [Note(text, warning=True) for text in read.split.notes]
 
-    steps: tuple[Callable[[], None], ...] = (fold, split)
+    steps: tuple[Callable[[], None], ...] = (split, fold)
     for step in steps:
         try:
             step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -41,6 +42,18 @@ def jobs_here(engine: EngineName, environment: Mapping[str, str]) -> int | None:
         return None
     beside = environment.get("LOCAL_WORLD_SIZE", "1")  # by torchrun: its processes on this machine
     return max(1, available_cores() // max(1, int(beside) if beside.isdecimal() else 1))
+
+
+def started_together(environment: Mapping[str, str]) -> bool:
+    """Whether torchrun started this process beside others: it sets RANK and WORLD_SIZE."""
+    return "RANK" in environment and environment.get("WORLD_SIZE", "1") != "1"
+
+
+def own_device(name: str, environment: Mapping[str, str]) -> str:
+    """The device of this process: of those that torchrun started on this machine, each takes a GPU of its own."""
+    if name != "cuda" or not started_together(environment):
+        return name
+    return device_named(f"cuda:{environment.get('LOCAL_RANK', '0')}")
 
 
 def device_named(name: str) -> str:
@@ -110,7 +123,7 @@ def chosen_settings(file: Path | None, settings: Settings, command: str) -> RunC
     chosen = RunConfig.of(merged, source=command, flags=flag_names(RunConfig, settings))
     if chosen.max_pixels is not None:
         allow_pixels(chosen.max_pixels)
-    return chosen.model_copy(update={"jobs": chosen.jobs or available_cores()})
+    return chosen.model_copy(update={"jobs": chosen.jobs or jobs_here("local", os.environ)})
 
 
 def films_named(data: str | None, before: str | None, command: str) -> Path:

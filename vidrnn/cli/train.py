@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +15,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidrnn.cli.flags import Settings, refuse_foreign, with_flags
-from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, stopping
+from vidrnn.cli.options import (
+    Config,
+    chosen_settings,
+    device_named,
+    films_named,
+    own_device,
+    started_together,
+    stopping,
+)
 from vidrnn.config import RunConfig
-from vidrnn.errors import UsageError
-from vidrnn.settings import RUN, PredictConfig
+from vidrnn.errors import ProcessError, UsageError
+from vidrnn.settings import COMPUTING, RUN, PredictConfig
 
 if TYPE_CHECKING:
+    from vidrnn.events import RunEvent
     from vidrnn.tasks.base import Task
 
 FIRST = ("task", "out", "head", "encoder", "frames", "spacing", "epochs", "minutes", "folds", "resume")
@@ -32,6 +45,9 @@ def train(
         bool, typer.Option("--overwrite", help="Replace the run in the folder.", rich_help_panel=RUN)
     ] = False,
     config: Config = None,
+    processes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Train in so many processes.", rich_help_panel=COMPUTING)
+    ] = 1,
     terms: Annotated[
         str | None,
         typer.Option(
@@ -45,7 +61,12 @@ def train(
     Training reads every video to its end. All clips of a group stay on one side of the split. Each score is shown
     beside the scores of controls, which tell what the order of the frames is worth.
     """
+    if processes > 1 and not started_together(os.environ):
+        from vidrnn.train.launch import launch_training
+
+        raise typer.Exit(launch_training(processes, sys.argv[2:]))
     device, data = settings.pop("device", "auto"), settings.pop("data", None)
+    jobs = settings.pop("jobs", None) if resume else None
     films_folder = _moved_films(resume, settings, config or out) if resume else None
 
     from vidrnn.cli.views.training import TrainingView
@@ -53,6 +74,7 @@ def train(
     from vidrnn.tasks.base import task_named
     from vidrnn.train.run import Request, find_data, settings_file
     from vidrnn.train.trainer import train as run_training
+    from vidrnn.train.workers import join_workers
 
     chosen = chosen_settings(settings_file(resume) if resume else config, settings, "vidrnn train")
     task = task_named(chosen.task)
@@ -60,6 +82,8 @@ def train(
     if config:
         _refuse_foreign_in(config, chosen, task)
     chosen = chosen.with_defaults(task.defaults)
+    if jobs is not None:
+        chosen = chosen.model_copy(update={"jobs": jobs})
     if films_folder is not None:
         chosen = chosen.model_copy(update={"labels": chosen.labels.model_copy(update={"films": films_folder})})
     stored = find_data(resume, chosen.data) if resume and chosen.data and not data else chosen.data
@@ -72,18 +96,29 @@ def train(
         cache=open_cache(chosen.cache_size),
         jobs=chosen.jobs or 1,
         command=_command(sys.argv[1:]),
-        device=device_named(device),
+        device=own_device(device_named(device), os.environ),
         overwrite=overwrite,
         resume=resume is not None,
         terms=terms,
         settings_file=config,
     )
-    stop = Event()
-    with stopping(stop), TrainingView() as view:
-        for event in run_training(request, stop):
+    workers, stop = join_workers(1 if request.device != "cpu" else request.jobs, request.device), Event()
+    if not workers.leads:
+        _follow(run_training(request, stop, workers))
+        return
+    with stopping(stop, "step"), TrainingView() as view:
+        for event in run_training(request, stop, workers):
             view.show(event)
     if stop.is_set():
         raise typer.Exit(130)
+
+
+def _follow(events: Iterator[RunEvent]) -> None:
+    """Take part in a training that another process leads. That one shows what happens, and hears Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(ProcessError):
+        for _ in events:
+            pass
 
 
 def _moved_films(run: Path, settings: Settings, given: Path | None) -> str | None:

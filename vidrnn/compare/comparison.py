@@ -36,11 +36,14 @@ from vidrnn.registry import load_attribute
 from vidrnn.sums import read_summed, with_sum
 from vidrnn.tasks.base import task_named
 from vidrnn.train.encoder_choice import choice_of, encoder_hash
+from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner, Setting
 from vidrnn.train.lessons.base import ComparableTeacher, Job, Teacher
 from vidrnn.train.run import Request
 from vidrnn.train.search.choice import Found
+from vidrnn.train.search.memory import recall_or_search
 from vidrnn.train.trainer import films_hash
+from vidrnn.train.workers import Workers
 from vidrnn.values import Part
 
 BOTH_WAYS = "-both"
@@ -85,7 +88,8 @@ class _Folder:
             OutputError: the folder cannot be written.
         """
         settings = request.config.located(request.data)
-        about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs", "cache_size"})}
+        stored = settings.model_dump(mode="json", exclude={"jobs", "cache_size", "checkpoint_minutes"})
+        about = {"films": films, "settings": stored}
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
             if not facts.is_file():
@@ -138,8 +142,8 @@ class _Folder:
 def compare(request: CompareRequest, stop: Event | None = None) -> Generator[RunEvent, None, Comparison]:
     """Train every head with every seed and compare them; yield events, and return the comparison.
 
-    If `stop` is set, the comparison ends after the running epoch. The folder holds the trainings that have ended, and a
-    request with `resume` continues with the others.
+    If `stop` is set, the comparison ends after the running step. The folder holds the trainings that have ended and a
+    checkpoint of the one that has not, and a request with `resume` goes on there.
 
     Raises:
         UsageError: the request is impossible.
@@ -188,15 +192,23 @@ def _compare(request: CompareRequest, stop: Event) -> Generator[RunEvent, None, 
         )
     folder = _Folder(request.out)
     setting = yield from read_setting(request, teacher)
-    folder.open(request, films_hash(setting.dataset, setting.split) + encoder_hash(request.config))
-    found = yield from teacher.search(setting)
+    films = films_hash(setting.dataset, setting.split)
+    folder.open(request, films + encoder_hash(request.config))
+    journal = Journal(
+        folder=lambda: request.out / "checkpoint",
+        resumed=request.resume,
+        minutes=request.config.checkpoint_minutes,
+        films=films,
+    )
+    setting = replace(setting, journal=journal)
+    found = yield from recall_or_search(journal, setting.config, lambda: teacher.search(setting))
     first = _settled(teacher, setting, found)
     yield from teacher.prepare(first)
     for seed in range(request.seeds):
         for name, head in zip(request.heads, heads, strict=True):
             if not folder.has(name, seed):
                 learner = _learner(first, head, seed)
-                folder.add((yield from _train(teacher, learner, found, name, seed)))
+                folder.add((yield from _train(teacher, learner, found, _Trial(journal, name, seed))))
                 done = folder.trainings[-1]
                 scored = f"{_part(setting)} {teacher.measure(setting)} {done.accuracy:.3f}"
                 yield Note(f"{name}, seed {seed}: {scored}, {done.seconds:.0f} s")
@@ -225,7 +237,7 @@ def open_teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
     task = task_named(request.config.task)
     config = request.config.with_defaults(task.defaults)
     training = Request(request.data, config, request.out, request.cache, request.jobs, "vidrnn compare", request.device)
-    teacher: Teacher = load_attribute(task.lesson)(Job(training, task, Clock(None), stop))
+    teacher: Teacher = load_attribute(task.lesson)(Job(training, task, Clock(None), stop, Workers(request.jobs)))
     if not isinstance(teacher, ComparableTeacher):
         raise UsageError(
             f"vidrnn compare: does not work for --task {task.name}. Train one model with each head; each "
@@ -269,28 +281,41 @@ def _learner(first: Learner, head: HeadConfig, seed: int) -> Learner:
     return learner
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """The training of one head with one seed, and where its checkpoint is kept."""
+
+    journal: Journal
+    head: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """For people, and in the journal."""
+        return f"{self.head}, seed {self.seed}"
+
+
 def _train(
-    teacher: ComparableTeacher, learner: Learner, found: Found, name: str, seed: int
+    teacher: ComparableTeacher, learner: Learner, found: Found, trial: _Trial
 ) -> Generator[RunEvent, None, Training]:
     setting = learner.setting
     fresh = copy.deepcopy(learner.network.sequence)
     fit = learner.fit(setting.places(Part.TRAIN), setting.places(Part.VAL), None)
-    seconds = 0.0
-    for epoch in fit.run():
-        seconds += epoch.seconds
-        yield Progress(f"{name}, seed {seed}", epoch.number, epoch.of)
+    trial.journal.resume(trial.name, fit)
+    for epoch in fit.run(trial.journal.keeper(trial.name)):
+        yield Progress(trial.name, epoch.number, epoch.of)
     if setting.stop.is_set():
         raise KeyboardInterrupt
     verdict = teacher.student_of(learner, fit, found).verdict(_part(setting))
     return Training(
-        head=name,
-        seed=seed,
+        head=trial.head,
+        seed=trial.seed,
         val_accuracy=next(iter(fit.best.shown.values())) if fit.best else 0.0,
         accuracy=verdict.accuracy,
         macro_f1=verdict.macro_f1,
         interval=verdict.interval,
         hits=verdict.hits,
-        seconds=seconds,
+        seconds=fit.spent_seconds,
         epochs=fit.epoch,
         before=_flow(learner, fresh),
         after=_flow(learner, learner.network.sequence),

@@ -42,7 +42,6 @@ Result = TypeVar("Result")
 _ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
 _FORMAT = 4
 """The version of the entries, a part of their key. It goes up when the same film would give other numbers."""
-_CHUNK_FRAMES = 64
 _SUM_WORD = b"vidrnn-crc-"
 """Before the eight digits of the sum, at the end of each file."""
 _SUM_BYTES = 1 << 20
@@ -81,6 +80,8 @@ class Encoding:
     """Of the weights and of the view."""
     motion_seconds: float | None = None
     """How much earlier the frame before each frame is; None for features that need no frame before."""
+    pictures: int = 64
+    """The largest number of pictures in a call. It changes no feature; a GPU is fast with many."""
 
     @property
     def key(self) -> str:
@@ -256,7 +257,8 @@ def _encode(scan: FilmScan, rendering: Rendering, encodings: Sequence[Encoding],
     parts: list[list[Array]] = [[] for _ in encodings]
     indices = []
     frames = _sampled(scan, rendering, next(iter(reaches), None))
-    while chunk := list(islice(frames, _CHUNK_FRAMES // copies)):
+    at_once = max(encoding.pictures for encoding in encodings)
+    while chunk := list(islice(frames, max(1, at_once // copies))):
         pixels = _mirrored([frame.pixels for frame in chunk], copies)
         earlier = [frame.before for frame in chunk if frame.before is not None]
         before = _mirrored(earlier, copies) if earlier else None

@@ -29,7 +29,10 @@ from vidrnn.sums import SEAL_KEY, is_whole, seal
 from vidrnn.values import Size
 
 CARD_NAME = "README.md"
-CHECKPOINT_FORMAT = 2
+TRAINING_NAME = "training.safetensors"
+PIECES = "pieces"
+"""The folder, beside the checkpoint of a training, of its pieces that are done."""
+CHECKPOINT_FORMAT = 3
 """Of the files from which a stopped training goes on. A reader refuses a higher one, and says so."""
 _PORTABLE_FILES = tuple(
     f"model{precision}.{suffix}" for suffix in ("onnx", "xml", "bin", "pt2") for precision in ("", "-fp16", "-int8")
@@ -194,23 +197,23 @@ class TrainingState:
     """Plain numbers and words: epochs done, the best score, the history."""
 
 
-def save_training(folder: Path, state: TrainingState) -> None:
+def save_training(folder: Path, state: TrainingState, name: str = TRAINING_NAME) -> None:
     """Write a checkpoint, whole or not at all.
 
     Raises:
         OutputError: the disk refuses.
     """
-    with write_file(folder / "training.safetensors", advice="Free some space, then --resume.") as beside:
+    with write_file(folder / name, advice="Free some space, then --resume.") as beside:
         _save_tensors(state.tensors, beside, json_text({"format": CHECKPOINT_FORMAT, **state.facts}, ascii_only=True))
 
 
-def load_training(folder: Path) -> TrainingState | None:
-    """Read a checkpoint; None where training had not come to the end of an epoch.
+def load_training(folder: Path, name: str = TRAINING_NAME) -> TrainingState | None:
+    """Read a checkpoint; None where there is none.
 
     Raises:
         RunError: the checkpoint is damaged, or from another version of vidrnn.
     """
-    file = folder / "training.safetensors"
+    file = folder / name
     if not file.exists():
         return None
     try:

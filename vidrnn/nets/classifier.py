@@ -287,10 +287,15 @@ def count_parameters(module: nn.Module) -> int:
 
 def seed_everything(*parts: int) -> None:
     """Seed torch from `parts` alone, so that a resumed run draws the numbers of an unbroken one."""
+    torch.manual_seed(mixed_seed(*parts))
+
+
+def mixed_seed(*parts: int) -> int:
+    """A seed from numbers: other numbers, or another order, give another one."""
     mixed = 0
     for part in parts:
         mixed = (mixed * 1_000_003 + part + 1) % (2**63)
-    torch.manual_seed(mixed)
+    return mixed
 
 
 def refuse_unknown(config: RunConfig) -> None:
@@ -333,9 +338,7 @@ def encoding_of(encoder: Encoder) -> Encode:
     It holds a copy of the encoder's weights. Several threads may call it.
     """
     reader = encoder.folded()
-    device = reader.mean.device
-    at_once = _PICTURES_AT_ONCE if device.type == "cpu" else _GPU_PICTURES_AT_ONCE
-    at_once = max(1, at_once // len(reader.views))
+    device, at_once = reader.mean.device, pictures_at_once(encoder)
 
     def encode(pixels: NDArray[np.uint8], before: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
         if threading.current_thread() is not threading.main_thread():
@@ -354,6 +357,12 @@ def encoding_of(encoder: Encoder) -> Encode:
         return torch.from_numpy(owned).to(device).unsqueeze(0)
 
     return encode
+
+
+def pictures_at_once(encoder: Encoder) -> int:
+    """The number of pictures that the encoder's device turns into features at once."""
+    most = _PICTURES_AT_ONCE if encoder.mean.device.type == "cpu" else _GPU_PICTURES_AT_ONCE
+    return max(1, most // len(encoder.views))
 
 
 def fingerprint(encoder: Encoder) -> str:

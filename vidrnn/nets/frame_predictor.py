@@ -180,11 +180,12 @@ class FramePredictor(Network):
         return predicted[..., : pictures.shape[-2], : pictures.shape[-1]], after
 
     def rollout(
-        self, pictures: Tensor, horizon: int, truth: Tensor | None = None, share: float = 0.0
+        self, pictures: Tensor, horizon: int, truth: Tensor | None = None, shown: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Predict on and on after pictures (batch, time, ...): each prediction is the next input.
 
-        In training, `share` of the predictions that are fed back are replaced by the `truth` (batch, horizon, ...):
+        In training, the `truth` (batch, horizon, ...) replaces the predictions that are fed back where `shown`
+        (batch, horizon) is True:
         Bengio et al., "Scheduled sampling for sequence prediction with recurrent neural networks", NeurIPS 2015.
 
         Returns:
@@ -195,9 +196,8 @@ class FramePredictor(Network):
         ahead = [near[:, -1:]]
         for step in range(horizon - 1):
             fed = self.shown(ahead[-1])
-            if truth is not None and share > 0:
-                replaced = torch.rand(len(fed), 1, 1, 1, 1, device=fed.device) < share
-                fed = torch.where(replaced, truth[:, step : step + 1], fed)
+            if truth is not None and shown is not None:
+                fed = torch.where(shown[:, step].view(-1, 1, 1, 1, 1), truth[:, step : step + 1], fed)
             following, state = self.read(fed, state)
             ahead.append(following)
         return near, torch.cat(ahead, 1)

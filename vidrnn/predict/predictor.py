@@ -344,7 +344,9 @@ def _task_of(handling: Handling, path: Path) -> Task:
 def _usual_runtime(path: Path, device: str) -> str:
     if path.suffix == ".xml":
         return "openvino"
-    return "onnx" if device == "cpu" and find_portable(path) else "torch"
+    if not find_portable(path):
+        return "torch"
+    return "onnx" if device == "cpu" or (device.startswith("cuda") and onnx_has_cuda()) else "torch"
 
 
 _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}
@@ -358,7 +360,7 @@ def _open(path: Path, runtime: str, device: str) -> Runtime:
     if name is None:
         on_device: Runtime = opener(path, device)
         return on_device
-    if device != "cpu":
+    if device != "cpu" and runtime != "onnx":
         raise UsageError(f"--runtime {runtime}: computes on a processor here. Say --device cpu, or --runtime torch.")
     file = find_portable(path, name)
     if file is None:
@@ -366,5 +368,12 @@ def _open(path: Path, runtime: str, device: str) -> Runtime:
         raise ModelError(
             f"{path}: no {name} in it. Make one: vidrnn export {path} --to {runtime}, or say --runtime torch."
         )
-    opened: Runtime = opener(file)
+    opened: Runtime = opener(file) if device == "cpu" else opener(file, device)
     return opened
+
+
+def onnx_has_cuda() -> bool:
+    """Whether the onnxruntime that is installed computes on NVIDIA GPUs: the package onnxruntime-gpu does."""
+    from onnxruntime import get_available_providers
+
+    return "CUDAExecutionProvider" in get_available_providers()

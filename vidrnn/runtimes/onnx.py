@@ -1,4 +1,7 @@
-"""onnxruntime on a processor. It starts at once, and needs neither torch nor the weights file beside the .onnx."""
+"""onnxruntime, on a processor, or on an NVIDIA GPU where it is onnxruntime-gpu.
+
+It starts at once, and needs neither torch nor the weights file beside the .onnx.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as refusals
 from typing_extensions import override
 
-from vidrnn.errors import ModelError, first_line, is_memory_shortage
+from vidrnn.errors import ModelError, UsageError, first_line, is_memory_shortage
 from vidrnn.model.header import HEADER_KEY
 from vidrnn.model.portable import HEAD_KEY, Port, Ports
 from vidrnn.model.whole import check_partner, check_whole
@@ -29,14 +32,16 @@ _REFUSALS = (
 )
 _TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 """Types of onnxruntime that numpy calls otherwise."""
+_CUDA = "CUDAExecutionProvider"
 _LARGEST_BYTES = 2**31
 """No ONNX file is larger."""
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path, device: str = "cpu") -> onnxruntime.InferenceSession:
     """A session of a .onnx file that vidrnn wrote.
 
     Raises:
+        UsageError: this onnxruntime does not compute on that device.
         ModelError: it is damaged, foreign or newer than this onnxruntime.
     """
     try:
@@ -45,30 +50,31 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot be read: {error.strerror or error}.") from None
-    session = _session(content, str(path))
+    session = _session(content, str(path), device)
     if HEADER_KEY not in session.get_modelmeta().custom_metadata_map:
         raise ModelError(f"{path}: an ONNX file, but not a model that vidrnn made. Name one, or its folder.")
     return session
 
 
 class OnnxRuntime(GraphRuntime):
-    """A .onnx file that vidrnn wrote. It computes on the thread that calls it."""
+    """A .onnx file that vidrnn wrote. On a processor it computes on the thread that calls it."""
 
     name = "onnx"
 
-    def __init__(self, session: onnxruntime.InferenceSession, source: str) -> None:
-        self._session = session
+    def __init__(self, session: onnxruntime.InferenceSession, source: str, device: str = "cpu") -> None:
+        self._session, self._device = session, device
         super().__init__(session.get_modelmeta().custom_metadata_map, _ports(session), source)
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, device: str = "cpu") -> Self:
         """Read a .onnx file.
 
         Raises:
+            UsageError: this onnxruntime does not compute on that device.
             ModelError: it is damaged, foreign, of another version of vidrnn, or not of the weights beside it.
         """
         check_whole(path)
-        runtime = cls(open_session(path), str(path))
+        runtime = cls(open_session(path, device), str(path), device)
         check_partner(path, runtime.metadata)
         return runtime
 
@@ -82,12 +88,12 @@ class OnnxRuntime(GraphRuntime):
 
     @cached_property
     def _head(self) -> onnxruntime.InferenceSession:
-        head = _session(self.head_content, f"{self._source}: its {HEAD_KEY}")
+        head = _session(self.head_content, f"{self._source}: its {HEAD_KEY}", self._device)
         self._contract.check_head(_ports(head))
         return head
 
 
-def _session(content: bytes, source: str) -> onnxruntime.InferenceSession:
+def _session(content: bytes, source: str, device: str) -> onnxruntime.InferenceSession:
     """A session of a graph. Given as bytes, a graph cannot make onnxruntime open another file.
 
     Raises:
@@ -98,7 +104,7 @@ def _session(content: bytes, source: str) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # the error says it
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, providers=_providers(device))
     except (*_REFUSALS, ValueError) as error:
         reason = visible(first_line(error))
     if "model_path must not be empty" in reason or "external" in reason.lower():
@@ -112,6 +118,22 @@ def _session(content: bytes, source: str) -> onnxruntime.InferenceSession:
             "Export the model again: vidrnn export MODEL."
         )
     raise ModelError(f"{source}: not a whole ONNX file, or newer than this onnxruntime ({reason}). Copy it again.")
+
+
+def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
+    """The parts of onnxruntime that compute on a device, the first choice first.
+
+    Raises:
+        UsageError: it has none for that device.
+    """
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if not device.startswith("cuda") or _CUDA not in onnxruntime.get_available_providers():
+        raise UsageError(
+            f"--device {device} --runtime onnx: the onnxruntime that is installed does not compute there. Say "
+            "--device cpu or --runtime torch, or, for an NVIDIA GPU, install onnxruntime-gpu in place of onnxruntime."
+        )
+    return [(_CUDA, {"device_id": device.partition(":")[2] or "0"}), "CPUExecutionProvider"]
 
 
 def _ports(session: onnxruntime.InferenceSession) -> Ports:

@@ -19,7 +19,7 @@ _LIGHT = 0.25
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One random change for each clip of a minibatch. The random numbers are fixed, so threads cannot change them."""
+    """One random change for each clip of a share of a minibatch."""
 
     amounts: NDArray[np.float64]
     """(batch, 8) from -1 to 1: shift across and down, scale, contrast, brightness of each colour, mirroring."""
@@ -32,9 +32,9 @@ class Augmentation:
         """The changed clips, shaped as `clips`.
 
         Args:
-            clips: (count, time, height, width, channels), neighbours in the minibatch: pictures of 8 bits, or pixels in
+            clips: (count, time, height, width, channels), neighbours in the share: pictures of 8 bits, or pixels in
                 [0, 1], of three colours or of brightness alone.
-            first: the place of the first of them in the minibatch.
+            first: the place of the first of them in the share.
         """
         rows = self.amounts[first : first + len(clips)]
         changed = [self._changed(clip, row.tolist()) for clip, row in zip(clips, rows, strict=True)]
@@ -63,6 +63,6 @@ class Augmentation:
         return changed
 
 
-def draw_augmentation(count: int, flip: bool, strength: float = 1.0) -> Augmentation:
-    """A random augmentation of `count` clips, from the random numbers of torch."""
-    return Augmentation(2 * torch.rand(count, 8, dtype=torch.float64).numpy() - 1, flip, strength)
+def draw_augmentation(count: int, flip: bool, strength: float, generator: torch.Generator) -> Augmentation:
+    """A random augmentation of `count` clips."""
+    return Augmentation(2 * torch.rand(count, 8, dtype=torch.float64, generator=generator).numpy() - 1, flip, strength)

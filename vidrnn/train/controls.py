@@ -21,6 +21,7 @@ from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import Learner, validation_of
 from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.objective import Sampler
+from vidrnn.train.randomness import Randomness
 from vidrnn.train.recipes import FROZEN, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.search import probes
 from vidrnn.train.search.evidence import small_clips
@@ -75,6 +76,19 @@ class ClipOutcome:
         }
         groups = {part: self.groups[part] + other.groups[part] for part in self.groups}
         return replace(self, hits=hits, groups=groups, motion=self.motion or other.motion)
+
+    def as_plain(self) -> Any:
+        """As `Outcome.as_plain`."""
+        hits = {name: {part.value: hit for part, hit in of_parts.items()} for name, of_parts in self.hits.items()}
+        groups = {part.value: names for part, names in self.groups.items()}
+        return {"hits": hits, "groups": groups, "remark": self.remark, "folds": self.folds, "motion": self.motion}
+
+    @classmethod
+    def of_plain(cls, stored: Any) -> ClipOutcome:
+        """The outcome that `as_plain` gave."""
+        hits = {name: {Part(part): hit for part, hit in of_parts.items()} for name, of_parts in stored["hits"].items()}
+        groups = {Part(part): list(names) for part, names in stored["groups"].items()}
+        return cls(**{**stored, "hits": hits, "groups": groups})
 
     def of_folds(self, folds: int) -> ClipOutcome:
         """The outcome of so many folds that were joined."""
@@ -289,22 +303,24 @@ def fit_control(
     setting, config = learner.setting, learner.setting.config
     settings = config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
 
-    def answer(minibatch: Minibatch) -> Scores:
-        scores: Scores = network(minibatch.inputs, mask=minibatch.mask)[0]
+    def answer(network: SequenceModel, share: Minibatch, randomness: Randomness) -> Scores:
+        with randomness.of_layers():
+            scores: Scores = network(share.inputs, mask=share.mask)[0]
         return scores
 
     lesson = Lesson(
         network=network,
         answer=answer,
         loss=setting.objective.loss(setting, clips),
-        minibatches=lambda epoch: (some.on(setting.device) for some in draw.epoch(clips, epoch)),
+        minibatches=lambda epoch: draw.epoch(clips, epoch),
         steps=draw.steps(clips),
         validate=validate,
+        device=setting.device,
     )
     epochs = settings.epochs or epochs_for(recipe, lesson.steps)
     rate, patience = settings.learning_rate or recipe.learning_rate, settings.patience or max(10, epochs // 2)
-    plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, _seconds(learner))
-    for _ in Fit(lesson, plan, setting.stop).run():
+    plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, config.shares, _seconds(learner))
+    for _ in Fit(lesson, plan, setting.stop, setting.workers.alone()).run():
         pass
 
 

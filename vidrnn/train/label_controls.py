@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from vidrnn.config import HeadConfig
 from vidrnn.data.films import counted
@@ -55,6 +56,30 @@ class LabelOutcome:
         }
         groups = {part: names + other.groups.get(part, []) for part, names in self.groups.items()}
         return replace(self, tracks=tracks, groups=groups)
+
+    def as_plain(self) -> Any:
+        """As `Outcome.as_plain`."""
+        tracks = {
+            name: {part.value: [vars(film) for film in films] for part, films in rows.items()}
+            for name, rows in self.tracks.items()
+        }
+        answer = TypeAdapter(AnswerSpec).dump_python(self.answer, mode="json")
+        groups = {part.value: names for part, names in self.groups.items()}
+        return {"tracks": tracks, "groups": groups, "answer": answer, "remark": self.remark, "folds": self.folds}
+
+    @classmethod
+    def of_plain(cls, stored: Any) -> LabelOutcome:
+        """The outcome that `as_plain` gave."""
+        tracks = {
+            name: {
+                Part(part): [FilmTracks(**{**film, "others": tuple(film["others"])}) for film in films]
+                for part, films in rows.items()
+            }
+            for name, rows in stored["tracks"].items()
+        }
+        answer = TypeAdapter(AnswerSpec).validate_python(stored["answer"])
+        groups = {Part(part): list(names) for part, names in stored["groups"].items()}
+        return cls(tracks, groups, answer, stored["remark"], stored["folds"])
 
     def of_folds(self, folds: int) -> LabelOutcome:
         """The outcome of so many folds that were joined."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,26 +22,39 @@ from vidrnn.evaluate.metrics import classify_scores
 from vidrnn.events import EpochDone, Progress, RunEvent
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.class_scores import Scores
-from vidrnn.nets.classifier import Model, build_encoder, build_sequence, encoding_of, fingerprint, seed_everything
+from vidrnn.nets.classifier import (
+    Model,
+    SequenceModel,
+    build_encoder,
+    build_sequence,
+    encoding_of,
+    fingerprint,
+    pictures_at_once,
+    seed_everything,
+)
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.tasks.base import Task
-from vidrnn.threads import map_in_order
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.augment import draw_augmentation
+from vidrnn.train.encoding import encode_share
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
+from vidrnn.train.journal import Journal
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Clips, Minibatch
+from vidrnn.train.minibatches import Clips, Minibatch, Targets
 from vidrnn.train.objective import Objective, Truth
+from vidrnn.train.randomness import Randomness
 from vidrnn.train.recipes import Recipe, epochs_for, head_for
-from vidrnn.train.sharded_encoder import Shards
+from vidrnn.train.workers import Workers
 from vidrnn.values import AnswerSpec, FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
 
 _UNBOUNDED = 1_000_000
 """Epochs of a training that the clock ends."""
 _TIMED_PATIENCE = 40
+_FRAMES_AT_ONCE = 64
+"""Read from a film before they are encoded, at least."""
 _STRETCH = 0.2
 """While an encoder trains, clips play up to a fifth faster or slower, times the strength of augmentation."""
 
@@ -89,6 +103,9 @@ class Setting:
     clock: Clock
     stop: Event
     device: torch.device
+    workers: Workers
+    journal: Journal = field(default_factory=Journal)
+    """Of the tries of a search."""
 
     @property
     def readout(self) -> str | None:
@@ -178,6 +195,16 @@ class Learner:
             if seconds is not None and time.monotonic() - started > seconds:
                 break
 
+    def share_out(self, places: Sequence[int], to_train: bool) -> Iterator[RunEvent]:
+        """Let each process decode or encode some of the clips at `places` into the cache, for all of them."""
+        workers = self.setting.workers
+        if workers.size > 1:
+            own = list(places)[workers.rank :: workers.size]
+            stage = "features" if self.frozen else "decoding"
+            for done, _ in enumerate(self._load(own, to_train), 1):
+                yield Progress(stage, done, len(own))
+            workers.agree(None)  # waits for all
+
     def _load(self, places: Sequence[int], to_train: bool) -> Iterator[Steps | FilmFailure]:
         setting, cache = self.setting, self.setting.cache
         scans = [setting.dataset.scans[place] for place in places]
@@ -216,8 +243,12 @@ class Learner:
 
     def features(self, places: Sequence[int]) -> list[Features]:
         """The features (steps, width) of the clips at `places`, as `vidrnn predict` computes them."""
+        return self._encoded(self._shown(places))
+
+    def _shown(self, places: Sequence[int]) -> list[tuple[Array, Array | None]]:
+        """The clips at `places` on the model's own grid, and the frames before their frames."""
         steps = [self.plain[place] for place in places]
-        return self._encoded([(one.array[0], None if one.before is None else one.before[0]) for one in steps])
+        return [(one.array[0], None if one.before is None else one.before[0]) for one in steps]
 
     def view_features(self, places: Sequence[int], view: ViewName) -> list[Features]:
         """The part of `features` that is of one view of the encoder."""
@@ -236,12 +267,15 @@ class Learner:
         ]
         return Clips([features[None] for features in self._encoded(frames)], clips.targets)
 
-    def _encoded(self, clips: Sequence[tuple[Array, Array | None]]) -> list[Features]:
-        """Features unchanged; frames and the frames before them encoded, a clip at a time on each core."""
+    def _encoded(self, clips: Sequence[tuple[Array, Array | None]], workers: Workers | None = None) -> list[Features]:
+        """Features unchanged; frames and the frames before them encoded, a clip at a time on each core.
+
+        `workers`: who encodes them together; by default the threads of this process alone.
+        """
         if self.frozen:
             return [features for features, _ in clips]
         encode = encoding_of(self.network.encoder)
-        return list(map_in_order(lambda clip: encode(*clip), clips, self.setting.cache.threads))
+        return (workers or self.setting.workers.alone()).together(lambda clip: encode(*clip), clips)
 
     def scores(self, places: Sequence[int]) -> NDArray[np.float64]:
         """Scores (clips, classes) as `vidrnn predict` computes them."""
@@ -275,11 +309,11 @@ class Learner:
         ready, truth = self.features(val) if self.frozen else None, self.targets(val)
 
         def validate() -> Validation:
-            features = self.features(val) if ready is None else ready
+            features = self._encoded(self._shown(val), self.setting.workers) if ready is None else ready
             return objective.validate(self.setting, self.network.sequence, features, truth)
 
         lesson = self._lesson(clips, validate)
-        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop)
+        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop, self.setting.workers)
 
     def fit_blind(self, places: Sequence[int], share: float, most_epochs: int) -> Fit:
         """A training on the clips at `places` without validation, which ends with its last weights.
@@ -292,7 +326,7 @@ class Learner:
         lesson = self._lesson(self.clips(places), None)
         plan = self._plan(lesson.steps, None)
         epochs = max(1, min(most_epochs, round(share * plan.epochs)))
-        return Fit(lesson, replace(plan, epochs=epochs, patience=epochs), self.setting.stop)
+        return Fit(lesson, replace(plan, epochs=epochs, patience=epochs), self.setting.stop, self.setting.workers)
 
     def _lesson(self, clips: Clips, validate: Callable[[], Validation] | None) -> Lesson:
         config, members = self.setting.config, self.network.sequence.members
@@ -305,37 +339,39 @@ class Learner:
         )
         member_loss = self.setting.objective.loss(self.setting, clips)
 
-        def loss(answers: Sequence[Scores], target: Tensor, mask: Tensor) -> Tensor:
-            return torch.stack([member_loss(scores, target, mask) for scores in answers]).sum()
+        def loss(answers: Sequence[Scores], share: Minibatch, whole: Targets) -> Tensor:
+            return torch.stack([member_loss(scores, share, whole) for scores in answers]).sum()
 
         return Lesson(
             network=self.network.sequence if self.frozen else self.network,
             answer=self._answer(),
             loss=loss,
-            minibatches=lambda epoch: (some.on(self.setting.device) for some in draw.epoch(clips, epoch)),
+            minibatches=lambda epoch: draw.epoch(clips, epoch),
             steps=draw.steps(clips),
             validate=validate,
             members=members if len(members) > 1 else (),
+            device=self.setting.device,
         )
 
-    def _answer(self) -> Callable[[Minibatch], Sequence[Scores]]:
-        """The function from a minibatch to the scores of each member. Frames are augmented and encoded first."""
-        device, members, flip = self.setting.device, self.network.sequence.members, self.setting.flip
-        strength = self.setting.config.augment
-        shards = None
-        if not self.frozen:
-            shards = Shards(self.network.encoder, self.setting.cache.threads if device.type == "cpu" else 1)
+    def _answer(self) -> Callable[[Any, Minibatch, Randomness], Sequence[Scores]]:
+        """The function from a share to the scores of each member. Frames are changed at random and encoded first."""
+        flip, strength, drawing = self.setting.flip, self.setting.config.augment, bool(self.head.dropout)
 
-        def answer(minibatch: Minibatch) -> Sequence[Scores]:
-            inputs = minibatch.inputs
-            if shards:
-                change = draw_augmentation(len(inputs), flip, strength)
-                inputs = shards(inputs, minibatch.mask, change, minibatch.before)
-                if len(members) > 1:  # the encoder learns from the mean of the members' losses, not from their sum
-                    inputs.register_hook(lambda gradient: gradient / len(members))  # type: ignore[no-untyped-call]
-            return [member(inputs, mask=minibatch.mask)[0] for member in members]
+        def score(sequence: SequenceModel, inputs: Tensor, share: Minibatch, randomness: Randomness) -> list[Scores]:
+            with randomness.of_layers(needed=drawing):
+                return [member(inputs, mask=share.mask)[0] for member in sequence.members]
 
-        return answer
+        def answer_frames(network: Model, share: Minibatch, randomness: Randomness) -> list[Scores]:
+            change = draw_augmentation(len(share.inputs), flip, strength, randomness.generator())
+            inputs, members = encode_share(network.encoder, share, change), len(network.sequence.members)
+            if members > 1:  # the encoder learns from the mean of the members' losses, not from their sum
+                inputs.register_hook(lambda gradient: gradient / members)  # type: ignore[no-untyped-call]
+            return score(network.sequence, inputs, share, randomness)
+
+        def answer_features(sequence: SequenceModel, share: Minibatch, randomness: Randomness) -> list[Scores]:
+            return score(sequence, share.inputs, share, randomness)
+
+        return answer_features if self.frozen else answer_frames
 
     def _plan(self, steps: int, seconds: float | None) -> Plan:
         config, recipe = self.setting.config, self.recipe
@@ -348,6 +384,7 @@ class Learner:
             weight_decay=config.weight_decay,
             patience=config.patience or (_TIMED_PATIENCE if epochs == _UNBOUNDED else max(10, 2 * epochs // 3)),
             seed=config.seed,
+            shares=config.shares,
             seconds=seconds,
         )
 
@@ -380,7 +417,8 @@ def encodings_of(encoder: Encoder, motion_seconds: float) -> dict[ViewName, Enco
     for view in encoder.views:
         single = encoder.of_view(view)
         name = weights if view == "appearance" else f"{weights}-{view}"  # the key of a model without motion
-        encodings[view] = Encoding(encoding_of(single), name, motion_seconds if single.inputs else None)
+        reach, at_once = motion_seconds if single.inputs else None, max(_FRAMES_AT_ONCE, pictures_at_once(single))
+        encodings[view] = Encoding(encoding_of(single), name, reach, at_once)
     return encodings
 
 

@@ -1,4 +1,8 @@
-"""The losses of training. A truth that is not known (-1, not a number) counts in none of them."""
+"""The losses of training. A truth that is not known (-1, not a number) counts in none of them.
+
+A minibatch is computed in shares. The loss of a share is its part of the loss of the whole minibatch: it is divided by
+what is known in the whole. So the losses of the shares, and their gradients, add up to those of the whole.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidrnn.nets.class_scores import Scores
+from vidrnn.train.minibatches import Minibatch, Targets
 
 _UNEVEN = 3.0
 """The classes are weighted if the largest has more than this many times the clips of the smallest."""
@@ -16,6 +21,7 @@ _RARITY, _LARGEST_WEIGHT = 0.5, 20.0
 """A class weighs by how rare it is, to this power, and at most so much."""
 _SHIFT = 0.5
 """The share of the logarithm of the weights that is added to the scores."""
+_LEAST_WEIGHT = 1e-6
 _JUMP, _JUMP_SHARE = 4.0, 0.15
 """Jumps of log-probabilities from step to step count up to the first, and with the second as their weight."""
 
@@ -55,35 +61,46 @@ class LabelLoss(nn.Module):
         self.shift: Tensor
         self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
 
-    def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
-        """The loss () of a minibatch.
+    def forward(self, scores: Scores, share: Minibatch, whole: Targets | None = None) -> Tensor:
+        """The part () that a share has in the loss of a minibatch.
 
         Args:
             scores: `steps` (batch, time, classes).
-            target: (batch, time) class indices, -1 unknown; or (batch, time, classes) 0 or 1, NaN unknown.
-            mask: (batch, time), True for real steps.
+            share: its target is (batch, time) class indices, -1 unknown; or (batch, time, classes) 0 or 1, NaN unknown.
+            whole: the truth of the whole minibatch; None where the share is all of it.
         """
+        truth, all_truth = share.targets, whole or share.targets
+        return self._of_several(scores, truth, all_truth) if self.several else self._of_one(scores, truth, all_truth)
+
+    def _of_several(self, scores: Scores, truth: Targets, whole: Targets) -> Tensor:
+        steps, known = scores["steps"], _known(truth)
+        soft = self._softened(truth.target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype))
+        losses = nn.functional.binary_cross_entropy_with_logits(
+            steps + self.shift, soft, pos_weight=self.weights, reduction="none"
+        )
+        mean: Tensor = (losses * known).sum() / _known(whole).sum().clamp(min=1)
+        return mean
+
+    def _of_one(self, scores: Scores, truth: Targets, whole: Targets) -> Tensor:
         steps = scores["steps"]
-        if self.several:
-            known = ~target.isnan() & mask.unsqueeze(-1)
-            soft = self._softened(target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype))
-            losses = nn.functional.binary_cross_entropy_with_logits(
-                steps + self.shift, soft, pos_weight=self.weights, reduction="none"
-            )
-            mean: Tensor = (losses * known).sum() / known.sum().clamp(min=1)
-            return mean
-        real = (target >= 0) & mask
-        hard = nn.functional.one_hot(target.clamp(min=0), steps.shape[-1]).to(steps.dtype)
-        soft = self._softened(hard * real.unsqueeze(-1), real.unsqueeze(-1).float())
-        soft = (1 - self.smoothing) * soft + self.smoothing / steps.shape[-1]
+        real, soft = self._soft_classes(truth, steps)
+        real_of_all, soft_of_all = self._soft_classes(whole, steps)
+        weight = ((soft_of_all * self.weights).sum(-1) * real_of_all).sum().clamp(min=1e-6)
+        pairs_of_all = (real_of_all[:, 1:] & real_of_all[:, :-1]).sum()
         log_shares = (steps + self.shift).log_softmax(-1)
-        weight = (soft * self.weights).sum(-1) * real
         losses = -(soft * self.weights * log_shares).sum(-1) * real
         jumps = (log_shares[:, 1:] - log_shares[:, :-1].detach()) ** 2
         pairs = (real[:, 1:] & real[:, :-1]).unsqueeze(-1)
-        jump = (jumps.clamp(max=_JUMP**2) * pairs).sum() / (pairs.sum() * steps.shape[-1]).clamp(min=1)
-        loss: Tensor = losses.sum() / weight.sum().clamp(min=1e-6) + _JUMP_SHARE * jump
+        jump = (jumps.clamp(max=_JUMP**2) * pairs).sum() / (pairs_of_all * steps.shape[-1]).clamp(min=1)
+        loss: Tensor = losses.sum() / weight + _JUMP_SHARE * jump
         return loss
+
+    def _soft_classes(self, truth: Targets, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, time) which steps are known, and (batch, time, classes) their soft targets, typed as `steps`."""
+        real = (truth.target >= 0) & truth.mask
+        hard = nn.functional.one_hot(truth.target.clamp(min=0), steps.shape[-1]).to(steps.dtype)
+        soft = self._softened(hard * real.unsqueeze(-1), real.unsqueeze(-1).float())
+        return real, (1 - self.smoothing) * soft + self.smoothing / steps.shape[-1]
 
     def _softened(self, target: Tensor, known: Tensor) -> Tensor:
         """The mean of the known targets (batch, time, classes) around each step, near steps weighing more."""
@@ -117,15 +134,35 @@ class ClassifyLoss(nn.Module):
         super().__init__()
         clips = torch.tensor(counts, dtype=torch.float)
         uneven = bool(clips.min() > 0 and clips.max() > _UNEVEN * clips.min())
-        weights = clips.mean() / clips if uneven else None
-        self.entropy = nn.CrossEntropyLoss(weights, label_smoothing=label_smoothing, ignore_index=-1)
+        self.register_buffer("weights", clips.mean() / clips if uneven else torch.ones_like(clips))
+        self.weights: Tensor
+        self.label_smoothing = label_smoothing
 
-    def forward(self, scores: Scores, target: Tensor, mask: Tensor) -> Tensor:
-        """The loss () of a minibatch, from its scores, its classes (batch,) and its mask (batch, time)."""
+    def forward(self, scores: Scores, share: Minibatch, whole: Targets | None = None) -> Tensor:
+        """The part () that a share has in the loss of a minibatch, from its scores.
+
+        Its target is (batch,) classes, -1 unknown. `whole` is the truth of the whole minibatch; None where the share is
+        all of it.
+        """
+        target, mask, all_truth = share.target, share.mask, whole or share.targets
+        known = self._weight(all_truth.target)
+        known_steps = (known * all_truth.mask.sum(1)).sum().clamp(min=_LEAST_WEIGHT)
         steps, classes = scores["steps"][mask], target.unsqueeze(1).expand_as(mask)[mask]
-        return self._mean(scores["clip"], target) + _STEPS_SHARE * self._mean(steps, classes)
+        of_clips = self._sum(scores["clip"], target) / known.sum().clamp(min=_LEAST_WEIGHT)
+        return of_clips + _STEPS_SHARE * self._sum(steps, classes) / known_steps
 
-    def _mean(self, scores: Tensor, target: Tensor) -> Tensor:
-        """The mean cross-entropy of the scores with a known class; 0 if there are none."""
-        loss: Tensor = self.entropy(scores, target) if (target >= 0).any() else 0 * scores.sum()
+    def _weight(self, target: Tensor) -> Tensor:
+        """(batch,) the weight of each clip by its class; 0 where it is not known."""
+        return self.weights[target.clamp(min=0)] * (target >= 0)
+
+    def _sum(self, scores: Tensor, target: Tensor) -> Tensor:
+        """The sum of the cross-entropies of the scores with a known class."""
+        loss: Tensor = nn.functional.cross_entropy(
+            scores, target, self.weights, ignore_index=-1, label_smoothing=self.label_smoothing, reduction="sum"
+        )
         return loss
+
+
+def _known(truth: Targets) -> Tensor:
+    """(batch, time, classes): which behaviours are known at which steps."""
+    return ~truth.target.isnan() & truth.mask.unsqueeze(-1)

@@ -15,23 +15,107 @@ from vidrnn.video.sampling import HALVES, random_window
 
 
 @dataclass(frozen=True)
+class Targets:
+    """The truth of a whole minibatch, of which a loss counts what is known."""
+
+    target: Tensor
+    """(batch,) class indices; for labels at each frame (batch, time) class indices or (batch, time, classes) numbers.
+    The truth that is not known, padding included, is -1 or not a number."""
+    mask: Tensor
+    """(batch, time) bool, True for real steps, which come before the padding."""
+
+    def on(self, device: torch.device) -> Targets:
+        """The same on a device."""
+        return Targets(self.target.to(device), self.mask.to(device))
+
+
+@dataclass(frozen=True)
 class Minibatch:
-    """Windows of several clips, padded to one length."""
+    """Windows of several clips, padded to one length: all of a minibatch, or a share of it."""
 
     inputs: Tensor
     """(batch, time, width) features or (batch, time, height, width, 3) uint8 frames."""
     mask: Tensor
-    """(batch, time) bool, True for real steps, which come before the padding."""
+    """As in `Targets`."""
     target: Tensor
-    """(batch,) class indices; for labels at each frame (batch, time) class indices or (batch, time, classes) numbers.
-    The truth that is not known, padding included, is -1 or not a number."""
+    """As in `Targets`."""
     before: Tensor | None = None
     """The frame before each frame, shaped as `inputs`; None where it is not needed."""
 
+    @property
+    def targets(self) -> Targets:
+        """The truth of these windows."""
+        return Targets(self.target, self.mask)
+
     def on(self, device: torch.device) -> Minibatch:
-        """The same on a device."""
-        before = None if self.before is None else self.before.to(device)
-        return Minibatch(self.inputs.to(device), self.mask.to(device), self.target.to(device), before)
+        """The same on a device. Copies to an accelerator go on beside its work."""
+        before = None if self.before is None else _moved(self.before, device)
+        return Minibatch(_moved(self.inputs, device), _moved(self.mask, device), _moved(self.target, device), before)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it."""
+        return tuple(one for one in (self.inputs, self.mask, self.target, self.before) if one is not None)
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of a clip that is drawn, and read when it is needed."""
+
+    clip: NDArray[Any]
+    """(steps, ...) features or frames, which may lie on a disk."""
+    places: NDArray[np.int64] | slice
+    """The steps of the clip that the window shows."""
+    target: NDArray[Any]
+    """Its truth: () or (steps,) or (steps, classes)."""
+    steps: int
+    before: NDArray[Any] | None = None
+    """(steps, ...) the frame before each frame of the clip."""
+    crop: tuple[slice, slice] = (slice(None), slice(None))
+    """The rows and columns of frames."""
+    mirrored: bool = False
+
+    def read(self) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Its features or frames, and the frames before them."""
+        before = None if self.before is None else self._part(self.before)
+        return self._part(self.clip), before
+
+    def _part(self, clip: NDArray[Any]) -> NDArray[Any]:
+        if clip.ndim < 4:
+            return np.asarray(clip[self.places])
+        shown = np.asarray(clip[self.places][:, self.crop[0], self.crop[1]])
+        return shown[:, :, ::-1] if self.mirrored else shown
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The windows of a minibatch. They are drawn in one place and read where they are needed, share by share."""
+
+    windows: Sequence[Window]
+    frames: int
+    """Steps of the longest window that there may be."""
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    @property
+    def targets(self) -> Targets:
+        """The truth of all its windows, without reading them."""
+        target = torch.from_numpy(_stack([window.target for window in self.windows], self.frames))
+        return Targets(target, torch.from_numpy(_mask([window.steps for window in self.windows], self.frames)))
+
+    def read(self, rows: slice = slice(None)) -> Minibatch:
+        """Some of its windows; by default all."""
+        chosen = self.windows[rows]
+        pairs = [window.read() for window in chosen]
+        before = [earlier for _, earlier in pairs if earlier is not None]
+        return minibatch([shown for shown, _ in pairs], [window.target for window in chosen], self.frames, before)
 
 
 @dataclass(frozen=True)
@@ -59,6 +143,11 @@ class Clips:
     def __len__(self) -> int:
         return len(self.arrays)
 
+    def window(self, place: int, copy: int, places: NDArray[np.int64], truth: NDArray[Any]) -> Window:
+        """A window of one copy of the clip at `place`, of its steps at `places`, which have this truth."""
+        before = None if self.before is None else self.before[place][copy]
+        return Window(self.arrays[place][copy], places, truth, len(places), before)
+
 
 @dataclass(frozen=True)
 class ClipSampler:
@@ -76,31 +165,25 @@ class ClipSampler:
     stretch: float = 0.0
     """How much faster or slower windows may play: by a factor between exp(-stretch) and exp(stretch)."""
 
-    def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
+    def epoch(self, clips: Clips, epoch: int) -> Iterator[Drawn]:
         """Every clip once, in random order, one random window of each; the same for the same seed and epoch."""
         rng = np.random.default_rng((self.seed, epoch))
         for places in _portions(rng.permutation(len(clips)), self.minibatch):
-            drawn = [self._window(clips, i, rng) for i in places]
-            windows, targets = [window for window, _, _ in drawn], [target for _, _, target in drawn]
-            before = [earlier for _, earlier, _ in drawn if earlier is not None]
-            yield minibatch(windows, targets, self.frames, before)
+            yield Drawn([self._window(clips, i, rng) for i in places], self.frames)
 
     def steps(self, clips: Clips) -> int:
         """Minibatches in an epoch."""
         return len(_portions(np.arange(len(clips)), self.minibatch))
 
-    def _window(
-        self, clips: Clips, place: int, rng: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any]]:
-        """A random window of a clip, the frames before its frames, and the truth at its steps."""
+    def _window(self, clips: Clips, place: int, rng: np.random.Generator) -> Window:
+        """A random window of a clip."""
         array, target = clips.arrays[place], clips.targets[place]
         copy = int(rng.integers(len(array)))
         places = random_window(array.shape[1], self.frames, rng, cut=self.cut, phases=self.phases, stretch=self.stretch)
         if self.shuffled:
             places = rng.permutation(places)
         truth = np.asarray(target) if np.ndim(target) == 0 else target[places]
-        before = None if clips.before is None else clips.before[place][copy][places]
-        return array[copy][places], before, truth
+        return clips.window(place, copy, places, truth)
 
 
 @dataclass(frozen=True)
@@ -124,7 +207,7 @@ class MomentSampler:
     """Whether the first half of a window that does not begin with its clip has no truth. The state of its steps is
     younger than that of a film that is read on and on (MiniROAD: An et al., ICCV 2023)."""
 
-    def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
+    def epoch(self, clips: Clips, epoch: int) -> Iterator[Drawn]:
         """Windows of clips; the same for the same seed and epoch."""
         rng = np.random.default_rng((self.seed, epoch))
         known = [_known_steps(target) for target in clips.targets]
@@ -139,9 +222,7 @@ class MomentSampler:
                     moments, turn = by_class[turn % len(by_class)], turn + 1
                 place, step = moments[rng.integers(len(moments))]
                 drawn.append(self._window(clips, int(place), int(step), rng))
-            windows, targets = [window for window, _, _ in drawn], [target for _, _, target in drawn]
-            before = [earlier for _, earlier, _ in drawn if earlier is not None]
-            yield minibatch(windows, targets, self.frames, before)
+            yield Drawn(drawn, self.frames)
 
     def steps(self, clips: Clips) -> int:
         """Minibatches in an epoch."""
@@ -158,10 +239,8 @@ class MomentSampler:
         pairs = [np.concatenate([_pairs(place, steps) for place, steps in enumerate(each)]) for each in shown]
         return [each for each in pairs if len(each)]
 
-    def _window(
-        self, clips: Clips, place: int, step: int, rng: np.random.Generator
-    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[Any]]:
-        """A window that holds a step of a clip, the frames before its frames, and the truth at its steps."""
+    def _window(self, clips: Clips, place: int, step: int, rng: np.random.Generator) -> Window:
+        """A window that holds a step of a clip."""
         array, target = clips.arrays[place], clips.targets[place]
         copy = int(rng.integers(len(array)))
         pace = self.phases * (float(np.exp(rng.uniform(-self.stretch, self.stretch))) if self.stretch else 1.0)
@@ -177,8 +256,7 @@ class MomentSampler:
         if self.shuffled:
             order = rng.permutation(len(places))
             places, truth = places[order], truth[order]
-        before = None if clips.before is None else clips.before[place][copy][places]
-        return array[copy][places], before, truth
+        return clips.window(place, copy, places, truth)
 
 
 def _known_steps(target: NDArray[Any]) -> NDArray[np.bool_]:
@@ -204,15 +282,17 @@ def minibatch(
     Targets are () for a window, or (steps,) or (steps, classes); the last two are padded with the unknown truth.
     `before` holds for each window the frames before its frames, if they are needed.
     """
-    mask = np.zeros((len(windows), frames), dtype=bool)
-    for row, window in enumerate(windows):
-        mask[row, : len(window)] = True
     return Minibatch(
         _padded(windows, frames),
-        torch.from_numpy(mask),
+        torch.from_numpy(_mask([len(window) for window in windows], frames)),
         torch.from_numpy(_stack(targets, frames)),
         _padded(before, frames) if before else None,
     )
+
+
+def _mask(lengths: Sequence[int], frames: int) -> NDArray[np.bool_]:
+    """(windows, frames): True for the steps that windows of these lengths have."""
+    return np.asarray(np.arange(frames)[None] < np.asarray(lengths)[:, None])
 
 
 def _padded(windows: Sequence[NDArray[Any]], frames: int) -> Tensor:
@@ -255,21 +335,20 @@ class FrameSampler:
     crop: int | None = None
     """Pixels: pictures with longer sides are cut to this at random places; None: they stay whole."""
 
-    def epoch(self, films: Sequence[NDArray[np.uint8]], epoch: int) -> Iterator[Minibatch]:
+    def epoch(self, films: Sequence[NDArray[np.uint8]], epoch: int) -> Iterator[Drawn]:
         """Random stretches of the films (steps, height, width, 3); each possible start is equally likely."""
         rng = np.random.default_rng((self.seed, epoch))
         begins = np.array([len(film) - self.frames + 1 for film in films], dtype=np.float64)
         chosen = rng.choice(len(films), size=(self.steps, self.minibatch), p=begins / begins.sum())
         for row in chosen:
-            stretches = np.stack([self._stretch(films[place], rng) for place in row])
-            mask = torch.ones(stretches.shape[:2], dtype=torch.bool)
-            yield Minibatch(torch.from_numpy(stretches), mask, torch.full((len(row),), -1))
+            yield Drawn([self._stretch(films[place], rng) for place in row], self.frames)
 
-    def _stretch(self, film: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    def _stretch(self, film: NDArray[np.uint8], rng: np.random.Generator) -> Window:
         start = int(rng.integers(len(film) - self.frames + 1))
-        cut = tuple(self._cut(side, rng) for side in film.shape[1:3])
-        stretch = film[start : start + self.frames, cut[0], cut[1]]
-        return stretch[:, :, ::-1] if self.mirror and rng.random() < 0.5 else stretch
+        rows, columns = (self._cut(side, rng) for side in film.shape[1:3])
+        mirrored = self.mirror and bool(rng.random() < 0.5)
+        places = slice(start, start + self.frames)
+        return Window(film, places, np.asarray(-1), self.frames, crop=(rows, columns), mirrored=mirrored)
 
     def _cut(self, side: int, rng: np.random.Generator) -> slice:
         if self.crop is None or side <= self.crop:

@@ -13,7 +13,7 @@ from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel
 from vidrnn.nets.scoring import Features
 from vidrnn.train.fit import Validation
-from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
+from vidrnn.train.minibatches import Clips, ClipSampler, Drawn, Minibatch, Targets
 from vidrnn.train.recipes import OF_CLIPS, Recipe, Recipes, minibatch_for
 
 if TYPE_CHECKING:
@@ -24,10 +24,15 @@ Truth = NDArray[Any]
 """Of a clip: () its class, or (steps,) or (steps, classes) the truth at its steps."""
 
 
+MemberLoss = Callable[[Scores, Minibatch, Targets], Tensor]
+"""The scores of one member, the share that they are of and the truth of the whole minibatch -> the part () of the share
+in the loss."""
+
+
 class Sampler(Protocol):
     """Draws the windows of a training."""
 
-    def epoch(self, clips: Clips, epoch: int) -> Iterator[Minibatch]:
+    def epoch(self, clips: Clips, epoch: int) -> Iterator[Drawn]:
         """The minibatches of an epoch; the same for the same seed and epoch."""
 
     def steps(self, clips: Clips) -> int:
@@ -45,11 +50,8 @@ class Objective(ABC):
         return minibatch_for(recipe, clips)
 
     @abstractmethod
-    def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
-        """The loss of a minibatch of these clips, from the scores of one member, target and mask.
-
-        Unknown truth counts in no loss.
-        """
+    def loss(self, setting: Setting, clips: Clips) -> MemberLoss:
+        """The loss of minibatches of these clips. Unknown truth counts in none."""
 
     def sampler(self, setting: Setting, minibatch: int, *, phases: int, stretch: float, shuffled: bool) -> Sampler:
         """What draws the windows: by default a random one of each clip in each epoch.

@@ -1,7 +1,8 @@
 """The request for a training, and the folder of its run.
 
 A run is a folder: `run.json` marks it, `config.toml` holds the settings, `metrics.jsonl` the events, `left_out.csv` the
-films that were left out, `checkpoint/` the state of the training and `model/` the model. vidrnn replaces and removes
+films that were left out, `checkpoint/` the state of the training with the pieces that are done, and
+`model/` the model. vidrnn replaces and removes
 these files only, and only in a folder with the mark; all other files in the folder stay.
 
 With `--overwrite` the new training is in the hidden folder `.training` of the run until its model is written. Then
@@ -15,6 +16,7 @@ import csv
 import io
 import json
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +28,7 @@ from vidrnn.claims import Claim, claim_folder, claim_free_folder, holds_nothing
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
+from vidrnn.model.checkpoint import PIECES, TRAINING_NAME
 from vidrnn.plain_json import json_text
 from vidrnn.text import table_cell
 from vidrnn.values import FilmFailure
@@ -41,8 +44,12 @@ _NEW = ".training"
 _ENDED = "ended.json"
 """In that folder: the list of its files, once they are complete and only have to be moved."""
 _CONFIG, _METRICS, _LEFT_OUT, _CHECKPOINT = "config.toml", "metrics.jsonl", "left_out.csv", "checkpoint"
-_FILES = (_METRICS, _LEFT_OUT, f"{_CHECKPOINT}/choice.json", f"{_CHECKPOINT}/training.safetensors", _CONFIG)
-"""The files of a training, as paths below its folder, in the order in which they are moved."""
+_TRAINING = f"{_CHECKPOINT}/{TRAINING_NAME}"
+_FILES = (_METRICS, _LEFT_OUT, _TRAINING, _CONFIG)
+"""The files of a training, as paths below its folder, in the order in which they are moved. The pieces come first."""
+_PIECES = f"{_CHECKPOINT}/{PIECES}"
+_PIECE = re.compile(r"[0-9a-f]{32}\.safetensors")
+"""The names of the files in that folder."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ class Run:
     def _end(self) -> None:
         """Move the files of a new training to the places of the old ones. A kill on the way loses nothing."""
         if self._replaces:
-            files = [name for name in _FILES if (self.training / name).is_file()]
+            files = [name for name in _files_of(self.training) if (self.training / name).is_file()]
             write_text(self.training / _ENDED, json_text(files, ascii_only=True))
             self._finish_exchange()
 
@@ -238,12 +245,12 @@ class Run:
             files = json.loads((new / _ENDED).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return
-        for name in _FILES:
+        for name in dict.fromkeys((*_files_of(self.folder), *_files_of(new))):
             if name not in files:
                 remove_file(self.folder / name)
             elif (new / name).is_file():
                 try:
-                    (self.folder / name).parent.mkdir(exist_ok=True)
+                    (self.folder / name).parent.mkdir(exist_ok=True, parents=True)
                     move(new / name, self.folder / name)
                 except OSError as error:
                     raise RunError(
@@ -317,12 +324,18 @@ def _refuse_folder_in_use(folder: Path, request: Request) -> None:
             )
 
 
+def _files_of(training: Path) -> tuple[str, ...]:
+    """The files that the folder of a training may hold, as paths below it."""
+    pieces = sorted(file.name for file in (training / _PIECES).glob("*") if _PIECE.fullmatch(file.name))
+    return (*(f"{_PIECES}/{name}" for name in pieces), *_FILES)
+
+
 def _remove_training(folder: Path) -> None:
     """Remove the files of a training, and its folders where nothing else is in them."""
-    for name in (_ENDED, *reversed(_FILES)):
+    for name in (_ENDED, *reversed(_files_of(folder))):
         remove_file(folder / name)
         remove_part(folder / name)
-    for part in (folder / _CHECKPOINT, folder):
+    for part in (folder / _PIECES, folder / _CHECKPOINT, folder):
         with suppress(OSError):  # it holds files of other origin, or is not there
             part.rmdir()
 

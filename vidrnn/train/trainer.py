@@ -22,38 +22,48 @@ from vidrnn.export.onnx import OnnxExport
 from vidrnn.model.card import model_card, with_portable
 from vidrnn.model.checkpoint import (
     CARD_NAME,
-    TrainingState,
     load_model,
-    load_training,
     save_model,
-    save_training,
 )
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import count_parameters
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.tasks.base import task_named
-from vidrnn.train.fit import Fit
+from vidrnn.train.fit import Epoch, Fit
+from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.run import Request, Run
+from vidrnn.train.workers import Workers
 from vidrnn.values import DecisionRule, Part
 
 
-def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
+def train(request: Request, stop: Event | None = None, workers: Workers | None = None) -> Iterator[RunEvent]:
     """Train a model; the last event is `Done`.
 
-    `stop`: set it to end the running epoch cleanly. The best model so far is written, and the run can be resumed.
     Where an error or Ctrl-C ends the training, the last event says how to go on, if that can help.
+
+    Args:
+        request: of the training.
+        stop: set it to end the training after the running step. The best model so far is written, and the run can be
+            resumed.
+        workers: this process and those that train together with it; by default this process alone. Only the first
+            process has events and writes files.
 
     Raises:
         VidrnnError: with a sentence. All finished work stays on disk.
         KeyboardInterrupt: stopped before there was a model.
     """
+    workers, stop = workers or Workers(request.jobs), stop or Event()
+    if not workers.leads:
+        for _ in _Training(request, stop, workers).follow():
+            pass
+        return
     run = Run(request.out)
     run.claim(request)
     try:
-        for event in with_notes(_Training(request, stop or Event()).go(run), request.cache):
+        for event in with_notes(_Training(request, stop, workers).go(run), request.cache):
             run.log(event)
             yield event
     except (TrainingError, RunError):
@@ -66,104 +76,146 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
         run.release()
 
 
+_MODEL, _OUTCOME = "model", "controls"
+"""Pieces of a run: the training of the network, and what it and its controls answer."""
+
+
 class _Training:
     """The training of one request."""
 
-    def __init__(self, request: Request, stop: Event) -> None:
+    def __init__(self, request: Request, stop: Event, workers: Workers) -> None:
         task = task_named(request.config.task)
         teacher: type[Teacher] = load_attribute(task.lesson)
         request = replace(request, config=teacher.complete(request.config.with_defaults(task.defaults)))
-        self.job = Job(request, task, Clock(request.config.minutes), stop)
+        self.job = Job(request, task, Clock(request.config.minutes), stop, workers)
         self.teacher = teacher(self.job)
 
     def go(self, run: Run) -> Generator[RunEvent, None, None]:
         """From DATA to the model folder."""
-        job, config = self.job, self.job.config
+        job, config, request = self.job, self.job.config, self.job.request
         if config.minutes:
             yield Note("--minutes: the clock decides how much is learnt, so this run cannot be repeated exactly")
+        dataset, split = yield from self._data()
+        journal = Journal(
+            folder=lambda: run.checkpoint,
+            open=lambda: run.open(request) if run.waiting is not None else None,
+            resumed=request.resume,
+            minutes=config.checkpoint_minutes,
+            workers=job.workers,
+            films=films_hash(dataset, split),
+        )
+        outcome = (yield from self._folds(dataset, config.folds, journal)) if config.folds else None
+        yield from _notes(split)
+        student = yield from self.teacher.student(dataset, split, journal)
+        journal.start()
+        yield from self._fit(student, journal)
+        yield from self._finish(student, dataset, split, outcome or (yield from self._controls(student, journal)), run)
+
+    def follow(self) -> Generator[RunEvent, None, None]:
+        """What a process does that is not the first one: it takes part in each training of a network."""
+        dataset, split = yield from self._data()
+        journal = Journal(workers=self.job.workers)
+        if self.job.config.folds:
+            yield from self._folds(dataset, self.job.config.folds, journal)
+        yield from self._fit((yield from self.teacher.student(dataset, split, journal)), journal)
+
+    def _data(self) -> Generator[RunEvent, None, tuple[Dataset, Split]]:
+        """The films that the task can learn from, and their parts."""
+        job, config = self.job, self.job.config
         if config.folds and "folds" not in job.task.settings:
             raise UsageError(f"--folds: means nothing for --task {job.task.name}. Leave it out.")
         self.teacher.refuse_unfit()
-        named = job.task.read(job.request.data, to_train=True, features=config.features_folder, labels=config.labels)
-        dataset = yield from read_dataset(
-            named,
-            job.request.data,
-            job.request.cache,
-            job.request.jobs,
-            rate=config.rate,
-            labelled=job.task.labelled,
-        )
+        dataset = yield from job.workers.led(self._read())
         dataset = yield from self.teacher.usable(dataset)
-        outcome = (yield from self._folds(dataset, config.folds)) if config.folds else None
-        split = self.teacher.split(dataset, test=config.test and not outcome)
-        yield from _notes(split)
-        student = yield from self.teacher.student(dataset, split, run)
-        yield from self._fit(student, dataset, split, run)
-        yield from self._finish(student, dataset, split, outcome, run)
+        return dataset, self.teacher.split(dataset, test=config.test and not config.folds)
 
-    def _folds(self, dataset: Dataset, folds: int) -> Generator[RunEvent, None, Outcome | None]:
-        """Train on each fold; every clip is in one test part."""
+    def _read(self) -> Generator[RunEvent, None, Dataset]:
+        job, config = self.job, self.job.config
+        named = job.task.read(job.request.data, to_train=True, features=config.features_folder, labels=config.labels)
+        return (
+            yield from read_dataset(
+                named,
+                job.request.data,
+                job.request.cache,
+                job.request.jobs,
+                rate=config.rate,
+                labelled=job.task.labelled,
+            )
+        )
+
+    def _folds(self, dataset: Dataset, folds: int, journal: Journal) -> Generator[RunEvent, None, Outcome | None]:
+        """Train on each fold; every clip is in one test part. None in a process that is not the first one."""
         pooled: Outcome | None = None
         splits = fold_films(dataset.films, dataset.grouping, folds, seed=self.job.config.seed)
         for number, split in enumerate(splits, 1):
             yield Note(f"fold {number} of {folds}: {split}")
             yield from (Note(text, warning=True) for text in split.notes)
             to_come = folds - number + 2  # this fold, later folds, and the model itself
-            student = yield from self.teacher.student(dataset, split, None, 1 / to_come)
-            yield from self._fit(student, dataset, split, None)
-            outcome = yield from student.run_controls()
-            if outcome is None or self.job.stop.is_set():
-                raise KeyboardInterrupt
-            pooled = pooled.joined(outcome) if pooled else outcome
+            outcome = yield from self._fold(dataset, split, journal.within(f"fold {number}"), 1 / to_come)
+            if outcome is not None:
+                pooled = pooled.joined(outcome) if pooled else outcome
         return pooled and pooled.of_folds(folds)
 
-    def _fit(
-        self, student: Student, dataset: Dataset, split: Split, run: Run | None
-    ) -> Generator[RunEvent, None, None]:
-        """Train to the end; a run's checkpoint is written at the end of each epoch."""
-        fit, films = student.fit, films_hash(dataset, split)
+    def _fold(
+        self, dataset: Dataset, split: Split, journal: Journal, share: float
+    ) -> Generator[RunEvent, None, Outcome | None]:
+        """Train on one fold. None in a process that is not the first one."""
+        workers, stored = self.job.workers, journal.recall(_OUTCOME)
+        if workers.agree(stored is not None):
+            yield Note("this fold was done before the training was stopped")
+            return self.teacher.outcome(stored) if workers.leads else None
+        student = yield from self.teacher.student(dataset, split, journal, share)
+        yield from self._fit(student, journal)
+        if not workers.leads:
+            return None
+        outcome = yield from student.run_controls()
+        if outcome is None or self.job.stop.is_set():
+            raise KeyboardInterrupt
+        journal.note(_OUTCOME, outcome.as_plain())
+        return outcome
+
+    def _fit(self, student: Student, journal: Journal) -> Generator[RunEvent, None, None]:
+        """Train to the end; the journal has a checkpoint of each moment, at most some minutes old."""
+        fit = student.fit
         if student.trained:
-            if run and not self.job.stop.is_set():
-                save_training(run.checkpoint, _checkpoint(fit, films))
+            if not self.job.stop.is_set():
+                journal.write_checkpoint(_MODEL, fit)
             return
-        if run and self.job.request.resume:
-            yield self._resume(fit, films, run)
-        for epoch in fit.run():
-            if run:
-                save_training(run.checkpoint, _checkpoint(fit, films))
-            yield student.report_epoch(epoch)
+        if journal.resume(_MODEL, fit):
+            yield Note(_where(fit))
+        elif journal.resumed:
+            yield Note("there is no checkpoint of this training: it starts from the beginning")
+        for event in fit.steps(journal.keeper(_MODEL)):
+            if isinstance(event, Epoch):
+                yield student.report_epoch(event)
+            else:
+                yield Progress(f"epoch {event.epoch}", event.step, event.of)
+        if not self.job.stop.is_set():
+            journal.write_checkpoint(_MODEL, fit)
         if fit.diverged:
             yield Note(fit.remark, warning=True)
 
-    def _resume(self, fit: Fit, films: str, run: Run) -> Note:
-        """Continue from a run's checkpoint.
-
-        Raises:
-            RunError: the films or their split are not those of the run.
-        """
-        state = load_training(run.checkpoint)
-        if state is None:
-            return Note("no epoch had been finished: training starts from the beginning")
-        if state.facts.get("films") != films:
-            raise RunError(
-                f"{run.folder}: {self.job.request.data} is not as it was when this run began: videos were added, "
-                "removed, changed or moved to another part. Going on would mix training with test. Train anew."
-            )
-        fit.resume(state)
-        return Note(f"going on after epoch {fit.epoch}")
+    def _controls(self, student: Student, journal: Journal) -> Generator[RunEvent, None, Outcome | None]:
+        """The outcome of the controls; None where there are none, one fails, or the training was stopped."""
+        if (stored := journal.recall(_OUTCOME)) is not None:
+            return self.teacher.outcome(stored)
+        if self.job.stop.is_set():
+            return None
+        try:
+            outcome = yield from student.run_controls()
+        except TrainingError as error:  # a control that fails must not cost the user the model
+            yield Note(f"A control could not be trained, so no score has controls beside it. {error}", warning=True)
+            return None
+        if outcome is not None and not self.job.stop.is_set():
+            journal.note(_OUTCOME, outcome.as_plain())
+        return outcome
 
     def _finish(
         self, student: Student, dataset: Dataset, split: Split, outcome: Outcome | None, run: Run
     ) -> Generator[RunEvent, None, None]:
         """Calibrate, score the model and its controls, and write the model folder and the portable file."""
         request, stop = self.job.request, self.job.stop
-        stopped = stop.is_set()
         decision = yield from student.calibrate()
-        if outcome is None and not stopped:
-            try:
-                outcome = yield from student.run_controls()
-            except TrainingError as error:  # a control that fails must not cost the user the model
-                yield Note(f"A control could not be trained, so no score has controls beside it. {error}", warning=True)
         appraisal = yield from student.appraise(decision, outcome)
         header = self._header(student, dataset, split, decision, appraisal)
         card = model_card(header, run.folder.name, appraisal.card, request.terms)
@@ -238,7 +290,8 @@ def _notes(split: Split) -> Iterator[Note]:
     yield from (Note(text, warning=True) for text in split.notes)
 
 
-def _checkpoint(fit: Fit, films: str) -> TrainingState:
-    """A checkpoint with the hash of its films."""
-    state = fit.state()
-    return replace(state, facts={**state.facts, "films": films})
+def _where(fit: Fit) -> str:
+    """The place where a training goes on."""
+    if not fit.step:
+        return f"going on after epoch {fit.epoch}"
+    return f"going on in epoch {fit.epoch + 1}, after {fit.step} of {fit.lesson.steps} steps"

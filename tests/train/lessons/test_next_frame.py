@@ -26,6 +26,7 @@ from vidrnn.tables import Report
 from vidrnn.tasks.next_frame import NextFrame
 from vidrnn.train.lessons.next_frame import Curriculum, NextFrameTeacher, calibrate_anomalies
 from vidrnn.train.minibatches import Minibatch
+from vidrnn.train.randomness import Randomness
 from vidrnn.values import Pixels, Size
 
 
@@ -206,21 +207,21 @@ def test_the_curriculum_begins_one_step_ahead_and_ends_with_the_whole_horizon(
     header = header_of(tiny_forecaster)
     network = build_network(header.spec, header.answer)
     assert isinstance(network, FramePredictor)
-    curriculum = Curriculum(network, 4, 3, scale=2.0)
+    curriculum = Curriculum(4, 3, 2.0, drawing=False)
     films = torch.from_numpy(np.stack([frames_of(7)] * 2))
     minibatch = Minibatch(films, torch.ones(2, 7, dtype=torch.bool), torch.full((2,), -1))
     lengths = []
     for progress in (0.0, 0.3, 0.99):
         curriculum.advance(progress)
-        predicted, truth = curriculum.answer(minibatch)
+        predicted, truth = curriculum.answer(network, minibatch, Randomness((0,)))
         assert predicted.shape == truth.shape
         assert torch.equal(truth[:, :3], network.pictures_of(films)[:, 1:4])
         lengths.append(truth.shape[1])
-        assert float(curriculum.cost((predicted, truth)).detach()) == pytest.approx(
+        assert float(curriculum.cost((predicted, truth), minibatch, minibatch.targets).detach()) == pytest.approx(
             float((predicted - truth).square().mean().detach()) / 2, rel=1e-5
         )
     assert lengths == [6, 4, 6] and curriculum.growth == 1.0
-    predicted, _ = curriculum.answer(minibatch)
+    predicted, _ = curriculum.answer(network, minibatch, Randomness((0,)))
     near, ahead = network.rollout(network.pictures_of(films)[:, :4], 3)
     torch.testing.assert_close(predicted, torch.cat([near, ahead[:, 1:]], 1))
 

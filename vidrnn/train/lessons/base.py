@@ -21,22 +21,25 @@ from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.train.fit import Epoch, Fit
+from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, spec_of
-from vidrnn.train.run import Request, Run
+from vidrnn.train.run import Request
 from vidrnn.train.search.choice import Found
+from vidrnn.train.workers import Workers
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
 from vidrnn.video.reader import first_window
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training: its request, task, clock and stop signal."""
+    """One training: its request, task, clock, stop signal and workers."""
 
     request: Request
     task: Task
     clock: Clock
     stop: Event
-    """Set from outside to end the running epoch cleanly."""
+    """Set from outside to end the training cleanly."""
+    workers: Workers
 
     @property
     def config(self) -> RunConfig:
@@ -69,6 +72,9 @@ class Outcome(Protocol):
 
     def of_folds(self: Pooled, folds: int) -> Pooled:
         """The outcome of so many folds that were joined."""
+
+    def as_plain(self) -> Any:
+        """As numbers, words, arrays, and lists and mappings of them, for the journal of a run."""
 
 
 class Student(ABC):
@@ -203,16 +209,24 @@ class Teacher(ABC):
         """
         return self.job.task.split(dataset, self.job.config, test=test)
 
+    def outcome(self, stored: Any) -> Outcome:
+        """The outcome that `as_plain` gave.
+
+        Raises:
+            NotImplementedError: the task has no controls.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def student(
-        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+        self, dataset: Dataset, split: Split, journal: Journal, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         """Choose the open settings, build the network and prepare the films.
 
         Args:
             dataset: the films of the run.
             split: their parts.
-            run: opened when the network is chosen; None for a fold, which writes nothing.
+            journal: keeps the choice of the network.
             share: of the time that is left, if time is limited.
         """
 

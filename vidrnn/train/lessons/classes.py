@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from threading import Event
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
@@ -17,18 +17,16 @@ from vidrnn.data.splits import Split
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import Note, RunEvent
-from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report
-from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
 from vidrnn.train.encoder_choice import choice_of, refuse_unfit_encoder
 from vidrnn.train.fit import Fit, Validation
+from vidrnn.train.journal import Journal
 from vidrnn.train.learner import (
-    Clock,
     Learner,
     Setting,
     loss_of,
@@ -39,8 +37,7 @@ from vidrnn.train.learner import (
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
-from vidrnn.train.objective import Objective, Truth
-from vidrnn.train.run import Run
+from vidrnn.train.objective import MemberLoss, Objective, Truth
 from vidrnn.train.search.choice import Found, settle
 from vidrnn.train.search.memory import recall_or_search
 from vidrnn.values import AnswerSpec, DecisionRule, Part
@@ -65,35 +62,52 @@ class ClassTeacher(ComparableTeacher):
 
     @override
     def student(
-        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+        self, dataset: Dataset, split: Split, journal: Journal, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
-        given = self.setting(dataset, split, self.job.config)
-        found = yield from recall_or_search(self.job.request, given.config, run, lambda: self.search(given, budget))
+        workers = self.job.workers
+        given = replace(self.setting(dataset, split, self.job.config), journal=journal, workers=workers.alone())
+        found = yield from recall_or_search(journal, given.config, lambda: self.search(given, budget))
         setting = self.setting(dataset, split, found.config)
         learner = Learner(setting, choice_of(found.config, dataset.median_size))
         yield Note(spec_of(learner).describe())
         linear = is_linear(learner)
         val = setting.places(Part.VAL)
         train = setting.evenly(setting.places(Part.TRAIN))
-        yield from learner.prepare([*val, *setting.places(Part.TEST)], to_train=False)
+        scored = [*val, *setting.places(Part.TEST)]
+        yield from learner.share_out(scored, to_train=False)
+        yield from learner.prepare(scored, to_train=False)
         seconds = setting.clock.share_left(share * _PREPARE_SHARE)
+        if seconds is None:
+            yield from learner.share_out(train, to_train=not linear)
         yield from learner.prepare(train, to_train=not linear, seconds=seconds)
         kept = learner.plain if linear else learner.fine
-        ready = [place for place in setting.places(Part.TRAIN) if place in kept]
+        ready = workers.agree([place for place in setting.places(Part.TRAIN) if place in kept])
+        yield from learner.prepare(ready, to_train=not linear)
         if len(ready) < len(train):
             yield Note(f"time allows for {len(ready):,} of {len(train):,} training clips; give more --minutes", True)
         if linear:
             return ClassStudent(learner, fit_linear(learner, ready, val), found, trained=True)
-        fit = learner.fit(ready, val, setting.clock.share_left(share * _FIT_SHARE))
+        fit = learner.fit(ready, val, workers.agree(setting.clock.share_left(share * _FIT_SHARE)))
         return ClassStudent(learner, fit, found, trained=False)
 
     @override
     def setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
         job = self.job
-        cache = Cache(job.request.cache, job.request.jobs)
-        device = torch.device(job.request.device)
-        return class_setting(job.task, dataset, split, config, cache, job.clock, job.stop, device)
+        return Setting(
+            task=job.task,
+            objective=ClassObjective(),
+            answer=AnswerSpec(job.task.name, "one", "clip", dataset.classes),
+            dataset=dataset,
+            split=split,
+            config=config,
+            sampling=sampling_of(dataset, split, config),
+            cache=Cache(job.request.cache, job.request.jobs),
+            clock=job.clock,
+            stop=job.stop,
+            device=torch.device(job.request.device),
+            workers=job.workers,
+        )
 
     @override
     def search(self, setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
@@ -110,6 +124,10 @@ class ClassTeacher(ComparableTeacher):
         return ClassStudent(learner, fit, found, trained=False)
 
     @override
+    def outcome(self, stored: Any) -> ClipOutcome:
+        return ClipOutcome.of_plain(stored)
+
+    @override
     def measure(self, setting: Setting) -> str:
         return "accuracy"
 
@@ -118,7 +136,7 @@ class ClassObjective(Objective):
     """The class of each clip, and of each of its steps; an epoch is judged by macro-F1."""
 
     @override
-    def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
+    def loss(self, setting: Setting, clips: Clips) -> MemberLoss:
         return loss_of(setting, clips)
 
     @override
@@ -127,32 +145,6 @@ class ClassObjective(Objective):
     ) -> Validation:
         scores = score_clips(sequence, features, setting.sampling.frames)
         return validation_of(scores, np.asarray(targets, dtype=np.int64), setting)
-
-
-def class_setting(
-    task: Task,
-    dataset: Dataset,
-    split: Split,
-    config: RunConfig,
-    cache: Cache,
-    clock: Clock,
-    stop: Event,
-    device: torch.device,
-) -> Setting:
-    """The setting of a training with a class for each clip; the films decide how they are sampled."""
-    return Setting(
-        task=task,
-        objective=ClassObjective(),
-        answer=AnswerSpec(task.name, "one", "clip", dataset.classes),
-        dataset=dataset,
-        split=split,
-        config=config,
-        sampling=sampling_of(dataset, split, config),
-        cache=cache,
-        clock=clock,
-        stop=stop,
-        device=device,
-    )
 
 
 class ClassStudent(LearnerStudent):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, f1_score
-from torch import Tensor
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
@@ -20,7 +21,6 @@ from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.label_tables import label_report
 from vidrnn.evaluate.tracks import FilmTracks
 from vidrnn.events import Note, RunEvent
-from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.scoring import Features, score_steps
@@ -29,15 +29,15 @@ from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import THIS_MODEL
 from vidrnn.train.encoder_choice import choice_of, refuse_unfit_encoder
 from vidrnn.train.fit import Fit, Validation
+from vidrnn.train.journal import Journal
 from vidrnn.train.label_controls import LabelOutcome, label_controls_report, run_label_controls, shares_right
 from vidrnn.train.learner import Learner, Setting, spec_of
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
 from vidrnn.train.loss import LabelLoss
 from vidrnn.train.minibatches import Clips, MomentSampler
 from vidrnn.train.moments import Moments, RuleSearch, Scored
-from vidrnn.train.objective import Objective, Sampler, Truth
+from vidrnn.train.objective import MemberLoss, Objective, Sampler, Truth
 from vidrnn.train.recipes import OF_MOMENTS, Recipe
-from vidrnn.train.run import Run
 from vidrnn.train.search.choice import Found
 from vidrnn.train.search.labelling import LabelSearch
 from vidrnn.train.search.memory import recall_or_search
@@ -93,22 +93,28 @@ class LabelTeacher(ComparableTeacher):
 
     @override
     def student(
-        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+        self, dataset: Dataset, split: Split, journal: Journal, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         budget = 1 / ((self.job.config.folds or 0) + 1)  # the folds and the model itself share one budget
-        given = self.setting(dataset, split, self.job.config)
-        found = yield from recall_or_search(self.job.request, given.config, run, lambda: self.search(given, budget))
-        learner = self._learner(dataset, split, found.config)
+        workers = self.job.workers
+        given = replace(self.setting(dataset, split, self.job.config), journal=journal, workers=workers.alone())
+        found = yield from recall_or_search(journal, given.config, lambda: self.search(given, budget))
+        learner = self._learner(self.setting(dataset, split, found.config))
         setting = learner.setting
         yield Note(spec_of(learner).describe())
-        yield from self.prepare(learner, setting.clock.share_left(share * _PREPARE_SHARE))
+        yield from learner.share_out([*setting.places(Part.VAL), *setting.places(Part.TEST)], to_train=False)
+        seconds = setting.clock.share_left(share * _PREPARE_SHARE)
+        if seconds is None:
+            yield from learner.share_out(setting.places(Part.TRAIN), to_train=_mirrors(learner))
+        yield from self.prepare(learner, seconds)
         kept = learner.fine if _mirrors(learner) else learner.plain
-        ready = [place for place in setting.places(Part.TRAIN) if place in kept]
+        ready = workers.agree([place for place in setting.places(Part.TRAIN) if place in kept])
+        yield from learner.prepare(ready, to_train=_mirrors(learner))
         if len(ready) < len(setting.places(Part.TRAIN)):
             total = len(setting.places(Part.TRAIN))
             yield Note(f"time allows for {len(ready):,} of {total:,} training videos; give more --minutes", True)
-        fit = learner.fit(ready, setting.places(Part.VAL), setting.clock.share_left(share * _FIT_SHARE))
-        return LabelStudent(learner, fit, found)
+        limit = workers.agree(setting.clock.share_left(share * _FIT_SHARE))
+        return LabelStudent(learner, learner.fit(ready, setting.places(Part.VAL), limit), found)
 
     @override
     def prepare(self, learner: Learner, seconds: float | None = None) -> Generator[RunEvent, None, None]:
@@ -119,19 +125,26 @@ class LabelTeacher(ComparableTeacher):
 
     @override
     def search(self, setting: Setting, share: float = 1.0) -> Generator[RunEvent, None, Found]:
-        dataset, split = setting.dataset, setting.split
-        return (yield from LabelSearch(setting, lambda config: self._learner(dataset, split, config), share).run())
+        def learner_of(config: RunConfig) -> Learner:
+            plain = self.setting(setting.dataset, setting.split, config)
+            return self._learner(replace(plain, workers=setting.workers, journal=setting.journal))
+
+        return (yield from LabelSearch(setting, learner_of, share).run())
 
     @override
     def student_of(self, learner: Learner, fit: Fit, found: Found) -> LabelStudent:
         return LabelStudent(learner, fit, found)
 
     @override
+    def outcome(self, stored: Any) -> LabelOutcome:
+        return LabelOutcome.of_plain(stored)
+
+    @override
     def measure(self, setting: Setting) -> str:
         return "macro-F1" if setting.answer.kind == "several" else "frame accuracy"
 
-    def _learner(self, dataset: Dataset, split: Split, config: RunConfig) -> Learner:
-        return Learner(self.setting(dataset, split, config), choice_of(config, dataset.median_size))
+    def _learner(self, setting: Setting) -> Learner:
+        return Learner(setting, choice_of(setting.config, setting.dataset.median_size))
 
     @override
     def setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
@@ -151,6 +164,7 @@ class LabelTeacher(ComparableTeacher):
             clock=job.clock,
             stop=job.stop,
             device=torch.device(job.request.device),
+            workers=job.workers,
         )
 
 
@@ -175,7 +189,7 @@ class LabelObjective(Objective):
         return recipe.minibatch
 
     @override
-    def loss(self, setting: Setting, clips: Clips) -> Callable[[Scores, Tensor, Tensor], Tensor]:
+    def loss(self, setting: Setting, clips: Clips) -> MemberLoss:
         truth = np.concatenate([np.asarray(target) for target in clips.targets])
         classes = len(setting.answer.classes)
         if setting.answer.kind == "several":

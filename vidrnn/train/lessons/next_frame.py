@@ -45,9 +45,10 @@ from vidrnn.train.frame_sequences import (
     mean_image,
     split_sequence,
 )
+from vidrnn.train.journal import Journal
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
-from vidrnn.train.minibatches import FrameSampler, Minibatch
-from vidrnn.train.run import Run
+from vidrnn.train.minibatches import FrameSampler, Minibatch, Targets
+from vidrnn.train.randomness import Randomness
 from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels, Window
 
 _CROP = 64
@@ -80,7 +81,7 @@ class NextFrameTeacher(Teacher):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(job.request.jobs)
+        torch.set_num_threads(1)  # the cores work on shares of a minibatch side by side
 
     @classmethod
     @override
@@ -122,15 +123,13 @@ class NextFrameTeacher(Teacher):
 
     @override
     def student(
-        self, dataset: Dataset, split: Split, run: Run | None, share: float = 1.0
+        self, dataset: Dataset, split: Split, journal: Journal, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
         sequences = yield from self._decode(dataset, split)
         spec = self._spec(sequences)
         assert spec.forecast is not None
         yield Note(spec.forecast.chosen)
         yield Note(spec.describe())
-        if run:
-            run.open(self.job.request)
         return NextFrameStudent(self.job, spec, sequences)
 
     def _decode(self, dataset: Dataset, split: Split) -> Generator[RunEvent, None, FrameSequences]:
@@ -140,6 +139,12 @@ class NextFrameTeacher(Teacher):
         size = config.size or default_size(dataset.median_size)
         cache = Cache(request.cache, request.jobs)
         grid = Rendering(spacing, size, rate=config.rate)
+        workers = self.job.workers
+        if workers.size > 1:  # each process decodes some of the videos into the cache, for all of them
+            own = dataset.scans[workers.rank :: workers.size]
+            for done, _ in enumerate(cache.frames(own, grid), 1):
+                yield Progress("decoding", done, len(own))
+            workers.agree(None)
         sequences: list[FrameSequence] = []
         frames = 0
         for done, (decoded, part) in enumerate(zip(cache.frames(dataset.scans, grid), split.parts, strict=True), 1):
@@ -318,19 +323,19 @@ class NextFrameStudent(Student):
             mirror=config.flip is not False,
             crop=_CROP if network.any_size else None,
         )
-        device = torch.device(self._job.request.device)
         scale = copy_error(self._sequences, self._spec.frames)
-        curriculum = Curriculum(network, config.context, config.horizon, scale)
+        curriculum = Curriculum(config.context, config.horizon, scale, drawing=bool(self._spec.head.dropout))
         lesson = Lesson(
             network=network,
             answer=curriculum.answer,
-            loss=lambda answer, target, mask: curriculum.cost(answer),
-            minibatches=lambda epoch: (some.on(device) for some in sampler.epoch(films, epoch)),
+            loss=curriculum.cost,
+            minibatches=lambda epoch: sampler.epoch(films, epoch),
             steps=sampler.steps,
             validate=self._validate,
             advance=curriculum.advance,
+            device=torch.device(self._job.request.device),
         )
-        seconds = self._job.clock.share_left(_FIT_SHARE)
+        seconds = self._job.workers.agree(self._job.clock.share_left(_FIT_SHARE))
         timed = seconds is not None and config.epochs is None
         plan = Plan(
             epochs=config.epochs or (_UNBOUNDED if timed else _STEPS // _EPOCH_STEPS),
@@ -338,9 +343,10 @@ class NextFrameStudent(Student):
             weight_decay=config.weight_decay,
             patience=config.patience or _PATIENCE,
             seed=config.seed,
+            shares=config.shares,
             seconds=seconds,
         )
-        return Fit(lesson, plan, self._job.stop)
+        return Fit(lesson, plan, self._job.stop, self._job.workers)
 
     def _validate(self) -> Validation:
         """The squared error of a pixel on validation stretches, over the horizon after each context."""
@@ -360,8 +366,9 @@ class NextFrameStudent(Student):
 class Curriculum:
     """The predictions of a minibatch, which become harder: first one step ahead, then further ahead with less truth."""
 
-    def __init__(self, network: FramePredictor, context: int, horizon: int, scale: float) -> None:
-        self.network, self.context, self.horizon, self.scale = network, context, horizon, scale
+    def __init__(self, context: int, horizon: int, scale: float, *, drawing: bool) -> None:
+        """`scale` is the unit of the loss. `drawing`: whether layers of the network draw random numbers."""
+        self.context, self.horizon, self.scale, self.drawing = context, horizon, scale, drawing
         self.progress = 0.0
 
     def advance(self, progress: float) -> None:
@@ -373,21 +380,25 @@ class Curriculum:
         """The growth of the horizon, 0 to 1."""
         return min(1.0, max(0.0, (self.progress - _ONE_STEP_SHARE) / _GROWING_SHARE))
 
-    def answer(self, minibatch: Minibatch) -> tuple[Tensor, Tensor]:
+    def answer(self, network: FramePredictor, share: Minibatch, randomness: Randomness) -> tuple[Tensor, Tensor]:
         """The predictions and the truth, (batch, time, ...) each."""
-        pictures = self.network.pictures_of(minibatch.inputs)
+        with randomness.of_layers(needed=self.drawing):
+            return self._predicted(network, network.pictures_of(share.inputs), randomness)
+
+    def _predicted(self, network: FramePredictor, pictures: Tensor, randomness: Randomness) -> tuple[Tensor, Tensor]:
         if self.progress < _ONE_STEP_SHARE:
-            return self.network.read(pictures[:, :-1])[0], pictures[:, 1:]
+            return network.read(pictures[:, :-1])[0], pictures[:, 1:]
         horizon = max(1, round(self.growth * self.horizon))
         truth = pictures[:, self.context : self.context + horizon]
-        share = _TRUTH_SHARE * (1 - self.growth)
-        near, ahead = self.network.rollout(pictures[:, : self.context], horizon, truth, share)
+        drawn = torch.rand(len(pictures), horizon, generator=randomness.generator())
+        shown = (drawn < _TRUTH_SHARE * (1 - self.growth)).to(pictures.device)
+        near, ahead = network.rollout(pictures[:, : self.context], horizon, truth, shown)
         return torch.cat([near, ahead[:, 1:]], 1), pictures[:, 1 : self.context + horizon]
 
-    def cost(self, answer: tuple[Tensor, Tensor]) -> Tensor:
-        """The squared error, in units of the error of a copy of the last frame one step ahead."""
+    def cost(self, answer: tuple[Tensor, Tensor], share: Minibatch, whole: Targets) -> Tensor:
+        """The part of a share in the squared error, in units of the error of a copy of the last frame."""
         predicted, truth = answer
-        return (predicted - truth).square().mean() / self.scale
+        return (predicted - truth).square().mean() / self.scale * (len(share.target) / len(whole.target))
 
 
 def calibrate_anomalies(runtime: TorchRuntime, films: Sequence[Pixels]) -> AnomalyCalibration | None:

@@ -5,6 +5,7 @@ A candidate is a full set of settings. Settings that the user gave stay as they 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,12 @@ class Candidate:
     kind: int
     """How simple it is: `LINEAR` is the simplest."""
     config: RunConfig
+
+    @property
+    def key(self) -> str:
+        """Its name with digits of its settings, which no other candidate has. Paths are left out, for moved runs."""
+        settings = self.config.model_dump_json(exclude={"data", "labels", "features"})
+        return f"{self.name} {hashlib.blake2b(settings.encode(), digest_size=8).hexdigest()}"
 
 
 @dataclass(frozen=True)

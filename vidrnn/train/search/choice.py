@@ -304,22 +304,29 @@ class _Search:
 
     def _train(self, candidate: Candidate, share: float) -> Generator[RunEvent, None, Tried]:
         """Train a candidate on two thirds, three times; the clips of the third that it answers rightly."""
-        learner = self._learner(candidate.config)
+        learner, journal = self._learner(candidate.config), self.setting.journal
         if not learner.frozen:
             yield from learner.prepare(self.places, to_train=True)
         yield from learner.prepare(self.places, to_train=False)
-        hits, places = np.zeros(len(self.places), dtype=bool), np.asarray(self.places)
+        hits, places, epochs = np.zeros(len(self.places), dtype=bool), np.asarray(self.places), 0
         for number, held in enumerate(self.thirds):
-            one = learner.with_fresh_weights(self.setting.config.seed + number)
-            train = places[~held].tolist()
-            fit = one.fit_blind(train, share, self._epochs_in_budget(one, len(train), share))
-            for epoch in fit.run():
-                total = epoch.of * len(self.thirds)
-                yield Progress(f"trying {candidate.name}", number * epoch.of + epoch.number, total)
+            piece = f"{candidate.key}, share {share:.2f}, third {number}"
+            done = journal.recall(piece)
+            if done is None:
+                one = learner.with_fresh_weights(self.setting.config.seed + number)
+                train = places[~held].tolist()
+                fit = one.fit_blind(train, share, self._epochs_in_budget(one, len(train), share))
+                journal.resume(piece, fit)
+                for epoch in fit.run(journal.keeper(piece)):
+                    total = epoch.of * len(self.thirds)
+                    yield Progress(f"trying {candidate.name}", number * epoch.of + epoch.number, total)
                 if self.setting.stop.is_set():
                     raise KeyboardInterrupt
-            hits[held] = one.scores(places[held].tolist()).argmax(1) == self.labels[held]
-            how = f"{fit.epoch} epochs" if fit.epoch > 1 else "1 epoch"
+                right = one.scores(places[held].tolist()).argmax(1) == self.labels[held]
+                done = {"right": right, "epochs": fit.epoch}
+                journal.note(piece, done)
+            hits[held], epochs = done["right"], done["epochs"]
+        how = f"{epochs} epochs" if epochs > 1 else "1 epoch"
         return self._add(candidate, hits, self.groups, how)
 
     def _epochs_in_budget(self, learner: Learner, clips: int, share: float) -> int:

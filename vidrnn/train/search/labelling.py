@@ -149,20 +149,28 @@ class LabelSearch:
         yield from learner.prepare(places, to_train=False)
         films, groups = [setting.dataset.films[i] for i in places], [setting.dataset.groups[i] for i in places]
         held_out = hold_out_groups(films, groups, _FOLDS, setting.config.seed)[:folds]
-        scores, all_places = [], np.asarray(places)
+        scores, all_places, epochs, journal = list[float](), np.asarray(places), 0, setting.journal
         for number, held in enumerate(held_out):
-            one = learner.with_fresh_weights(setting.config.seed + number)
-            fit = one.fit_blind(all_places[~held].tolist(), share, 10_000)
-            for epoch in fit.run():
-                yield Progress(f"trying {candidate.name}", number * epoch.of + epoch.number, epoch.of * len(held_out))
+            piece = f"{candidate.key}, share {share:.2f}, fold {number}"
+            done = journal.recall(piece)
+            if done is None:
+                one = learner.with_fresh_weights(setting.config.seed + number)
+                fit = one.fit_blind(all_places[~held].tolist(), share, 10_000)
+                journal.resume(piece, fit)
+                for epoch in fit.run(journal.keeper(piece)):
+                    total = epoch.of * len(held_out)
+                    yield Progress(f"trying {candidate.name}", number * epoch.of + epoch.number, total)
                 if setting.stop.is_set():
                     raise KeyboardInterrupt
-            test = all_places[held].tolist()
-            validation = one.setting.objective.validate(
-                one.setting, one.network.sequence.eval(), one.features(test), one.targets(test)
-            )
-            scores.append(validation.score)
-            how = f"{fit.epoch} epochs" if fit.epoch > 1 else "1 epoch"
+                test = all_places[held].tolist()
+                validation = one.setting.objective.validate(
+                    one.setting, one.network.sequence.eval(), one.features(test), one.targets(test)
+                )
+                done = {"score": validation.score, "epochs": fit.epoch}
+                journal.note(piece, done)
+            scores.append(done["score"])
+            epochs = done["epochs"]
+        how = f"{epochs} epochs" if epochs > 1 else "1 epoch"
         return _Tried(candidate, tuple(scores), f"{how}, {len(scores)} of {_FOLDS} folds")
 
     def _choose(self, short: Sequence[_Tried], whole: Sequence[_Tried]) -> Found:
