@@ -32,6 +32,7 @@ LAYERS = (
     "cli",
     "compare",
     "train",
+    "check",
     "export",
     "batch",
     "evaluate",
@@ -62,7 +63,7 @@ LAYERS = (
 """From top to bottom: a folder or top file imports only what stands below it."""
 
 TORCH_FREE = {
-    *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
+    *("check", "cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
     *("claims", "sums", "plain_json"),
 }

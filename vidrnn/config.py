@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
-from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, TIME, TRAINING, Flag
+from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, READING, TIME, Flag
 from vidrnn.values import (
     LARGEST_SIDE,
     LONGEST_MOTION_SECONDS,
@@ -183,7 +183,7 @@ class LabelsConfig(_Frozen):
             unsaid="as the labels overlap",
             panel=LABELS,
             name="--several/--exclusive",
-            commands=("train", "compare"),
+            commands=READING,
         ),
     ] = None
     background: Annotated[
@@ -194,7 +194,7 @@ class LabelsConfig(_Frozen):
             panel=LABELS,
             name="--background",
             metavar="NAME",
-            commands=("train", "compare"),
+            commands=READING,
         ),
     ] = None
 
@@ -237,6 +237,8 @@ _SIZE = Flag(
     parse=picture_size,
 )
 _TRAIN = ("train",)
+_ALONE = ("train", "check")
+"""Not for several heads side by side."""
 NO_MOTION = "none"
 """What `--motion` takes for a model that sees no motion."""
 
@@ -264,7 +266,9 @@ class RunConfig(_Frozen):
 
     data: Annotated[
         str | None,
-        Flag("A folder of class folders, or a CSV manifest: path,label[,group][,split].", name="DATA"),
+        Flag(
+            "A folder of class folders, or a CSV manifest: path,label[,group][,split].", name="DATA", commands=READING
+        ),
     ] = None
     """The folder or manifest, as the run's own config.toml stores it."""
     task: Annotated[
@@ -273,7 +277,7 @@ class RunConfig(_Frozen):
             "classify: name the class of each video. label: name what happens at each frame. next-frame: predict the "
             "next frames and find anomalies.",
             panel=MODEL,
-            commands=("train", "compare"),
+            commands=READING,
         ),
     ] = "classify"
     encoder: Annotated[
@@ -290,6 +294,7 @@ class RunConfig(_Frozen):
             "Features of the videos in place of an encoder: FILM.npy (time, width), --rate of them per second.",
             panel=MODEL,
             metavar="DIR",
+            commands=READING,
         ),
     ] = None
     """The folder of features that are read in place of the films."""
@@ -351,9 +356,9 @@ class RunConfig(_Frozen):
     ] = Field(1, ge=1, le=MOST_MEMBERS)
     context: Annotated[
         int,
-        Flag("next-frame: frames that it sees before it predicts.", panel=DATA, commands=_TRAIN),
+        Flag("next-frame: frames that it sees before it predicts.", panel=DATA, commands=_ALONE),
     ] = Field(10, ge=1, le=1000)
-    horizon: Annotated[int, Flag("next-frame: frames that it predicts.", panel=DATA, commands=_TRAIN)] = Field(
+    horizon: Annotated[int, Flag("next-frame: frames that it predicts.", panel=DATA, commands=_ALONE)] = Field(
         10, ge=1, le=1000
     )
     decoder: Annotated[
@@ -380,7 +385,7 @@ class RunConfig(_Frozen):
     """Whether a clip's class shows at every moment of it, as walking does, or only somewhere in it, as a word does. In
     the second case windows in training are not cut shorter, since some would lose the word."""
 
-    frames: Annotated[int, Flag("Frames in a window.", panel=DATA)] = Field(16, ge=1, le=MOST_FRAMES)
+    frames: Annotated[int, Flag("Frames in a window.", panel=DATA, commands=READING)] = Field(16, ge=1, le=MOST_FRAMES)
     spacing_seconds: Annotated[
         float | None,
         Flag(
@@ -389,15 +394,19 @@ class RunConfig(_Frozen):
             panel=DATA,
             name="--spacing",
             metavar="SECONDS",
+            commands=READING,
         ),
     ] = Field(None, ge=0.0001, le=LONGEST_SECONDS)
     """None: a window covers the median training clip."""
     height: Annotated[int | None, _SIZE] = Field(None, ge=8, le=LARGEST_SIDE)
     width: Annotated[int | None, _SIZE] = Field(None, ge=8, le=LARGEST_SIDE)
     """None for both: chosen by the encoder and the films."""
-    rate: Annotated[float | None, Flag(RATE.help, panel=DATA, metavar=RATE.metavar)] = Field(None, gt=0)
+    rate: Annotated[float | None, Flag(RATE.help, panel=DATA, metavar=RATE.metavar, commands=READING)] = Field(
+        None, gt=0
+    )
     max_pixels: Annotated[
-        int | None, Flag(MAX_PIXELS.help, unsaid=MAX_PIXELS.unsaid, panel=DATA, metavar=MAX_PIXELS.metavar)
+        int | None,
+        Flag(MAX_PIXELS.help, unsaid=MAX_PIXELS.unsaid, panel=DATA, metavar=MAX_PIXELS.metavar, commands=READING),
     ] = Field(None, ge=1)
     flip: Annotated[
         bool | None,
@@ -448,8 +457,10 @@ class RunConfig(_Frozen):
         ),
     ] = Field(None, ge=1)
     """Epochs without a better validation macro-F1 before training stops."""
-    seed: Annotated[int, Flag("The same seed gives the same weights.", panel=TIME)] = Field(0, ge=0)
-    jobs: Annotated[int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING)] = Field(None, ge=1)
+    seed: Annotated[int, Flag("The same seed gives the same weights.", panel=TIME, commands=READING)] = Field(0, ge=0)
+    jobs: Annotated[int | None, Flag(JOBS.help, unsaid=JOBS.unsaid, panel=COMPUTING, commands=READING)] = Field(
+        None, ge=1
+    )
     """Films, and shares of a minibatch, computed at once; None: one per core. It changes no result."""
     shares: Annotated[
         int,
@@ -466,13 +477,13 @@ class RunConfig(_Frozen):
             unsaid="a quarter of the free disk",
             panel=COMPUTING,
             metavar="SIZE",
-            commands=(*TRAINING, "cache"),
+            commands=(*READING, "cache"),
         ),
     ] = None
 
-    test: Annotated[bool, Flag("Split into train and val only.", panel=DATA)] = True
+    test: Annotated[bool, Flag("Split into train and val only.", panel=DATA, commands=READING)] = True
     folds: Annotated[
-        int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_TRAIN)
+        int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_ALONE)
     ] = Field(None, ge=2, le=50)
 
     @field_validator("motion", mode="before")

@@ -21,7 +21,9 @@ MANY, LIVE = "Many videos", "Cameras and streams"
 
 TRAINING = ("train", "compare")
 """The commands that train."""
-LABELLED = ("train", "compare", "evaluate", "labels")
+READING = (*TRAINING, "check")
+"""The commands that read DATA as a training does."""
+LABELLED = (*READING, "evaluate", "labels")
 """The commands that read labels of frames."""
 
 

@@ -397,6 +397,18 @@ class LabelledFilm:
 
 
 @dataclass(frozen=True, slots=True)
+class Misfit:
+    """One way in which labels do not fit the films that they are of."""
+
+    kind: Literal["beyond-end", "other-rate", "other-length"]
+    """Labels end after the film does, or were made on a film of another rate or length."""
+    text: str
+    """A sentence."""
+    films: tuple[Path, ...]
+    """The films that it is true of."""
+
+
+@dataclass(frozen=True, slots=True)
 class FilmFailure:
     """A film that could not be used, and why: the row that one bad file costs."""
 
@@ -424,6 +436,11 @@ class FilmScan:
     """The part of the film that all of this is of; the hash is of the whole film."""
     rate: float | None = None
     """Frames per second that its owner says, which count in place of the film's own time stamps."""
+
+    still: tuple[Span, ...] = ()
+    """The stretches of a second or more in which nothing changes, in seconds; all of a film that is one still."""
+    blank: tuple[Span, ...] = ()
+    """The stretches of a second or more in which pictures are black or of one colour; all of a film that is so."""
 
     def at_rate(self, rate: float) -> FilmScan:
         """The same scan of a film whose owner says its rate."""

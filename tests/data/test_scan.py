@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import frame_number, make_film, make_pictures
+from conftest import SMALL, frame_number, make_film, make_pictures, paint_number
 
 from vidrnn.data import scan as scan_module
 from vidrnn.data.films import content_hash
@@ -21,7 +21,7 @@ from vidrnn.data.store import cache_folder, store_at
 from vidrnn.data.stored import scan_store
 from vidrnn.data.stored.scan_store import scans_at
 from vidrnn.errors import FilmError
-from vidrnn.values import Excerpt, FilmFailure, FilmScan
+from vidrnn.values import Excerpt, FilmFailure, FilmScan, Pixels, Size
 
 
 def scans(*paths: Path, cache: Path | None = None, **how: float) -> list[FilmScan]:
@@ -238,3 +238,15 @@ def test_damaged_arrays_are_made_anew_when_they_are_asked_for(tmp_path: Path) ->
         database.commit()
     assert np.array_equal(scan.thumbnails, plain.thumbnails)
     assert "1 entry was damaged" in store_at(cache).take_notes()[0]
+
+
+def test_stretches_that_show_nothing_are_part_of_a_scan_and_come_back_from_the_cache(tmp_path: Path) -> None:
+    def freeze(index: int, size: Size = SMALL) -> Pixels:
+        return paint_number(min(index, 10), size) if index < 60 else np.zeros((size.height, size.width, 3), np.uint8)
+
+    film = make_film(tmp_path / "a.mkv", frames=100, paint=freeze)
+    (scan,) = scans(film, cache=tmp_path / "cache")
+    assert scan.still == ((0.5, 2.25), (2.5, 3.96))
+    assert scan.blank == ((2.5, 3.96),)
+    (again,) = scans(film, cache=tmp_path / "cache")
+    assert (again.still, again.blank) == (scan.still, scan.blank)

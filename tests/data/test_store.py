@@ -75,12 +75,12 @@ def test_a_run_that_needs_more_than_the_limit_is_told_once(tmp_path: Path) -> No
 
 
 def test_files_of_other_origin_are_neither_counted_nor_removed(tmp_path: Path) -> None:
-    foreign = ["mine.npy", "aa/mine.npy", "aa/.part-mine.npy", "scans-3/aa/x.json", "notes/a.txt", f"zz/{KEYS[0]}.npy"]
+    foreign = ["mine.npy", "aa/mine.npy", "aa/.part-mine.npy", "scans-4/aa/x.json", "notes/a.txt", f"zz/{KEYS[0]}.npy"]
     for name in foreign:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"mine")
     entry(tmp_path, KEYS[0])
-    scan = tmp_path / "scans-3" / "aa" / f"{KEYS[0]}-12.5.json"
+    scan = tmp_path / "scans-4" / "aa" / f"{KEYS[0]}-12.5.json"
     scan.write_bytes(b"{}")
     store = Store(tmp_path)
     contents = store.contents()

@@ -33,6 +33,7 @@ _LESS_MEMORY = "Use fewer --jobs, smaller pictures or a smaller --minibatch, or 
 
 COMMANDS = {
     "train": "Train a model on labelled videos, or a model that predicts the next frames of any videos.",
+    "check": "Look at labelled videos before a training: what is wrong with them, and what may mislead a model.",
     "predict": "Say what happens in videos, and when.",
     "evaluate": "Score a model on labelled videos that it has not seen.",
     "compare": "Train several heads on the same videos in the same way, and show what each is worth and what it costs.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,11 @@ from vidrnn.data.grouping.groups import drop_duplicates, group_films
 from vidrnn.data.scan import scan_films
 from vidrnn.errors import DataError
 from vidrnn.events import LeftOut, Note, Pace, Progress, RunEvent
-from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Size
+from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Misfit, Size
 
 _MOST_NAMED = 8
+MISSING = "videos that are missing or cannot be read"
+"""The beginning of the warning that says how many there are of each class."""
 _LATE_SECONDS = 0.5
 """An end that lies further behind the last frame is more than rounding."""
 
@@ -86,6 +88,14 @@ def read_dataset(
     """
     yield from (Note(text) for text in named.notes)
     yield from (Note(text, warning=True) for text in named.warnings)
+    scans = yield from scan_data(named, cache, jobs, rate=rate)
+    return (yield from dataset_of(named, data, scans, labelled=labelled))
+
+
+def scan_data(
+    named: LabelledData, cache: Path | None, jobs: int, *, rate: float | None = None
+) -> Generator[RunEvent, None, dict[Path, FilmScan | FilmFailure]]:
+    """The scan of each whole film of DATA, or its failure, by its path."""
     rates = {film.path: film.rate for film in named.films}  # a film of several excerpts is read once
     whole: dict[Path, FilmScan | FilmFailure] = {}
     shown = Pace()
@@ -95,6 +105,23 @@ def read_dataset(
             whole[path] = scan if isinstance(scan, FilmFailure) or told is None else scan.at_rate(told)
             if shown.is_due() or len(whole) == len(rates):
                 yield Progress("reading", len(whole), len(rates))
+    return whole
+
+
+def dataset_of(
+    named: LabelledData, data: Path, whole: Mapping[Path, FilmScan | FilmFailure], *, labelled: bool = True
+) -> Generator[RunEvent, None, Dataset]:
+    """The dataset of films that were scanned. Events come first, the dataset comes last.
+
+    Args:
+        named: the films of DATA with their truth.
+        data: the path of DATA, for errors.
+        whole: as `scan_data` gives it.
+        labelled: whether the films have labels.
+
+    Raises:
+        DataError: no film can be read, or no film of one of the classes.
+    """
     scans = [_scan_of(film, whole[film.path]) for film in named.films]
     readable = [(film, scan) for film, scan in zip(named.films, scans, strict=True) if isinstance(scan, FilmScan)]
     failures = (*named.failures, *dict.fromkeys(each for each in scans if isinstance(each, FilmFailure)))
@@ -142,16 +169,24 @@ def _incomplete(named: LabelledData, readable: Sequence[tuple[LabelledFilm, Film
     short = [f"{label} {wanted[label] - found[label]} of {wanted[label]}" for label in sorted(wanted - found) if label]
     if short:
         more = f" and {len(short) - _MOST_NAMED} more classes" if len(short) > _MOST_NAMED else ""
-        yield f"videos that are missing or cannot be read: {', '.join(short[:_MOST_NAMED])}{more}"
+        yield f"{MISSING}: {', '.join(short[:_MOST_NAMED])}{more}"
+    if late := late_parts(readable):
+        yield late.text
+
+
+def late_parts(readable: Sequence[tuple[LabelledFilm, FilmScan]]) -> Misfit | None:
+    """The parts of films that end after the film does; None if there are none."""
     late = [(_seconds_beyond(scan), film) for film, scan in readable if scan.excerpt is not None]
     late = [each for each in late if each[0] > _LATE_SECONDS]
-    if late:
-        most, film = max(late, key=lambda each: each[0])
-        yield (
-            f"{counted(len(late), 'part')} of videos end after the video does, by {most:.1f} s at most "
-            f"({film.path.name}, {film.excerpt}); they end with it. If start and end count frames, call the columns "
-            "start_frame and end_frame"
-        )
+    if not late:
+        return None
+    most, film = max(late, key=lambda each: each[0])
+    text = (
+        f"{counted(len(late), 'part')} of videos end after the video does, by {most:.1f} s at most "
+        f"({film.path.name}, {film.excerpt}); they end with it. If start and end count frames, call the columns "
+        "start_frame and end_frame"
+    )
+    return Misfit("beyond-end", text, tuple(dict.fromkeys(each.path for _, each in late)))
 
 
 def _seconds_beyond(scan: FilmScan) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +12,11 @@ from vidrnn.data.films import LabelledData, counted, folder_content
 from vidrnn.data.label_text import beginning_of, listed, tidy
 from vidrnn.data.labels import LABEL_FORMATS
 from vidrnn.data.listing.film_finder import FilmFinder
+from vidrnn.data.listing.labelled import alike_names, alike_note
 from vidrnn.data.listing.own_results import has_result_name
 from vidrnn.errors import DataError
 from vidrnn.registry import load_attribute, load_member
-from vidrnn.values import Annotation, Bout, FilmFailure, FilmScan, LabelledFilm, Part, Span
+from vidrnn.values import Annotation, Bout, FilmFailure, FilmScan, LabelledFilm, Misfit, Part, Span
 from vidrnn.video.reader import is_film
 
 if TYPE_CHECKING:
@@ -420,10 +420,7 @@ def _behaviours(films: Iterable[LabelledFilm]) -> list[str]:
 
 
 def _notes(films: Sequence[_Film], labelled: Sequence[LabelledFilm], naming: _Naming, overlaps: int) -> Iterator[str]:
-    spellings = Counter(label.casefold() for label in _behaviours(labelled))
-    for label, count in sorted(spellings.items()):
-        if count > 1:
-            yield f"{count} behaviours differ in case only ({label!r}); they count as different behaviours"
+    yield from (alike_note(alike, "behaviours") for alike in alike_names(_behaviours(labelled)))
     if len(naming.subjects) > 1 and naming.only is None and not naming.each:
         yield (
             f"labels of {len(naming.subjects)} subjects count together: {listed(naming.subjects)} (--subject NAME "
@@ -461,21 +458,34 @@ def check_against_films(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]
         films: with annotations.
         scans: of the films, in their order.
     """
-    pairs = [
-        (film, scan)
-        for film, scan in zip(films, scans, strict=True)
-        if film.annotation is not None and scan.facts.fps > 0
-    ]
+    pairs = _pairs(films, scans)
     seconds = sum(scan.facts.duration_seconds for _, scan in pairs)
     if not seconds:
         return ()
     known = sum(_known_share(film, scan) * scan.facts.duration_seconds for film, scan in pairs)
     return (
         f"{100 * known / seconds:.0f} % of {seconds:,.0f} s of video are annotated",
-        *_beyond_notes(pairs),
-        *_rate_notes(pairs),
-        *_length_notes(pairs),
+        *(misfit.text for misfit in misfits(films, scans)),
     )
+
+
+def misfits(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> tuple[Misfit, ...]:
+    """How labels do not fit the films: they reach beyond the end, or were made on another rate or length.
+
+    Args:
+        films: with annotations; others fit.
+        scans: of the films, in their order.
+    """
+    pairs = _pairs(films, scans)
+    return tuple(filter(None, (_beyond(pairs), _other_rates(pairs), _other_lengths(pairs))))
+
+
+def _pairs(films: Sequence[LabelledFilm], scans: Sequence[FilmScan]) -> _Pairs:
+    return [
+        (film, scan)
+        for film, scan in zip(films, scans, strict=True)
+        if film.annotation is not None and scan.facts.fps > 0
+    ]
 
 
 _Pairs = Sequence[tuple[LabelledFilm, FilmScan]]
@@ -495,7 +505,7 @@ def _known_share(film: LabelledFilm, scan: FilmScan) -> float:
     return sum(end - start for start, end in joined_spans(known)) / len(scan.frame_seconds)
 
 
-def _beyond_notes(pairs: _Pairs) -> Iterator[str]:
+def _beyond(pairs: _Pairs) -> Misfit | None:
     """How many labels end after the film does, and by how much at most."""
     beyond: list[tuple[float, Path, int]] = []
     for film, scan in pairs:
@@ -508,45 +518,51 @@ def _beyond_notes(pairs: _Pairs) -> Iterator[str]:
         last = max([*ends, *(span[1] for span in film.annotation.known or ())], default=0.0)
         if last > end + slack:
             beyond.append(((last - end) * unit, film.path, late))
-    if beyond:
-        most, path, _ = max(beyond)
-        late = sum(count for _, _, count in beyond)
-        verb = "ends" if late == 1 else "end"
-        yield (
-            f"{counted(late, 'label')} of {counted(len(beyond), 'video')} {verb} after the video does, by {most:.2f} s "
-            f"at most ({path.name}); they are cut there"
-        )
+    if not beyond:
+        return None
+    most, path, _ = max(beyond)
+    late = sum(count for _, _, count in beyond)
+    verb = "ends" if late == 1 else "end"
+    text = (
+        f"{counted(late, 'label')} of {counted(len(beyond), 'video')} {verb} after the video does, by {most:.2f} s "
+        f"at most ({path.name}); they are cut there"
+    )
+    return Misfit("beyond-end", text, tuple(path for _, path, _ in beyond))
 
 
-def _rate_notes(pairs: _Pairs) -> Iterator[str]:
+def _other_rates(pairs: _Pairs) -> Misfit | None:
     """Films that do not have the rate which the labelling tool assumed."""
-    wrong: list[tuple[float, str, float, float]] = []
+    wrong: list[tuple[float, Path, float, float]] = []
     for film, scan in pairs:
         assert film.annotation is not None
         fps, rate = scan.facts.fps, film.label_rate
         last = max((bout.end for bout in film.annotation.bouts), default=0.0)
         if rate is not None and film.annotation.unit == "seconds" and last * abs(rate / fps - 1) > 1 / fps:
-            wrong.append((last * abs(rate / fps - 1), film.path.name, rate, fps))
-    if wrong:
-        error, name, rate, fps = max(wrong)
-        yield (
-            f"the labels of {counted(len(wrong), 'video')} assume another frame rate than the video has: {name} has "
-            f"{fps:.5g} frames per second, the labels assume {rate:.5g}. If the labelling tool counted frames of the "
-            f"video, its last label is {error:.2f} s off; --label-rate sets the rate"
-        )
+            wrong.append((last * abs(rate / fps - 1), film.path, rate, fps))
+    if not wrong:
+        return None
+    error, path, rate, fps = max(wrong)
+    text = (
+        f"the labels of {counted(len(wrong), 'video')} assume another frame rate than the video has: {path.name} has "
+        f"{fps:.5g} frames per second, the labels assume {rate:.5g}. If the labelling tool counted frames of the "
+        f"video, its last label is {error:.2f} s off; --label-rate sets the rate"
+    )
+    return Misfit("other-rate", text, tuple(path for _, path, _, _ in wrong))
 
 
-def _length_notes(pairs: _Pairs) -> Iterator[str]:
+def _other_lengths(pairs: _Pairs) -> Misfit | None:
     """Films that do not have the length of the film that was labelled."""
     wrong = [
-        (abs(film.label_seconds - scan.facts.duration_seconds), film.path.name, film.label_seconds, scan)
+        (abs(film.label_seconds - scan.facts.duration_seconds), film.path, film.label_seconds, scan)
         for film, scan in pairs
         if film.label_seconds is not None
     ]
     wrong = [each for each in wrong if each[0] > max(_SURE_SECONDS, _SURE_SHARE * each[2])]
-    if wrong:
-        _, name, seconds, scan = max(wrong, key=lambda each: each[0])
-        yield (
-            f"{counted(len(wrong), 'video')} may not be what was labelled: {name} lasts "
-            f"{scan.facts.duration_seconds:.2f} s, and the labels were made on a video of {seconds:.2f} s"
-        )
+    if not wrong:
+        return None
+    _, path, seconds, scan = max(wrong, key=lambda each: each[0])
+    text = (
+        f"{counted(len(wrong), 'video')} may not be what was labelled: {path.name} lasts "
+        f"{scan.facts.duration_seconds:.2f} s, and the labels were made on a video of {seconds:.2f} s"
+    )
+    return Misfit("other-length", text, tuple(path for _, path, _, _ in wrong))

@@ -1,4 +1,4 @@
-"""Scans of films: facts, a hash of the content and thumbnails, from one reading of the whole film.
+"""Scans of films: facts, a hash of the content, thumbnails, and stretches that show nothing, from one reading.
 
 The cache holds each scan under the hash, so that a film is read once only. A scan from the cache holds the facts and no
 arrays: thumbnails and the times of frames are read from the cache when they are asked for. So an index of many films
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ from vidrnn.data.stored.scan_store import ScanRow, ScanStore, scans_at, stamp_of
 from vidrnn.errors import FilmError
 from vidrnn.plain_json import json_text
 from vidrnn.threads import complete_in_order
-from vidrnn.values import Excerpt, FilmFacts, FilmFailure, FilmScan, Floats, Frame, Size
+from vidrnn.values import Excerpt, FilmFacts, FilmFailure, FilmScan, Floats, Frame, Size, Span
+from vidrnn.video.inspection.emptiness import EmptyStretches
 from vidrnn.video.inspection.limits import refuse_large_picture
 from vidrnn.video.reader import open_film
 
@@ -35,6 +37,10 @@ THUMBNAIL_SPACING_SECONDS = 0.25
 """The spacing of the frames that thumbnails are chosen from. The last frame is one of them too."""
 _FIRST_ASKED, _MOST_ASKED = 4, 2048
 """Films that are looked up in the cache together: few at first, so that the first answer comes at once."""
+
+
+Empty = tuple[tuple[Span, ...], tuple[Span, ...]]
+"""The stretches of a film that are still, and those that are blank."""
 
 
 class StoredScan(FilmScan):
@@ -53,6 +59,7 @@ class StoredScan(FilmScan):
         excerpt: Excerpt | None = None,
         rate: float | None = None,
         first: int = 0,
+        empty: Empty = ((), ()),
     ) -> None:
         put = object.__setattr__  # as a frozen dataclass does
         put(self, "facts", facts)
@@ -61,6 +68,8 @@ class StoredScan(FilmScan):
         put(self, "rate", rate)
         put(self, "_source", source)
         put(self, "_first", first)
+        put(self, "still", empty[0])
+        put(self, "blank", empty[1])
 
     @property
     @override
@@ -74,11 +83,13 @@ class StoredScan(FilmScan):
 
     @override
     def at_rate(self, rate: float) -> FilmScan:
-        return StoredScan(self.facts, self.content_hash, self._source, self.excerpt, rate, self._first)
+        empty = (self.still, self.blank)
+        return StoredScan(self.facts, self.content_hash, self._source, self.excerpt, rate, self._first, empty)
 
     @override
     def cut(self, excerpt: Excerpt, first: int, facts: FilmFacts) -> FilmScan:
-        return StoredScan(facts, self.content_hash, self._source, excerpt, self.rate, self._first + first)
+        empty = (self.still, self.blank)
+        return StoredScan(facts, self.content_hash, self._source, excerpt, self.rate, self._first + first, empty)
 
 
 class _Source:
@@ -218,9 +229,14 @@ def _read(path: Path, content: str, rate: float | None) -> FilmScan:
     with open_film(path, rate=rate) as film:
         if film.features is not None:
             thumbnails = np.zeros((1, THUMBNAIL.height, THUMBNAIL.width), np.uint8)
-        else:
-            thumbnails = _thumbnails(list(film.sampled(THUMBNAIL_SPACING_SECONDS, size=THUMBNAIL, ending=True)))
-        return FilmScan(film.facts(), content, thumbnails, film.frame_seconds)
+            return FilmScan(film.facts(), content, thumbnails, film.frame_seconds)
+        frames, stretches = [], EmptyStretches()
+        for frame in film.sampled(THUMBNAIL_SPACING_SECONDS, size=THUMBNAIL, ending=True):
+            frames.append(frame)
+            stretches.add(frame)
+        facts, thumbnails = film.facts(), _thumbnails(frames)
+        still, blank = stretches.still, stretches.blank
+        return FilmScan(facts, content, thumbnails, film.frame_seconds, still=still, blank=blank)
 
 
 def _thumbnails(frames: Sequence[Frame]) -> NDArray[np.uint8]:
@@ -242,7 +258,7 @@ def _row_of(scan: FilmScan) -> ScanRow:
     values = [
         *(facts.size.height, facts.size.width, facts.codec, facts.frames),
         *(facts.first_seconds, facts.last_seconds, facts.duration_seconds),
-        *(facts.rotation_degrees, facts.claimed_frames, facts.claimed_fps, facts.oddities),
+        *(facts.rotation_degrees, facts.claimed_frames, facts.claimed_fps, facts.oddities, scan.still, scan.blank),
     ]
     seconds = zlib.compress(scan.frame_seconds.tobytes())
     return ScanRow(json_text(values, ascii_only=True).encode(), scan.thumbnails.tobytes(), seconds)
@@ -251,14 +267,19 @@ def _row_of(scan: FilmScan) -> ScanRow:
 def _stored_scan(path: Path, content: str, facts: bytes, source: _Source) -> StoredScan | None:
     """The scan that a row of the store holds; None if it holds none."""
     try:
-        height, width, codec, frames, first, last, duration, rotation, claimed, fps, oddities = json.loads(
-            facts.decode()
-        )
+        stored, still, blank = _apart(json.loads(facts.decode()))
+        height, width, codec, frames, first, last, duration, rotation, claimed, fps, oddities = stored
         size, name, sentences = _shared(height, width, codec, *oddities)
         shown = FilmFacts(path, size, name, frames, first, last, duration, rotation, claimed, fps, sentences)
-        return StoredScan(shown, content, source)
+        return StoredScan(shown, content, source, empty=(still, blank))
     except (ValueError, TypeError):
         return None
+
+
+def _apart(values: list[Any]) -> tuple[list[Any], tuple[Span, ...], tuple[Span, ...]]:
+    """What `_row_of` put together: the facts, and the stretches that are still or blank."""
+    still, blank = (tuple((float(start), float(end)) for start, end in spans) for spans in values[-2:])
+    return values[:-2], still, blank
 
 
 @lru_cache(maxsize=1024)

@@ -104,7 +104,7 @@ def split_long_films(films: Sequence[LabelledFilm], grouping: Grouping, *, test:
             notes.append(f"the given split has no {' and no '.join(missing)}{how}")
         leaking = _leaking_groups(grouping.groups, parts)
         if leaking:
-            notes.append(f"{_leak(leaking)}: scores will be too high")
+            notes.append(f"{leak_words(leaking)}: scores will be too high")
         return Split(tuple(parts), leaking, (*notes, *shown_notes(films, parts)))
     if len(set(groups)) < 2:
         groups = [str(place) for place in range(len(films))]
@@ -224,7 +224,7 @@ def _check_given(films: Sequence[LabelledFilm], grouping: Grouping, seed: int) -
     notes += _missing_notes(films, parts)
     leaking = _leaking_groups(grouping.groups, parts)
     if leaking:
-        notes.append(f"{_leak(leaking)}: the split is used as it is, but scores will be too high")
+        notes.append(f"{leak_words(leaking)}: the split is used as it is, but scores will be too high")
     return Split(tuple(parts), leaking, tuple(notes))
 
 
@@ -275,7 +275,8 @@ def _leaking_groups(groups: Sequence[str], parts: Sequence[Part]) -> tuple[str, 
     return tuple(sorted(group for group, there in sides.items() if len(there) > 1))
 
 
-def _leak(leaking: Sequence[str]) -> str:
+def leak_words(leaking: Sequence[str]) -> str:
+    """The beginning of the note on groups that stand on two sides of a given split."""
     return f"{counted(len(leaking), 'group')} on two sides of the given split ({_some(leaking)})"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,7 +26,10 @@ from vidrnn.values import (
 )
 
 if TYPE_CHECKING:
-    from vidrnn.config import LabelsConfig
+    from vidrnn.config import LabelsConfig, RunConfig
+    from vidrnn.data.dataset import Dataset
+    from vidrnn.data.splits import Split
+    from vidrnn.events import RunEvent
 
 
 class Task(ABC):
@@ -66,6 +69,30 @@ class Task(ABC):
         Raises:
             DataError: DATA cannot be used.
         """
+
+    def usable(self, dataset: Dataset, config: RunConfig, data: Path) -> Generator[RunEvent, None, Dataset]:
+        """The films of a dataset that a model can learn from. Notes come first, the films come last.
+
+        Args:
+            dataset: the films that can be read.
+            config: the settings of the training.
+            data: the path of DATA, for errors.
+
+        Raises:
+            DataError: no model can learn from them.
+        """
+        yield from ()
+        return dataset
+
+    def split(self, dataset: Dataset, config: RunConfig, *, test: bool) -> Split:
+        """The split that a training makes of usable films; `test`: whether a new one has a test part.
+
+        Raises:
+            DataError: there is no split that can be used.
+        """
+        from vidrnn.data.splits import split_films  # here, since a prediction splits nothing
+
+        return split_films(dataset.films, dataset.grouping, test=test, seed=config.seed)
 
     @abstractmethod
     def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ from vidrnn.values import (
 )
 
 if TYPE_CHECKING:
-    from vidrnn.config import LabelsConfig
+    from vidrnn.config import LabelsConfig, RunConfig
+    from vidrnn.data.dataset import Dataset
+    from vidrnn.events import RunEvent
 
 HYSTERESIS, SHORTEST_SECONDS = 0.1, 0.5
 """Chosen on films joined from clips (benchmarks/long_films.py): no frame is lost, and fewer boundaries are false."""
@@ -63,6 +66,14 @@ class Classify(Task):
         from vidrnn.data.listing.labelled import read_labelled  # here, since a prediction reads no DATA
 
         return read_labelled(data, fewest_classes=2 if to_train else 1, features=features)
+
+    @override
+    def usable(self, dataset: Dataset, config: RunConfig, data: Path) -> Generator[RunEvent, None, Dataset]:
+        from vidrnn.data.usable.features import refuse_uneven_features
+
+        yield from ()
+        refuse_uneven_features(dataset, config)
+        return dataset
 
     @override
     def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,7 +30,10 @@ from vidrnn.values import (
 )
 
 if TYPE_CHECKING:
-    from vidrnn.config import LabelsConfig
+    from vidrnn.config import LabelsConfig, RunConfig
+    from vidrnn.data.dataset import Dataset
+    from vidrnn.data.splits import Split
+    from vidrnn.events import RunEvent
 
 _LONGER_THAN_ANY_FILM = 1e9
 """Seconds: the end of a bout that lasts as long as its film."""
@@ -71,6 +74,18 @@ class Label(Task):
         labelled = read_labelled(data, fewest_classes=1, features=features, complete=to_train)
         films = tuple(replace(film, label="", annotation=_whole(film.label)) for film in labelled.films)
         return replace(labelled, films=films)
+
+    @override
+    def usable(self, dataset: Dataset, config: RunConfig, data: Path) -> Generator[RunEvent, None, Dataset]:
+        from vidrnn.data.usable.moments import usable_moments
+
+        return (yield from usable_moments(dataset, config, data)).dataset
+
+    @override
+    def split(self, dataset: Dataset, config: RunConfig, *, test: bool) -> Split:
+        from vidrnn.data.usable.moments import split_moments
+
+        return split_moments(dataset, config, test=test)
 
     @override
     def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:

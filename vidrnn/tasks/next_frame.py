@@ -6,7 +6,7 @@ also where they are its own predictions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,7 +38,10 @@ from vidrnn.values import (
 from vidrnn.video.reader import open_film
 
 if TYPE_CHECKING:
-    from vidrnn.config import LabelsConfig
+    from vidrnn.config import LabelsConfig, RunConfig
+    from vidrnn.data.dataset import Dataset
+    from vidrnn.data.splits import Split
+    from vidrnn.events import RunEvent
 
 Picture = NDArray[np.float32]
 """(..., height, width, channels) in [0, 1]."""
@@ -87,6 +90,18 @@ class NextFrame(Task):
         labelled.check_two_kinds(data)
         films = tuple(LabelledFilm(film.path, frames=film.labels) for film in labelled.films)
         return LabelledData(films, labelled.failures, labelled.notes)
+
+    @override
+    def usable(self, dataset: Dataset, config: RunConfig, data: Path) -> Generator[RunEvent, None, Dataset]:
+        from vidrnn.data.usable.stretches import usable_stretches
+
+        return (yield from usable_stretches(dataset, config, data))
+
+    @override
+    def split(self, dataset: Dataset, config: RunConfig, *, test: bool) -> Split:
+        from vidrnn.data.usable.stretches import split_stretches
+
+        return split_stretches(dataset, config, test=test)
 
     @override
     def target(self, film: LabelledFilm, answer: AnswerSpec, frames: NDArray[np.int64]) -> NDArray[Any]:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from vidrnn.config import RunConfig
-from vidrnn.data.dataset import Dataset
-from vidrnn.errors import DataError, UsageError
+from vidrnn.errors import UsageError
 from vidrnn.model.picture_graph import PictureGraph, hash_of, read_picture_graph
 from vidrnn.model.weights import PRETRAINED
 from vidrnn.nets.encoders import TRAINED_FROM_SCRATCH, foreign_kind
@@ -163,22 +162,6 @@ def _refuse_beside_features(config: RunConfig) -> None:
         raise UsageError(f"--features {folder}: there is no such folder.")
     if config.rate is None:
         raise UsageError(f"--features {folder}: how many per second is not stated. Give it: --rate R.")
-
-
-def refuse_uneven_features(dataset: Dataset, config: RunConfig) -> None:
-    """Refuse features of several widths.
-
-    Raises:
-        DataError: two files differ.
-    """
-    scans = dataset.scans if config.features else ()
-    other = next((scan for scan in scans if scan.facts.size.width != scans[0].facts.size.width), None)
-    if other is not None:
-        first = scans[0].facts
-        raise DataError(
-            f"{other.facts.path}: has {other.facts.size.width} numbers at each time, and {first.path} has "
-            f"{first.size.width}. All features of a training have the same width."
-        )
 
 
 def picture_size(encoder: str, films: Size) -> Size:

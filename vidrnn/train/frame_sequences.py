@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 
 from vidrnn.config import DecoderName
+from vidrnn.data.usable.stretches import held_out
 from vidrnn.evaluate.baselines import MeanImage
 from vidrnn.tasks.next_frame import as_picture
-from vidrnn.values import FilmScan, Part, Pixels, Size
+from vidrnn.values import Part, Pixels, Size
 
 _SHORT_SIDE = 64
 """The short side of the default size, in pixels."""
@@ -55,28 +54,16 @@ class FrameSequences:
 
 def split_sequence(frames: Pixels, window: int) -> list[FrameSequence]:
     """The beginning of a film for training and its end for validation. A film too short for both is for training."""
-    held = max(window, len(frames) // 5)
-    if len(frames) < held + window:
+    held = held_out(len(frames), window)
+    if not held:
         return [FrameSequence(frames, Part.TRAIN)]
     return [FrameSequence(frames[:-held], Part.TRAIN), FrameSequence(frames[-held:], Part.VAL)]
-
-
-def median_spacing(scans: Sequence[FilmScan]) -> float:
-    """The median over films of the seconds between frames."""
-    spacings = [1 / scan.facts.fps for scan in scans if scan.facts.frames > 1 and scan.facts.fps > 0]
-    return round(median(spacings), 6) if spacings else 0.04
 
 
 def default_size(films: Size) -> Size:
     """The size of the films, reduced to a short side of 64 pixels. It is never enlarged; no side is below 16."""
     scale = min(1.0, _SHORT_SIDE / min(films.height, films.width))
     return Size(*(max(16, round(side * scale)) for side in (films.height, films.width)))
-
-
-def steps_of(scan: FilmScan, spacing_seconds: float) -> int:
-    """The number of frames of a film on the grid."""
-    facts = scan.facts
-    return int((facts.last_seconds - facts.first_seconds) / spacing_seconds + 0.5) + 1
 
 
 def is_colourless(frames: Pixels) -> bool:

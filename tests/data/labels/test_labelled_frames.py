@@ -279,7 +279,7 @@ def test_names_of_behaviours_lose_their_spaces_and_keep_their_case(tmp_path: Pat
     films(tmp_path, "a.mp4")
     labelled = read(table(tmp_path, "a.mp4,1,2,walk  on ,", "a.mp4,3,4,walk on,", "a.mp4,5,6,Walk on,"))
     assert {label for _, _, label in bouts(labelled)} == {"walk on", "Walk on"}
-    assert any("differ in case only" in note for note in labelled.notes)
+    assert any("differ in case, spaces or dashes only" in note for note in labelled.notes)
 
 
 def test_overlaps_of_one_behaviour_are_joined_and_counted(tmp_path: Path) -> None:

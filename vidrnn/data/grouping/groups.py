@@ -140,9 +140,14 @@ def drop_duplicates(
     return tuple(films[i] for i in chosen), tuple(scans[i] for i in chosen), tuple(notes)
 
 
+def copies_note(dropped: int) -> str:
+    """The note on copies that are left out."""
+    return f"left out as exact copies of others: {counted(dropped, 'video')}"
+
+
 def _duplicate_notes(dropped: int, in_two_parts: int) -> Iterator[str]:
     if dropped:
-        yield f"left out as exact copies of others: {counted(dropped, 'video')}"
+        yield copies_note(dropped)
     if in_two_parts:
         yield f"in two parts of the given split, used in the later part only: {counted(in_two_parts, 'video')}"
 

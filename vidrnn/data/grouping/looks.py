@@ -152,6 +152,15 @@ def _some(thumbnails: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     return chosen
 
 
+def copy_distances(scans: Sequence[FilmScan]) -> NDArray[np.float32]:
+    """(films, films): how far each film is from being a copy of each other one; below `COPY` it may be one.
+
+    The distance is the root mean square difference of grey values (of 255) where two films differ most; infinite where
+    one is blank.
+    """
+    return _distances([scan.thumbnails for scan in scans], throughout=True)
+
+
 def _copies(thumbnails: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     return _distances(thumbnails, throughout=True) < COPY
 

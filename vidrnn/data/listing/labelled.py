@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -120,7 +120,7 @@ def _without_repeats(data: Path, labelled: LabelledData) -> LabelledData:
         notes.append(f"{counted(repeats, 'repeated row')}: each video is used once")
     warnings = (
         *labelled.warnings,
-        *_alike_notes(film.label for film in first.values()),
+        *(alike_note(alike, "classes") for alike in alike_names(film.label for film in first.values())),
         *_overlap_notes(first),
     )
     return replace(labelled, films=tuple(first.values()), notes=tuple(notes), warnings=warnings)
@@ -130,17 +130,18 @@ def _shown(film: LabelledFilm) -> str:
     return str(film.path) if film.excerpt is None else f"{film.path} ({film.excerpt})"
 
 
-def _alike_notes(labels: Iterable[str]) -> Iterator[str]:
-    """A sentence for classes that may be one class, since their names are nearly equal."""
+def alike_names(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The names that may be one name, since they differ in case, spaces or dashes only: each such set, sorted."""
     spellings: defaultdict[str, list[str]] = defaultdict(list)
-    for label in sorted(set(labels)):
-        spellings[_plainest(label)].append(label)
-    for alike in spellings.values():
-        if len(alike) > 1:
-            yield (
-                f"the classes {' and '.join(map(repr, alike))} differ in case, spaces or dashes only; they count as "
-                f"{len(alike)} classes"
-            )
+    for name in sorted(set(names)):
+        spellings[_plainest(name)].append(name)
+    return tuple(tuple(alike) for alike in spellings.values() if len(alike) > 1)
+
+
+def alike_note(alike: Sequence[str], noun: str) -> str:
+    """The sentence for one set of `alike_names`; `noun`: what they name, such as classes."""
+    names = " and ".join(map(repr, alike))
+    return f"the {noun} {names} differ in case, spaces or dashes only; they count as {len(alike)} {noun}"
 
 
 def _plainest(label: str) -> str:

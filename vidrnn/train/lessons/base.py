@@ -193,17 +193,21 @@ class Teacher(ABC):
             UsageError: some settings do not fit.
         """
 
-    @abstractmethod
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
         """The films that the task can learn from.
 
         Raises:
             DataError: there are none.
         """
+        return (yield from self.job.task.usable(dataset, self.job.config, self.job.request.data))
 
-    @abstractmethod
     def split(self, dataset: Dataset, *, test: bool) -> Split:
-        """Train, validation and test."""
+        """Train, validation and test.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        return self.job.task.split(dataset, self.job.config, test=test)
 
     def outcome(self, stored: Any) -> Outcome:
         """The outcome that `as_plain` gave.

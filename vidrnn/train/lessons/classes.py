@@ -13,7 +13,7 @@ from typing_extensions import override
 from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
-from vidrnn.data.splits import Split, split_films
+from vidrnn.data.splits import Split
 from vidrnn.evaluate.classes import class_report, most_confused
 from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import Note, RunEvent
@@ -23,7 +23,7 @@ from vidrnn.tables import Report
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import ClipOutcome, controls_report, folds_sentence, train_controls
-from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
+from vidrnn.train.encoder_choice import choice_of, refuse_unfit_encoder
 from vidrnn.train.fit import Fit, Validation
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import (
@@ -59,16 +59,6 @@ class ClassTeacher(ComparableTeacher):
     def refuse_unfit(self) -> None:
         refuse_unfit_encoder(self.job.config)
         refuse_unknown(self.job.config)
-
-    @override
-    def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
-        yield from ()
-        refuse_uneven_features(dataset, self.job.config)
-        return dataset
-
-    @override
-    def split(self, dataset: Dataset, *, test: bool) -> Split:
-        return split_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
 
     @override
     def student(

@@ -12,23 +12,22 @@ from sklearn.metrics import average_precision_score, f1_score
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
-from vidrnn.data.behaviours import Behaviours, cut_in_time, is_known, settle_behaviours
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
-from vidrnn.data.labelled_frames import check_against_films
-from vidrnn.data.splits import Split, shown_notes, split_long_films
-from vidrnn.errors import DataError, UsageError
+from vidrnn.data.splits import Split
+from vidrnn.data.usable.moments import UsableMoments, short_bouts, shortest_bout, step_spacing, usable_moments
+from vidrnn.errors import UsageError
 from vidrnn.evaluate.label_scores import label_scores
 from vidrnn.evaluate.label_tables import label_report
 from vidrnn.evaluate.tracks import FilmTracks
-from vidrnn.events import LeftOut, Note, RunEvent
+from vidrnn.events import Note, RunEvent
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.scoring import Features, score_steps
 from vidrnn.tables import Report
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import THIS_MODEL
-from vidrnn.train.encoder_choice import choice_of, refuse_uneven_features, refuse_unfit_encoder
+from vidrnn.train.encoder_choice import choice_of, refuse_unfit_encoder
 from vidrnn.train.fit import Fit, Validation
 from vidrnn.train.journal import Journal
 from vidrnn.train.label_controls import LabelOutcome, label_controls_report, run_label_controls, shares_right
@@ -42,16 +41,12 @@ from vidrnn.train.recipes import OF_MOMENTS, Recipe
 from vidrnn.train.search.choice import Found
 from vidrnn.train.search.labelling import LabelSearch
 from vidrnn.train.search.memory import recall_or_search
-from vidrnn.values import AnswerSpec, DecisionRule, FilmFailure, Floats, Kind, Part, Sampling
+from vidrnn.values import AnswerSpec, DecisionRule, Floats, Kind, Part, Sampling
 
 _OF_CLIPS = "linear"
 """The head that classifies whole clips only."""
 _EPOCH_STEPS = 40
 """Minibatches in an epoch."""
-_FINEST_SECONDS, _COARSEST_SECONDS = 0.02, 0.125
-"""The bounds of the default time between two steps."""
-_STEPS_IN_A_BOUT = 8
-"""A short bout, longer than one in ten, has at least so many steps."""
 _SOFT_SECONDS = 0.2
 _SOFT_SHARE = 0.25
 """Around a boundary targets are soft for so long, but for no more than this share of a short bout."""
@@ -63,9 +58,7 @@ class LabelTeacher(ComparableTeacher):
 
     unit = "video"
     heads = tuple(name for name in HEADS if name != _OF_CLIPS)
-    behaviours: Behaviours
-    cut_spacing: float
-    """Seconds between two steps of a single film, which is cut in time by a gap of one window."""
+    moments: UsableMoments
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -95,43 +88,8 @@ class LabelTeacher(ComparableTeacher):
 
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
-        config = self.job.config
-        refuse_uneven_features(dataset, config)
-        for text in check_against_films(dataset.films, dataset.scans):
-            yield Note(text)
-        self.behaviours = settle_behaviours(dataset.films, dataset.scans, config.labels)
-        yield from (Note(text) for text in self.behaviours.sentences)
-        dataset = replace(dataset, films=self.behaviours.films, classes=self.behaviours.classes)
-        known = [
-            place
-            for place, (film, scan) in enumerate(zip(dataset.films, dataset.scans, strict=True))
-            if is_known(film, scan)
-        ]
-        if len(known) < len(dataset.films):
-            lost = [film.path for place, film in enumerate(dataset.films) if place not in known]
-            yield LeftOut(tuple(FilmFailure(path, "none of its moments has a known label") for path in lost))
-            if not known:
-                raise DataError(f"{self.job.request.data}: no video has a moment with a known label.")
-            dataset = dataset.at(known)
-        return self._cut(dataset) if len(dataset.films) == 1 else dataset
-
-    def _cut(self, dataset: Dataset) -> Dataset:
-        """A single film as two in time."""
-        if self.job.config.folds:
-            raise UsageError("--folds: there is one video, and folds are of videos. Leave it out, or add videos.")
-        scan = dataset.scans[0]
-        self.cut_spacing = _spacing(dataset, self.job.config)
-        window = self.job.config.frames * self.cut_spacing
-        both = cut_in_time(dataset.films[0], scan, max(1, round(window * scan.facts.fps)))
-        return replace(dataset.at([0, 0]), films=both)
-
-    @override
-    def split(self, dataset: Dataset, *, test: bool) -> Split:
-        if len(dataset.films) == 2 and dataset.films[0].path == dataset.films[1].path:
-            note = "one video: its beginning trains and its end validates, with a gap between; there is no test number"
-            parts = (Part.TRAIN, Part.VAL)
-            return Split(parts, notes=(note, *shown_notes(dataset.films, parts)), cut_in_time=True)
-        return split_long_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
+        self.moments = yield from usable_moments(dataset, self.job.config, self.job.request.data)
+        return self.moments.dataset
 
     @override
     def student(
@@ -190,10 +148,10 @@ class LabelTeacher(ComparableTeacher):
 
     @override
     def setting(self, dataset: Dataset, split: Split, config: RunConfig) -> Setting:
-        job, behaviours = self.job, self.behaviours
+        job, behaviours = self.job, self.moments.behaviours
         kind: Kind = "several" if behaviours.several else "one"
         train = dataset.at(split.indices(Part.TRAIN))  # the labels of other films decide nothing
-        spacing = self.cut_spacing if split.cut_in_time else _spacing(train, config)
+        spacing = self.moments.cut_spacing or step_spacing(train, config)
         return Setting(
             task=job.task,
             objective=LabelObjective(),
@@ -215,35 +173,9 @@ def _mirrors(learner: Learner) -> bool:
     return learner.frozen and learner.setting.flip
 
 
-def _spacing(dataset: Dataset, config: RunConfig) -> float:
-    """The time between two steps: fine enough for short bouts, and no finer than the frames of the films."""
-    if config.spacing_seconds is not None:
-        return config.spacing_seconds
-    shortest = _shortest(short_bouts(dataset))
-    frame = float(np.median([1 / scan.facts.fps for scan in dataset.scans if scan.facts.fps > 0] or [_FINEST_SECONDS]))
-    wanted = min(max(shortest / _STEPS_IN_A_BOUT, _FINEST_SECONDS), _COARSEST_SECONDS)
-    return round(max(frame, wanted), 3) if frame < wanted else round(frame, 6)
-
-
-def _shortest(bouts: Floats) -> float:
-    """The shortest of some lengths in seconds; the default where none is known."""
-    known = bouts[~np.isnan(bouts)]
-    return float(known.min()) if len(known) else _STEPS_IN_A_BOUT * _COARSEST_SECONDS
-
-
 def trained_bouts(setting: Setting) -> Floats:
     """`short_bouts` of the training films."""
     return short_bouts(setting.dataset.at(setting.places(Part.TRAIN)))
-
-
-def short_bouts(dataset: Dataset) -> Floats:
-    """(classes,) seconds that nine of ten bouts of each class last longer than; NaN where there are none."""
-    lengths: dict[str, list[float]] = {}
-    for film, scan in zip(dataset.films, dataset.scans, strict=True):
-        assert film.annotation is not None
-        for bout in film.annotation.bouts:
-            lengths.setdefault(bout.label, []).append((bout.end - bout.start) / max(scan.facts.fps, 1e-9))
-    return np.asarray([np.quantile(lengths[name], 0.1) if name in lengths else np.nan for name in dataset.classes])
 
 
 class LabelObjective(Objective):
@@ -265,7 +197,9 @@ class LabelObjective(Objective):
         else:
             known = truth[truth >= 0].astype(np.int64)
             counts, total = np.bincount(known, minlength=classes).tolist(), float(len(known))
-        soft = min(_SOFT_SECONDS, _SOFT_SHARE * _shortest(trained_bouts(setting))) / setting.sampling.spacing_seconds
+        soft = (
+            min(_SOFT_SECONDS, _SOFT_SHARE * shortest_bout(trained_bouts(setting))) / setting.sampling.spacing_seconds
+        )
         loss = LabelLoss(
             counts,
             several=setting.answer.kind == "several",

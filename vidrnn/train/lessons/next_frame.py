@@ -13,11 +13,11 @@ from typing_extensions import override
 from vidrnn.config import RunConfig
 from vidrnn.data.cache import Cache, Rendering
 from vidrnn.data.dataset import Dataset
-from vidrnn.data.films import counted
-from vidrnn.data.splits import Split, split_films
+from vidrnn.data.splits import Split
+from vidrnn.data.usable.stretches import frame_spacing, is_one_group, no_validation
 from vidrnn.errors import DataError, UsageError
 from vidrnn.evaluate.forecast_scores import score_forecasts
-from vidrnn.events import EpochDone, LeftOut, Note, Progress, RunEvent
+from vidrnn.events import EpochDone, Note, Progress, RunEvent
 from vidrnn.model.checkpoint import LoadedModel
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.model.weights import give_weights
@@ -43,9 +43,7 @@ from vidrnn.train.frame_sequences import (
     is_colourless,
     is_mostly_black,
     mean_image,
-    median_spacing,
     split_sequence,
-    steps_of,
 )
 from vidrnn.train.journal import Journal
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
@@ -124,38 +122,6 @@ class NextFrameTeacher(Teacher):
             raise UsageError("--weights FILE: is for --task classify only. Use imagenet, imagenet_v2 or none.")
 
     @override
-    def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
-        config = self.job.config
-        spacing = self._spacing(dataset)
-        steps = [steps_of(scan, spacing) for scan in dataset.scans]
-        short = tuple(
-            FilmFailure(scan.facts.path, f"{counted(count, 'frame')} {spacing:g} s apart, and {self.window} are needed")
-            for scan, count in zip(dataset.scans, steps, strict=True)
-            if count < self.window
-        )
-        if len(short) == len(steps):
-            raise DataError(
-                f"{self.job.request.data}: wanted videos of {self.window} frames (--context {config.context} and "
-                f"--horizon {config.horizon}) {spacing:g} s apart; the longest has {max(steps)}. "
-                "Use a smaller --context, --horizon or --spacing."
-            )
-        if not short:
-            return dataset
-        yield LeftOut(short)
-        places = [place for place, count in enumerate(steps) if count >= self.window]
-        return dataset.at(places)
-
-    @override
-    def split(self, dataset: Dataset, *, test: bool) -> Split:
-        if not _is_one_group(dataset):
-            return split_films(dataset.films, dataset.grouping, test=test, seed=self.job.config.seed)
-        remark = (
-            "All videos belong together, so the last fifth of each is held out for validation, and there is no test: "
-            "the scores are of videos that were trained on."
-        )
-        return Split(tuple(Part.TRAIN for _ in dataset.films), notes=(remark,))
-
-    @override
     def student(
         self, dataset: Dataset, split: Split, journal: Journal, share: float = 1.0
     ) -> Generator[RunEvent, None, Student]:
@@ -166,12 +132,10 @@ class NextFrameTeacher(Teacher):
         yield Note(spec.describe())
         return NextFrameStudent(self.job, spec, sequences)
 
-    def _spacing(self, dataset: Dataset) -> float:
-        return self.job.config.spacing_seconds or median_spacing(dataset.scans)
-
     def _decode(self, dataset: Dataset, split: Split) -> Generator[RunEvent, None, FrameSequences]:
         """Every video decoded, on the grid and at the size of the model."""
-        config, request, spacing = self.job.config, self.job.request, self._spacing(dataset)
+        config, request = self.job.config, self.job.request
+        spacing = frame_spacing(dataset, config)
         size = config.size or default_size(dataset.median_size)
         cache = Cache(request.cache, request.jobs)
         grid = Rendering(spacing, size, rate=config.rate)
@@ -186,7 +150,7 @@ class NextFrameTeacher(Teacher):
         for done, (decoded, part) in enumerate(zip(cache.frames(dataset.scans, grid), split.parts, strict=True), 1):
             if isinstance(decoded, FilmFailure):
                 raise DataError(f"{decoded.path}: could be read before, and not now: {decoded.reason}")
-            if _is_one_group(dataset):
+            if is_one_group(dataset):
                 sequences += split_sequence(decoded.array, self.window)
             elif len(decoded.array) >= self.window:
                 sequences.append(FrameSequence(decoded.array, part))
@@ -207,10 +171,7 @@ class NextFrameTeacher(Teacher):
         parts = {sequence.part for sequence in sequences}
         if not {Part.TRAIN, Part.VAL} <= parts:
             longest = max((len(sequence.frames) for sequence in sequences), default=0)
-            raise DataError(
-                f"{self.job.request.data}: wanted {self.window} frames to learn from and {self.window} more to "
-                f"validate on; the longest video has {longest}. Add videos, or use a smaller --context or --horizon."
-            )
+            raise no_validation(self.job.request.data, self.window, longest)
 
     def _spec(self, sequences: FrameSequences) -> ModelSpec:
         """The parts and sizes of the network."""
@@ -457,8 +418,3 @@ def calibrate_anomalies(runtime: TorchRuntime, films: Sequence[Pixels]) -> Anoma
         return None
     smoothing = max(1, round(_SMOOTHING_SECONDS / runtime.handling.sampling.spacing_seconds))
     return calibrate(errors, motions, smoothing)
-
-
-def _is_one_group(dataset: Dataset) -> bool:
-    """Whether all films are of one group without a given split. Then only the end of each film can be held out."""
-    return len(set(dataset.groups)) == 1 and not any(film.part for film in dataset.films)

@@ -10,7 +10,7 @@ import pytest
 
 from vidrnn.config import LabelsConfig
 from vidrnn.data.annotations import behaviour_tracks, class_track, known_frames
-from vidrnn.data.behaviours import Behaviours, cut_in_time, is_known, settle_behaviours
+from vidrnn.data.usable.behaviours import Behaviours, cut_in_time, is_known, settle_behaviours
 from vidrnn.errors import DataError
 from vidrnn.values import Annotation, Bout, FilmFacts, FilmScan, LabelledFilm, Part, Size
 
