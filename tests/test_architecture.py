@@ -57,6 +57,7 @@ LAYERS = (
     "sums",
     "text",
     "plain_json",
+    "file_names",
     "errors",
 )
 """From top to bottom: a folder or top file imports only what stands below it."""
@@ -64,7 +65,7 @@ LAYERS = (
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
-    *("claims", "sums", "plain_json"),
+    *("claims", "file_names", "sums", "plain_json"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
 TORCH_FREE_FILES = {

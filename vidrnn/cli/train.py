@@ -14,6 +14,7 @@ from vidrnn.cli.flags import Settings, refuse_foreign, with_flags
 from vidrnn.cli.options import Config, chosen_settings, device_named, films_named, stopping
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
+from vidrnn.file_names import portable_name
 from vidrnn.settings import RUN, PredictConfig
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def train(
     request = Request(
         data=films,
         config=chosen,
-        out=resume or out or Path("runs") / f"{films.resolve().stem}-{chosen.head.name}",
+        out=resume or out or Path("runs") / portable_name(f"{films.resolve().stem}-{chosen.head.name}"),
         numbered=not (resume or out),
         cache=open_cache(chosen.cache_size),
         jobs=chosen.jobs or 1,
