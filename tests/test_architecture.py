@@ -49,6 +49,7 @@ LAYERS = (
     "settings",
     "events",
     "tables",
+    "system",
     "claims",
     "atomic",
     "values",
@@ -65,7 +66,7 @@ LAYERS = (
 TORCH_FREE = {
     *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
-    *("claims", "file_names", "sums", "plain_json"),
+    *("claims", "file_names", "sums", "plain_json", "system"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
 TORCH_FREE_FILES = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from vidrnn.file_names import apart, portable_name, portable_path
+from vidrnn.file_names import apart, native_path, portable_name, portable_path
 
 ORDINARY = (
     "one.mp4",
@@ -99,3 +99,27 @@ def test_a_name_never_becomes_a_path() -> None:
     for name in ("..", ".", "C:x", r"\\server\share", "a\\..\\b"):
         assert PureWindowsPath(portable_name(name)).parts == (portable_name(name),)
         assert ".." not in PureWindowsPath(portable_name(name)).parts
+
+
+# --- names that OpenCV opens
+
+
+def test_a_path_is_given_whole_where_names_are_utf_8(tmp_path: Path) -> None:
+    assert native_path(tmp_path / "größe.mp4", "linux") == str(tmp_path / "größe.mp4")
+    assert Path(native_path(Path("a:b.mp4"), "darwin")).is_absolute()
+
+
+def test_windows_gives_the_short_name_of_a_name_that_its_code_page_may_lack(tmp_path: Path) -> None:
+    asked = []
+
+    def short(path: str) -> str:
+        asked.append(path)
+        return r"C:\F\FILM~1.MP4"
+
+    assert native_path(tmp_path / "film.mp4", "win32", short) == str(tmp_path / "film.mp4") and not asked
+    assert native_path(tmp_path / "北京.mp4", "win32", short) == r"C:\F\FILM~1.MP4"
+    assert asked == [str(tmp_path / "北京.mp4")]
+
+
+def test_the_path_stays_where_the_disk_keeps_no_short_names(tmp_path: Path) -> None:
+    assert native_path(tmp_path / "北京.mp4", "win32", lambda path: "") == str(tmp_path / "北京.mp4")

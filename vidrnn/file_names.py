@@ -1,4 +1,4 @@
-"""Names of the files that vidrnn writes: one name on every system, whatever the film is called. Opens no file.
+"""Names of files: those that vidrnn writes are the same on every system, whatever the film is called. Opens no file.
 
 Windows refuses some letters and some whole names, and macOS does not tell two spellings of an accent apart. A name
 that every system takes stays as it is, so results have the same names on all of them and can be copied between them.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import unicodedata
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
 
 _REFUSED = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f\ud800-\udfff]')
 """Letters that Windows takes in no name, and bytes that are no text, which macOS takes in none."""
@@ -74,3 +75,32 @@ def _marked(name: str, whole: str, longest_bytes: int) -> str:
     most = longest_bytes - len(mark) - len(suffix.encode())
     stem = name.removesuffix(suffix).encode()[:most].decode(errors="ignore")
     return f"{stem}{mark}{suffix}"
+
+
+# --- names for code that takes plain ones only ----------------------------------------------------------------------
+
+
+def native_path(path: Path, system: str = sys.platform, short_name: Callable[[str], str] | None = None) -> str:
+    """The absolute path of a file. On Windows, where it is not ASCII, the short name that Windows keeps for it.
+
+    OpenCV passes names to Windows in the code page of the system, which lacks most letters. A disk may keep no short
+    names; the path is then given as it is. An absolute path holds no colon that FFmpeg takes for the end of a
+    protocol's name.
+    """
+    whole = str(path.absolute())
+    if system != "win32" or whole.isascii():
+        return whole
+    return (short_name or _short_name)(whole) or whole
+
+
+def _short_name(path: str) -> str:
+    """The name of a file in letters of 1981, such as FILM~1.MP4; empty where there is none."""
+    if sys.platform != "win32":
+        return ""
+    import ctypes
+
+    ask = ctypes.windll.kernel32.GetShortPathNameW
+    room = ask(path, None, 0)
+    answer = ctypes.create_unicode_buffer(max(room, 1))
+    ask(path, answer, room)
+    return answer.value if answer.value.isascii() else ""

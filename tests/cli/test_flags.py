@@ -15,7 +15,8 @@ import pytest
 from cli.test_cli import Command, vidrnn
 
 import vidrnn.cli as command_line
-from vidrnn.cli import COMMANDS, EXTRAS, flags
+from vidrnn.cli import COMMANDS, flags
+from vidrnn.cli.missing import EXTRAS
 from vidrnn.cli.train import FIRST
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
