@@ -37,6 +37,9 @@ def info(
         return
     if path is None:
         raise UsageError("info: name a video or a model: vidrnn info PATH. For this machine: vidrnn info --system.")
+    from vidrnn.model.header import located_model
+
+    path = located_model(path)
     if _is_model(path):
         show_model(_header_of(path), str(path), as_json=json)
         return

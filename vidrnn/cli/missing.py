@@ -12,6 +12,7 @@ NOT_SMALL = {
     "matplotlib": "Matplotlib",
     "onnx": "ONNX",
     "onnxscript": "ONNX Script",
+    "openpyxl": "openpyxl",
     "sklearn": "scikit-learn",
     "threadpoolctl": "threadpoolctl",
     "torch": "PyTorch",

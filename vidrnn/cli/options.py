@@ -98,10 +98,10 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     Raises:
         UsageError: there is none at all.
     """
-    from vidrnn.model.header import shipped_models
+    from vidrnn.model.header import located_model, shipped_models
 
     if model:
-        return model
+        return located_model(model)
     runs_with_model = [folder.parent for folder in runs.glob("*/model") if (folder / "model.safetensors").is_file()]
     if runs_with_model:
         return max(runs_with_model, key=lambda run: (run / "model" / "model.safetensors").stat().st_mtime)
