@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -222,3 +223,19 @@ def test_a_package_that_vidrnn_does_not_offer_is_never_to_be_installed(
     assert "a part of Python that this system does not have" in of_python and "pip" not in of_python
     of_vidrnn = missing(vidrnn, monkeypatch, "numpy.linalg")
     assert "pip install --force-reinstall vidrnn" in of_vidrnn and "install numpy" not in of_vidrnn
+
+
+# --- completion in a shell -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("typed", "wanted"), [("vidrnn pre", "predict"), ("vidrnn predict --mod", "--model")])
+def test_a_shell_is_told_commands_and_flags(typed: str, wanted: str) -> None:
+    asked = {"_VIDRNN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    command = [sys.executable, "-c", "from vidrnn.cli import run; run()"]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=False, timeout=60)
+    assert wanted in done.stdout.split(), done.stderr
+
+
+def test_the_script_for_a_shell_is_printed(vidrnn: Command) -> None:
+    assert "_VIDRNN_COMPLETE=complete_bash" in vidrnn("--show-completion", "bash").out
+    assert "There are: bash, zsh" in vidrnn("--show-completion", "csh").refused(2)
