@@ -236,6 +236,8 @@ def test_a_shell_is_told_commands_and_flags(typed: str, wanted: str) -> None:
     assert wanted in done.stdout.split(), done.stderr
 
 
-def test_the_script_for_a_shell_is_printed(vidrnn: Command) -> None:
+def test_the_script_for_a_shell_is_printed(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_VIDRNN_COMPLETE", "")  # which the command sets, and which goes after the test
+    monkeypatch.delenv("_VIDRNN_COMPLETE")
     assert "_VIDRNN_COMPLETE=complete_bash" in vidrnn("--show-completion", "bash").out
     assert "There are: bash, zsh" in vidrnn("--show-completion", "csh").refused(2)

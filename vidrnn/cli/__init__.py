@@ -43,9 +43,10 @@ COMMANDS = {
     "cache": "Show the cache of decoded videos, and remove what it holds.",
 }
 """Each command is the function of that name in the module of that name. Only the module that is needed is loaded."""
+_SHOW_COMPLETION = "--show-completion"
 OPTIONS = {
     "--version": "Show the version and exit.",
-    "--show-completion": "Print what completes commands and flags in a shell: bash, zsh, fish, powershell or pwsh.",
+    _SHOW_COMPLETION: "Print what completes commands and flags in a shell: bash, zsh, fish, powershell or pwsh.",
     "--help": "Show this message and exit.",
 }
 _COMPLETE = "_VIDRNN_COMPLETE"
@@ -59,31 +60,21 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _show_completion(shell: str | None) -> None:
-    if shell is None:
-        return
-    if shell not in _SHELLS:
-        raise UsageError(f"--show-completion {shell}: there is none for it. There are: {', '.join(_SHELLS)}.")
-    from typer.completion import get_completion_script
+def _ask_for_completion(shell: str) -> None:
+    """Ask for the script of a shell, as Typer reads it. As an option of Typer's it would load pydantic each time.
 
-    typer.echo(get_completion_script(prog_name="vidrnn", complete_var=_COMPLETE, shell=shell))
-    raise typer.Exit
+    Raises:
+        UsageError: there is no script for such a shell.
+    """
+    if shell not in _SHELLS:
+        raise UsageError(f"{_SHOW_COMPLETION} {shell}: there is none for it. There are: {', '.join(_SHELLS)}.")
+    os.environ[_COMPLETE] = f"source_{shell}"
 
 
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help=OPTIONS["--version"])
     ] = False,
-    show_completion: Annotated[
-        str | None,
-        typer.Option(
-            "--show-completion",
-            callback=_show_completion,
-            is_eager=True,
-            metavar="SHELL",
-            help=OPTIONS["--show-completion"],
-        ),
-    ] = None,
 ) -> None:
     """Turn a folder of videos into a model that understands what happens in them over time."""
 
@@ -168,12 +159,14 @@ def _run() -> None:
             _write_all_letters(stream)
     if number := getattr(signal, "SIGBREAK", None):  # of Windows: Ctrl-Break stops as Ctrl-C does
         signal.signal(number, signal.default_int_handler)
-    if _COMPLETE in os.environ:
-        from typer.completion import get_completion_inspect_parameters
-
-        get_completion_inspect_parameters()  # makes the shells known
     try:
         try:
+            if sys.argv[1:2] == [_SHOW_COMPLETION]:
+                _ask_for_completion(" ".join(sys.argv[2:]))
+            if _COMPLETE in os.environ:
+                from typer.completion import get_completion_inspect_parameters
+
+                get_completion_inspect_parameters()  # makes the shells known
             _app()(prog_name="vidrnn")
         finally:
             sys.stdout.flush()
