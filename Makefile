@@ -1,5 +1,5 @@
 # make demo       train on sample_videos/ and read a film with what was learnt
-# make check      style and types
+# make check      style and types, these for Linux, macOS and Windows
 # make test       style, types and the fast tests
 # make test-all   the slow tests too
 # make clean      remove everything that can be made again, with .venv and runs/demo
@@ -19,7 +19,7 @@ demo: .venv/installed
 check: .venv/installed-for-tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(foreach system,linux darwin win32,$(BIN)/mypy --platform $(system) --cache-dir .mypy_cache/$(system) &&) true
 
 test: check
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -104,6 +104,14 @@ def opened_for_numbers(settings: dict[str, Any]) -> ItemFunction:
     def worker(item: Item) -> dict[str, Any]:
         if folder := settings.get("tells_where"):
             Path(folder, str(os.getpid())).touch()
+        if item.get("prints"):
+            print("a library says so", flush=True)
+            os.write(1, b"and so does one that is no Python\n")
+        if item.get("reads"):
+            return {"read": sys.stdin.read()}
+        if item.get("closes"):
+            os.closerange(0, 256)
+            time.sleep(100)
         if item.get("killed"):
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(item.get("seconds", 0))

@@ -50,6 +50,7 @@ LAYERS = (
     "settings",
     "events",
     "tables",
+    "system",
     "claims",
     "atomic",
     "values",
@@ -58,6 +59,7 @@ LAYERS = (
     "sums",
     "text",
     "plain_json",
+    "file_names",
     "errors",
 )
 """From top to bottom: a folder or top file imports only what stands below it."""
@@ -65,7 +67,7 @@ LAYERS = (
 TORCH_FREE = {
     *("check", "cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
-    *("claims", "sums", "plain_json"),
+    *("claims", "file_names", "sums", "plain_json", "system"),
 }
 """Folders and top files that never reach torch, so that a cold `predict` starts at once."""
 TORCH_FREE_FILES = {

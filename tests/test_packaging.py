@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from vidrnn.model.header import find_weights, read_header, shipped_models
+import vidrnn
+from vidrnn.model.header import find_weights, located_model, read_header, shipped_models
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "vidrnn"
 LARGEST_MODEL_BYTES, LARGEST_README_BYTES, LARGEST_PICTURE_BYTES = 30_000_000, 9_000, 150_000
+SAMPLE = ROOT / "sample_videos" / "walk-left" / "figure01_01.webm"
 MODELS = sorted(folder for folder in (ROOT / "models").iterdir() if folder.is_dir())
 
 
@@ -69,6 +71,19 @@ def test_the_models_are_found() -> None:
     shipped = shipped_models()
     assert shipped.is_dir()
     assert {folder.name for folder in MODELS} <= {path.name for path in shipped.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["moves", "models/moves"])
+def test_a_shipped_model_is_known_by_its_name_in_any_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert located_model(Path(name)) == shipped_models() / "moves"
+    assert vidrnn.load(name).predict(SAMPLE).label == "walk-left"
+    for other in ("none", "other/moves", str(tmp_path / "moves"), ".", ".."):
+        assert located_model(Path(other)) == Path(other)
+    (tmp_path / name).mkdir(parents=True)
+    assert located_model(Path(name)) == Path(name), "what stands there is what was meant"
 
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)

@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -192,10 +192,19 @@ def move(source: Path, target: Path) -> None:
     Raises:
         OSError: the system refuses, on Windows also after some tries.
     """
+    _try_for_a_while(lambda: source.replace(target))
+
+
+def _try_for_a_while(act: Callable[[], object]) -> None:
+    """Do what Windows refuses while another program has the file open.
+
+    Raises:
+        OSError: the system refuses it for another reason, or for too long.
+    """
     end = time.monotonic() + _MOVE_SECONDS
     while True:
         try:
-            source.replace(target)
+            act()
             return
         except PermissionError:
             if time.monotonic() > end:
@@ -239,7 +248,7 @@ def remove_file(file: Path) -> None:
     """
     try:
         if file.is_file():
-            file.unlink(missing_ok=True)
+            _try_for_a_while(lambda: file.unlink(missing_ok=True))
     except OSError as problem:
         raise OutputError(f"{file}: could not be removed: {problem.strerror or problem}.") from problem
 

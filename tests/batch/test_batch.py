@@ -9,8 +9,9 @@ import os
 import subprocess
 import sys
 import time
+import unicodedata
 from collections.abc import Generator, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from vidrnn.batch.batch import Batch, FilmDone
 from vidrnn.batch.engines.base import Engine, Item, Job, Outcome
 from vidrnn.batch.engines.local import Local
 from vidrnn.batch.records import Work
-from vidrnn.batch.result_names import alike, common_root, name_below
+from vidrnn.batch.result_names import Roots
 from vidrnn.batch.shards import Shard
 from vidrnn.data.listing.own_results import result_file
 from vidrnn.errors import ModelError, OutputError, RunError, UsageError
+from vidrnn.file_names import portable_name
 
 SLOW_ENGINES = [pytest.param("ray", marks=pytest.mark.slow)]
 EVERY_ENGINE = pytest.mark.parametrize("engine", ["local", *SLOW_ENGINES])
@@ -74,7 +76,7 @@ def test_films_of_one_name_have_results_of_their_own() -> None:
     films = [
         Path(name) for name in ("r/a/one.mp4", "r/b/one.mp4", "r/a/one.avi", "r/one.mp4", "r/a/one", "r/a one.mp4")
     ]
-    names = [name_below(film, Path("r").absolute()) for film in films]
+    names = [Roots.of([Path("r")]).name(film) for film in films]
     suffixes = (".csv", ".jsonl", ".labelstudio.json", ".video.webm", ".video.mp4")
     files = {result_file(Path("out"), name, suffix) for name in names for suffix in suffixes}
     assert len(files) == len(films) * len(suffixes)
@@ -88,24 +90,42 @@ def test_names_too_long_for_a_file_system_are_cut_and_stay_apart() -> None:
     assert all(len(os.fsencode(file.name)) < 240 for file in files)
 
 
-def test_films_that_a_file_system_would_take_for_one_are_refused(tmp_path: Path) -> None:
-    names = ["a/\u00e4.mp4", "b/x", "A/a\u0308.mp4"]
-    assert alike(names[:2]) is None and alike(names) == (names[0], names[2])
-    films = texts(tmp_path / "films", "One", "one", "two")
-    if len({film.stat().st_ino for film in films}) < 3:
+def test_films_that_a_file_system_would_take_for_one_have_results_apart(tmp_path: Path) -> None:
+    films = texts(tmp_path / "films", "One", "a\u0308", "one", "two", "\u00e4")
+    if len({film.stat().st_ino for film in films}) < len(films):
         pytest.skip("no two such videos can be here")
     out = tmp_path / "out"
-    assert len(done(batch_of(films, tmp_path / "films", out))) == 3, "here they are rows apart"
-    (out / ".vidrnn/SHARD-1-OF-1.LOCK").touch()  # as it is where the lock is found under this name, too
-    with pytest.raises(OutputError, match="One and one: their results would be one file in"):
-        done(batch_of(films, tmp_path / "films", out))
-    assert len(done(batch_of(films[1:], tmp_path / "films", out))) == 2
+    found = done(batch_of(films, tmp_path / "films", out))
+    assert sorted(one.row["path"] for one in found.values()) == ["One", "a\u0308", "one", "two", "\u00e4"]
+    files = [file.name for file in out.glob("*.txt")]
+    assert len({unicodedata.normalize("NFC", name).casefold() for name in files}) == len(films)
+    assert "two.txt" in files, "a name that is alone stays as it is"
+    assert all(one.before for one in done(batch_of(films, tmp_path / "films", out)).values())
+
+
+def test_results_have_names_that_windows_takes_too(tmp_path: Path) -> None:
+    names = ("aux.mp4", "run./one?", "two: the end. ", "three")
+    films = texts(tmp_path / "films", *names)
+    found = done(batch_of(films, tmp_path / "films", tmp_path / "out"))
+    assert {one.row["path"] for one in found.values()} == {*names}, "people see the name that the film has"
+    files = [file for file in (tmp_path / "out").rglob("*") if file.name != ".vidrnn"]
+    assert len([file for file in files if file.suffix == ".txt"]) == len(names)
+    assert not [file for file in files if portable_name(file.name) != file.name]
+    assert all(one.before for one in done(batch_of(films, tmp_path / "films", tmp_path / "out")).values())
 
 
 def test_names_begin_at_where_all_sources_stand() -> None:
-    assert common_root([Path("x/films")]) == Path("x/films").absolute()
-    root = common_root([Path("x/films"), Path("x/more/films")])
-    assert name_below(Path("x/more/films/../films/a.mp4"), root) == "more/films/a.mp4"
+    assert Roots.of([Path("x/films")]).folders == {"": Path("x/films").absolute()}
+    roots = Roots.of([Path("x/films"), Path("x/more/films")])
+    assert roots.name(Path("x/more/films/../films/a.mp4")) == "more/films/a.mp4"
+
+
+def test_films_of_several_drives_have_names_that_begin_with_the_drive() -> None:
+    starts = [PureWindowsPath(name) for name in ("C:/a/films", "c:/A/more", "D:/x", "//lab/share/y")]
+    roots = Roots.of(starts)
+    films = [PureWindowsPath(name) for name in ("c:/a/more/one.mp4", "D:/x/one.mp4", r"\\lab\share\y\z\one.mp4")]
+    assert [roots.name(film) for film in films] == ["C/more/one.mp4", "D/one.mp4", "LAB/SHARE/z/one.mp4"]
+    assert Roots.of(starts[:2]).name(films[0]) == "more/one.mp4", "one drive needs no name"
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------
@@ -574,7 +594,7 @@ def test_torchrun_gives_the_shard() -> None:
 
 _PROGRAM = """
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from batch.test_batch import batch_of, done
 videos = tuple(sorted(Path(sys.argv[1]).iterdir()))
 done(batch_of(videos, Path(sys.argv[1]), Path(sys.argv[2]), settings={"seconds": 0.01}))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from batch.test_batch import EVERY_ENGINE, engine_named
 
+from vidrnn.batch.engines import local
 from vidrnn.batch.engines.base import Finished, Item, Job, Lost, Outcome
 
 
@@ -70,6 +71,36 @@ def test_as_many_work_at_once_as_there_are_jobs(engine: str, tmp_path: Path) -> 
 def test_ctrl_c_in_the_terminal_does_not_reach_those_who_work() -> None:
     (found,) = results(list(engine_named("local").run(job(), [{}], [60])))
     assert found["session"] != os.getsid(0)
+
+
+def test_what_libraries_print_is_no_answer_and_their_input_is_empty() -> None:
+    items: list[Item] = [{"prints": True}, {"reads": True}, {}]
+    found = results(list(engine_named("local", jobs=1).run(job(), items, [60] * 3)))
+    assert [one.get("read", one.get("met")) for one in found] == [False, "", False]
+
+
+def test_a_process_that_closes_its_output_and_stays_costs_its_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_END_SECONDS", 0.1)
+    (lost,) = engine_named("local").run(job(), [{"closes": True}], [60])
+    assert lost == Lost(0, "the process that read it closed its output.")
+
+
+@pytest.mark.parametrize(
+    ("code", "system", "clause"),
+    [
+        (0xC0000005, "nt", "broke down at a wrong address in memory (access violation)"),
+        (0xC0000017, "nt", "was ended by Windows, as systems do when memory runs out"),
+        (0xC00000FD, "nt", "ran out of stack"),
+        (3, "nt", "called abort"),
+        (3, "posix", "ended by itself with the code 3"),
+        (0xC0001234, "nt", "ended by itself with the code 0xc0001234"),
+        (-9, "posix", "was ended by SIGKILL, as systems do when memory runs out"),
+        (-11, "posix", "was ended by SIGSEGV"),
+        (-99, "posix", "was ended by signal 99"),
+    ],
+)
+def test_an_exit_code_is_explained_as_its_system_means_it(code: int, system: str, clause: str) -> None:
+    assert local._describe_exit(code, system) == clause
 
 
 _PROGRAM = """

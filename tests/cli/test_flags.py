@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from cli.test_cli import Command, vidrnn
 
 import vidrnn.cli as command_line
-from vidrnn.cli import COMMANDS, EXTRAS, flags
+from vidrnn.cli import COMMANDS, flags
+from vidrnn.cli.missing import EXTRAS
 from vidrnn.cli.train import FIRST
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
@@ -221,3 +223,21 @@ def test_a_package_that_vidrnn_does_not_offer_is_never_to_be_installed(
     assert "a part of Python that this system does not have" in of_python and "pip" not in of_python
     of_vidrnn = missing(vidrnn, monkeypatch, "numpy.linalg")
     assert "pip install --force-reinstall vidrnn" in of_vidrnn and "install numpy" not in of_vidrnn
+
+
+# --- completion in a shell -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("typed", "wanted"), [("vidrnn pre", "predict"), ("vidrnn predict --mod", "--model")])
+def test_a_shell_is_told_commands_and_flags(typed: str, wanted: str) -> None:
+    asked = {"_VIDRNN_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    command = [sys.executable, "-c", "from vidrnn.cli import run; run()"]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=False, timeout=60)
+    assert wanted in done.stdout.split(), done.stderr
+
+
+def test_the_script_for_a_shell_is_printed(vidrnn: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_VIDRNN_COMPLETE", "")  # which the command sets, and which goes after the test
+    monkeypatch.delenv("_VIDRNN_COMPLETE")
+    assert "_VIDRNN_COMPLETE=complete_bash" in vidrnn("--show-completion", "bash").out
+    assert "There are: bash, zsh" in vidrnn("--show-completion", "csh").refused(2)

@@ -26,7 +26,7 @@ HERE = ("cpu", "cuda:0", "cuda:1")
 def test_a_device_that_is_here_is_taken(
     name: str, devices: tuple[str, ...], chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(options, "_devices", lambda: devices)
+    monkeypatch.setattr(options, "found_devices", lambda: devices)
     assert device_named(name) == chosen
 
 
@@ -44,6 +44,6 @@ def test_a_device_that_is_here_is_taken(
 def test_a_device_that_is_not_here_is_refused_with_those_that_are(
     name: str, devices: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(options, "_devices", lambda: devices)
+    monkeypatch.setattr(options, "found_devices", lambda: devices)
     with pytest.raises(UsageError, match=words):
         device_named(name)

@@ -23,6 +23,7 @@ from serving import serving
 from vidrnn.errors import FilmError
 from vidrnn.live.addresses import live_address
 from vidrnn.live.camera import Camera, LiveFrame, Patience, Sight
+from vidrnn.live.connection import why_not_opened
 from vidrnn.values import Pixels
 from vidrnn.video.reader import open_film
 
@@ -538,3 +539,11 @@ def test_a_redirect_to_another_host_is_followed_over_http(tmp_path: Path) -> Non
             taken = [item for item in news(opened) if isinstance(item, LiveFrame)]
         assert here.asked and there.asked
     assert numbers(taken) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("system", "words"), [("linux", "ls /dev/video"), ("darwin", "System Settings"), ("win32", "desktop apps")]
+)
+def test_a_camera_that_cannot_be_opened_has_a_remedy_for_its_system(system: str, words: str) -> None:
+    address = live_address("0")
+    assert address is not None and words in why_not_opened(address, system)

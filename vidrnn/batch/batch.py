@@ -19,11 +19,12 @@ from typing import Any
 from vidrnn.atomic import write_text
 from vidrnn.batch.engines.base import Engine, Finished, Item, Job, Outcome
 from vidrnn.batch.records import Results, Row, Work, fingerprint
-from vidrnn.batch.result_names import alike, common_root, name_below, shown
+from vidrnn.batch.result_names import Roots
 from vidrnn.batch.shards import Shard, hold_shard
 from vidrnn.data.films import counted
 from vidrnn.data.listing.own_results import HIDDEN_NAME, OwnResults
 from vidrnn.errors import OutputError, UsageError
+from vidrnn.file_names import apart
 from vidrnn.text import table_cell
 
 SUMMARY_NAME = "summary.csv"
@@ -65,8 +66,8 @@ class Batch:
         Raises:
             UsageError: all of them are results.
         """
-        root, earlier = common_root(self.starts), OwnResults()
-        names = {name_below(film, root): film for film in self.films if film not in earlier}
+        roots, earlier = Roots.of(self.starts), OwnResults()
+        names = {roots.name(film): film for film in self.films if film not in earlier}
         if self.films and not names:
             raise UsageError(
                 f"{self.films[0]}: was written by vidrnn as the answer to a video. Name videos that it did not write."
@@ -103,7 +104,6 @@ class Batch:
             VidrnnError: the work cannot go on, such as with a damaged model.
         """
         with hold_shard(self.out, self.out / HIDDEN_NAME, self.shard):
-            self._refuse_alike()
             try:
                 yield from self._read(engine)
             except BaseException:
@@ -132,19 +132,6 @@ class Batch:
             part = "" if self.shard.count == 1 else f"{self.shard.number}-of-{self.shard.count}-"
             write_text(self.summary, _summary(rows, self.work.columns), part)
 
-    def _refuse_alike(self) -> None:
-        """Refuse films whose results would be one file, where the file system ignores the case of letters.
-
-        Raises:
-            OutputError: there are such films.
-        """
-        if (self.out / HIDDEN_NAME / self.shard.lock_name.upper()).exists() and (pair := alike(self.names)):
-            one, other = map(shown, pair)
-            raise OutputError(
-                f"{one} and {other}: their results would be one file in {self.out}, whose file system does not tell "
-                "large letters from small. Rename one of them, or name another folder: --out DIR."
-            )
-
     def _read(self, engine: Engine) -> Iterator[FilmDone]:
         missing = []
         for name in self.of_shard():
@@ -159,7 +146,11 @@ class Batch:
     def _read_missing(self, engine: Engine, missing: Sequence[str]) -> Iterator[FilmDone]:
         here = Path.cwd()
         items: list[Item] = [{"film": os.fspath(here / self.names[name]), "name": name} for name in missing]
-        settings = {"work": asdict(self.work), "out": os.fspath(here / self.out)}
+        settings = {
+            "work": asdict(self.work),
+            "out": os.fspath(here / self.out),
+            "places": {name: place for name in missing if (place := self._results.places.get(name))},
+        }
         job = Job("vidrnn.batch.records:open_worker", settings)
         outcomes = engine.run(job, items, [self._patience_seconds(name) for name in missing])
         waiting = dict.fromkeys(missing)
@@ -174,9 +165,9 @@ class Batch:
         finally:
             self._results.remove_parts(waiting)
 
-    @property
+    @cached_property
     def _results(self) -> Results:
-        return Results(self.work, self.out)
+        return Results(self.work, self.out, apart(self.names))
 
     def _row(self, missing: Sequence[str], outcome: Outcome) -> Row:
         if isinstance(outcome, Finished):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,13 +128,15 @@ class Results:
 
     work: Work
     out: Path
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The paths that stand in place of a film's name, for films whose results some system would take for one file."""
 
     def find_finished(self, film: Path, name: str) -> tuple[Row, bool] | None:
         """The row of a film that this work finished and whether it is to be read again; None if it is not finished.
 
         The film must not have changed, and its files must be there as they were written.
         """
-        record = read_record(self.out, name)
+        record = read_record(self.out, self._place(name))
         if record is None or record.row is None or record.work != self.work.identity:
             return None
         if record.film != fingerprint(film):
@@ -153,7 +155,7 @@ class Results:
         """
         finished = self.find_finished(film, name)
         if finished is None and changed:
-            record = read_record(self.out, name)
+            record = read_record(self.out, self._place(name))
             return record.row if record is not None and record.work == self.work.identity else None
         return None if finished is None else finished[0]
 
@@ -190,7 +192,7 @@ class Results:
         Raises:
             OutputError: a result cannot be moved.
         """
-        record, moved = read_record(self.out, name), []
+        record, moved = read_record(self.out, self._place(name)), []
         for suffix, state in (record.states if record else {}).items():
             file = self._file(name, suffix)
             if file.is_file() and file.stat().st_size and not _is_as_written(file, state):
@@ -199,7 +201,7 @@ class Results:
 
     def _too_long(self, name: str) -> str:
         """The clause for a film whose results would have paths that are too long for the system; empty for others."""
-        for file in (_record_file(self.out, name), *self._wanted_files(name)):
+        for file in (self._record_file(name), *self._wanted_files(name)):
             beside = file.with_name(f".part-{file.name}")
             try:
                 os.lstat(beside)
@@ -222,7 +224,7 @@ class Results:
         for name in names:
             for suffix in self._suffixes(name):
                 remove_part(self._file(name, suffix))
-            remove_part(_record_file(self.out, name))
+            remove_part(self._record_file(name))
 
     def _error_row(self, name: str, reason: str) -> Row:
         """The row of a film without an answer; its files are removed."""
@@ -241,23 +243,29 @@ class Results:
 
     def _write(self, name: str, record: Record) -> None:
         content = {"format": RECORD_FORMAT, **asdict(record)}
-        write_text(_record_file(self.out, name), with_sum(json_text(content)) + "\n", lasting=False)
+        write_text(self._record_file(name), with_sum(json_text(content)) + "\n", lasting=False)
 
     def _file(self, name: str, suffix: str) -> Path:
-        return result_file(self.out, name, suffix)
+        return result_file(self.out, self._place(name), suffix)
+
+    def _record_file(self, name: str) -> Path:
+        return result_file(self.out / HIDDEN_NAME, self._place(name), RECORD_SUFFIX)
+
+    def _place(self, name: str) -> str:
+        return self.places.get(name, name)
 
     def _wanted_files(self, name: str) -> list[Path]:
         return [self._file(name, suffix) for suffix in self.work.suffixes]
 
     def _current(self, name: str, film: list[int]) -> list[str]:
         """The suffixes of files that this work wrote for the film before, as other formats of the same answer."""
-        record = read_record(self.out, name)
+        record = read_record(self.out, self._place(name))
         same = record is not None and record.film == film and record.work == self.work.identity
         return record.current if record is not None and same else []
 
     def _suffixes(self, name: str) -> list[str]:
         """Of all files that may exist for a film, those of earlier work included."""
-        record = read_record(self.out, name)
+        record = read_record(self.out, self._place(name))
         return sorted({*self.work.suffixes, *(record.files if record else ())})
 
 
@@ -279,15 +287,11 @@ def _reason(film: Path, error: Exception) -> tuple[str, bool]:
     return fault_clause(error), True
 
 
-def _record_file(out: Path, name: str) -> Path:
-    return result_file(out / HIDDEN_NAME, name, RECORD_SUFFIX)
-
-
 def open_worker(settings: dict[str, Any]) -> ItemFunction:
     """The function that a process of an engine calls for each film; `settings` hold the work and the folder."""
     fields = settings["work"]
     work = Work(**{**fields, "suffixes": tuple(fields["suffixes"]), "columns": tuple(fields["columns"])})
-    results, read = Results(work, Path(settings["out"])), work.open_reader()
+    results, read = Results(work, Path(settings["out"]), settings["places"]), work.open_reader()
 
     def work_on(item: Item) -> Row:
         return results.read_film(Path(item["film"]), item["name"], read)

@@ -16,7 +16,7 @@ from vidrnn.model.header import OPENVINO_NAME, PORTABLE_NAME, find_portable, fin
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Answered, Output, prediction_json
 from vidrnn.plain_json import json_text
-from vidrnn.predict.predictor import Predictor, handling_of, open_model
+from vidrnn.predict.predictor import Predictor, handling_of, open_model, usual_runtime
 from vidrnn.registry import load_member
 from vidrnn.tasks.base import task_named
 from vidrnn.values import DecisionRule
@@ -53,6 +53,8 @@ class PredictionRequest:
         """
         outputs = [output_named(name) for name in self.formats]
         task = task_named(handling_of(self.model).answer.task)
+        if self.runtime is None:
+            usual_runtime(self.model, self.device)  # an error here costs no process
         settings = {**asdict(self), "model": str(self.model.absolute()), "called": str(self.model)}
         return Work(
             opener="vidrnn.batch.work:open_reader",

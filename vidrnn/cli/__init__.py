@@ -10,6 +10,7 @@ import errno
 import gc
 import io
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -21,6 +22,7 @@ import typer.main
 from typer.core import TyperGroup
 
 from vidrnn import __version__
+from vidrnn.cli.missing import missing_library, missing_module
 from vidrnn.errors import UsageError, VidrnnError, is_memory_shortage
 
 _GARBAGE = 50_000
@@ -28,7 +30,6 @@ _GARBAGE = 50_000
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 _NO_WAY = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.EROFS)
 """Reasons of the system to refuse a path, which any look at it may meet."""
-_LIBRARIES = "On Debian and Ubuntu OpenCV needs: apt-get install libgl1 libglib2.0-0."
 _LESS_MEMORY = "Use fewer --jobs, smaller pictures or a smaller --minibatch, or close other programs."
 
 COMMANDS = {
@@ -43,15 +44,32 @@ COMMANDS = {
     "cache": "Show the cache of decoded videos, and remove what it holds.",
 }
 """Each command is the function of that name in the module of that name. Only the module that is needed is loaded."""
-OPTIONS = {"--version": "Show the version and exit.", "--help": "Show this message and exit."}
-EXTRAS = {"openvino": "openvino", "pyarrow": "parquet", "ray": "ray"}
-"""Packages that vidrnn needs for some work only, and the extra of vidrnn that installs each."""
+_SHOW_COMPLETION = "--show-completion"
+OPTIONS = {
+    "--version": "Show the version and exit.",
+    _SHOW_COMPLETION: "Print what completes commands and flags in a shell: bash, zsh, fish, powershell or pwsh.",
+    "--help": "Show this message and exit.",
+}
+_COMPLETE = "_VIDRNN_COMPLETE"
+"""The variable by which a shell asks for completions."""
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"vidrnn {__version__}")
         raise typer.Exit
+
+
+def _ask_for_completion(shell: str) -> None:
+    """Ask for the script of a shell, as Typer reads it. As an option of Typer's it would load pydantic each time.
+
+    Raises:
+        UsageError: there is no script for such a shell.
+    """
+    if shell not in _SHELLS:
+        raise UsageError(f"{_SHOW_COMPLETION} {shell}: there is none for it. There are: {', '.join(_SHELLS)}.")
+    os.environ[_COMPLETE] = f"source_{shell}"
 
 
 def main(
@@ -137,19 +155,28 @@ def _leave(code: int | str | None) -> None:
 def _run() -> None:
     gc.set_threshold(_GARBAGE)
     atexit.register(gc.freeze)  # the last collection, when Python ends, takes another tenth
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold bytes that are no text
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            _write_all_letters(stream)
+    if number := getattr(signal, "SIGBREAK", None):  # of Windows: Ctrl-Break stops as Ctrl-C does
+        signal.signal(number, signal.default_int_handler)
     try:
         try:
+            if sys.argv[1:2] == [_SHOW_COMPLETION]:
+                _ask_for_completion(" ".join(sys.argv[2:]))
+            if _COMPLETE in os.environ:
+                from typer.completion import get_completion_inspect_parameters
+
+                get_completion_inspect_parameters()  # makes the shells known
             _app()(prog_name="vidrnn")
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        _hush()
-        sys.exit(1)
     except Exception as error:
+        if _is_closed_output(error):
+            _hush()
+            sys.exit(1)
         known = _known(error)
         if known is None:
             raise
@@ -161,6 +188,27 @@ def _run() -> None:
         sys.exit(2 if isinstance(known, UsageError) else 1)
 
 
+def _write_all_letters(stream: io.TextIOWrapper) -> None:
+    """Have a stream take all letters. What is redirected is UTF-8 on every system: JSON is, and Windows' usual is not.
+
+    Names of files may hold bytes that are no text, and a terminal may lack letters: they become codes.
+    """
+    encoding = stream.encoding if stream.isatty() else "utf-8"
+    stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def _is_closed_output(error: Exception) -> bool:
+    """Whether whoever reads the output has gone. Windows calls that a wrong argument, and names no file."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+
+
+def _command_given() -> str:
+    """The command, as the arguments name it."""
+    return next((word for word in sys.argv[1:] if word in COMMANDS), "")
+
+
 def _known(error: Exception) -> VidrnnError | None:
     """The error that a person can act on; None for a fault of vidrnn, whose traceback is to be seen."""
     if isinstance(error, VidrnnError):
@@ -168,9 +216,9 @@ def _known(error: Exception) -> VidrnnError | None:
     sentence = _sentence_of_system(error) if isinstance(error, OSError) else ""
     if isinstance(error, ModuleNotFoundError):
         ours = not error.name or error.name.startswith("vidrnn")
-        sentence = "" if ours else _missing(str(error.name))
-    elif isinstance(error, ImportError) and "cannot open shared object" in str(error):
-        sentence = f"A library of this system is missing ({error}). {_LIBRARIES}"
+        sentence = "" if ours else missing_module(str(error.name), _command_given())
+    elif isinstance(error, ImportError):
+        sentence = missing_library(error)
     elif is_memory_shortage(error):
         lines = str(error).strip().splitlines()
         sentence = f"Memory ran out{f' ({lines[0]})' if lines else ''}. {_LESS_MEMORY}"
@@ -182,20 +230,6 @@ def _sentence_of_system(error: OSError) -> str:
     if error.errno in _NO_WAY and error.filename is not None:
         return f"{os.fsdecode(error.filename)}: cannot be reached: {error.strerror}. Name another path."
     return f"The output could not be written: {error.strerror}." if error.errno in _NO_ROOM else ""
-
-
-def _missing(module: str) -> str:
-    """The sentence about a module that Python does not find."""
-    package = module.partition(".")[0]
-    if package in EXTRAS:
-        install = f'pip install "vidrnn[{EXTRAS[package]}]"'
-        return f"This needs the package {package}, which is not installed here. Install it: {install}"
-    if package in sys.stdlib_module_names:
-        return f"This needs {package}, a part of Python that this system does not have."
-    return (
-        f"The package {package}, which belongs to vidrnn, is not installed here. "
-        "Install vidrnn again: pip install --force-reinstall vidrnn"
-    )
 
 
 def _hush() -> None:

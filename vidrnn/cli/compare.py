@@ -12,6 +12,7 @@ from vidrnn.cli.flags import Settings, with_flags
 from vidrnn.cli.options import Config, Json, chosen_settings, device_named, films_named, free_folder, stopping
 from vidrnn.config import RunConfig
 from vidrnn.errors import UsageError
+from vidrnn.file_names import portable_name
 from vidrnn.settings import PredictConfig
 
 FIRST = ("head", "seeds", "out", "encoder", "frames", "spacing", "epochs", "gradients", "json", "resume")
@@ -60,7 +61,7 @@ def compare(
         config=chosen,
         heads=tuple(dict.fromkeys(head or ())),
         seeds=seeds,
-        out=resume or out or free_folder(Path("runs") / f"{films.resolve().stem}-compare"),
+        out=resume or out or free_folder(Path("runs") / portable_name(f"{films.resolve().stem}-compare")),
         cache=open_cache(chosen.cache_size),
         jobs=chosen.jobs or 1,
         device=device_named(device),

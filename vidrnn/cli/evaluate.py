@@ -19,7 +19,10 @@ Split = Literal["train", "val", "test", "all"]
 
 @with_flags("evaluate", PredictConfig, LabelsConfig)
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run, a model folder or a .onnx file.")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="A run, a model folder or a .onnx file; or a model of vidrnn by its name, such as moves."),
+    ],
     data: Annotated[
         Path, typer.Argument(help="Labelled videos, as for vidrnn train; next-frame: any videos, or path,frame,label.")
     ],
@@ -34,8 +37,10 @@ def evaluate(
     """Score a model on labelled videos that it has not seen."""
     from vidrnn.cli.views.scores import EvaluationView
     from vidrnn.evaluate.evaluator import evaluate as score
+    from vidrnn.model.header import located_model
     from vidrnn.predict.predictor import Predictor, open_model
 
+    model = located_model(model)
     reading = {name: settings.pop(name) for name in list(settings) if name in LabelsConfig.model_fields}
     config = PredictConfig(**settings)
     opened, remark = open_model(model, config.runtime, device_named(config.device))

@@ -29,6 +29,11 @@ EngineName = Literal["local", "ray"]
 _DEVICE = re.compile(r"auto|mps|cuda(:\d{1,3})?")
 RuntimeName = Literal["onnx", "torch", "openvino"]
 
+STOPS = tuple(
+    signal.Signals(number) for name in ("SIGINT", "SIGBREAK") if (number := getattr(signal, name, None)) is not None
+)
+"""The signals of Ctrl-C, and on Windows of Ctrl-Break."""
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else to standard output.")]
 Config = Annotated[
     Path | None,
@@ -66,7 +71,7 @@ def device_named(name: str) -> str:
         return name
     if _DEVICE.fullmatch(name) is None:
         raise UsageError(f"--device {name}: is no device. Say auto, cpu, cuda, cuda:1 or mps.")
-    devices = _devices()
+    devices = found_devices()
     if name == "auto":
         return "cuda" if "cuda:0" in devices else "cpu"
     if name == "cuda" and "cuda:0" in devices:
@@ -79,15 +84,25 @@ def device_named(name: str) -> str:
     return name
 
 
-def _devices() -> tuple[str, ...]:
+def found_devices() -> tuple[str, ...]:
     """The devices that torch can compute on. torch takes seconds to load, so it is loaded only if there is a driver."""
-    driver = any(Path(place).exists() for place in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
-    if (sys.platform == "linux" and not driver) or find_spec("torch") is None:
+    if not _may_have_gpu(sys.platform) or find_spec("torch") is None:
         return ("cpu",)
     import torch
 
     gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
     return ("cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else []))
+
+
+def _may_have_gpu(system: str) -> bool:
+    """Whether there is the driver of a GPU that torch may compute on."""
+    if system == "win32":
+        from ctypes.util import find_library  # here, since it takes a tenth of a short command
+
+        return find_library("nvcuda") is not None
+    if system == "linux":
+        return any(Path(place).exists() for place in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
+    return True
 
 
 def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
@@ -96,10 +111,10 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     Raises:
         UsageError: there is none at all.
     """
-    from vidrnn.model.header import shipped_models
+    from vidrnn.model.header import located_model, shipped_models
 
     if model:
-        return model
+        return located_model(model)
     runs_with_model = [folder.parent for folder in runs.glob("*/model") if (folder / "model.safetensors").is_file()]
     if runs_with_model:
         return max(runs_with_model, key=lambda run: (run / "model" / "model.safetensors").stat().st_mtime)
@@ -158,7 +173,7 @@ def stopping(stop: Event, what: str = "epoch") -> Iterator[None]:
     def on_kill(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt  # a system that shuts down waits for no epoch
 
-    handlers = {signal.SIGINT: on_signal, signal.SIGTERM: on_kill}
+    handlers = {**dict.fromkeys(STOPS, on_signal), signal.SIGTERM: on_kill}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
@@ -175,10 +190,10 @@ def ending(stop: Event) -> Iterator[list[int]]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         if caught:
             raise KeyboardInterrupt
-        caught.append(number)
+        caught.append(number if number == signal.SIGTERM else signal.SIGINT)
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in (*STOPS, signal.SIGTERM)}
     try:
         yield caught
     finally:

@@ -56,7 +56,9 @@ def predict(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="MODEL", help="A run, a model folder or a .onnx file [the newest run in runs/, else actions]."
+            metavar="MODEL",
+            help="A run, a model folder or a .onnx file; or moves, moments, actions or next, which come with vidrnn "
+            "[the newest run in runs/, else actions].",
         ),
     ] = None,
     json: Json = False,

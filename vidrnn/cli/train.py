@@ -26,6 +26,7 @@ from vidrnn.cli.options import (
 )
 from vidrnn.config import RunConfig
 from vidrnn.errors import ProcessError, UsageError
+from vidrnn.file_names import portable_name
 from vidrnn.settings import COMPUTING, RUN, PredictConfig
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _request(
     return Request(
         data=films,
         config=chosen,
-        out=resume or out or Path("runs") / f"{films.resolve().stem}-{chosen.head.name}",
+        out=resume or out or Path("runs") / portable_name(f"{films.resolve().stem}-{chosen.head.name}"),
         numbered=not (resume or out),
         cache=open_cache(chosen.cache_size),
         jobs=chosen.jobs or 1,

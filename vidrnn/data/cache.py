@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -56,10 +57,10 @@ _HEADER_BYTES = 128
 
 def _raise_file_limit() -> None:
     """Allow this process as many open files as the system permits: each entry that is read in place is one."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
+    if sys.platform == "win32":  # which has no such limit
         return
+    import resource
+
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     for wanted in (most, _MANY_FILES):  # macOS names a limit that it does not grant
         with suppress(ValueError, OSError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 
 from vidrnn.live.addresses import Kind, LiveAddress
 from vidrnn.video.capture import Capture
@@ -15,6 +17,13 @@ _NO_FRAMES = {
     Kind.NETWORK: "was opened, but sent no frame.",
 }
 
+_NO_CAMERA = {
+    "linux": "cannot be opened. Is one connected (on Linux: ls /dev/video*), and may you read it?",
+    "darwin": "cannot be opened. Is one connected, and may this terminal use it (System Settings, Privacy & Security, "
+    "Camera)?",
+    "win32": "cannot be opened. Is one connected, and may desktop apps use it (Settings, Privacy & security, Camera)?",
+}
+
 
 def open_source(address: LiveAddress, open_seconds: float, silence_seconds: float) -> Capture | None:
     """The opened source; None if it cannot be opened within `open_seconds`.
@@ -25,6 +34,7 @@ def open_source(address: LiveAddress, open_seconds: float, silence_seconds: floa
     if address.kind is Kind.CAMERA:
         return Capture.open_camera(int(address.source))
     if address.kind is Kind.PIPE:
+        _read_bytes_from_input()
         return Capture.open_stream("pipe:0", None, None)
     return Capture.open_stream(address.source, open_seconds, silence_seconds)
 
@@ -34,15 +44,23 @@ def why_no_frames(address: LiveAddress) -> str:
     return _NO_FRAMES[address.kind]
 
 
-def why_not_opened(address: LiveAddress) -> str:
-    """Why a source could not be opened: the sentence goes on after the name of the source."""
+def why_not_opened(address: LiveAddress, system: str = sys.platform) -> str:
+    """Why a source could not be opened on a system: the sentence goes on after the name of the source."""
     if address.kind is Kind.PIPE:
         return _NO_FRAMES[Kind.PIPE]
     if address.kind is Kind.CAMERA:
-        return "cannot be opened. Is one connected (on Linux: ls /dev/video*), and may you read it?"
+        return _NO_CAMERA.get(system, _NO_CAMERA["linux"])
     if address.host is None:
         return "nothing came in time. Is something sent there?"
     return _why_no_answer(*address.host)
+
+
+def _read_bytes_from_input() -> None:
+    """Have the standard input give its bytes as they are. Windows would end it at the first byte 26."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.setmode(0, os.O_BINARY)
 
 
 def _why_no_answer(host: str, port: int) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -88,7 +88,7 @@ def load_model(path: Path) -> LoadedModel:
     header = read_header(file)
     try:
         with safe_open(file, framework="pt") as tensors:
-            stored = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 - not a dict
+            stored = _in_memory(tensors)
         if _may_be_large(header.spec, file.stat().st_size):
             with torch.device("meta"):  # which holds no numbers
                 _check_tensors(_built(header, path), stored)
@@ -108,6 +108,12 @@ def load_model(path: Path) -> LoadedModel:
         if isinstance(part, OnnxEncoder):
             _load_graph(part, file.parent / ENCODER_NAME, header.spec.size)
     return LoadedModel(network.eval().requires_grad_(False), header, file.parent, seal_of(file))
+
+
+def _in_memory(opened: Any) -> dict[str, torch.Tensor]:
+    """Copies of the tensors of an opened file. The tensors that it gives lie in the mapped file itself, and Windows
+    replaces no file that is mapped: the next checkpoint could not be written."""
+    return {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118 - not a dict
 
 
 def _built(header: ModelHeader, path: Path) -> Network:
@@ -215,7 +221,7 @@ def load_training(folder: Path, name: str = TRAINING_NAME) -> TrainingState | No
         return None
     try:
         with safe_open(file, framework="pt") as stored:
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a dict
+            tensors = _in_memory(stored)
             facts = json.loads((stored.metadata() or {})[HEADER_KEY])
         if not is_whole(file):
             raise ValueError("its checksum is another one")

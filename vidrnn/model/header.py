@@ -44,6 +44,17 @@ def shipped_models() -> Path:
     return installed if installed.is_dir() else package.parent / "models"
 
 
+def located_model(path: Path) -> Path:
+    """The path itself, or the model that comes with vidrnn where there is no such file: `moves`, or `models/moves`.
+
+    An installed vidrnn thus knows its models by name, and the commands of the documentation work in any folder.
+    """
+    if path.exists() or path.is_absolute() or path.parts[:-1] not in ((), ("models",)):
+        return path
+    shipped = shipped_models() / path.name
+    return shipped if path.name and (shipped / WEIGHTS_NAME).is_file() else path
+
+
 def find_weights(path: Path) -> Path:
     """The weights file of `path`, which is a run folder, a model folder or the file itself.
 
@@ -54,7 +65,11 @@ def find_weights(path: Path) -> Path:
         if file.is_file():
             return file
     if not path.exists():
-        raise ModelError(f"{path}: no such model. Name a run, a model folder, or train one: vidrnn train DATA.")
+        known = ", ".join(sorted(folder.name for folder in shipped_models().glob("*/") if folder.is_dir()))
+        raise ModelError(
+            f"{path}: no such model. Name a run, a model folder, or a model that comes with vidrnn ({known}); or train "
+            "one: vidrnn train DATA."
+        )
     raise ModelError(f"{path}: no {WEIGHTS_NAME} in it, so it is not a model. Name a run or a model folder.")
 
 

@@ -44,7 +44,7 @@ class Output(ABC):
     suffix: ClassVar[str]
     """The end of the file's name, after the whole name of the film."""
     needs: ClassVar[str] = ""
-    """The package that this format needs and vidrnn does not, if any."""
+    """The package that this format needs and that may not be installed, if any."""
 
     @abstractmethod
     def write(self, answered: Answered, file: Path) -> None:

@@ -18,6 +18,7 @@ from vidrnn.data.scan import scan_films
 from vidrnn.data.store import cache_folder
 from vidrnn.errors import DataError, OutputError, UsageError
 from vidrnn.events import LeftOut, Note, Progress, RunEvent
+from vidrnn.file_names import apart, portable_path
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import Event, EventOutput, FilmEvents
 from vidrnn.registry import load_member
@@ -203,7 +204,8 @@ def _files(names: Sequence[str], output: EventOutput, wanted: Conversion) -> lis
     if output.joins:
         return [wanted.out or data.with_name(stem + output.suffix)]
     folder = wanted.out or data.with_name(f"{stem}-{wanted.to}")
-    return [folder / f"{name}{output.suffix}" for name in names]
+    places = apart(names)
+    return [folder / f"{portable_path(places.get(name, name))}{output.suffix}" for name in names]
 
 
 def _check_place(file: Path, wanted: Conversion) -> None:

@@ -31,6 +31,7 @@ _BACKGROUND = (24, 24, 24)
 class AnnotatedWebm(Output):
     """VP8, which browsers play."""
 
+    needs = "av"
     suffix = ".video.webm"
 
     @override
@@ -41,6 +42,7 @@ class AnnotatedWebm(Output):
 class AnnotatedMp4(Output):
     """H.264, which other programs play."""
 
+    needs = "av"
     suffix = ".video.mp4"
 
     @override

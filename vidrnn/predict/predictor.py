@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -308,16 +309,12 @@ def open_model(path: Path, runtime: str | None = None, device: str = "cpu") -> t
         ModelError: there is none, or it is damaged, foreign or newer than this vidrnn; or it gives no answers.
         UsageError: there is no such runtime, or it does not compute on that device.
     """
-    remark = ""
-    if runtime is None:
-        runtime = _usual_runtime(path, device)
-        if runtime == "torch" and device == "cpu":
-            find_weights(path)
-            remark = (
-                f"{path}: no {PORTABLE_NAME} in it, so torch reads it, which starts slowly. "
-                f"Make one: vidrnn export {path}"
-            )
-    opened = _open(path, runtime, device)
+    chosen, remark = runtime or usual_runtime(path, device), ""
+    if runtime is None and chosen == "torch" and device == "cpu":
+        remark = (
+            f"{path}: no {PORTABLE_NAME} in it, so torch reads it, which starts slowly. Make one: vidrnn export {path}"
+        )
+    opened = _open(path, chosen, device)
     task = _task_of(opened.handling, path)
     if not task.answers:
         raise ModelError(
@@ -341,12 +338,23 @@ def _task_of(handling: Handling, path: Path) -> Task:
     return task
 
 
-def _usual_runtime(path: Path, device: str) -> str:
+def usual_runtime(path: Path, device: str) -> str:
+    """What reads a model where the user named no runtime.
+
+    Raises:
+        ModelError: there is no model, or only torch reads it, and torch is not installed.
+    """
     if path.suffix == ".xml":
         return "openvino"
-    if not find_portable(path):
-        return "torch"
-    return "onnx" if device == "cpu" or load_attribute(RUNTIMES["onnx"]).computes_on(device) else "torch"
+    if find_portable(path) and (device == "cpu" or load_attribute(RUNTIMES["onnx"]).computes_on(device)):
+        return "onnx"
+    find_weights(path)
+    if find_spec("torch") is None:
+        raise ModelError(
+            f"{path}: no {PORTABLE_NAME} in it, and only PyTorch reads its weights, which is not installed here. Make "
+            f"the file where all of vidrnn is installed: vidrnn export {path}"
+        )
+    return "torch"
 
 
 _PORTABLE = {"onnx": PORTABLE_NAME, "openvino": OPENVINO_NAME}

@@ -56,6 +56,11 @@ def open_session(path: Path, device: str = "cpu") -> onnxruntime.InferenceSessio
     return session
 
 
+def computing_providers() -> list[str]:
+    """What this onnxruntime can compute on, by its own names; vidrnn uses the processor."""
+    return [str(name) for name in onnxruntime.get_available_providers()]
+
+
 class OnnxRuntime(GraphRuntime):
     """A .onnx file that vidrnn wrote. On a processor it computes on the thread that calls it."""
 

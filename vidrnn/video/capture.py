@@ -6,6 +6,7 @@ This module does not know which frames are wanted, nor what a raw time stamp is 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ import numpy as np
 from typing_extensions import override
 
 from vidrnn.errors import is_memory_shortage
+from vidrnn.file_names import native_path
 from vidrnn.values import Pixels
 from vidrnn.video.inspection.whitelists import FILE_OPTIONS, opencv_options, stream_options
 from vidrnn.video.orientation import Orientation
@@ -73,19 +75,18 @@ class Capture(Source):
 
     @classmethod
     def open_file(cls, path: Path, *, threads: int) -> Self | None:
-        """A film file, decoded by so many threads; None if OpenCV cannot open it.
-
-        The path is made absolute, so that FFmpeg takes no colon in it for the end of a protocol's name.
-        """
+        """A film file, decoded by so many threads; None if OpenCV cannot open it."""
         options = [cv2.CAP_PROP_N_THREADS, threads]
         with opencv_options(FILE_OPTIONS):
-            capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
+            capture = cv2.VideoCapture(native_path(path), cv2.CAP_FFMPEG, options)
         return cls._if_opened(capture, reuse_memory=True)
 
     @classmethod
     def open_camera(cls, number: int) -> Self | None:
         """A camera of this machine, holding back as few frames as it can; None if OpenCV cannot open it."""
-        capture = cv2.VideoCapture(number)
+        direct = cv2.VideoCapture(number, cv2.CAP_DSHOW) if sys.platform == "win32" else None
+        # The usual means of Windows may take half a minute to open a camera.
+        capture = direct if direct is not None and direct.isOpened() else cv2.VideoCapture(number)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         return cls._if_opened(capture, reuse_memory=False)
 

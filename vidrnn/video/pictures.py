@@ -1,6 +1,6 @@
 """Films that are single pictures: folders of numbered pictures, stacks of pages in one TIFF, and moving WebP files.
 
-Pictures are decoded from memory, since OpenCV cannot open every file name on Windows.
+Pictures are decoded from memory, since OpenCV cannot open every file name on Windows. Stacks may be too large for that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from vidrnn.errors import FilmError, is_memory_shortage
+from vidrnn.file_names import native_path
 from vidrnn.values import Pixels
 from vidrnn.video.depth import LOOKED_AT, Depth
 from vidrnn.video.inspection.limits import refuse_large_picture
@@ -83,7 +84,7 @@ class Pictures(Source):
 
         def fetch(index: int) -> NDArray[Any] | None:
             try:
-                decoded, (page, *_) = cv2.imreadmulti(str(path.absolute()), index, 1, flags=_FLAGS)
+                decoded, (page, *_) = cv2.imreadmulti(native_path(path), index, 1, flags=_FLAGS)
             except (cv2.error, ValueError) as error:
                 _raise_if_out_of_memory(error)
                 return None
@@ -202,7 +203,7 @@ def _pages(picture: Path) -> int:
     if picture.suffix.lower() not in STACK_SUFFIXES:
         return 1
     try:
-        return max(1, cv2.imcount(str(picture.absolute())))
+        return max(1, cv2.imcount(native_path(picture)))
     except cv2.error:
         return 1
 

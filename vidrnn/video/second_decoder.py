@@ -6,6 +6,7 @@ It is slower to start than OpenCV, so it is imported only for such films.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -155,12 +156,21 @@ class AvFilm(Source):
             yield f"The file holds {self.others + 1} streams of pictures: stream {place} was read ({width} x {height})."
 
 
+def has_pyav() -> bool:
+    """Whether PyAV is installed. The small install for prediction leaves it out."""
+    return find_spec("av") is not None
+
+
 def open_container(path: Path) -> InputContainer | None:
-    """A file that PyAV has opened; None if it cannot. FFmpeg gets the open file alone, and no other file or address.
+    """A file that PyAV has opened; None if it cannot, or is not installed.
+
+    FFmpeg gets the open file alone, and no other file or address.
 
     Raises:
         OSError: the file cannot be read.
     """
+    if not has_pyav():
+        return None
     import av  # only here: most films are never read by it
 
     file = path.open("rb")

@@ -6,12 +6,12 @@ is known where it was copied to another folder or has another name.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+from vidrnn.file_names import portable_path
 from vidrnn.sums import has_right_sum
 from vidrnn.video.reader import FILM_SUFFIXES
 
@@ -30,8 +30,6 @@ RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json", ".labels.txt")
 """Of label files that vidrnn itself writes beside films."""
 AFTER_FILM = frozenset({".srt", ".vtt", ".eaf", ".boris"})
 """Of files that vidrnn writes too, where they follow the whole name of a film, as in `a.mp4.srt`."""
-_LONGEST_NAME_BYTES = 200
-"""Of a film's name as results keep it; a file system takes 255, and a suffix and a mark come with it."""
 _MODEL_FILES = ("model.safetensors", "model.onnx")
 _RUN_FILES = ("config.toml", "metrics.jsonl")
 
@@ -39,15 +37,10 @@ _RUN_FILES = ("config.toml", "metrics.jsonl")
 def result_file(out: Path, name: str, suffix: str) -> Path:
     """The file below `out` for a film's result: its name, folders and own suffix included, then `suffix`.
 
-    `a/one.mp4` and `a/one.avi` and `b/one.mp4` thus stay apart. A name that is too long for a file system with the
-    suffix is cut, and a hash of all of it put in.
+    `a/one.mp4` and `a/one.avi` and `b/one.mp4` thus stay apart. The names are portable: they are the same on every
+    system.
     """
-    folder, _, film = name.rpartition("/")
-    raw = os.fsencode(film)
-    if len(raw) > _LONGEST_NAME_BYTES:
-        digest = hashlib.blake2b(raw, digest_size=8).hexdigest()
-        film = f"{raw[: _LONGEST_NAME_BYTES - 20].decode(errors='ignore')}~{digest}"
-    return out / folder / (film + suffix)
+    return out / (portable_path(name) + suffix)
 
 
 def record_content(out: Path, name: str) -> dict[str, Any] | None:

@@ -86,12 +86,15 @@ def why_not_opened(path: Path) -> str:
         return next((reason for words, reason in _POINTERS.items() if start.startswith(words)), TEXT)
     if not start.strip(b"\0"):
         return "holds only zeros: its content was never written, or is lost. Copy or record it again."
+    from vidrnn.video.second_decoder import has_pyav
+
     streams = stream_types(path)
     if not streams:
         boxes = read_boxes(path, all_of_them=True)
         hurt = boxes is not None and (boxes.overrun is not None or boxes.broken_at is not None)
         streams = None if hurt else streams  # a hurt index may list no streams, though the film had some
-    return _why_no_streams(path, start) if streams is None else _why_no_video(streams)
+    reason = _why_no_streams(path, start) if streams is None else _why_no_video(streams)
+    return reason if has_pyav() else f"{reason} PyAV may read it, which is not installed here: pip install av."
 
 
 def _why_no_video(streams: list[str]) -> str:
@@ -107,9 +110,11 @@ def _why_no_video(streams: list[str]) -> str:
 
 def stream_types(path: Path) -> list[str] | None:
     """The types of all streams in a file (video, audio, cover, subtitle, data); None if PyAV cannot open it."""
-    from av.stream import Disposition  # only here: most films are never diagnosed
+    from vidrnn.video.second_decoder import has_pyav, open_container
 
-    from vidrnn.video.second_decoder import open_container
+    if not has_pyav():
+        return None
+    from av.stream import Disposition  # only here: most films are never diagnosed
 
     try:
         container = open_container(path)

@@ -189,9 +189,11 @@ def _why_cut(path: Path, kind: str) -> str:
 
 def _packets(path: Path) -> int:
     """How many packets with a frame to show a film holds, as far as its container can be read; 0 if it cannot."""
-    import av
+    from vidrnn.video.second_decoder import has_pyav, main_stream, open_container
 
-    from vidrnn.video.second_decoder import main_stream, open_container
+    if not has_pyav():
+        return 0
+    import av
 
     count = 0
     # A damaged size can be one that no memory holds, and damage can add streams that PyAV does not know.
@@ -207,9 +209,11 @@ def _packets(path: Path) -> int:
 
 def _reader_complains(path: Path) -> bool:
     """Whether FFmpeg's reader of the container finds damage, without decoding."""
-    import av.logging
+    from vidrnn.video.second_decoder import has_pyav, main_stream, open_container
 
-    from vidrnn.video.second_decoder import main_stream, open_container
+    if not has_pyav():
+        return False
+    import av.logging
 
     logger = logging.getLogger("libav")
     if not logger.handlers:  # messages are gathered here, and must not reach stderr
