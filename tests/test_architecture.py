@@ -36,6 +36,7 @@ LAYERS = (
     "batch",
     "evaluate",
     "live",
+    "explain",
     "outputs",
     "predict",
     "tasks",
@@ -62,7 +63,7 @@ LAYERS = (
 """From top to bottom: a folder or top file imports only what stands below it."""
 
 TORCH_FREE = {
-    *("cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
+    *("cli", "batch", "live", "explain", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
     *("claims", "sums", "plain_json"),
 }
@@ -80,7 +81,7 @@ TORCH_FREE_FILES = {
 """Of folders that are of both wings."""
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "evaluate", "outputs", "live"},
+    "cv2": {"video", "evaluate", "outputs", "live", "explain"},
     "av": {"video"},
     "pyarrow": {"outputs"},
     "ray": {"batch"},
