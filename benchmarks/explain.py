@@ -39,6 +39,8 @@ from vidrnn.values import FilmPrediction, Floats, Pixels
 COLOURS = {"red": (230, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 240)}
 HEIGHT, WIDTH, SIDE = 84, 112, 20
 FRAMES, SHOWN, FPS = 32, 5, 10.0
+_HOW = {"label_holds": "somewhere", "epochs": 80, "augment": 0.3}
+"""Settings of the trainings: the patch is seen for a moment only."""
 _STEPS = 20
 """So many steps a deletion or an insertion has."""
 app = typer.Typer(add_completion=False)
@@ -91,13 +93,13 @@ def paint(path: Path, colour: str, rng: np.random.Generator) -> Painted:
 def known(
     films: int = 40,
     seed: int = 0,
-    encoder: Annotated[list[str] | None, typer.Option(help="Encoders to train with [small].")] = None,
+    encoder: Annotated[list[str] | None, typer.Option(help="Encoders to train with [small, mobilenet_v2].")] = None,
 ) -> None:
     """Hit rates on painted videos."""
     from training import run
 
     print("| encoder | test accuracy | clips | moment found | place found | by chance |\n|---|---|---|---|---|---|")
-    for name in encoder or ["small"]:
+    for name in encoder or ["small", "mobilenet_v2"]:
         with tempfile.TemporaryDirectory() as folder:
             rng = np.random.default_rng(seed)
             data = Path(folder) / "data"
@@ -105,7 +107,7 @@ def known(
                 for colour in COLOURS:
                     paint(data / colour / f"{colour}{number:02d}.avi", colour, rng)
             out = Path(folder) / "run"
-            trained = run(data, out, encoder=name, height=HEIGHT, width=WIDTH, frames=16, head="gru", seed=seed)
+            trained = run(data, out, encoder=name, height=HEIGHT, width=WIDTH, frames=16, head="gru", seed=seed, **_HOW)
             new = [
                 paint(Path(folder) / "new" / f"{colour}{number}.avi", colour, rng)
                 for number in range(-(-films // 3))

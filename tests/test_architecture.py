@@ -24,6 +24,7 @@ from vidrnn.outputs import OUTPUTS
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.tasks import TASKS
 from vidrnn.tasks.base import task_named
+from vidrnn.tracking import TRACKERS
 
 HOUSE = Path(vidrnn.__file__).parent
 
@@ -32,6 +33,7 @@ LAYERS = (
     "cli",
     "compare",
     "train",
+    "tracking",
     "export",
     "batch",
     "evaluate",
@@ -71,6 +73,8 @@ TORCH_FREE = {
 TORCH_FREE_FILES = {
     "model.header",
     "model.card",
+    "model.front_matter",
+    "model.hub",
     "model.metadata",
     "model.portable",
     "nets.spec",
@@ -92,6 +96,9 @@ ONLY_HOME = {
     "onnxruntime": {"runtimes", "export", "nets"},
     "onnx": {"export", "model"},
     "openpyxl": {"data"},
+    "huggingface_hub": {"model"},
+    "mlflow": {"tracking"},
+    "wandb": {"tracking"},
 }
 FAMILIES = {
     "nets.encoders": {**ENCODERS, **PICTURE_ENCODERS, **FOREIGN_ENCODERS},
@@ -104,6 +111,7 @@ FAMILIES = {
     "runtimes": RUNTIMES,
     "outputs": OUTPUTS,
     "batch.engines": ENGINES,
+    "tracking": TRACKERS,
     "export": EXPORTS,
 }
 """Each folder that holds a family, and its table from what the user says to `module:Class`."""
@@ -112,6 +120,7 @@ MOST_UNLIKE_FILES = 18
 BESIDE = {
     "outputs": {"vidrnn.outputs.convert", "vidrnn.outputs.forecast_video", "vidrnn.outputs.strips"},
     "tasks": {"vidrnn.tasks.scores"},
+    "tracking": {"vidrnn.tracking.listener"},
 }
 """Files of a family's folder that are no members of it."""
 

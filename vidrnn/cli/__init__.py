@@ -43,7 +43,15 @@ COMMANDS = {
 }
 """Each command is the function of that name in the module of that name. Only the module that is needed is loaded."""
 OPTIONS = {"--version": "Show the version and exit.", "--help": "Show this message and exit."}
-EXTRAS = {"openvino": "openvino", "pyarrow": "parquet", "ray": "ray"}
+EXTRAS = {
+    "huggingface_hub": "hub",
+    "mlflow": "mlflow",
+    "openvino": "openvino",
+    "pyarrow": "parquet",
+    "ray": "ray",
+    "tensorboard": "tensorboard",
+    "wandb": "wandb",
+}
 """Packages that vidrnn needs for some work only, and the extra of vidrnn that installs each."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidrnn.cli.flags import Settings, with_flags
-from vidrnn.cli.options import Json
+from vidrnn.cli.options import Json, fetched
 from vidrnn.settings import PredictConfig
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def info(
     """Show the facts of a video or a model. A video is read to its end, so the facts are measured."""
     from vidrnn.cli.views.facts import show_film, show_model
 
+    path = fetched(path)
     if _is_model(path):
         show_model(_header_of(path), str(path), as_json=json)
         return

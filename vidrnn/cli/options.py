@@ -77,6 +77,19 @@ def _devices() -> tuple[str, ...]:
     return ("cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else []))
 
 
+def fetched(model: Path) -> Path:
+    """The path of a model; one of the Hub, `hf:USER/NAME`, is fetched first.
+
+    Raises:
+        UsageError, ModelError: it cannot be fetched.
+    """
+    if not model.as_posix().startswith("hf:"):
+        return model
+    from vidrnn.model.hub import local_model
+
+    return local_model(model)
+
+
 def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     """The model of `--model`, else that of the newest run, else the shipped `actions`.
 
@@ -86,7 +99,7 @@ def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     from vidrnn.model.header import shipped_models
 
     if model:
-        return model
+        return fetched(model)
     runs_with_model = [folder.parent for folder in runs.glob("*/model") if (folder / "model.safetensors").is_file()]
     if runs_with_model:
         return max(runs_with_model, key=lambda run: (run / "model" / "model.safetensors").stat().st_mtime)

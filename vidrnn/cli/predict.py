@@ -58,7 +58,8 @@ def predict(
     model: Annotated[
         Path | None,
         typer.Option(
-            metavar="MODEL", help="A run, a model folder or a .onnx file [the newest run in runs/, else actions]."
+            metavar="MODEL",
+            help="A run, a model folder, a .onnx file or hf:USER/NAME [the newest run in runs/, else actions].",
         ),
     ] = None,
     json: Json = False,

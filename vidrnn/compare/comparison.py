@@ -85,7 +85,10 @@ class _Folder:
             OutputError: the folder cannot be written.
         """
         settings = request.config.located(request.data)
-        about = {"films": films, "settings": settings.model_dump(mode="json", exclude={"jobs", "cache_size"})}
+        about = {
+            "films": films,
+            "settings": settings.model_dump(mode="json", exclude={"jobs", "cache_size", "track", "license"}),
+        }
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
             if not facts.is_file():

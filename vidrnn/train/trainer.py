@@ -16,7 +16,7 @@ from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films
 from vidrnn.data.store import with_notes
 from vidrnn.errors import ExportError, RunError, TrainingError, UsageError, VidrnnError
-from vidrnn.events import Done, Note, Progress, RunEvent
+from vidrnn.events import Done, EpochDone, Note, Progress, RunEvent
 from vidrnn.export.exporter import describe, write_checked
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.model.card import model_card, with_portable
@@ -33,6 +33,8 @@ from vidrnn.nets.classifier import count_parameters
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.tasks.base import task_named
+from vidrnn.tracking.base import Ending
+from vidrnn.tracking.listener import Listener
 from vidrnn.train.fit import Fit
 from vidrnn.train.learner import Clock
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
@@ -51,11 +53,18 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
         KeyboardInterrupt: stopped before there was a model.
     """
     run = Run(request.out)
+    settings = request.config.model_dump(mode="json", exclude={"data", "track"})
+    listener = Listener(request.config.track, settings, resumed=request.resume)
     run.claim(request)
+    ending: Ending = "failed"
     try:
         for event in with_notes(_Training(request, stop or Event()).go(run), request.cache):
             run.log(event)
             yield event
+            for note in listener.take(event, None if run.waiting is not None else run.folder, run.tracking):
+                run.log(note)
+                yield note
+        ending = "stopped" if stop is not None and stop.is_set() else "finished"
     except (TrainingError, RunError):
         raise  # to go on would end in the same way
     except (KeyboardInterrupt, VidrnnError):
@@ -63,6 +72,7 @@ def train(request: Request, stop: Event | None = None) -> Iterator[RunEvent]:
             yield Note(run.resumable)
         raise
     finally:
+        listener.close(ending)
         run.release()
 
 
@@ -110,7 +120,8 @@ class _Training:
             yield from (Note(text, warning=True) for text in split.notes)
             to_come = folds - number + 2  # this fold, later folds, and the model itself
             student = yield from self.teacher.student(dataset, split, None, 1 / to_come)
-            yield from self._fit(student, dataset, split, None)
+            for event in self._fit(student, dataset, split, None):
+                yield replace(event, training=f"fold {number}") if isinstance(event, EpochDone) else event
             outcome = yield from student.run_controls()
             if outcome is None or self.job.stop.is_set():
                 raise KeyboardInterrupt
@@ -166,7 +177,7 @@ class _Training:
                 yield Note(f"A control could not be trained, so no score has controls beside it. {error}", warning=True)
         appraisal = yield from student.appraise(decision, outcome)
         header = self._header(student, dataset, split, decision, appraisal)
-        card = model_card(header, run.folder.name, appraisal.card, request.terms)
+        card = model_card(header, run.folder.name, appraisal.card, request.terms, request.config.license)
         save_model(run.model, student.network, header, card)
         refused = (yield from self._export(student, run)) if request.portable else None
         yield from appraisal.shown
