@@ -6,8 +6,8 @@
 
 `known` paints clips in which a patch of red, green or blue is to be seen somewhere for half a second, before noise and
 grey patches that move. It trains a model of the three colours, and asks for the reasons of clips that it has not seen.
-A hit: the highest moment lies within the half second, the middle of the highest place within the patch, each with half
-a stretch or half a hidden part to spare. By chance a hit is as probable as the last column says.
+A hit: the highest moment lies within the half second, with half a stretch to spare; the highest place within the patch,
+with 6 pixels to spare. By chance a hit is as probable as the last column says.
 
 `curves` takes parts away from the most decisive one on (deletion), or adds them to a film that is hidden altogether
 (insertion), and prints the mean probability of the answer on the way: low is good for deletion, high for insertion.
@@ -31,7 +31,7 @@ from vidrnn.data.films import find_films
 from vidrnn.explain.base import Curve, Explanation, Places
 from vidrnn.explain.explainer import explain
 from vidrnn.explain.moments import Question, film_question, find_curve
-from vidrnn.explain.places import MOST_FRAMES, Moment, find_places, hide, patches_of, steps_around
+from vidrnn.explain.places import Moment, find_places, hide, patches_of, steps_around
 from vidrnn.explain.reading import Judge, encode_film, read_frames
 from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.values import FilmPrediction, Floats, Pixels
@@ -39,6 +39,8 @@ from vidrnn.values import FilmPrediction, Floats, Pixels
 COLOURS = {"red": (230, 40, 40), "green": (40, 200, 60), "blue": (50, 80, 240)}
 HEIGHT, WIDTH, SIDE = 84, 112, 20
 FRAMES, SHOWN, FPS = 32, 5, 10.0
+SPARE = 6
+"""Pixels that the place may lie beside the patch."""
 _HOW = {"label_holds": "somewhere", "epochs": 80, "augment": 0.3}
 """Settings of the trainings: the patch is seen for a moment only."""
 _STEPS = 20
@@ -117,7 +119,7 @@ def known(
             right = [one for one in new if (predictor.predict(one.path).label or "") in one.path.name]
             hits = np.array([_hits(predictor, one) for one in right])
         moment, place = hits.mean(0)
-        chance = f"{(SHOWN + 2) / FRAMES:.2f} / {((SIDE + 16) ** 2) / (HEIGHT * WIDTH):.2f}"
+        chance = f"{(SHOWN + 2) / FRAMES:.2f} / {((SIDE + 2 * SPARE) ** 2) / (HEIGHT * WIDTH):.2f}"
         print(f"| {name} | {trained.accuracy:.3f} | {len(right)} | {moment:.3f} | {place:.3f} | {chance} |", flush=True)
 
 
@@ -129,9 +131,8 @@ def _hits(predictor: Predictor, film: Painted) -> tuple[bool, bool]:
     moment = film.first - slack <= peak < film.first + SHOWN + slack
     if not reason.places:
         return bool(moment), False
-    box = reason.places[0].peak
-    spare = (box.bottom - box.top) * HEIGHT / 2
-    down, right = box.middle[0] * HEIGHT, box.middle[1] * WIDTH
+    spare, (down, right) = SPARE, reason.places[0].peak
+    down, right = down * HEIGHT, right * WIDTH
     inside = (
         film.top - spare <= down <= film.top + SIDE + spare and film.left - spare <= right <= film.left + SIDE + spare
     )
@@ -159,7 +160,7 @@ def _cases(predictor: Predictor, films: Sequence[Path]) -> Iterator[Case]:
         question = film_question(Judge(model, task, rule), film, prediction.top[0].label)
         hidden, window = film.features.mean(0), model.handling.sampling.frames
         curve = ended(find_curve(question, hidden, window))
-        moment = Moment(curve.peak, steps_around(curve.peak, len(curve.seconds), MOST_FRAMES))
+        moment = Moment(curve.peak, steps_around(curve, curve.peak))
         frames = ended(read_frames(model, film, moment.together))
         places = ended(find_places(model, question, moment, frames))
         seen = tuple(frames[step].pixels for step in moment.together)
@@ -274,7 +275,7 @@ def _reasons(predictor: Predictor, path: Path, trained: Any) -> tuple[Floats, Fl
     question = film_question(Judge(model, task, rule), film, label)
     curve = ended(find_curve(question, film.features.mean(0), model.handling.sampling.frames))
     step = len(curve.seconds) // 2
-    moment = Moment(step, steps_around(step, len(curve.seconds), MOST_FRAMES))
+    moment = Moment(step, range(step, min(step + 4, len(curve.seconds))))
     places = ended(find_places(model, question, moment, ended(read_frames(model, film, moment.together))))
     return curve.values, places.values
 

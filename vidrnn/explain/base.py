@@ -13,6 +13,8 @@ from vidrnn.values import FilmPrediction, Floats, Pixels
 
 _DIGITS = 4
 """Decimal places in JSON."""
+_PEAK_GRID = (120, 160)
+"""Rows and columns among which the most decisive place is looked for."""
 
 Unit = Literal["evidence", "surprise"]
 """What the numbers of an explanation are. `evidence`: how much the logarithm of the odds of the answer falls when a
@@ -47,11 +49,6 @@ class Box:
     bottom: float
     right: float
 
-    @property
-    def middle(self) -> tuple[float, float]:
-        """How far down and how far to the right it is, from 0 to 1."""
-        return (self.top + self.bottom) / 2, (self.left + self.right) / 2
-
 
 @dataclass(frozen=True, eq=False)
 class Places:
@@ -73,9 +70,12 @@ class Places:
     """(height, width, 3) the frame that is shown."""
 
     @property
-    def peak(self) -> Box:
-        """The part that decides most."""
-        return self.boxes[int(np.argmax(self.values))]
+    def peak(self) -> tuple[float, float]:
+        """How far down and how far to the right the most decisive place is, from 0 to 1."""
+        height, width = _PEAK_GRID
+        heat = self.heat(height, width)
+        down, right = np.nonzero(heat >= heat.max() - 1e-9)
+        return float((down.mean() + 0.5) / height), float((right.mean() + 0.5) / width)
 
     def heat(self, height: int, width: int) -> Floats:
         """(height, width) the mean of the parts that hold each pixel, as `heat_of` gives it."""
@@ -160,6 +160,7 @@ def _places(places: Places) -> dict[str, Any]:
         "first_seconds": _rounded(places.first_seconds),
         "last_seconds": _rounded(places.last_seconds),
         "frame": places.frame,
+        "peak": {"down": _rounded(places.peak[0]), "right": _rounded(places.peak[1])},
         "boxes": [_box(places.boxes[place], float(places.values[place])) for place in order],
     }
 

@@ -151,7 +151,7 @@ def _moments(asked: _Asked, curve: Curve) -> list[Moment]:
     spacing = float(np.median(np.diff(curve.seconds))) if steps > 1 else 1.0
     length = max(1, round(curve.stretch_seconds / spacing))
     count = _MOMENTS_OF_FILM if asked.of_film else _MOMENTS_OF_SEGMENT
-    return [Moment(step, steps_around(step, steps, length)) for step in decisive_steps(curve, count, length)]
+    return [Moment(step, steps_around(curve, step)) for step in decisive_steps(curve, count, length)]
 
 
 def _explain_anomalies(predictor: Predictor, prediction: FilmPrediction) -> Generator[Progress, None, Explanation]:

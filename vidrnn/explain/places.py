@@ -18,10 +18,13 @@ from vidrnn.explain.reading import SeenFrame
 from vidrnn.runtimes.base import Runtime
 from vidrnn.values import Pixels, Size
 
-_PARTS_OF_A_SIDE = 5
-"""A hidden part is a square, whose side is this fraction of the shorter side of a picture."""
-MOST_FRAMES = 6
+_PARTS_OF_A_SIDE = (5, 3)
+"""Hidden parts are squares of two sizes, whose sides are these fractions of the shorter side of a picture: small ones
+say exactly where, large ones hide what small ones leave to be recognised."""
+MOST_FRAMES = 8
 """So many frames around a moment are hidden together at most."""
+_DECIDES_TOO = 0.5
+"""A frame beside the most decisive one belongs to its moment if it decides at least this much of what that one does."""
 _LEAST_SHARE = 0.3
 """A moment is shown beside the most decisive one if it decides at least this much of what that one does."""
 _NOTHING = 1e-6
@@ -45,23 +48,34 @@ def decisive_steps(curve: Curve, moments: int, reach: int) -> list[int]:
     return chosen
 
 
-def steps_around(step: int, steps: int, length: int) -> range:
-    """The steps whose frames are hidden together: up to `length` around a step, and `MOST_FRAMES` at most."""
-    length = max(1, min(length, MOST_FRAMES, steps))
-    first = min(max(0, step - length // 2), steps - length)
-    return range(first, first + length)
+def steps_around(curve: Curve, step: int) -> range:
+    """The steps whose frames are hidden together: those beside a step that decide at least half as much as it does.
+
+    There are `MOST_FRAMES` at most.
+    """
+    least = _DECIDES_TOO * curve.values[step]
+    first, last = step, step
+    while last - first + 1 < MOST_FRAMES:
+        sides = [each for each in (first - 1, last + 1) if 0 <= each < len(curve.values)]
+        best = max(sides, key=lambda each: float(np.nan_to_num(curve.values[each], nan=-np.inf)), default=None)
+        if best is None or not curve.values[best] >= least:
+            break
+        first, last = min(first, best), max(last, best)
+    return range(first, last + 1)
 
 
 def patches_of(size: Size) -> list[tuple[slice, slice]]:
-    """The rows and columns of the parts that are hidden: squares that overlap by half and hold every pixel."""
-    side = max(1, round(min(size.height, size.width) / _PARTS_OF_A_SIDE))
-    apart = max(1, side // 2)
+    """The rows and columns of the parts that are hidden. Those of one size overlap by half and hold every pixel."""
+    patches: list[tuple[slice, slice]] = []
+    for parts in _PARTS_OF_A_SIDE:
+        side = max(1, round(min(size.height, size.width) / parts))
+        patches += [(rows, columns) for rows in _spans(size.height, side) for columns in _spans(size.width, side)]
+    return patches
 
-    def spans(length: int) -> list[slice]:
-        starts = sorted({*range(0, max(1, length - side + 1), apart), max(0, length - side)})
-        return [slice(start, min(length, start + side)) for start in starts]
 
-    return [(rows, columns) for rows in spans(size.height) for columns in spans(size.width)]
+def _spans(length: int, side: int) -> list[slice]:
+    starts = sorted({*range(0, max(1, length - side + 1), max(1, side // 2)), max(0, length - side)})
+    return [slice(start, min(length, start + side)) for start in starts]
 
 
 @dataclass(frozen=True)
