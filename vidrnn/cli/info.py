@@ -29,10 +29,12 @@ def info(
     if _is_model(path):
         show_model(_header_of(path), str(path), as_json=json)
         return
+    from vidrnn.cli.views.base import View
     from vidrnn.video.reader import open_film
 
-    with open_film(path, rate=settings.get("rate")) as film:
-        show_film(film.facts(), as_json=json)
+    with View(to_stderr=json) as view, open_film(path, rate=settings.get("rate")) as film:
+        facts = film.facts(lambda seconds, whole: view.step("seconds of the video", int(seconds), int(whole) or None))
+    show_film(facts, as_json=json)
 
 
 def _header_of(path: Path) -> ModelHeader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,12 +12,13 @@ from vidrnn.errors import FilmError
 from vidrnn.events import Progress
 from vidrnn.explain.anomalies import anomaly_stretches, find_blocks
 from vidrnn.explain.base import Curve, Explanation, Places, Reason
-from vidrnn.explain.moments import Question, film_question, find_curve, segment_question
-from vidrnn.explain.places import Moment, decisive_steps, find_places, steps_around
+from vidrnn.explain.moments import Question, film_question, find_curve, segment_question, stretches_of
+from vidrnn.explain.places import Moment, decisive_steps, find_places, patches_of, steps_around
 from vidrnn.explain.reading import FRAMES_ALONG, EncodedFilm, Judge, encode_film, read_frames, small, steps_along
 from vidrnn.predict.predictor import Predictor
 from vidrnn.values import FilmPrediction, Pixels, Segment
 
+Result = TypeVar("Result")
 MOST_REASONS = 24
 """So many answers are explained at most: the longest segments."""
 MOST_MAPPED = 8
@@ -72,8 +74,10 @@ def _explain_scores(predictor: Predictor, prediction: FilmPrediction) -> Generat
     film = yield from encode_film(model, task, rule, prediction.path, rate)
     asked, notes = _asked(predictor, prediction, film, Judge(model, task, rule))
     hidden, curves = film.features.mean(0), list[Curve]()
-    for one in asked:
-        curves.append((yield from find_curve(one.question, hidden, window)))
+    counts = [len(stretches_of(len(one.question.film.seconds), window)) for one in asked]
+    for number, one in enumerate(asked):
+        curve = find_curve(one.question, hidden, window)
+        curves.append((yield from _of_all(curve, sum(counts[:number]), sum(counts))))
     sights = [_Sight() for _ in asked]
     if model.handling.features is None:
         sights = yield from _look(predictor, film, asked, curves)
@@ -138,12 +142,27 @@ def _look(
     frames = yield from read_frames(model, film, wanted)
     if missing := wanted - set(frames):
         raise FilmError(f"{film.path}: frame {min(missing)} cannot be read once more. Has the video changed?")
+    parts, mapped_before = len(patches_of(model.handling.size)), 0
+    total = parts * sum(map(len, moments))
     for sight, (one, curve), each, shown in zip(sights, mapped, moments, along, strict=False):
         first = one.question.first
         sight.frames = tuple((float(curve.seconds[step]), small(frames[first + step].shown)) for step in shown)
         for moment in each:
-            sight.places += ((yield from find_places(model, one.question, moment, frames)),)
+            places = find_places(model, one.question, moment, frames)
+            sight.places += ((yield from _of_all(places, parts * mapped_before, total)),)
+            mapped_before += 1
     return sights
+
+
+def _of_all(steps: Generator[Progress, None, Result], before: int, total: int) -> Generator[Progress, None, Result]:
+    """One of several pieces of work, whose steps are counted together; `before` of them were done before."""
+    while True:
+        try:
+            event = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield Progress(event.stage, before + event.done, total)
 
 
 def _moments(asked: _Asked, curve: Curve) -> list[Moment]:

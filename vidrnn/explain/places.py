@@ -65,17 +65,21 @@ def steps_around(curve: Curve, step: int) -> range:
 
 
 def patches_of(size: Size) -> list[tuple[slice, slice]]:
-    """The rows and columns of the parts that are hidden. Those of one size overlap by half and hold every pixel."""
+    """The rows and columns of the parts that are hidden. Those of one size overlap by half.
+
+    Parts at the borders are cut, so that as many parts hold a pixel there as in the middle.
+    """
     patches: list[tuple[slice, slice]] = []
     for parts in _PARTS_OF_A_SIDE:
-        side = max(1, round(min(size.height, size.width) / parts))
+        side = max(2, round(min(size.height, size.width) / parts))
         patches += [(rows, columns) for rows in _spans(size.height, side) for columns in _spans(size.width, side)]
     return patches
 
 
 def _spans(length: int, side: int) -> list[slice]:
-    starts = sorted({*range(0, max(1, length - side + 1), max(1, side // 2)), max(0, length - side)})
-    return [slice(start, min(length, start + side)) for start in starts]
+    apart = side // 2
+    starts = range(-apart, length, apart)
+    return [slice(max(0, start), min(length, start + 2 * apart)) for start in starts]
 
 
 @dataclass(frozen=True)

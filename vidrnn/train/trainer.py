@@ -139,6 +139,7 @@ class _Training:
             return
         if run and self.job.request.resume:
             yield self._resume(fit, films, run)
+        yield Progress("epochs", fit.epoch, fit.plan.epochs)
         for epoch in fit.run():
             if run:
                 save_training(run.checkpoint, _checkpoint(fit, films))
