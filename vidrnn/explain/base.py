@@ -13,8 +13,6 @@ from vidrnn.values import FilmPrediction, Floats, Pixels
 
 _DIGITS = 4
 """Decimal places in JSON."""
-_PEAK_GRID = (120, 160)
-"""Rows and columns among which the most decisive place is looked for."""
 
 Unit = Literal["evidence", "surprise"]
 """What the numbers of an explanation are. `evidence`: how much the logarithm of the odds of the answer falls when a
@@ -71,11 +69,9 @@ class Places:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """How far down and how far to the right the most decisive place is, from 0 to 1."""
-        height, width = _PEAK_GRID
-        heat = self.heat(height, width)
-        down, right = np.nonzero(heat >= heat.max() - 1e-9)
-        return float((down.mean() + 0.5) / height), float((right.mean() + 0.5) / width)
+        """How far down and how far to the right the middle of the most decisive part is, from 0 to 1."""
+        box = self.boxes[int(np.argmax(self.values))]
+        return (box.top + box.bottom) / 2, (box.left + box.right) / 2
 
     def heat(self, height: int, width: int) -> Floats:
         """(height, width) the mean of the parts that hold each pixel, as `heat_of` gives it."""
