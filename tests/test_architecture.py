@@ -24,6 +24,7 @@ from vidrnn.outputs import OUTPUTS
 from vidrnn.runtimes import RUNTIMES
 from vidrnn.tasks import TASKS
 from vidrnn.tasks.base import task_named
+from vidrnn.tracking import TRACKERS
 
 HOUSE = Path(vidrnn.__file__).parent
 
@@ -32,11 +33,13 @@ LAYERS = (
     "cli",
     "compare",
     "train",
+    "tracking",
     "check",
     "export",
     "batch",
     "evaluate",
     "live",
+    "explain",
     "outputs",
     "predict",
     "tasks",
@@ -65,7 +68,7 @@ LAYERS = (
 """From top to bottom: a folder or top file imports only what stands below it."""
 
 TORCH_FREE = {
-    *("check", "cli", "batch", "live", "outputs", "predict", "tasks", "timeline", "data", "video"),
+    *("check", "cli", "batch", "live", "explain", "outputs", "predict", "tasks", "timeline", "data", "video"),
     *("config", "settings", "events", "tables", "atomic", "values", "threads", "registry", "text", "errors"),
     *("claims", "file_names", "sums", "plain_json", "system"),
 }
@@ -73,6 +76,8 @@ TORCH_FREE = {
 TORCH_FREE_FILES = {
     "model.header",
     "model.card",
+    "model.front_matter",
+    "model.hub",
     "model.metadata",
     "model.portable",
     "nets.spec",
@@ -83,7 +88,7 @@ TORCH_FREE_FILES = {
 """Of folders that are of both wings."""
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "evaluate", "outputs", "live"},
+    "cv2": {"video", "evaluate", "outputs", "live", "explain"},
     "av": {"video"},
     "pyarrow": {"outputs"},
     "ray": {"batch"},
@@ -94,6 +99,9 @@ ONLY_HOME = {
     "onnxruntime": {"runtimes", "export", "nets"},
     "onnx": {"export", "model"},
     "openpyxl": {"data"},
+    "huggingface_hub": {"model"},
+    "mlflow": {"tracking"},
+    "wandb": {"tracking"},
 }
 FAMILIES = {
     "nets.encoders": {**ENCODERS, **PICTURE_ENCODERS, **FOREIGN_ENCODERS},
@@ -106,6 +114,7 @@ FAMILIES = {
     "runtimes": RUNTIMES,
     "outputs": OUTPUTS,
     "batch.engines": ENGINES,
+    "tracking": TRACKERS,
     "export": EXPORTS,
 }
 """Each folder that holds a family, and its table from what the user says to `module:Class`."""
@@ -114,6 +123,7 @@ MOST_UNLIKE_FILES = 18
 BESIDE = {
     "outputs": {"vidrnn.outputs.convert", "vidrnn.outputs.forecast_video", "vidrnn.outputs.strips"},
     "tasks": {"vidrnn.tasks.scores"},
+    "tracking": {"vidrnn.tracking.listener"},
 }
 """Files of a family's folder that are no members of it."""
 

@@ -36,7 +36,7 @@ DEPLOY = DOCS / "deploy.md"
 MOVES = ROOT / "models" / "moves"
 DAY = ROOT / "sample_videos" / "a_day.webm"
 
-VERBS = ("check", "train", "labels", "predict", "live", "next-frame", "compare", "benchmarks", "formats")
+VERBS = ("check", "train", "labels", "predict", "explain", "live", "next-frame", "compare", "benchmarks", "formats")
 """Pages that begin with the command that most people want, and its output."""
 PAGES = (*VERBS, "install", "heads", "deploy", "python", "trust", "architecture")
 OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md", "sample_videos/README.md")

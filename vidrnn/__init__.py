@@ -20,13 +20,15 @@ __all__ = ["__version__", "load"]
 def load(path: str | Path, device: str = "cpu", threads: int = 1, runtime: str | None = None) -> Predictor:
     """A model from a run folder, a model folder or one of its files, ready to read films on `threads` cores.
 
-    A model that comes with vidrnn is known by its name, such as `moves`.
+    A model that comes with vidrnn is known by its name, such as `moves`. A path `hf:USER/NAME`, or one that ends with
+    `@REVISION` too, names a model of the Hugging Face Hub, which is fetched first.
     `runtime` is `onnx` or `torch`; None: onnx on a processor where the model has a .onnx file, torch otherwise.
 
     Raises:
         vidrnn.errors.ModelError: there is none, or it is damaged, foreign or newer than this vidrnn.
     """
     from vidrnn.model.header import located_model
+    from vidrnn.model.hub import local_model
     from vidrnn.predict.predictor import Predictor, open_model
 
-    return Predictor(open_model(located_model(Path(path)), runtime, device)[0], threads=threads)
+    return Predictor(open_model(located_model(local_model(Path(path))), runtime, device)[0], threads=threads)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
-from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, READING, TIME, Flag
+from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, READING, RUN, TIME, Flag
 from vidrnn.values import (
     LARGEST_SIDE,
     LONGEST_MOTION_SECONDS,
@@ -34,6 +34,7 @@ _READOUTS: dict[str, ReadoutName] = {"linear": "statistics"}
 MOST_MEMBERS = 32
 
 DecoderName = Literal["direct", "flow", "kernel"]
+TrackerName = Literal["tensorboard", "mlflow", "wandb"]
 ReadoutName = Literal["attention", "mean", "last", "statistics"]
 LabelHolds = Literal["always", "somewhere"]
 
@@ -485,6 +486,26 @@ class RunConfig(_Frozen):
     folds: Annotated[
         int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_ALONE)
     ] = Field(None, ge=2, le=50)
+
+    track: Annotated[
+        TrackerName | None,
+        Flag(
+            "Another program that records the training too.",
+            unsaid="none; metrics.jsonl holds the same",
+            panel=RUN,
+            commands=_TRAIN,
+        ),
+    ] = None
+    license: Annotated[
+        str | None,
+        Flag(
+            "The licence of the model, for its card, as Hugging Face names it: mit, apache-2.0, cc-by-4.0.",
+            unsaid="none is named",
+            panel=RUN,
+            metavar="NAME",
+            commands=_TRAIN,
+        ),
+    ] = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]{0,63}$")
 
     @field_validator("motion", mode="before")
     @classmethod

@@ -335,6 +335,14 @@ class PredictConfig:
             commands=_PREDICT,
         ),
     ] = None
+    explain: Annotated[
+        Path | None,
+        Flag(
+            "Of one video: write into this folder when and where it decided the answers.",
+            metavar="DIR",
+            commands=_PREDICT,
+        ),
+    ] = None
     timeout: Annotated[
         float | None,
         Flag(

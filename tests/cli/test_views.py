@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from vidrnn.batch.batch import FilmDone
-from vidrnn.cli.views.base import clock, show_error
+from vidrnn.cli.views.base import View, clock, show_error
 from vidrnn.cli.views.facts import show_film, show_model
 from vidrnn.cli.views.predicting import BatchView, PredictionView
 from vidrnn.cli.views.reports import as_table
@@ -124,7 +124,7 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bar_shows_how_much_of_a_single_film_has_been_read(capsys: Captured, films: int, shown: bool) -> None:
     with PredictionView("m", films, as_json=False) as view:
         view.going(312.4, 1800.0)
-    assert ("312/1800" in capsys.readouterr().out) is shown
+    assert ("312/1,800" in capsys.readouterr().out) is shown
 
 
 @pytest.mark.usefixtures("_terminal")
@@ -348,3 +348,54 @@ def test_json_on_the_screen_holds_nothing_that_a_terminal_obeys(capsys: Captured
     out = capsys.readouterr().out
     assert json.loads(out)["films"][0]["path"] == "\x9b31m\u202e.mp4"
     assert not {"\x9b", "\u202e"} & {*out}
+
+
+# --- the line of progress --------------------------------------------------------------------------------------------
+
+
+def drawn(view: View, width: int = 80) -> list[str]:
+    """The lines of progress as a terminal of that width shows them."""
+    text = StringIO()
+    Console(width=width, file=text, force_terminal=True, color_system=None).print(view._bars.get_renderable())
+    return [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize(
+    ("stage", "done", "total", "extra"),
+    [
+        ("decoding", 3, 12, "14 frames"),
+        ("trying mobilenet_v2 (imagenet_v2), difference over 0.1 s", 1234, 12345, ""),
+        ("features", 98_765, 123_456, "12,345,678 frames"),
+        ("seconds of the video", 7, None, ""),
+        ("writing model.onnx", 0, 1, ""),
+    ],
+)
+def test_a_line_of_progress_fits_into_80_letters(stage: str, done: int, total: int | None, extra: str) -> None:
+    view = View()
+    view.step(stage, done, total, extra)
+    (line,) = drawn(view)
+    assert len(line) <= 80
+    assert line.startswith(stage[:20])
+    if total != 1:
+        assert (f"{done:,}/{total:,}" if total else f"{done:,}") in line
+
+
+def test_the_time_that_is_left_is_known_from_the_first_step_on() -> None:
+    view = View()
+    view.step("epochs", 0, 4)
+    assert "left" not in drawn(view)[0]
+    task = view._bars.tasks[0]
+    assert task.start_time is not None
+    task.start_time -= 100
+    view.step("epochs", 1, 4)
+    assert drawn(view)[0].endswith("5:00 left")
+    view.step("epochs", 4, 4)
+    assert "left" not in drawn(view)[0]
+
+
+def test_a_bar_goes_when_its_work_has_ended_and_stays_while_it_goes_on() -> None:
+    view = View()
+    for done, total, stays in ((3, 12, True), (12, 12, False), (0, 1, False)):
+        view.step("decoding", done, total)
+        view.settle()
+        assert bool(view._bars.tasks) == stays

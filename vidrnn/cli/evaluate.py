@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from vidrnn.cli.flags import PREDICT_ALWAYS, Settings, refuse, refuse_foreign, with_flags
-from vidrnn.cli.options import Json, device_named
+from vidrnn.cli.options import Json, device_named, fetched
 from vidrnn.config import LabelsConfig
 from vidrnn.settings import PredictConfig
 from vidrnn.threads import available_cores
@@ -43,7 +43,7 @@ def evaluate(
     model = located_model(model)
     reading = {name: settings.pop(name) for name in list(settings) if name in LabelsConfig.model_fields}
     config = PredictConfig(**settings)
-    opened, remark = open_model(model, config.runtime, device_named(config.device))
+    opened, remark = open_model(fetched(model), config.runtime, device_named(config.device))
     rule = opened.handling.decision
     predictor = Predictor(
         opened,

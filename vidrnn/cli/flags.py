@@ -137,6 +137,7 @@ def refuse_foreign(task: str, config: type, settings: Settings, allowed: Collect
 PREDICT_ALWAYS = frozenset(
     {
         *("rate", "max_pixels", "runtime", "device", "jobs", "out", "format", "timeout", "shard", "engine"),
+        "explain",
         *("show", "reconnect", "silence"),
     }
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidrnn.cli.flags import Settings, with_flags
-from vidrnn.cli.options import Json, found_devices
+from vidrnn.cli.options import Json, fetched, found_devices
 from vidrnn.errors import UsageError
 from vidrnn.settings import PredictConfig
 
@@ -37,16 +37,16 @@ def info(
         return
     if path is None:
         raise UsageError("info: name a video or a model: vidrnn info PATH. For this machine: vidrnn info --system.")
-    from vidrnn.model.header import located_model
-
-    path = located_model(path)
+    path = fetched(path)
     if _is_model(path):
         show_model(_header_of(path), str(path), as_json=json)
         return
+    from vidrnn.cli.views.base import View
     from vidrnn.video.reader import open_film
 
-    with open_film(path, rate=settings.get("rate")) as film:
-        show_film(film.facts(), as_json=json)
+    with View(to_stderr=json) as view, open_film(path, rate=settings.get("rate")) as film:
+        facts = film.facts(lambda seconds, whole: view.step("seconds of the video", int(seconds), int(whole) or None))
+    show_film(facts, as_json=json)
 
 
 def _show_system(*, as_json: bool) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 import sys
 
-EXTRAS = {"openvino": "openvino", "pyarrow": "parquet", "ray": "ray", "timm": "timm"}
+EXTRAS = {
+    "huggingface_hub": "hub",
+    "mlflow": "mlflow",
+    "openvino": "openvino",
+    "pyarrow": "parquet",
+    "ray": "ray",
+    "tensorboard": "tensorboard",
+    "timm": "timm",
+    "wandb": "wandb",
+}
 """Packages that vidrnn needs for some work only, and the extra of vidrnn that installs each."""
 NOT_SMALL = {
     "av": "PyAV",

@@ -105,16 +105,31 @@ def _may_have_gpu(system: str) -> bool:
     return True
 
 
+def fetched(model: Path) -> Path:
+    """The path of a model. One that comes with vidrnn may have its name alone; one of the Hub is fetched first.
+
+    Raises:
+        UsageError, ModelError: it cannot be fetched.
+    """
+    from vidrnn.model.header import located_model
+
+    if not model.as_posix().startswith("hf:"):
+        return located_model(model)
+    from vidrnn.model.hub import local_model
+
+    return local_model(model)
+
+
 def model_named(model: Path | None, runs: Path = Path("runs")) -> Path:
     """The model of `--model`, else that of the newest run, else the shipped `actions`.
 
     Raises:
         UsageError: there is none at all.
     """
-    from vidrnn.model.header import located_model, shipped_models
+    from vidrnn.model.header import shipped_models
 
     if model:
-        return located_model(model)
+        return fetched(model)
     runs_with_model = [folder.parent for folder in runs.glob("*/model") if (folder / "model.safetensors").is_file()]
     if runs_with_model:
         return max(runs_with_model, key=lambda run: (run / "model" / "model.safetensors").stat().st_mtime)

@@ -29,15 +29,17 @@ from vidrnn.threads import available_cores
 if TYPE_CHECKING:
     from vidrnn.batch.batch import Batch
     from vidrnn.batch.work import PredictionRequest
+    from vidrnn.cli.views.predicting import PredictionView
     from vidrnn.live.addresses import LiveAddress
-    from vidrnn.values import DecisionRule, FilmFailure, Handling
+    from vidrnn.predict.predictor import Predictor
+    from vidrnn.values import DecisionRule, FilmFailure, FilmPrediction, Handling
 
 _SAME_MOMENT_SECONDS = 0.2
 
 
 _FOLDER = ("format", "timeout", "shard", "engine")
 """Settings of how answers are written."""
-_OF_FILES = (*_FOLDER, "rollout", "normalised", "rate", "jobs")
+_OF_FILES = (*_FOLDER, "explain", "rollout", "normalised", "rate", "jobs")
 """Settings that mean nothing for a live source."""
 _LIVE = ("show", "reconnect", "silence")
 """Settings that mean something for a live source only."""
@@ -57,8 +59,8 @@ def predict(
         Path | None,
         typer.Option(
             metavar="MODEL",
-            help="A run, a model folder or a .onnx file; or moves, moments, actions or next, which come with vidrnn "
-            "[the newest run in runs/, else actions].",
+            help="A run, a model folder, a .onnx file or hf:USER/NAME; or moves, moments, actions or next, which come "
+            "with vidrnn [the newest run in runs/, else actions].",
         ),
     ] = None,
     json: Json = False,
@@ -141,6 +143,10 @@ def _refuse_misplaced(settings: Settings, address: LiveAddress | None) -> None:
         refuse(f"for {address.shown}, which is live", PredictConfig, settings, _OF_FILES)
         return
     refuse("for videos, which are no live source", PredictConfig, settings, _LIVE)
+    if "explain" in settings and "out" in settings:
+        raise UsageError(
+            f"--explain {settings['explain']}: is for one video, and --out for many. Leave one of them out."
+        )
     if "out" not in settings and (given := [name for name in settings if name in _FOLDER]):
         flag = next(iter(flag_names(PredictConfig, dict.fromkeys(given)).values()))
         raise UsageError(f"{flag}: is for answers that are written. Say where: --out DIR.")
@@ -152,9 +158,15 @@ def _show_answers(call: _Call) -> int:
     """Show answers on the screen; gives the exit code."""
     from vidrnn.cli.views.predicting import PredictionView
     from vidrnn.predict.predictor import Predictor, open_model
+    from vidrnn.values import FilmPrediction
 
     config = call.config
     films, missing = _films_of(call.sources)
+    if config.explain is not None and len(films) + len(missing) > 1:
+        raise UsageError(
+            f"--explain {config.explain}: explains one video at a time, and {len(films) + len(missing)} are named. "
+            "Name one of them."
+        )
     opened, remark = open_model(call.model, config.runtime, call.device)
     rule = call.rule(opened.handling)
     with PredictionView(str(call.model), len(films) + len(missing), as_json=call.as_json) as view:
@@ -172,7 +184,22 @@ def _show_answers(call: _Call) -> int:
             view.show(failure)
         for prediction in predictor.predict_all(films):
             view.show(prediction)
+            if config.explain is not None and isinstance(prediction, FilmPrediction):
+                _explain(predictor, prediction, config.explain, call.model, view)
     return 1 if view.failed else 0
+
+
+def _explain(predictor: Predictor, prediction: FilmPrediction, out: Path, model: Path, view: PredictionView) -> None:
+    """Write why the answer was given; a video that cannot be explained costs a row."""
+    from vidrnn.explain.files import write_explanation
+    from vidrnn.values import FilmFailure
+
+    try:
+        files = view.outcome(write_explanation(predictor, prediction, out, model.name))
+    except FilmError as error:
+        view.show(FilmFailure.of(prediction.path, error))
+        return
+    view.explained(files)
 
 
 def _write_answers(call: _Call, out: Path) -> int:

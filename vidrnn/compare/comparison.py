@@ -88,8 +88,8 @@ class _Folder:
             OutputError: the folder cannot be written.
         """
         settings = request.config.located(request.data)
-        stored = settings.model_dump(mode="json", exclude={"jobs", "cache_size", "checkpoint_minutes"})
-        about = {"films": films, "settings": stored}
+        passing = {"jobs", "cache_size", "checkpoint_minutes", "track", "license"}
+        about = {"films": films, "settings": settings.model_dump(mode="json", exclude=passing)}
         facts, lines = self.path / "facts.json", self.path / "trainings.jsonl"
         if request.resume:
             if not facts.is_file():

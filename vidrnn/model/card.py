@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidrnn.data.films import counted
+from vidrnn.model.front_matter import front_matter
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.tables import Report, as_markdown, markdown_cell
 from vidrnn.values import Part
@@ -25,10 +26,21 @@ _LIMITS = {
 """What a model does not know, by the kind of its answer."""
 
 
-def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms: str | None = None) -> str:
-    """Markdown for the README.md of a model folder.
+def model_card(
+    header: ModelHeader,
+    name: str,
+    reports: Sequence[Report],
+    terms: str | None = None,
+    license_name: str | None = None,
+) -> str:
+    """Markdown for the README.md of a model folder, with front matter.
 
-    `reports`: the scores; `terms`: a sentence on the source of the videos and the terms of their use.
+    Args:
+        header: of the model.
+        name: the model's name.
+        reports: the scores.
+        terms: a sentence on the source of the videos and the terms of their use.
+        license_name: the licence of the model, as the Hugging Face Hub names it; None leaves it out.
     """
     spec, facts, answer = header.spec, header.facts, header.answer
     parts = list(header.seen.values())
@@ -45,6 +57,7 @@ def model_card(header: ModelHeader, name: str, reports: Sequence[Report], terms:
         f"seed {header.seed}",
     }
     lines = [
+        front_matter(header, name, license_name),
         f"# {name}",
         "",
         f"{purpose} Made by vidrnn {header.vidrnn_version}.",

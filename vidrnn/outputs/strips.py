@@ -96,7 +96,7 @@ class _Layout:
     @property
     def bar(self) -> tuple[int, int]:
         """The first column of the bar, and the first column after it."""
-        return self.width * 5 // 8, self.width - 2 * self.margin - _text_width("0.00", self.letters)
+        return self.width * 5 // 8, self.width - 2 * self.margin - text_width("0.00", self.letters)
 
     @property
     def height(self) -> int:
@@ -147,12 +147,12 @@ class LabelStrip(Strip):
         top, bottom = layout.line // 2 - layout.letters // 3, layout.line // 2 + layout.letters // 3
         strip[top:bottom, first:last] = _BAR_BACKGROUND
         strip[top:bottom, first : first + round((last - first) * min(1.0, share))] = self._colours[segment.label]
-        _write_text(strip, f"{share:.2f}", (last + layout.margin, layout.baseline), layout.letters)
+        draw_text(strip, f"{share:.2f}", (last + layout.margin, layout.baseline), layout.letters)
 
     def _draw_label(self, strip: Pixels, segment: Segment) -> None:
         layout = self._layout
         text, letters = _fitting(segment.label, layout.letters, layout.bar[0] - 2 * layout.margin)
-        _write_text(strip, text, (layout.margin, layout.baseline), letters)
+        draw_text(strip, text, (layout.margin, layout.baseline), letters)
 
     def _draw_timeline(self, strip: Pixels) -> None:
         layout = self._layout
@@ -202,8 +202,8 @@ class _LaneLayout:
     @property
     def bar(self) -> tuple[int, int]:
         """The first column of the bars, and the first column after them."""
-        names = min(max(_text_width(label, self.letters) for label in self.labels), self.width * 3 // 8)
-        return names + 2 * self.margin, self.width - 2 * self.margin - _text_width("0.00", self.letters)
+        names = min(max(text_width(label, self.letters) for label in self.labels), self.width * 3 // 8)
+        return names + 2 * self.margin, self.width - 2 * self.margin - text_width("0.00", self.letters)
 
     @property
     def height(self) -> int:
@@ -241,7 +241,7 @@ class Lanes(Strip):
             if label in holding:
                 share = probability_at(self._prediction, holding[label], seconds)
                 place = (self._bar[1] + layout.margin, top + layout.baseline)
-                _write_text(strip, f"{share:.2f}", place, layout.letters)
+                draw_text(strip, f"{share:.2f}", place, layout.letters)
         column, half = self._column(seconds), max(1, layout.letters // 12)
         strip[layout.margin // 2 : layout.height - layout.margin // 2, column - half : column + half] = _TEXT
         return strip
@@ -269,10 +269,10 @@ class Lanes(Strip):
         names = {}
         first = self._bar[0]
         for label, line in zip(self._labels, layout.labels, strict=True):
-            text = _shortened(line, layout.letters, first - 2 * layout.margin)
+            text = shortened(line, layout.letters, first - 2 * layout.margin)
             for holds, colour in ((True, _TEXT), (False, _DIM_TEXT)):
                 picture = np.full((layout.lane, first, 3), _BACKGROUND, dtype=np.uint8)
-                _write_text(picture, text, (layout.margin, layout.baseline), layout.letters, colour)
+                draw_text(picture, text, (layout.margin, layout.baseline), layout.letters, colour)
                 names[label, holds] = picture
         return names
 
@@ -303,16 +303,16 @@ def colours(prediction: FilmPrediction) -> dict[str, Colour]:
 def _fitting(text: str, letters: int, width: int) -> tuple[str, int]:
     """The text and its letter height so that it fits into `width` pixels: smaller letters first, then fewer."""
     text, smaller = one_line(text), max(_SMALLEST_LETTERS, letters * 2 // 3)
-    if _text_width(text, letters) <= width:
+    if text_width(text, letters) <= width:
         return text, letters
-    return _shortened(text, smaller, width), smaller
+    return shortened(text, smaller, width), smaller
 
 
-def _shortened(text: str, letters: int, width: int) -> str:
+def shortened(text: str, letters: int, width: int) -> str:
     """The text, or its beginning and three points, so that it fits into `width` pixels."""
-    if _text_width(text, letters) <= width:
+    if text_width(text, letters) <= width:
         return text
-    while text and _text_width(text + "…", letters) > width:
+    while text and text_width(text + "…", letters) > width:
         text = text[:-1]
     return text + "…"
 
@@ -321,11 +321,12 @@ def _font() -> cv2.FontFace:
     return cv2.FontFace("sans")
 
 
-def _text_width(text: str, letters: int) -> int:
+def text_width(text: str, letters: int) -> int:
     """The width of a text in pixels."""
     _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), letters, _WEIGHT)
     return int(width)
 
 
-def _write_text(picture: Pixels, text: str, place: tuple[int, int], letters: int, colour: Colour = _TEXT) -> None:
+def draw_text(picture: Pixels, text: str, place: tuple[int, int], letters: int, colour: Colour = _TEXT) -> None:
+    """Write a text into a picture; `place` is the column and the row where its baseline begins."""
     cv2.putText(picture, text, place, colour, _font(), letters, _WEIGHT)

@@ -13,13 +13,14 @@ from vidrnn.errors import FilmError
 from vidrnn.outputs.base import Answered, Output, segments_of
 from vidrnn.outputs.forecast_video import write_forecast
 from vidrnn.outputs.strips import strip_for
-from vidrnn.values import Frame, Pixels, Size
+from vidrnn.values import FilmPrediction, Frame, Pixels, Size
 from vidrnn.video.features import holds_features
+from vidrnn.video.film import Film
 from vidrnn.video.reader import open_film
 from vidrnn.video.resizing import resized
 from vidrnn.video.writer import write_film
 
-_NARROWEST, _TALLEST_ENLARGED, _LARGEST = 320, 1440, 8192
+NARROWEST, _TALLEST_ENLARGED, _LARGEST = 320, 1440, 8192
 """Pixels. A film narrower than the first is enlarged by a whole factor, as far as its height allows, and centred, so
 that the text can be read. A film larger than the last is shrunk, since a side of VP8 has at most 16383 pixels."""
 _LONGEST_GAP_SECONDS = 60.0
@@ -58,37 +59,45 @@ def _write(answered: Answered, file: Path) -> None:
         write_forecast(prediction, file)
         return
     segments_of(prediction, file)
-    fps = float(np.clip(prediction.frames / prediction.duration_seconds, _SLOWEST_FPS, _FASTEST_FPS))
+    fps = even_rate(prediction)
     write_film(file, _annotated(answered, fps), fps, MARK)
 
 
 def _annotated(answered: Answered, fps: float) -> Iterator[Pixels]:
-    """The film's frames (height, width, 3) RGB at an even rate, each above its strip.
-
-    The rate of the film may vary, so gaps are filled with the frame before them.
-    """
+    """The film's frames (height, width, 3) RGB at an even rate, each above its strip."""
     with open_film(answered.film, rate=answered.rate) as film:
         size = shown_size(film.size)
-        strip = strip_for(answered.prediction, max(_NARROWEST, size.width))
-        last: Frame | None = None
-        for frame in film.sampled(1 / fps):
-            gap = 0.0 if last is None else frame.seconds - last.seconds
-            missing = round(gap * fps) - 1 if gap <= _LONGEST_GAP_SECONDS else 0
-            for number in range(1, missing + 1):
-                assert last is not None
-                yield _above(last.pixels, size, strip.at(last.seconds + number / fps))
-            yield _above(frame.pixels, size, strip.at(frame.seconds))
-            last = frame
+        strip = strip_for(answered.prediction, max(NARROWEST, size.width))
+        for pixels, seconds in even_frames(film, fps):
+            yield above(pixels, size, strip.at(seconds))
+
+
+def even_rate(prediction: FilmPrediction) -> float:
+    """Frames per second of a video that shows a film with its answers."""
+    return float(np.clip(prediction.frames / prediction.duration_seconds, _SLOWEST_FPS, _FASTEST_FPS))
+
+
+def even_frames(film: Film, fps: float) -> Iterator[tuple[Pixels, float]]:
+    """The frames of a film at an even rate, each with its time in seconds; a gap is filled with the frame before it."""
+    last: Frame | None = None
+    for frame in film.sampled(1 / fps):
+        gap = 0.0 if last is None else frame.seconds - last.seconds
+        missing = round(gap * fps) - 1 if gap <= _LONGEST_GAP_SECONDS else 0
+        for number in range(1, missing + 1):
+            assert last is not None
+            yield last.pixels, last.seconds + number / fps
+        yield frame.pixels, frame.seconds
+        last = frame
 
 
 def shown_size(film: Size) -> Size:
     """The size of the picture above the strip."""
-    enlarged = max(1, min(-(-_NARROWEST // film.width), _TALLEST_ENLARGED // film.height))
+    enlarged = max(1, min(-(-NARROWEST // film.width), _TALLEST_ENLARGED // film.height))
     scale = min(enlarged, _LARGEST / max(film.height, film.width))
     return Size(max(1, round(scale * film.height)), max(1, round(scale * film.width)))
 
 
-def _above(pixels: Pixels, size: Size, strip: Pixels) -> Pixels:
+def above(pixels: Pixels, size: Size, strip: Pixels) -> Pixels:
     """The picture centred above a strip that may be wider."""
     left = (strip.shape[1] - size.width) // 2
     sides = (left, strip.shape[1] - size.width - left)

@@ -177,7 +177,7 @@ class Predictor:
             stop.set()  # threads give up the films that they read
             raise
 
-    def _rate_for(self, path: Path) -> float | None:
+    def rate_for(self, path: Path) -> float | None:
         """The rate to open a film with: that of the user, else that of the features that the model learnt from."""
         features = self.model.handling.features
         if self.rate is None and holds_features(path):
@@ -192,7 +192,7 @@ class Predictor:
         if observe is not None:
             reader = ObservedReader(reader, observe(path))
         track, line = Track(reader, self.model, rule), _Line()
-        with open_film(path, rate=how.rate or self._rate_for(path), excerpt=how.excerpt) as film:
+        with open_film(path, rate=how.rate or self.rate_for(path), excerpt=how.excerpt) as film:
             _refuse_other_input(film, handling)
             length, buffers = self.model.frames_at_once, 2 * threads + 2  # one to fill, one to spare
             spacing, motion_seconds = handling.sampling.spacing_seconds, handling.motion_seconds

@@ -49,6 +49,7 @@ class Classify(Task):
     outputs = ("clip", "steps")
     settings = frozenset(
         {
+            *("track", "license"),
             *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "grid", "motion"),
             *("motion_seconds", "head", "readout", "members", "label_holds"),
             *("frames", "spacing_seconds", "height", "width", "rate", "max_pixels", "flip", "augment"),

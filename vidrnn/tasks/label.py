@@ -48,6 +48,7 @@ class Label(Task):
     outputs = ("steps",)
     settings = frozenset(
         {
+            *("track", "license"),
             *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "grid", "motion"),
             *("motion_seconds", "head", "labels", "live", "members"),
             *("frames", "spacing_seconds", "height", "width", "rate", "max_pixels", "flip", "augment"),

@@ -66,6 +66,7 @@ class NextFrame(Task):
     outputs = ("next",)
     settings = frozenset(
         {
+            *("track", "license"),
             *("data", "task", "encoder", "weights", "fine_tune", "grey", "head", "context", "horizon", "decoder"),
             *("spacing_seconds", "height", "width", "rate", "max_pixels", "flip"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "patience", "seed"),

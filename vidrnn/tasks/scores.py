@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,9 @@ from vidrnn.video.cuts import CutFinder, SmallPictures, small_pictures
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """Frames that are encoded."""
+
     features: Features
     small: SmallPictures | None
     """Small pictures of the frames; None where cuts do not matter."""
@@ -49,13 +52,20 @@ class ScoreReader(Reader):
         self._smoother = Smoother(reach_of(seconds, model.handling.sampling.spacing_seconds))
 
     @override
-    def prepare(self, pixels: Pixels, before: Pixels | None) -> _Prepared:
-        return _Prepared(self._model.encode(pixels, before), small_pictures(pixels) if self._cuts else None)
+    def prepare(self, pixels: Pixels, before: Pixels | None) -> Prepared:
+        return Prepared(self._model.encode(pixels, before), small_pictures(pixels) if self._cuts else None)
 
     @override
-    def read(self, prepared: _Prepared) -> Moments:
-        cuts = self._cuts.find(prepared.small) if self._cuts and prepared.small is not None else ()
-        return Moments(self._probabilities(self._smoother.read(self._features.read(prepared.features, cuts))))
+    def read(self, prepared: Prepared) -> Moments:
+        return self.read_features(prepared.features, self.find_cuts(prepared))
+
+    def find_cuts(self, prepared: Prepared) -> tuple[int, ...]:
+        """The places, in this piece, of the frames that begin a shot; none where cuts do not matter."""
+        return self._cuts.find(prepared.small) if self._cuts and prepared.small is not None else ()
+
+    def read_features(self, features: Features, cuts: Sequence[int] = ()) -> Moments:
+        """Read on from features (steps, width); `cuts` are the places of those that begin a shot."""
+        return Moments(self._probabilities(self._smoother.read(self._features.read(features, cuts))))
 
     @override
     def now(self) -> Floats:

@@ -134,6 +134,11 @@ class Surprise:
         motion = None if speed is None else block_map(speed)
         return surprise(block_map(squared), motion, self._normal.error, self._normal.motion)
 
+    def places(self, squared: NDArray[np.floating], speed: NDArray[np.floating] | None) -> Floats:
+        """(rows, columns) the surprise of each block of a frame; arguments as `of`."""
+        motion = None if speed is None else block_map(speed)
+        return surprises(block_map(squared), motion, self._normal.error, self._normal.motion)
+
     def score(self, surprise: float) -> float:
         """The anomaly score of a surprise, in (0, 1)."""
         return float(self._calibration.scores(np.asarray(surprise)))
@@ -141,10 +146,21 @@ class Surprise:
 
 def surprise(error: Floats, motion: Floats | None, normal_error: float, normal_motion: float | None) -> float:
     """The largest surprise over the places of a frame, from the maps of its squared error and of its motion."""
-    places = np.sqrt(error) / normal_error
+    return float(surprises(error, motion, normal_error, normal_motion).max())
+
+
+def surprises(error: Floats, motion: Floats | None, normal_error: float, normal_motion: float | None) -> Floats:
+    """The surprise of each place of a frame, shaped as the maps of its squared error and of its motion."""
+    places: Floats = np.sqrt(error) / normal_error
     if motion is not None and normal_motion is not None:
         places = (places + motion / normal_motion) / 2
-    return float(places.max())
+    return places
+
+
+def block_spans(length: int) -> list[tuple[int, int]]:
+    """Where the blocks of `block_map` begin and end along a side of so many pixels."""
+    begins, ends = _edges(length, _APART)
+    return list(zip(begins.tolist(), ends.tolist(), strict=True))
 
 
 def calibrate(errors: Sequence[Floats], motions: Sequence[Floats], smoothing_frames: int) -> AnomalyCalibration:

@@ -1,9 +1,9 @@
 """The request for a training, and the folder of its run.
 
 A run is a folder: `run.json` marks it, `config.toml` holds the settings, `metrics.jsonl` the events, `left_out.csv` the
-films that were left out, `checkpoint/` the state of the training with the pieces that are done, and
-`model/` the model. vidrnn replaces and removes
-these files only, and only in a folder with the mark; all other files in the folder stay.
+films that were left out, `tracking.json` the names of its recordings by other programs, `checkpoint/` the state of the
+training with the pieces that are done, and `model/` the model. vidrnn replaces and removes these files only, and only
+in a folder with the mark; all other files in the folder stay.
 
 With `--overwrite` the new training is in the hidden folder `.training` of the run until its model is written. Then
 its files take the places of the old ones. The old model is therefore there until the new one is whole, and `--resume`
@@ -44,8 +44,9 @@ _NEW = ".training"
 _ENDED = "ended.json"
 """In that folder: the list of its files, once they are complete and only have to be moved."""
 _CONFIG, _METRICS, _LEFT_OUT, _CHECKPOINT = "config.toml", "metrics.jsonl", "left_out.csv", "checkpoint"
+_TRACKING = "tracking.json"
 _TRAINING = f"{_CHECKPOINT}/{TRAINING_NAME}"
-_FILES = (_METRICS, _LEFT_OUT, _TRAINING, _CONFIG)
+_FILES = (_METRICS, _LEFT_OUT, _TRACKING, _TRAINING, _CONFIG)
 """The files of a training, as paths below its folder, in the order in which they are moved. The pieces come first."""
 _PIECES = f"{_CHECKPOINT}/{PIECES}"
 _PIECE = re.compile(r"[0-9a-f]{32}\.safetensors")
@@ -103,6 +104,11 @@ class Run:
     def checkpoint(self) -> Path:
         """The folder from which a stopped training goes on."""
         return self.training / _CHECKPOINT
+
+    @property
+    def tracking(self) -> Path:
+        """The file that names the recording of each tracker, so that a resumed training goes on with it."""
+        return self.training / _TRACKING
 
     @property
     def model(self) -> Path:

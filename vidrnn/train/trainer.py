@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from threading import Event
+from typing import TypeVar, cast
 
 import vidrnn
 from vidrnn.atomic import write_text
@@ -16,7 +17,7 @@ from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films
 from vidrnn.data.store import with_notes
 from vidrnn.errors import ExportError, RunError, TrainingError, UsageError, VidrnnError
-from vidrnn.events import Done, Note, Progress, RunEvent
+from vidrnn.events import Done, EpochDone, Note, Progress, RunEvent
 from vidrnn.export.exporter import describe, write_checked
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.model.card import model_card, with_portable
@@ -30,6 +31,8 @@ from vidrnn.nets.classifier import count_parameters
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.tasks.base import task_named
+from vidrnn.tracking.base import Ending
+from vidrnn.tracking.listener import Listener
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock
@@ -61,11 +64,18 @@ def train(request: Request, stop: Event | None = None, workers: Workers | None =
             pass
         return
     run = Run(request.out)
+    settings = request.config.model_dump(mode="json", exclude={"data", "track"})
+    listener = Listener(request.config.track, settings, resumed=request.resume)
     run.claim(request)
+    ending: Ending = "failed"
     try:
         for event in with_notes(_Training(request, stop, workers).go(run), request.cache):
             run.log(event)
             yield event
+            for note in listener.take(event, None if run.waiting is not None else run.folder, run.tracking):
+                run.log(note)
+                yield note
+        ending = "stopped" if stop is not None and stop.is_set() else "finished"
     except (TrainingError, RunError):
         raise  # to go on would end in the same way
     except (KeyboardInterrupt, VidrnnError):
@@ -73,9 +83,11 @@ def train(request: Request, stop: Event | None = None, workers: Workers | None =
             yield Note(run.resumable)
         raise
     finally:
+        listener.close(ending)
         run.release()
 
 
+Result = TypeVar("Result")
 _MODEL, _OUTCOME = "model", "controls"
 """Pieces of a run: the training of the network, and what it and its controls answer."""
 
@@ -151,7 +163,8 @@ class _Training:
             yield Note(f"fold {number} of {folds}: {split}")
             yield from (Note(text, warning=True) for text in split.notes)
             to_come = folds - number + 2  # this fold, later folds, and the model itself
-            outcome = yield from self._fold(dataset, split, journal.within(f"fold {number}"), 1 / to_come)
+            fold = self._fold(dataset, split, journal.within(f"fold {number}"), 1 / to_come)
+            outcome = yield from _named(fold, f"fold {number}")
             if outcome is not None:
                 pooled = pooled.joined(outcome) if pooled else outcome
         return pooled and pooled.of_folds(folds)
@@ -185,6 +198,7 @@ class _Training:
             yield Note(_where(fit))
         elif journal.resumed:
             yield Note("there is no checkpoint of this training: it starts from the beginning")
+        yield Progress("epochs", fit.epoch, fit.plan.epochs)
         for event in fit.steps(journal.keeper(_MODEL)):
             if isinstance(event, Epoch):
                 yield student.report_epoch(event)
@@ -218,7 +232,7 @@ class _Training:
         decision = yield from student.calibrate()
         appraisal = yield from student.appraise(decision, outcome)
         header = self._header(student, dataset, split, decision, appraisal)
-        card = model_card(header, run.folder.name, appraisal.card, request.terms)
+        card = model_card(header, run.folder.name, appraisal.card, request.terms, request.config.license)
         save_model(run.model, student.network, header, card)
         refused = (yield from self._export(student, run)) if request.portable else None
         yield from appraisal.shown
@@ -288,6 +302,16 @@ def films_hash(dataset: Dataset, split: Split) -> str:
 def _notes(split: Split) -> Iterator[Note]:
     yield Note(str(split))
     yield from (Note(text, warning=True) for text in split.notes)
+
+
+def _named(events: Generator[RunEvent, None, Result], training: str) -> Generator[RunEvent, None, Result]:
+    """Events whose epochs are of a training of this name."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            return cast(Result, end.value)
+        yield replace(event, training=training) if isinstance(event, EpochDone) else event
 
 
 def _where(fit: Fit) -> str:

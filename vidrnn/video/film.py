@@ -27,6 +27,7 @@ from vidrnn.video.resizing import resized
 from vidrnn.video.sources import Source
 
 _ENDING_SECONDS = 0.3
+_FRAMES_BETWEEN_REPORTS = 50
 _GUESSED_LENGTHS = frozenset([".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".vob"])
 """Formats that do not state their length: it is guessed, so a shorter film is no damage."""
 
@@ -112,10 +113,15 @@ class Film:
                 yield from (Frame(index, at, pixels, before) for at in due or [seconds])
                 due = []
 
-    def facts(self) -> FilmFacts:
-        """The measured facts of the whole film, and its claims. Decodes the frames that are left."""
-        for _ in self._ticks():
-            pass
+    def facts(self, report_progress: Callable[[float, float], None] | None = None) -> FilmFacts:
+        """The measured facts of the whole film, and its claims. Decodes the frames that are left.
+
+        `report_progress` is called on the way with the seconds that have been read and those that the film claims to
+        have, 0 if it claims none.
+        """
+        for index, seconds in self._ticks():
+            if report_progress is not None and index % _FRAMES_BETWEEN_REPORTS == 0:
+                report_progress(seconds - self._clock.first_seconds, self.claimed_seconds)
         source, clock = self._source, self._clock
         return FilmFacts(
             path=self.path,

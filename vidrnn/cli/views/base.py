@@ -11,13 +11,14 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 from typing_extensions import override
 
@@ -27,6 +28,8 @@ from vidrnn.events import Progress as Step
 from vidrnn.text import visible
 
 _SHOWN_FAILURES = 5
+_BAR, _WORDS = 24, 30
+"""Letters of a bar and of the words before it: a line of progress then fits into 80 letters."""
 Result = TypeVar("Result")
 
 
@@ -58,6 +61,27 @@ def show_error(error: VidrnnError) -> None:
     )
 
 
+class _Count(ProgressColumn):
+    """How many of how many are done, as far as both are known."""
+
+    @override
+    def render(self, task: Task) -> Text:
+        done = f"{int(task.completed):,}" if task.completed or task.total else ""
+        return Text(done if task.total is None else f"{done}/{int(task.total):,}", no_wrap=True)
+
+
+class _Left(ProgressColumn):
+    """The time that is left, as if all steps took the same. It is known from the first step on."""
+
+    @override
+    def render(self, task: Task) -> Text:
+        if not task.total or not task.elapsed or not 0 < task.completed < task.total:
+            return Text("")
+        taken = task.fields["taken"]  # when the last step ended; the next one may be under way for long
+        seconds = taken / task.completed * (task.total - task.completed) - (task.elapsed - taken)
+        return Text(f"{clock(seconds).partition('.')[0]} left", no_wrap=True)
+
+
 class View:
     """A console with a progress bar, which is there only while something goes on."""
 
@@ -65,12 +89,12 @@ class View:
         """`remaining`: show the time that is left, as if all steps took the same."""
         self.console = open_console(to_stderr=to_stderr)
         self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[extra]}"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", max_width=_WORDS)),
+            BarColumn(bar_width=_BAR),
+            _Count(),
+            TextColumn("{task.fields[extra]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             TimeElapsedColumn(),
-            *([TimeRemainingColumn(compact=True)] if remaining else []),
+            *([_Left(table_column=Column(no_wrap=True))] if remaining else []),
             console=open_console(to_stderr=True) if not self.console.is_terminal else self.console,
             transient=True,
         )
@@ -87,15 +111,35 @@ class View:
         self._bars.stop()
 
     def step(self, stage: str, done: int, total: int | None, extra: str = "") -> None:
-        """Move the bar of `stage`, which replaces that of the stage before."""
-        if self._bar is None or self._bar[0] != stage:
+        """Move the bar of `stage`, which replaces that of the stage before.
+
+        `total`: how many steps there are; None, or 1, for work in one piece, whose bar only shows that it goes on.
+        """
+        total = None if total == 1 else total
+        if self._bar is None or self._bar[0] != stage or done < self._completed():
             if self._bar is not None:
                 self._bars.remove_task(self._bar[1])
-            self._bar = (stage, self._bars.add_task(stage, total=total, extra=extra))
-        self._bars.update(self._bar[1], completed=done, total=total, extra=extra)
+            self._bar = (stage, self._bars.add_task(stage, total=total, extra=extra, taken=0.0))
+        task = next(one for one in self._bars.tasks if one.id == self._bar[1])
+        taken = (task.elapsed or 0.0) if done != task.completed else task.fields["taken"]
+        self._bars.update(task.id, completed=done, total=total, extra=extra, taken=taken)
+
+    def _completed(self) -> float:
+        """The steps that the bar shows as done. Work of the same name that begins anew gets a bar of its own."""
+        return next((one.completed for one in self._bars.tasks if self._bar and one.id == self._bar[1]), 0.0)
+
+    def settle(self) -> None:
+        """Remove the bar of work that has ended, or that is in one piece and so ends with what is shown next."""
+        if self._bar is not None:
+            task = next(one for one in self._bars.tasks if one.id == self._bar[1])
+            if task.total is None or task.completed >= task.total:
+                self._bars.remove_task(task.id)
+                self._bars.refresh()
+                self._bar = None
 
     def note(self, note: Note) -> None:
         """A sentence, yellow if it is a warning."""
+        self.settle()
         self.console.print(plain(note.text), style="yellow" if note.warning else None, soft_wrap=True)
 
     def remark(self, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from threading import Event, Thread
 from types import TracebackType
@@ -60,6 +60,12 @@ class PredictionView(View):
             self._answer(prediction)
         if self._films > 1:
             self.step("videos", len(self._rows), self._films)
+
+    def explained(self, files: Sequence[Path]) -> None:
+        """Say in which files the reasons of an answer are."""
+        self.console.print(f"  why: {plain(str(files[0].parent))}", style="bold", soft_wrap=True)
+        for file in files:
+            self.console.print(f"    {plain(file.name)}", style="dim", soft_wrap=True)
 
     def _answer(self, prediction: FilmPrediction) -> None:
         fps = prediction.frames / prediction.duration_seconds if prediction.duration_seconds else 0

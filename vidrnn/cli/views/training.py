@@ -26,6 +26,7 @@ class TrainingView(View):
         elif isinstance(event, EpochDone):
             self._epoch(event)
         elif isinstance(event, Report):
+            self.settle()
             show_report(event, self.console)
         else:
             self._done(event)
@@ -45,6 +46,7 @@ class TrainingView(View):
         self.step("epochs", event.number, event.of)
 
     def _done(self, event: Done) -> None:
+        self.settle()
         if event.stopped:
             self.console.print("Stopped. The best model so far is saved.")
             self.console.print(how_to_resume(event.model.parent), markup=False, soft_wrap=True)

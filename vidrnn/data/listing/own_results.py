@@ -26,7 +26,7 @@ MARKED_SUFFIXES = frozenset({".mp4", ".webm"})
 """Of videos that can carry the mark."""
 _MARK_BYTES = 8192
 """The mark is within so many bytes of the beginning of a WebM file, or of the end of an MP4 file."""
-RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json", ".labels.txt")
+RESULT_SUFFIXES = (".segments.csv", ".labelstudio.json", ".labels.txt", ".explain.json")
 """Of label files that vidrnn itself writes beside films."""
 AFTER_FILM = frozenset({".srt", ".vtt", ".eaf", ".boris"})
 """Of files that vidrnn writes too, where they follow the whole name of a film, as in `a.mp4.srt`."""

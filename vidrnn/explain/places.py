@@ -1,0 +1,135 @@
+"""*Where*: parts of the most decisive frames are hidden one after another, and the answer is asked for again.
+
+A part is hidden by the mean colour of its frame, in all frames around a moment at once, and in the frame before each of
+them too. So only these frames are encoded again, which any runtime can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidrnn.events import Progress
+from vidrnn.explain.base import Box, Curve, Places
+from vidrnn.explain.moments import Question
+from vidrnn.explain.reading import SeenFrame
+from vidrnn.runtimes.base import Runtime
+from vidrnn.values import Pixels, Size
+
+_PARTS_OF_A_SIDE = (5, 3)
+"""Hidden parts are squares of two sizes, whose sides are these fractions of the shorter side of a picture: small ones
+say exactly where, large ones hide what small ones leave to be recognised."""
+MOST_FRAMES = 8
+"""So many frames around a moment are hidden together at most."""
+_DECIDES_TOO = 0.5
+"""A frame beside the most decisive one belongs to its moment if it decides at least this much of what that one does."""
+_LEAST_SHARE = 0.3
+"""A moment is shown beside the most decisive one if it decides at least this much of what that one does."""
+_NOTHING = 1e-6
+"""Where no moment decides more than this, none is shown."""
+STAGE = "where"
+
+
+def decisive_steps(curve: Curve, moments: int, reach: int) -> list[int]:
+    """The steps of the highest peaks of a curve, the highest first; they are more than `reach` steps apart.
+
+    There is none where no moment speaks for the answer.
+    """
+    values = np.where(np.isnan(curve.values), -np.inf, curve.values)
+    least = max(_NOTHING, _LEAST_SHARE * float(values.max(initial=-np.inf)))
+    chosen: list[int] = []
+    for step in np.argsort(-values, kind="stable"):
+        if len(chosen) == moments or values[step] < least:
+            break
+        if all(abs(int(step) - other) > reach for other in chosen):
+            chosen.append(int(step))
+    return chosen
+
+
+def steps_around(curve: Curve, step: int) -> range:
+    """The steps whose frames are hidden together: those beside a step that decide at least half as much as it does.
+
+    There are `MOST_FRAMES` at most.
+    """
+    least = _DECIDES_TOO * curve.values[step]
+    first, last = step, step
+    while last - first + 1 < MOST_FRAMES:
+        sides = [each for each in (first - 1, last + 1) if 0 <= each < len(curve.values)]
+        best = max(sides, key=lambda each: float(np.nan_to_num(curve.values[each], nan=-np.inf)), default=None)
+        if best is None or not curve.values[best] >= least:
+            break
+        first, last = min(first, best), max(last, best)
+    return range(first, last + 1)
+
+
+def patches_of(size: Size) -> list[tuple[slice, slice]]:
+    """The rows and columns of the parts that are hidden. Those of one size overlap by half.
+
+    Parts at the borders are cut, so that as many parts hold a pixel there as in the middle.
+    """
+    patches: list[tuple[slice, slice]] = []
+    for parts in _PARTS_OF_A_SIDE:
+        side = max(2, round(min(size.height, size.width) / parts))
+        patches += [(rows, columns) for rows in _spans(size.height, side) for columns in _spans(size.width, side)]
+    return patches
+
+
+def _spans(length: int, side: int) -> list[slice]:
+    apart = side // 2
+    starts = range(-apart, length, apart)
+    return [slice(max(0, start), min(length, start + 2 * apart)) for start in starts]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The steps of a question's film that a map is of."""
+
+    step: int
+    """The one that is shown."""
+    together: range
+    """Those whose frames are hidden together."""
+
+
+def find_places(
+    model: Runtime, question: Question, moment: Moment, frames: Mapping[int, SeenFrame]
+) -> Generator[Progress, None, Places]:
+    """The map of *where* of one moment. `frames` holds its frames, by the step of the whole film."""
+    film, step, together = question.film, moment.step, moment.together
+    size, patches = model.handling.size, patches_of(model.handling.size)
+    whole, values = question.ask(film.features), np.zeros(len(patches))
+    seen = [frames[question.first + each] for each in together]
+    befores = [each.before for each in seen if each.before is not None]
+    for number, patch in enumerate(patches):
+        earlier = np.stack([hide(before, patch) for before in befores]) if befores else None
+        features = film.features.copy()
+        features[together.start : together.stop] = model.encode(
+            np.stack([hide(each.pixels, patch) for each in seen]), earlier
+        )
+        values[number] = whole - question.ask(features)
+        yield Progress(STAGE, number + 1, len(patches))
+    return Places(
+        seconds=float(film.seconds[step]),
+        first_seconds=float(film.seconds[together[0]]),
+        last_seconds=float(film.seconds[together[-1]]),
+        frame=film.indices[step],
+        boxes=boxes_of(patches, size),
+        values=values,
+        picture=frames[question.first + step].shown,
+    )
+
+
+def hide(picture: Pixels, patch: tuple[slice, slice]) -> Pixels:
+    """The picture (height, width, 3) with its mean colour in the rows and columns of a patch."""
+    hidden = picture.copy()
+    hidden[patch] = np.rint(picture.reshape(-1, 3).mean(0)).astype(np.uint8)
+    return hidden
+
+
+def boxes_of(patches: Sequence[tuple[slice, slice]], size: Size) -> tuple[Box, ...]:
+    """Patches of a picture as shares of its sides."""
+    return tuple(
+        Box(rows.start / size.height, columns.start / size.width, rows.stop / size.height, columns.stop / size.width)
+        for rows, columns in patches
+    )
