@@ -32,6 +32,7 @@ LAYERS = (
     "cli",
     "compare",
     "train",
+    "report",
     "export",
     "batch",
     "evaluate",
@@ -80,12 +81,13 @@ TORCH_FREE_FILES = {
 """Of folders that are of both wings."""
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "evaluate", "outputs", "live"},
+    "cv2": {"video", "evaluate", "outputs", "live", "report"},
     "av": {"video"},
     "pyarrow": {"outputs"},
     "ray": {"batch"},
     "rich": {"cli"},
-    "matplotlib": {"compare"},
+    "matplotlib": {"compare", "report"},
+    "jinja2": {"report"},
     "typer": {"cli"},
     "torchmetrics": {"evaluate"},
     "onnxruntime": {"runtimes", "export", "nets"},
@@ -111,6 +113,7 @@ MOST_UNLIKE_FILES = 18
 BESIDE = {
     "outputs": {"vidrnn.outputs.convert", "vidrnn.outputs.forecast_video", "vidrnn.outputs.strips"},
     "tasks": {"vidrnn.tasks.scores"},
+    "train.lessons": {"vidrnn.train.lessons.guesses", "vidrnn.train.lessons.records"},
 }
 """Files of a family's folder that are no members of it."""
 

@@ -36,12 +36,12 @@ DEPLOY = DOCS / "deploy.md"
 MOVES = ROOT / "models" / "moves"
 DAY = ROOT / "sample_videos" / "a_day.webm"
 
-VERBS = ("train", "labels", "predict", "live", "next-frame", "compare", "benchmarks", "formats")
+VERBS = ("train", "labels", "predict", "live", "next-frame", "compare", "report", "benchmarks", "formats")
 """Pages that begin with the command that most people want, and its output."""
 PAGES = (*VERBS, "heads", "deploy", "python", "trust", "architecture")
 OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md", "sample_videos/README.md")
 TEXTS = [*(ROOT / name for name in OTHERS), *(DOCS / f"{page}.md" for page in PAGES)]
-COMMANDS = ("train", "labels", "predict", "evaluate", "compare", "export", "info", "cache")
+COMMANDS = ("train", "labels", "predict", "evaluate", "compare", "report", "export", "info", "cache")
 OLD_WORDS = re.compile(r"\b(films?|foret\w+|unusual\w*|painte[dr]\w*|told)\b", re.IGNORECASE)
 
 page_of = pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidrnn.atomic import write_text
 from vidrnn.errors import UsageError
-from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, TIME, TRAINING, Flag
+from vidrnn.settings import COMPUTING, DATA, JOBS, LABELLED, LABELS, MAX_PIXELS, MODEL, RATE, RUN, TIME, TRAINING, Flag
 from vidrnn.values import (
     LARGEST_SIDE,
     LONGEST_MOTION_SECONDS,
@@ -463,6 +463,8 @@ class RunConfig(_Frozen):
     ] = None
 
     test: Annotated[bool, Flag("Split into train and val only.", panel=DATA)] = True
+    report: Annotated[bool, Flag("Do not write report.html, the page of the run.", panel=RUN, commands=_TRAIN)] = True
+    """Whether training ends by writing the answers and the page of the run."""
     folds: Annotated[
         int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_TRAIN)
     ] = Field(None, ge=2, le=50)

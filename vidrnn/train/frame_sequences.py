@@ -27,6 +27,10 @@ class FrameSequence:
 
     frames: Pixels
     part: Part
+    place: int = 0
+    """Of the film in the dataset."""
+    first: int = 0
+    """The place of its first frame among those of the film."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ def split_sequence(frames: Pixels, window: int) -> list[FrameSequence]:
     held = max(window, len(frames) // 5)
     if len(frames) < held + window:
         return [FrameSequence(frames, Part.TRAIN)]
-    return [FrameSequence(frames[:-held], Part.TRAIN), FrameSequence(frames[-held:], Part.VAL)]
+    end = FrameSequence(frames[-held:], Part.VAL, first=len(frames) - held)
+    return [FrameSequence(frames[:-held], Part.TRAIN), end]
 
 
 def median_spacing(scans: Sequence[FilmScan]) -> float:

@@ -27,6 +27,7 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
 from vidrnn.plain_json import json_text
+from vidrnn.report.answers import ANSWERS_NAME, PAGE_NAME
 from vidrnn.text import table_cell
 from vidrnn.values import FilmFailure
 
@@ -41,7 +42,15 @@ _NEW = ".training"
 _ENDED = "ended.json"
 """In that folder: the list of its files, once they are complete and only have to be moved."""
 _CONFIG, _METRICS, _LEFT_OUT, _CHECKPOINT = "config.toml", "metrics.jsonl", "left_out.csv", "checkpoint"
-_FILES = (_METRICS, _LEFT_OUT, f"{_CHECKPOINT}/choice.json", f"{_CHECKPOINT}/training.safetensors", _CONFIG)
+_FILES = (
+    _METRICS,
+    _LEFT_OUT,
+    ANSWERS_NAME,
+    PAGE_NAME,
+    f"{_CHECKPOINT}/choice.json",
+    f"{_CHECKPOINT}/training.safetensors",
+    _CONFIG,
+)
 """The files of a training, as paths below its folder, in the order in which they are moved."""
 
 

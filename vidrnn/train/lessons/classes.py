@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -20,6 +21,7 @@ from vidrnn.events import Note, RunEvent
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.scoring import Features, score_clips
+from vidrnn.report.answers import Answers
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
@@ -37,6 +39,7 @@ from vidrnn.train.learner import (
     validation_of,
 )
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
+from vidrnn.train.lessons.records import record_clips
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import Objective, Truth
@@ -197,6 +200,13 @@ class ClassStudent(LearnerStudent):
     @override
     def run_controls(self) -> Generator[RunEvent, None, ClipOutcome | None]:
         return (yield from train_controls(self.learner))
+
+    @override
+    def answers(
+        self, decision: DecisionRule, outcome: Outcome | None, folder: Path
+    ) -> Generator[RunEvent, None, Answers]:
+        assert outcome is None or isinstance(outcome, ClipOutcome)
+        return (yield from record_clips(self.learner, decision, outcome, folder))
 
     @override
     def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:

@@ -1,0 +1,164 @@
+"""Labels that are probably wrong, by answers of models that had not seen them: confident learning.
+
+Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 70, 2021. A clip
+counts for a class if its probability of that class is at least the mean probability of the clips that are labelled so.
+A clip that counts for another class than its label is a suspect. This module knows no films and draws nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidrnn.report.answers import Answers, FilmAnswers
+from vidrnn.values import Floats
+
+BORDER_SECONDS = 0.5
+"""A border that is further off is a suspect."""
+_SURE, _UNSEEN = 0.6, 0.2
+"""The least mean probability of a bout that nobody marked, and the most of a marked bout that the model misses."""
+_OVERLAP = 0.5
+"""The share of the shorter of two bouts that they have in common if their borders are compared."""
+_FEWEST = 2
+"""Clips of a class that are needed for a threshold of it."""
+
+Fault = Literal["wrong class", "nobody marked", "not seen", "start", "end"]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """One label that is probably wrong."""
+
+    film: FilmAnswers
+    fault: Fault
+    start_seconds: float
+    end_seconds: float
+    given: str
+    """What the owner says."""
+    proposed: str
+    """What the model says instead."""
+    doubt: float
+    """From 0 to 1; the list is ranked by it."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The suspect as plain values, as the CSV file has them, too."""
+        return {
+            "path": self.film.path,
+            "fault": self.fault,
+            "start_seconds": self.start_seconds,
+            "end_seconds": self.end_seconds,
+            "given": self.given,
+            "proposed": self.proposed,
+            "doubt": self.doubt,
+        }
+
+    @property
+    def sentence(self) -> str:
+        """What is doubtful."""
+        length = f"{self.start_seconds:.1f} to {self.end_seconds:.1f} s"
+        if self.fault == "wrong class":
+            return f"is labelled {self.given}, and looks like {self.proposed}"
+        if self.fault == "nobody marked":
+            return f"{length}: looks like {self.proposed}, and nobody marked it"
+        if self.fault == "not seen":
+            other = f", and looks like {self.proposed}" if self.proposed else ", and the model does not see it"
+            return f"{length}: is marked {self.given}{other}"
+        off = self.end_seconds - self.start_seconds
+        return f"{length}: the {self.fault} of {self.given} is marked {off:.1f} s off"
+
+
+def find_suspects(answers: Answers) -> list[Suspect]:
+    """The labels that are probably wrong, the most doubtful first."""
+    found = [*_of_clips(answers), *(one for film in answers.films for one in _of_film(film, answers.classes))]
+    return sorted(found, key=lambda one: -one.doubt)
+
+
+def _of_clips(answers: Answers) -> Iterator[Suspect]:
+    films = [film for film in answers.films if film.guess is not None and film.truth is not None]
+    if not films:
+        return
+    rows, labels = np.asarray([film.guess for film in films]), np.asarray([film.truth for film in films])
+    for place, other, doubt in confident_suspects(rows, labels):
+        film = films[place]
+        given = answers.classes[labels[place]]
+        yield Suspect(film, "wrong class", film.start_seconds, film.end_seconds, given, answers.classes[other], doubt)
+
+
+def confident_suspects(rows: Floats, labels: NDArray[np.int64]) -> list[tuple[int, int, float]]:
+    """The clips whose label is probably wrong: place, the class that fits better, and the doubt from 0 to 1.
+
+    Args:
+        rows: (clips, classes) probabilities by models that had not seen the clip.
+        labels: (clips,) class indices.
+    """
+    number = rows.shape[1]
+    thresholds = np.asarray(
+        [
+            rows[labels == place, place].mean() if (labels == place).sum() >= _FEWEST else np.inf
+            for place in range(number)
+        ]
+    )
+    counts_for = rows >= thresholds
+    fits = np.where(counts_for, rows, -1.0)
+    best = fits.argmax(1)
+    mine = rows[np.arange(len(rows)), labels]
+    suspect = (fits.max(1) >= 0) & (best != labels) & (rows[np.arange(len(rows)), best] > mine)
+    doubts = (rows.max(1) - mine + 1) / 2
+    order = [place for place in np.argsort(-doubts, kind="stable").tolist() if suspect[place]]
+    return [(place, int(best[place]), round(float(doubts[place]), 4)) for place in order]
+
+
+def _of_film(film: FilmAnswers, classes: Sequence[str]) -> Iterator[Suspect]:
+    """Bouts that nobody marked, marked bouts that the model does not see, and borders that are off."""
+    if film.guess_bouts is None or film.true_bouts is None or film.marked is None:
+        return
+    guesses, marks = film.guess_bouts, film.true_bouts
+    for place, start, end, share in guesses:
+        seconds, known = _common(start, end, film.known), end - start
+        covered = max((_overlap(start, end, one[1], one[2]) for one in marks if one[0] == place), default=0.0)
+        if share >= _SURE and covered < 0.1 * (end - start) and seconds > 0.5 * known:
+            there = [classes[one[0]] for one in marks if _overlap(start, end, one[1], one[2]) > 0.5 * (end - start)]
+            yield Suspect(
+                film, "nobody marked", start, end, ", ".join(there), classes[place], _by_length(share, end - start)
+            )
+    for (place, start, end), share in zip(marks, film.marked, strict=True):
+        beside = [one for one in guesses if one[0] == place and _overlap(start, end, one[1], one[2]) > 0]
+        if not beside and share <= _UNSEEN:
+            instead = max(guesses, key=lambda one: _overlap(start, end, one[1], one[2]), default=None)
+            proposed = classes[instead[0]] if instead and _overlap(start, end, instead[1], instead[2]) > 0 else ""
+            yield Suspect(film, "not seen", start, end, classes[place], proposed, _by_length(1 - share, end - start))
+        elif len(beside) == 1:
+            yield from _borders(film, classes[place], (start, end), beside[0])
+
+
+def _borders(
+    film: FilmAnswers, label: str, marked: tuple[float, float], guess: tuple[int, float, float, float]
+) -> Iterator[Suspect]:
+    """The borders of a marked bout that lie elsewhere in the guess, where the two are plainly the same bout."""
+    (start, end), (_, other_start, other_end, share) = marked, guess
+    shorter = min(end - start, other_end - other_start)
+    if _overlap(start, end, other_start, other_end) < _OVERLAP * shorter or share < _SURE:
+        return
+    pairs: tuple[tuple[Fault, float, float], ...] = (("start", start, other_start), ("end", end, other_end))
+    for fault, mine, its in pairs:
+        off = abs(mine - its)
+        if off > BORDER_SECONDS:
+            doubt = round(0.5 * share * off / (off + 2.0), 4)  # whole bouts that are wrong come first
+            yield Suspect(film, fault, min(mine, its), max(mine, its), label, label, doubt)
+
+
+def _by_length(doubt: float, seconds: float) -> float:
+    """Short stretches are wrong more often in the guess itself, so they come later."""
+    return round(float(doubt * seconds / (seconds + 0.5)), 4)
+
+
+def _overlap(start: float, end: float, other_start: float, other_end: float) -> float:
+    return max(0.0, min(end, other_end) - max(start, other_start))
+
+
+def _common(start: float, end: float, spans: Sequence[tuple[float, float]]) -> float:
+    return sum(_overlap(start, end, *span) for span in spans)
