@@ -109,7 +109,7 @@ def curve_of(shares: Histograms) -> tuple[Floats, Floats, float]:
     right, wrong = (np.asarray(side[::-1], dtype=np.float64) for side in (shares.right, shares.wrong))
     hits, said = right.cumsum(), (right + wrong).cumsum()
     total = max(1.0, float(right.sum()))
-    there = said > 0
+    there = right + wrong > 0
     recall, precision = hits[there] / total, hits[there] / said[there]
     everything = max(1.0, float(said[-1]))
     return np.append(0.0, recall), np.append(precision[:1], precision), float(right.sum() / everything)

@@ -2,7 +2,8 @@
 
 Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 70, 2021. A clip
 counts for a class if its probability of that class is at least the mean probability of the clips that are labelled so.
-A clip that counts for another class than its label is a suspect. This module knows no films and draws nothing.
+The clips of one label that count for another class tell how many labels are wrong; so many clips, those whose
+probabilities speak most against the label, are suspects. This module knows no films and draws nothing.
 """
 
 from __future__ import annotations
@@ -95,21 +96,28 @@ def confident_suspects(rows: Floats, labels: NDArray[np.int64]) -> list[tuple[in
         rows: (clips, classes) probabilities by models that had not seen the clip.
         labels: (clips,) class indices.
     """
-    number = rows.shape[1]
+    number, everyone = rows.shape[1], np.arange(len(rows))
+    of_class = [labels == place for place in range(number)]
+    enough = [int(mine.sum()) >= _FEWEST for mine in of_class]
     thresholds = np.asarray(
-        [
-            rows[labels == place, place].mean() if (labels == place).sum() >= _FEWEST else np.inf
-            for place in range(number)
-        ]
+        [rows[mine, place].mean() if enough[place] else np.inf for place, mine in enumerate(of_class)]
     )
-    counts_for = rows >= thresholds
-    fits = np.where(counts_for, rows, -1.0)
-    best = fits.argmax(1)
-    mine = rows[np.arange(len(rows)), labels]
-    suspect = (fits.max(1) >= 0) & (best != labels) & (rows[np.arange(len(rows)), best] > mine)
-    doubts = (rows.max(1) - mine + 1) / 2
-    order = [place for place in np.argsort(-doubts, kind="stable").tolist() if suspect[place]]
-    return [(place, int(best[place]), round(float(doubts[place]), 4)) for place in order]
+    fits = np.where(rows >= thresholds, rows, -1.0)
+    counted = fits.max(1) >= 0
+    found: dict[int, tuple[int, float]] = {}
+    for given, mine in enumerate(of_class):
+        shares = np.bincount(fits.argmax(1)[mine & counted], minlength=number)
+        for other in np.flatnonzero(shares).tolist():
+            ahead = rows[:, other] - rows[everyone, labels]
+            wrong = min(round(float(shares[other] / shares.sum() * mine.sum())), int((mine & (ahead > 0)).sum()))
+            if other == given or not wrong:
+                continue
+            for place in np.argsort(np.where(mine, -ahead, np.inf), kind="stable")[:wrong].tolist():
+                doubt = round(float(ahead[place] + 1) / 2, 4)
+                if doubt > found.get(place, (0, 0.0))[1]:
+                    found[place] = other, doubt
+    order = sorted(found, key=lambda place: -found[place][1])
+    return [(place, *found[place]) for place in order]
 
 
 def _of_film(film: FilmAnswers, classes: Sequence[str]) -> Iterator[Suspect]:
