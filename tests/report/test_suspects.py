@@ -20,8 +20,9 @@ def film(**more: Any) -> FilmAnswers:
     return FilmAnswers(**{**facts, "frames": 200, "known": ((0.0, 20.0),), **more})
 
 
-def of_film(one: FilmAnswers) -> list[Suspect]:
-    return find_suspects(Answers(scored="test", classes=("dig", "rest"), films=(one,), guessed_by="A model."))
+def of_film(one: FilmAnswers, *, several: bool = False) -> list[Suspect]:
+    answers = Answers(scored="test", classes=("dig", "rest"), films=(one,), several=several, guessed_by="A model.")
+    return find_suspects(answers)
 
 
 def test_flipped_labels_of_clips_come_first() -> None:
@@ -60,13 +61,22 @@ def test_a_bout_outside_of_what_was_annotated_is_none() -> None:
 
 
 def test_a_marked_bout_that_the_model_does_not_see_is_a_suspect() -> None:
-    one = film(true_bouts=((0, 3.0, 6.0), (1, 8.0, 9.0)), marked=(0.05, 0.6), guess_bouts=((1, 2.0, 7.0, 0.4),))
+    one = film(true_bouts=((0, 3.0, 6.0), (1, 8.0, 9.0)), marked=((0.05, 0.9), (0.1, 0.6)), guess_bouts=())
+    (found,) = of_film(one, several=True)
+    assert (found.fault, found.given, found.proposed) == ("not seen", "dig", "")
+
+
+def test_a_marked_bout_that_looks_like_another_behaviour_is_one_suspect() -> None:
+    marks = tuple((place % 2, 2.0 * place, 2.0 * place + 1.5) for place in range(10))
+    shares = [tuple(np.eye(2)[place] * 0.8 + 0.1) for place, _, _ in marks]
+    shares[4] = (0.1, 0.9)
+    one = film(true_bouts=marks, marked=tuple(shares), guess_bouts=((1, 8.0, 9.5, 0.9),))
     (found,) = of_film(one)
-    assert (found.fault, found.given, found.proposed) == ("not seen", "dig", "rest")
+    assert (found.given, found.proposed, found.start_seconds) == ("dig", "rest", 8.0)
 
 
 def test_borders_are_suspects_from_half_a_second_on() -> None:
-    marks, shares = ((0, 3.0, 6.0), (1, 10.0, 14.0)), (0.8, 0.8)
+    marks, shares = ((0, 3.0, 6.0), (1, 10.0, 14.0)), ((0.8, 0.2), (0.2, 0.8))
     one = film(true_bouts=marks, marked=shares, guess_bouts=((0, 2.6, 6.4, 0.9), (1, 10.0, 15.2, 0.9)))
     (found,) = of_film(one)
     assert (found.fault, found.given, found.start_seconds, found.end_seconds) == ("end", "rest", 14.0, 15.2)

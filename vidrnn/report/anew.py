@@ -74,7 +74,13 @@ def answer_anew(source: Path, data: Path) -> Generator[RunEvent, None, Answers]:
     classes = () if answer.kind == "picture" else answer.classes
     guessed_by = "" if answer.kind == "picture" else NO_GUESSES
     return Answers(
-        scored="data", classes=classes, films=tuple(records), shares=shares, sure=sure, guessed_by=guessed_by
+        scored="data",
+        classes=classes,
+        films=tuple(records),
+        several=answer.kind == "several",
+        shares=shares,
+        sure=sure,
+        guessed_by=guessed_by,
     )
 
 

@@ -62,8 +62,8 @@ class FilmAnswers(_Record):
     answer_bouts: tuple[StoredBout, ...] | None = None
     guess_bouts: tuple[tuple[int, float, float, float], ...] | None = None
     """Each with its mean probability last."""
-    marked: tuple[float, ...] | None = None
-    """For each of `true_bouts`, the mean probability of its behaviour in it, by the model of `guess_bouts`."""
+    marked: tuple[tuple[float, ...], ...] | None = None
+    """For each of `true_bouts`, the mean probability of each class in it, by the model of `guess_bouts`."""
     known: tuple[tuple[float, float], ...] = ()
     """The parts of a film whose truth is known, in seconds."""
     curve_seconds: tuple[float, ...] = ()
@@ -87,6 +87,8 @@ class Answers(_Record):
     classes: tuple[str, ...]
     films: tuple[FilmAnswers, ...]
     """All films of the run."""
+    several: bool = False
+    """Whether several classes may hold at once."""
     shares: dict[str, Histograms] = {}
     """Labels at frames: for each class the probabilities of frames that show it, and of frames that do not."""
     sure: Histograms | None = None
@@ -101,11 +103,20 @@ class Answers(_Record):
 
     @property
     def guessed_right(self) -> float | None:
-        """The share of the clips whose guess is their label; None where clips have no guess."""
+        """The share of the clips, or of the marked time, in which the guess is the label; None where there is none."""
         guessed = [film for film in self.films if film.guess is not None and film.truth is not None]
-        if not guessed:
-            return None
-        return float(np.mean([int(np.argmax(film.guess or ())) == film.truth for film in guessed]))
+        if guessed:
+            return float(np.mean([int(np.argmax(film.guess or ())) == film.truth for film in guessed]))
+        marked = both = 0.0
+        for film in self.films:
+            for place, start, end in film.true_bouts or () if film.guess_bouts is not None else ():
+                marked += end - start
+                both += sum(
+                    max(0.0, min(end, last) - max(start, first))
+                    for other, first, last, _ in film.guess_bouts or ()
+                    if other == place
+                )
+        return both / marked if marked else None
 
     @property
     def has_guesses(self) -> bool:
@@ -150,7 +161,7 @@ def _check(answers: Answers) -> None:
     """
     count = len(answers.classes)
     for film in answers.films:
-        rows = (film.answer, film.guess)
+        rows = (film.answer, film.guess, *(film.marked or ()))
         bouts = (*(film.true_bouts or ()), *(film.answer_bouts or ()), *(film.guess_bouts or ()))
         places = [film.truth or 0, *(bout[0] for bout in bouts)]
         if any(row is not None and len(row) != count for row in rows) or not all(

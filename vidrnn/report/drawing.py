@@ -89,5 +89,16 @@ def _svg(figure: Figure, text: str) -> Markup:
 
 def class_colour(place: int) -> str:
     """The colour of a class by its place, that shows on light and on dark ground."""
-    known = ("#4c7fc4", "#d9822b", "#3a9a5b", "#c0504d", "#8a63b8", "#a07a52", "#2f9fb0", "#9a9a2f", "#c2649a")
+    known = (
+        "#4c7fc4",
+        "#d9822b",
+        "#3a9a5b",
+        "#c0504d",
+        "#8a63b8",
+        "#a07a52",
+        "#2f9fb0",
+        "#9a9a2f",
+        "#c2649a",
+        "#76838f",
+    )
     return known[place] if place < len(known) else f"hsl({place * 137.5 % 360:.0f} 45% 52%)"

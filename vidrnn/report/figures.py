@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.ticker import MaxNLocator
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from vidrnn.report.answers import BINS, Histograms
 from vidrnn.report.drawing import BAD, INK, LINE, MAIN, MUTED, OTHER, drawn
 from vidrnn.values import Floats
 
-_SMALL, _WIDE = (300, 240), (440, 280)
+_SMALL, _WIDE = (300, 240), (440, 300)
 _RELIABLE_BINS = 10
 _LONGEST_NAME = 28
 
@@ -45,7 +46,7 @@ def training_curves(epochs: Sequence[Mapping[str, Any]]) -> tuple[Markup, ...]:
             axes.set_xlabel("epoch")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.margins(x=0.03)
-            axes.legend(loc="best")
+            _legend(axes)
         pictures += found
     return tuple(pictures)
 
@@ -56,15 +57,14 @@ _ABOVE = (("data", "axes fraction"), "offset points")
 def dots(rows: Sequence[tuple[str, float, tuple[float, float] | None]], measure: str, strong: str) -> Markup:
     """A dot with its interval for each row; `strong` is the row that stands out."""
     text = f"{measure}: " + ", ".join(f"{name} {value:.3f}" for name, value, _ in rows)
-    with drawn(460, 52 + 27 * len(rows), text) as (axes, found):
+    with drawn(460, 52 + 23 * len(rows), text) as (axes, found):
         for place, (name, value, interval) in enumerate(rows):
             colour = MAIN if name == strong else MUTED
             if interval is not None:
                 axes.plot(interval, [place, place], color=colour, linewidth=2, solid_capstyle="round", alpha=0.55)
             axes.plot([value], [place], "o", color=colour, markersize=6 if name == strong else 5)
-            axes.annotate(f"{value:.3f}", (value, place), (0, 6), textcoords="offset points", ha="center", fontsize=10)
-        axes.set_yticks(range(len(rows)), [shortened(name) for name, _, _ in rows])
-        axes.set_ylim(len(rows) - 0.5, -0.8)
+        axes.set_yticks(range(len(rows)), [f"{shortened(name)}  {value:.3f}" for name, value, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
         low = min([value for _, value, _ in rows] + [one[0] for _, _, one in rows if one])
         axes.set_xlim(max(-0.02, low - 0.08), 1.02)
         axes.set_xlabel(measure)
@@ -178,10 +178,12 @@ def lines(rows: Mapping[str, Sequence[float]], title: str, across: str, strong: 
             )
         if log:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title)
         axes.set_xlabel(across)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(loc="best")
+        _legend(axes)
     return found[0]
 
 
@@ -196,6 +198,11 @@ def timeline(name: str, seconds: Floats, scores: Floats, threshold: float) -> Ma
         axes.set_title(shortened(name, 44))
         axes.set_xlabel("seconds")
     return found[0]
+
+
+def _legend(axes: Axes) -> None:
+    """The names of the lines below the axes, where they hide none of them."""
+    axes.get_figure(root=True).legend(loc="outside lower left", ncols=2)  # type: ignore[union-attr]
 
 
 def shortened(name: str, most: int = _LONGEST_NAME) -> str:

@@ -51,9 +51,9 @@ def with_guess(record: FilmAnswers, tracks: FilmTracks, answer: AnswerSpec) -> F
     update = {
         "true_bouts": stored_bouts(tracks, tracks.truth, answer),
         "known": known_spans(tracks),
-        "marked": rounded([_mean_share(tracks, bout) for bout in true]),
+        "marked": tuple(rounded(_mean_shares(tracks, bout)) for bout in true),
         "guess_bouts": tuple(
-            (bout.label, *rounded([borders[bout.first], borders[bout.end], _mean_share(tracks, bout)]))
+            (bout.label, *rounded([borders[bout.first], borders[bout.end], _mean_shares(tracks, bout)[bout.label]]))
             for bout in guessed
         ),
     }
@@ -143,6 +143,8 @@ def _borders(tracks: FilmTracks) -> Floats:
     return np.append(tracks.seconds, max(tracks.end_seconds, last))
 
 
-def _mean_share(tracks: FilmTracks, bout: TrackBout) -> float:
-    shares = tracks.probabilities[bout.first : bout.end, bout.label]
-    return float(np.nanmean(shares)) if (~np.isnan(shares)).any() else 0.0
+def _mean_shares(tracks: FilmTracks, bout: TrackBout) -> Floats:
+    """(classes,) the mean probability of each class in a bout."""
+    shares = tracks.probabilities[bout.first : bout.end]
+    shares = shares[~np.isnan(shares).any(1)]
+    return np.asarray(shares.mean(0)) if len(shares) else np.zeros(tracks.probabilities.shape[1])

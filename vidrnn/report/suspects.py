@@ -22,6 +22,8 @@ BORDER_SECONDS = 0.5
 """A border that is further off is a suspect."""
 _SURE, _UNSEEN = 0.6, 0.2
 """The least mean probability of a bout that nobody marked, and the most of a marked bout that the model misses."""
+_UNMARKED = 0.1
+"""A bout of which less is marked is one that nobody marked."""
 _OVERLAP = 0.5
 """The share of the shorter of two bouts that they have in common if their borders are compared."""
 _FEWEST = 2
@@ -59,22 +61,31 @@ class Suspect:
 
     @property
     def sentence(self) -> str:
+        """What is doubtful, and where in the film."""
+        if self.fault == "wrong class":
+            return self.claim
+        return f"{self.start_seconds:.1f} to {self.end_seconds:.1f} s: {self.claim}"
+
+    @property
+    def claim(self) -> str:
         """What is doubtful."""
-        length = f"{self.start_seconds:.1f} to {self.end_seconds:.1f} s"
         if self.fault == "wrong class":
             return f"is labelled {self.given}, and looks like {self.proposed}"
         if self.fault == "nobody marked":
-            return f"{length}: looks like {self.proposed}, and nobody marked it"
+            return f"looks like {self.proposed}, and nobody marked it"
         if self.fault == "not seen":
             other = f", and looks like {self.proposed}" if self.proposed else ", and the model does not see it"
-            return f"{length}: is marked {self.given}{other}"
+            return f"is marked {self.given}{other}"
         off = self.end_seconds - self.start_seconds
-        return f"{length}: the {self.fault} of {self.given} is marked {off:.1f} s off"
+        return f"the {self.fault} of {self.given} is marked {off:.1f} s off"
 
 
 def find_suspects(answers: Answers) -> list[Suspect]:
     """The labels that are probably wrong, the most doubtful first."""
-    found = [*_of_clips(answers), *(one for film in answers.films for one in _of_film(film, answers.classes))]
+    unseen = [] if answers.several else list(_of_bouts(answers))
+    found = [*_of_clips(answers), *unseen]
+    for film in answers.films:
+        found += _of_film(film, answers.classes, [one for one in unseen if one.film is film], several=answers.several)
     return sorted(found, key=lambda one: -one.doubt)
 
 
@@ -87,6 +98,23 @@ def _of_clips(answers: Answers) -> Iterator[Suspect]:
         film = films[place]
         given = answers.classes[labels[place]]
         yield Suspect(film, "wrong class", film.start_seconds, film.end_seconds, given, answers.classes[other], doubt)
+
+
+def _of_bouts(answers: Answers) -> Iterator[Suspect]:
+    """Marked bouts that look like another behaviour, where behaviours exclude each other: each counts as a clip."""
+    bouts = [
+        (film, bout, shares)
+        for film in answers.films
+        for bout, shares in zip(film.true_bouts or (), film.marked or (), strict=False)
+        if bout[2] - bout[1] >= BORDER_SECONDS
+    ]
+    if not bouts:
+        return
+    rows, labels = np.asarray([shares for _, _, shares in bouts]), np.asarray([bout[0] for _, bout, _ in bouts])
+    for place, other, doubt in confident_suspects(rows, labels):
+        film, (given, start, end), _ = bouts[place]
+        names, weighed = answers.classes, _by_length(doubt, end - start)
+        yield Suspect(film, "not seen", start, end, names[given], names[other], weighed)
 
 
 def confident_suspects(rows: Floats, labels: NDArray[np.int64]) -> list[tuple[int, int, float]]:
@@ -120,27 +148,34 @@ def confident_suspects(rows: Floats, labels: NDArray[np.int64]) -> list[tuple[in
     return [(place, *found[place]) for place in order]
 
 
-def _of_film(film: FilmAnswers, classes: Sequence[str]) -> Iterator[Suspect]:
-    """Bouts that nobody marked, marked bouts that the model does not see, and borders that are off."""
+def _of_film(
+    film: FilmAnswers, classes: Sequence[str], doubted: Sequence[Suspect], *, several: bool
+) -> Iterator[Suspect]:
+    """Marked bouts that the model does not see, borders that are off, and bouts that nobody marked.
+
+    `doubted`: the bouts of the film that look like another behaviour.
+    """
     if film.guess_bouts is None or film.true_bouts is None or film.marked is None:
         return
-    guesses, marks = film.guess_bouts, film.true_bouts
-    for place, start, end, share in guesses:
-        seconds, known = _common(start, end, film.known), end - start
-        covered = max((_overlap(start, end, one[1], one[2]) for one in marks if one[0] == place), default=0.0)
-        if share >= _SURE and covered < 0.1 * (end - start) and seconds > 0.5 * known:
-            there = [classes[one[0]] for one in marks if _overlap(start, end, one[1], one[2]) > 0.5 * (end - start)]
-            yield Suspect(
-                film, "nobody marked", start, end, ", ".join(there), classes[place], _by_length(share, end - start)
-            )
-    for (place, start, end), share in zip(marks, film.marked, strict=True):
+    guesses, marks, unseen = film.guess_bouts, film.true_bouts, list[Suspect]()
+    for (place, start, end), shares in zip(marks, film.marked, strict=True):
         beside = [one for one in guesses if one[0] == place and _overlap(start, end, one[1], one[2]) > 0]
-        if not beside and share <= _UNSEEN:
-            instead = max(guesses, key=lambda one: _overlap(start, end, one[1], one[2]), default=None)
-            proposed = classes[instead[0]] if instead and _overlap(start, end, instead[1], instead[2]) > 0 else ""
-            yield Suspect(film, "not seen", start, end, classes[place], proposed, _by_length(1 - share, end - start))
+        if several and not beside and shares[place] <= _UNSEEN:
+            unseen.append(
+                Suspect(film, "not seen", start, end, classes[place], "", _by_length(1 - shares[place], end - start))
+            )
         elif len(beside) == 1:
             yield from _borders(film, classes[place], (start, end), beside[0])
+    yield from unseen
+    for place, start, end, share in guesses:
+        length = end - start
+        covered = sum(_overlap(start, end, one[1], one[2]) for one in marks if one[0] == place)
+        known = sum(_overlap(start, end, *span) for span in film.known)
+        said = sum(_overlap(start, end, one.start_seconds, one.end_seconds) for one in doubted)
+        if share >= _SURE and covered < _UNMARKED * length and known > 0.5 * length and said < 0.5 * length:
+            there = [classes[one[0]] for one in marks if _overlap(start, end, one[1], one[2]) > 0.5 * length]
+            doubt = _by_length(share, length)
+            yield Suspect(film, "nobody marked", start, end, ", ".join(there), classes[place], doubt)
 
 
 def _borders(
@@ -166,7 +201,3 @@ def _by_length(doubt: float, seconds: float) -> float:
 
 def _overlap(start: float, end: float, other_start: float, other_end: float) -> float:
     return max(0.0, min(end, other_end) - max(start, other_start))
-
-
-def _common(start: float, end: float, spans: Sequence[tuple[float, float]]) -> float:
-    return sum(_overlap(start, end, *span) for span in spans)

@@ -98,20 +98,22 @@ def _counts(evidence: Evidence) -> Iterator[Section]:
             blocks.append(
                 Figures(tuple(scatter(name, one.true, one.said, _words(one), unit) for name, one in numbers.items()))
             )
-    rows = tuple(
+    rows: tuple[tuple[str, ...], ...] = tuple(
         (
             one.label,
             *(_pair(each) for each in (one.counts, one.seconds)),
-            *(_fit(each) for each in (one.counts, one.seconds)),
+            *(_two(each.concordance) for each in (one.counts, one.seconds)),
         )
         for one in found
     )
-    columns = ("behaviour", "bouts", "seconds", "bouts: slope, concordance", "seconds: slope, concordance")
+    columns: tuple[str, ...] = ("behaviour", "bouts", "seconds", "ccc", "ccc")
+    if films < _FEWEST_FILMS:
+        columns, rows = columns[:3], tuple(row[:3] for row in rows)
     blocks += [Rows(Table(columns, rows, "true / predicted, over all videos")), Rows(_budget(found))]
     note = (
-        "Slope: of the line through the origin, 1 if predicted numbers are right on the whole. Concordance: Lin's "
-        "coefficient over videos, 1 if each is right; it needs three videos. Intervals: 95 %, by a bootstrap over "
-        "groups."
+        "Slope: of the line through the origin, 1 if predicted numbers are right on the whole. ccc: Lin's concordance "
+        "over videos, of bouts and of seconds, 1 if each is right; it needs three videos. Intervals: 95 %, by a "
+        "bootstrap over groups, which needs three groups."
     )
     yield Section("counts", "Counts and durations", [*blocks, Words((note,), quiet=True)])
 
@@ -144,10 +146,6 @@ def _points_off(one: Behaviour) -> str:
 
 def _pair(one: Agreement) -> str:
     return f"{one.true.sum():,.0f} / {one.said.sum():,.0f}"
-
-
-def _fit(one: Agreement) -> str:
-    return f"{_two(one.slope)}, {_two(one.concordance)}"
 
 
 def _words(one: Agreement) -> str:

@@ -122,7 +122,7 @@ def suspects(evidence: Evidence, found: Sequence[Suspect], pictures: Mapping[Str
     strips = tuple(
         Strip(
             film_name(one.film, one.start_seconds, one.end_seconds),
-            (f"{one.sentence}.", f"doubt {one.doubt:.2f}"),
+            (f"{one.claim}.", f"doubt {one.doubt:.2f}"),
             pictures.get(stretch_of(one), ()),
         )
         for one in found[:SHOWN_SUSPECTS]
@@ -140,7 +140,8 @@ def how_guessed(answers: Answers) -> str:
     if right is None:
         return answers.guessed_by
     trust = "" if right >= _TRUSTED else ", so the list means little"
-    return f"{answers.guessed_by} It agrees with the labels of {100 * right:.0f} % of the clips{trust}."
+    of = "of the clips" if any(film.guess for film in answers.films) else "of the marked time"
+    return f"{answers.guessed_by} It agrees with the labels in {100 * right:.0f} % {of}{trust}."
 
 
 def stretch_of(suspect: Suspect) -> Stretch:

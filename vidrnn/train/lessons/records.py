@@ -90,7 +90,15 @@ def record_films(
         record = with_guess(film, guesses[place], answer) if place in guesses else film
         films.append(with_answer(record, mine[place], answer) if place in mine else record)
     shares, sure = histograms_of(tracks, answer)
-    return Answers(scored=scored, classes=answer.classes, films=tuple(films), shares=shares, sure=sure, guessed_by=how)
+    return Answers(
+        scored=scored,
+        classes=answer.classes,
+        films=tuple(films),
+        several=answer.kind == "several",
+        shares=shares,
+        sure=sure,
+        guessed_by=how,
+    )
 
 
 def record_sequences(
