@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from vidrnn.report.answers import BINS, Histograms
 from vidrnn.report.drawing import BAD, INK, LINE, MAIN, MUTED, OTHER, drawn
@@ -178,7 +178,8 @@ def lines(rows: Mapping[str, Sequence[float]], title: str, across: str, strong: 
             )
         if log:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_title(title)
         axes.set_xlabel(across)

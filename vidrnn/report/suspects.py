@@ -3,7 +3,8 @@
 Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in dataset labels", JAIR 70, 2021. A clip
 counts for a class if its probability of that class is at least the mean probability of the clips that are labelled so.
 The clips of one label that count for another class tell how many labels are wrong; so many clips, those whose
-probabilities speak most against the label, are suspects. This module knows no films and draws nothing.
+probabilities speak most against the label, are suspects. Probabilities are taken beyond what is usual for their class,
+so that a class which the model seldom knows makes few of them. This module knows no films and draws nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _UNMARKED = 0.1
 """A bout of which less is marked is one that nobody marked."""
 _OVERLAP = 0.5
 """The share of the shorter of two bouts that they have in common if their borders are compared."""
+_LEAST_AHEAD = 0.1
+"""How much more than is usual for its class another class must be ahead of the label."""
 _FEWEST = 2
 """Clips of a class that are needed for a threshold of it."""
 
@@ -132,16 +135,18 @@ def confident_suspects(rows: Floats, labels: NDArray[np.int64]) -> list[tuple[in
     )
     fits = np.where(rows >= thresholds, rows, -1.0)
     counted = fits.max(1) >= 0
+    beyond = rows - np.where(np.isfinite(thresholds), thresholds, 0.0)  # how much more than is usual for the class
     found: dict[int, tuple[int, float]] = {}
     for given, mine in enumerate(of_class):
         shares = np.bincount(fits.argmax(1)[mine & counted], minlength=number)
         for other in np.flatnonzero(shares).tolist():
-            ahead = rows[:, other] - rows[everyone, labels]
-            wrong = min(round(float(shares[other] / shares.sum() * mine.sum())), int((mine & (ahead > 0)).sum()))
+            ahead = beyond[:, other] - beyond[everyone, labels]
+            may_be = mine & (ahead > _LEAST_AHEAD) & (rows[:, other] > rows[everyone, labels])
+            wrong = min(round(float(shares[other] / shares.sum() * mine.sum())), int(may_be.sum()))
             if other == given or not wrong:
                 continue
-            for place in np.argsort(np.where(mine, -ahead, np.inf), kind="stable")[:wrong].tolist():
-                doubt = round(float(ahead[place] + 1) / 2, 4)
+            for place in np.argsort(np.where(may_be, -ahead, np.inf), kind="stable")[:wrong].tolist():
+                doubt = round(min(1.0, (float(ahead[place]) + 1) / 2), 4)
                 if doubt > found.get(place, (0, 0.0))[1]:
                     found[place] = other, doubt
     order = sorted(found, key=lambda place: -found[place][1])
