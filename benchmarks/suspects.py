@@ -60,9 +60,7 @@ def _clips(data: Path, seeds: int, share: float) -> None:
     learner = Learner(
         teacher.setting(dataset, split, teacher.job.config), choice_of(teacher.job.config, dataset.median_size)
     )
-    places = {part: learner.setting.places(part) for part in Part}
-    _end(learner.prepare([*places[Part.VAL], *places[Part.TEST]], to_train=False))
-    _end(learner.prepare(places[Part.TRAIN], to_train=True))
+    _end(learner.prepare(range(len(dataset.films)), to_train=False))
     for seed in [None, *range(seeds)]:
         wrong = set() if seed is None else _some(len(dataset.films), share, seed)
         films = tuple(

@@ -10,10 +10,9 @@ import typer
 from vidrnn.cli.flags import Settings, with_flags
 from vidrnn.cli.options import Json
 from vidrnn.errors import UsageError
-from vidrnn.settings import PredictConfig
 
 
-@with_flags("report", PredictConfig)
+@with_flags("report")
 def report(
     run: Annotated[Path, typer.Argument(help="A run, or a model folder.")],
     data: Annotated[

@@ -131,7 +131,7 @@ def suspects(evidence: Evidence, found: Sequence[Suspect], pictures: Mapping[Str
     more = " The first ones are shown; all of them: vidrnn report RUN --suspects." if len(found) > len(strips) else ""
     words = Words((f"{many}{more}" if found else "No label looks wrong.",))
     how = Words((how_guessed(answers), "A suspect may still be right: look at it."), quiet=True)
-    yield Section("suspects", "Suspect labels", [words, *([Strips(strips)] if strips else []), how])
+    yield Section("suspects", "Suspect labels", [words, how, *([Strips(strips)] if strips else [])])
 
 
 def how_guessed(answers: Answers) -> str:
