@@ -203,6 +203,7 @@ def _train(
     from vidrnn.train.trainer import train
 
     cache = folder.parent / "cache"
+    settings = {"report": False} | settings  # the page takes longer than these trainings
     asked = {"cache": cache, "portable": False, "command": f"vidrnn train {data.name}", **request}
     config = RunConfig.of(settings, source="test")
     stop, events = Event(), []

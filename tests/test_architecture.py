@@ -35,6 +35,7 @@ LAYERS = (
     "train",
     "tracking",
     "check",
+    "report",
     "export",
     "batch",
     "evaluate",
@@ -88,12 +89,13 @@ TORCH_FREE_FILES = {
 """Of folders that are of both wings."""
 NETWORKS = {"torch", "torchvision", "torchmetrics"}
 ONLY_HOME = {
-    "cv2": {"video", "evaluate", "outputs", "live", "explain"},
+    "cv2": {"video", "evaluate", "outputs", "live", "explain", "report"},
     "av": {"video"},
     "pyarrow": {"outputs"},
     "ray": {"batch"},
     "rich": {"cli"},
-    "matplotlib": {"compare"},
+    "matplotlib": {"compare", "report"},
+    "jinja2": {"report"},
     "typer": {"cli"},
     "torchmetrics": {"evaluate"},
     "onnxruntime": {"runtimes", "export", "nets"},
@@ -124,6 +126,7 @@ BESIDE = {
     "outputs": {"vidrnn.outputs.convert", "vidrnn.outputs.forecast_video", "vidrnn.outputs.strips"},
     "tasks": {"vidrnn.tasks.scores"},
     "tracking": {"vidrnn.tracking.listener"},
+    "train.lessons": {"vidrnn.train.lessons.guesses", "vidrnn.train.lessons.records"},
 }
 """Files of a family's folder that are no members of it."""
 

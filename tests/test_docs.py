@@ -36,12 +36,15 @@ DEPLOY = DOCS / "deploy.md"
 MOVES = ROOT / "models" / "moves"
 DAY = ROOT / "sample_videos" / "a_day.webm"
 
-VERBS = ("check", "train", "labels", "predict", "explain", "live", "next-frame", "compare", "benchmarks", "formats")
+VERBS = (
+    *("check", "train", "labels", "predict", "explain", "live", "next-frame", "compare", "report", "scale", "benchmarks"),
+    "formats",
+)
 """Pages that begin with the command that most people want, and its output."""
 PAGES = (*VERBS, "install", "heads", "deploy", "python", "trust", "architecture")
 OTHERS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md", "sample_videos/README.md")
 TEXTS = [*(ROOT / name for name in OTHERS), *(DOCS / f"{page}.md" for page in PAGES)]
-COMMANDS = ("check", "train", "labels", "predict", "evaluate", "compare", "export", "info", "cache")
+COMMANDS = ("check", "train", "labels", "predict", "evaluate", "compare", "report", "export", "info", "cache")
 OLD_WORDS = re.compile(r"\b(films?|foret\w+|unusual\w*|painte[dr]\w*|told)\b", re.IGNORECASE)
 
 page_of = pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.relative_to(ROOT).as_posix())

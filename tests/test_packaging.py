@@ -63,7 +63,11 @@ def test_every_package_is_installed(pyproject: dict[str, Any]) -> None:
 def test_the_models_and_the_types_are_installed(pyproject: dict[str, Any]) -> None:
     setuptools = pyproject["tool"]["setuptools"]
     assert setuptools["package-dir"] == {"vidrnn.shipped": "models"}
-    assert setuptools["package-data"] == {"vidrnn": ["py.typed"], "vidrnn.shipped": ["*/*"]}
+    assert setuptools["package-data"] == {
+        "vidrnn": ["py.typed"],
+        "vidrnn.report": ["templates/*"],
+        "vidrnn.shipped": ["*/*"],
+    }
     assert (PACKAGE / "py.typed").is_file()
 
 

@@ -483,6 +483,8 @@ class RunConfig(_Frozen):
     ] = None
 
     test: Annotated[bool, Flag("Split into train and val only.", panel=DATA, commands=READING)] = True
+    report: Annotated[bool, Flag("Do not write report.html, the page of the run.", panel=RUN, commands=_TRAIN)] = True
+    """Whether training ends by writing the answers and the page of the run."""
     folds: Annotated[
         int | None, Flag("Score by K folds, then train on all clips.", panel=DATA, metavar="K", commands=_ALONE)
     ] = Field(None, ge=2, le=50)

@@ -40,6 +40,7 @@ COMMANDS = {
     "compare": "Train several heads on the same videos in the same way, and show what each is worth and what it costs.",
     "export": "Write a model as a file that runs without vidrnn.",
     "labels": "Write the labels of one labelling tool in the format of another one.",
+    "report": "Write one page on a run: its scores, its mistakes as pictures, and suspect labels.",
     "info": "Show the facts of a video or a model.",
     "cache": "Show the cache of decoded videos, and remove what it holds.",
 }

@@ -54,7 +54,7 @@ class Classify(Task):
             *("motion_seconds", "head", "readout", "members", "label_holds"),
             *("frames", "spacing_seconds", "height", "width", "rate", "max_pixels", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
-            *("seed", "jobs", "shares", "checkpoint_minutes", "cache_size", "test", "folds"),
+            *("seed", "jobs", "shares", "checkpoint_minutes", "cache_size", "test", "folds", "report"),
             *("threshold", "hysteresis", "shortest", "reset", "threads"),
         }
     )

@@ -53,7 +53,7 @@ class Label(Task):
             *("motion_seconds", "head", "labels", "live", "members"),
             *("frames", "spacing_seconds", "height", "width", "rate", "max_pixels", "flip", "augment"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
-            *("seed", "jobs", "shares", "checkpoint_minutes", "cache_size", "test", "folds"),
+            *("seed", "jobs", "shares", "checkpoint_minutes", "cache_size", "test", "folds", "report"),
             *("threshold", "hysteresis", "shortest", "smoothing", "reset", "threads"),
         }
     )

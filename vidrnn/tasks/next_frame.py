@@ -70,7 +70,7 @@ class NextFrame(Task):
             *("data", "task", "encoder", "weights", "fine_tune", "grey", "head", "context", "horizon", "decoder"),
             *("spacing_seconds", "height", "width", "rate", "max_pixels", "flip"),
             *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "patience", "seed"),
-            *("jobs", "shares", "checkpoint_minutes", "cache_size", "test"),
+            *("jobs", "shares", "checkpoint_minutes", "cache_size", "test", "report"),
             *("threshold", "hysteresis", "shortest", "rollout", "normalised"),
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,8 @@ class ClipOutcome:
     """The number of pooled folds; None for one split."""
     motion: bool = False
     """Whether each step shows motion by itself, so that frames in random order still show it."""
+    scores: dict[Part, Floats] = field(default_factory=dict)
+    """(clips, classes) the scores of the model, before softmax."""
 
     def joined(self, other: ClipOutcome) -> ClipOutcome:
         """Both outcomes as one, as for folds, where each clip is in one test part."""
@@ -76,20 +78,23 @@ class ClipOutcome:
             for name, hit in self.hits.items()
         }
         groups = {part: self.groups[part] + other.groups[part] for part in self.groups}
-        return replace(self, hits=hits, groups=groups, motion=self.motion or other.motion)
+        scores = {part: np.concatenate([one, other.scores[part]]) for part, one in self.scores.items()}
+        return replace(self, hits=hits, groups=groups, motion=self.motion or other.motion, scores=scores)
 
     def as_plain(self) -> Any:
         """As `Outcome.as_plain`."""
         hits = {name: {part.value: hit for part, hit in of_parts.items()} for name, of_parts in self.hits.items()}
         groups = {part.value: names for part, names in self.groups.items()}
-        return {"hits": hits, "groups": groups, "remark": self.remark, "folds": self.folds, "motion": self.motion}
+        scores = {part.value: numbers for part, numbers in self.scores.items()}
+        return {**vars(self), "hits": hits, "groups": groups, "scores": scores}
 
     @classmethod
     def of_plain(cls, stored: Any) -> ClipOutcome:
         """The outcome that `as_plain` gave."""
         hits = {name: {Part(part): hit for part, hit in of_parts.items()} for name, of_parts in stored["hits"].items()}
         groups = {Part(part): list(names) for part, names in stored["groups"].items()}
-        return cls(**{**stored, "hits": hits, "groups": groups})
+        scores = {Part(part): numbers for part, numbers in stored["scores"].items()}
+        return cls(**{**stored, "hits": hits, "groups": groups, "scores": scores})
 
     def of_folds(self, folds: int) -> ClipOutcome:
         """The outcome of so many folds that were joined."""
@@ -128,12 +133,11 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, ClipOutcome | 
             return None
     yield Progress("controls", len(controls), len(controls))
     truth = setting.dataset.labels
-    hits[THIS_MODEL] = {
-        part: learner.scores(setting.places(part)).argmax(1) == truth[list(setting.places(part))] for part in parts
-    }
+    scores = {part: learner.scores(setting.places(part)) for part in parts}
+    hits[THIS_MODEL] = {part: scores[part].argmax(1) == truth[list(setting.places(part))] for part in parts}
     groups = {part: [setting.dataset.groups[place] for place in setting.places(part)] for part in parts}
     remark = "" if learner.frozen else "The controls are trained on the features of the trained encoder."
-    return ClipOutcome(hits, groups, remark, motion=bool(config.motion))
+    return ClipOutcome(hits, groups, remark, motion=bool(config.motion), scores=scores)
 
 
 def controls_report(outcome: ClipOutcome) -> Report:

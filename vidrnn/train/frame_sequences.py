@@ -26,6 +26,10 @@ class FrameSequence:
 
     frames: Pixels
     part: Part
+    place: int = 0
+    """Of the film in the dataset."""
+    first: int = 0
+    """The place of its first frame among those of the film."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ def split_sequence(frames: Pixels, window: int) -> list[FrameSequence]:
     held = held_out(len(frames), window)
     if not held:
         return [FrameSequence(frames, Part.TRAIN)]
-    return [FrameSequence(frames[:-held], Part.TRAIN), FrameSequence(frames[-held:], Part.VAL)]
+    end = FrameSequence(frames[-held:], Part.VAL, first=len(frames) - held)
+    return [FrameSequence(frames[:-held], Part.TRAIN), end]
 
 
 def default_size(films: Size) -> Size:

@@ -30,6 +30,7 @@ from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Progress, RunEvent, as_json
 from vidrnn.model.header import PIECES, TRAINING_NAME
 from vidrnn.plain_json import json_text
+from vidrnn.report.answers import ANSWERS_NAME, PAGE_NAME
 from vidrnn.text import table_cell
 from vidrnn.values import FilmFailure
 
@@ -46,7 +47,7 @@ _ENDED = "ended.json"
 _CONFIG, _METRICS, _LEFT_OUT, _CHECKPOINT = "config.toml", "metrics.jsonl", "left_out.csv", "checkpoint"
 _TRACKING = "tracking.json"
 _TRAINING = f"{_CHECKPOINT}/{TRAINING_NAME}"
-_FILES = (_METRICS, _LEFT_OUT, _TRACKING, _TRAINING, _CONFIG)
+_FILES = (_METRICS, _LEFT_OUT, ANSWERS_NAME, PAGE_NAME, _TRACKING, _TRAINING, _CONFIG)
 """The files of a training, as paths below its folder, in the order in which they are moved. The pieces come first."""
 _PIECES = f"{_CHECKPOINT}/{PIECES}"
 _PIECE = re.compile(r"[0-9a-f]{32}\.safetensors")

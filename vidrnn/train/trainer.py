@@ -30,6 +30,7 @@ from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import count_parameters
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
+from vidrnn.report.answers import ANSWERS_NAME, PAGE_NAME, folder_of
 from vidrnn.tasks.base import task_named
 from vidrnn.tracking.base import Ending
 from vidrnn.tracking.listener import Listener
@@ -40,6 +41,9 @@ from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.run import Request, Run
 from vidrnn.train.workers import Workers
 from vidrnn.values import DecisionRule, Part
+
+_STRIP_SECONDS = 15.0
+"""The longest time that the strips of frames of the page may take at the end of a training."""
 
 
 def train(request: Request, stop: Event | None = None, workers: Workers | None = None) -> Iterator[RunEvent]:
@@ -236,6 +240,8 @@ class _Training:
         save_model(run.model, student.network, header, card)
         refused = (yield from self._export(student, run)) if request.portable else None
         yield from appraisal.shown
+        if self.job.config.report and not stop.is_set():
+            yield from self._report(student, decision, outcome, run)
         yield Done(run.model, appraisal.sentences, self.job.clock.elapsed_seconds, stop.is_set())
         if refused:
             raise refused
@@ -253,6 +259,22 @@ class _Training:
         write_text(card, with_portable(card.read_text(encoding="utf-8"), export.file_name, sentence))
         yield Note(f"{export.file_name}: {sentence}")
         return None
+
+    def _report(
+        self, student: Student, decision: DecisionRule, outcome: Outcome | None, run: Run
+    ) -> Generator[RunEvent, None, None]:
+        """Write the answers and the page of the run. A page that cannot be written must not cost the user the model."""
+        from vidrnn.report.reporter import PageRequest, write_page  # here, since Matplotlib takes half a second to load
+
+        try:
+            answers = yield from student.answers(decision, outcome, folder_of(self.job.request.data))
+            answers.write(run.training / ANSWERS_NAME)
+            wanted = PageRequest(run.folder, files=run.training, data=self.job.request.data, seconds=_STRIP_SECONDS)
+            yield from write_page(wanted)
+        except (VidrnnError, OSError, MemoryError) as error:
+            yield Note(f"The page of the run could not be written. {error} Write it: vidrnn report {run.folder}", True)
+            return
+        yield Note(f"report: {run.folder / PAGE_NAME}")
 
     def _header(
         self, student: Student, dataset: Dataset, split: Split, decision: DecisionRule, appraisal: Appraisal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ from vidrnn.events import EpochDone, RunEvent
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.network import Network
 from vidrnn.nets.spec import ModelSpec
+from vidrnn.report.answers import Answers
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
 from vidrnn.train.fit import Epoch, Fit
@@ -116,6 +118,12 @@ class Student(ABC):
     @abstractmethod
     def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:
         """Score the network and its controls."""
+
+    @abstractmethod
+    def answers(
+        self, decision: DecisionRule, outcome: Outcome | None, folder: Path
+    ) -> Generator[RunEvent, None, Answers]:
+        """The answers of the model to its films, for the page of the run; `folder`: that of DATA."""
 
     @abstractmethod
     def check_clips(self) -> Sequence[Window]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from vidrnn.evaluate.metrics import classify_scores, fit_temperature, interval95
 from vidrnn.events import Note, RunEvent
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.scoring import Features, score_clips
+from vidrnn.report.answers import Answers
 from vidrnn.tables import Report
 from vidrnn.tasks.classify import HYSTERESIS, SHORTEST_SECONDS
 from vidrnn.timeline.segments import softmax
@@ -35,6 +37,7 @@ from vidrnn.train.learner import (
     validation_of,
 )
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
+from vidrnn.train.lessons.records import record_clips
 from vidrnn.train.linear_fit import fit_linear, is_linear
 from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import MemberLoss, Objective, Truth
@@ -179,6 +182,13 @@ class ClassStudent(LearnerStudent):
     @override
     def run_controls(self) -> Generator[RunEvent, None, ClipOutcome | None]:
         return (yield from train_controls(self.learner))
+
+    @override
+    def answers(
+        self, decision: DecisionRule, outcome: Outcome | None, folder: Path
+    ) -> Generator[RunEvent, None, Answers]:
+        assert outcome is None or isinstance(outcome, ClipOutcome)
+        return (yield from record_clips(self.learner, decision, outcome, folder))
 
     @override
     def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:

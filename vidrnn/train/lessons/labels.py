@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from vidrnn.events import Note, RunEvent
 from vidrnn.nets.classifier import SequenceModel, refuse_unknown
 from vidrnn.nets.heads import HEADS
 from vidrnn.nets.scoring import Features, score_steps
+from vidrnn.report.answers import Answers
 from vidrnn.tables import Report
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.controls import THIS_MODEL
@@ -33,6 +35,7 @@ from vidrnn.train.journal import Journal
 from vidrnn.train.label_controls import LabelOutcome, label_controls_report, run_label_controls, shares_right
 from vidrnn.train.learner import Learner, Setting, spec_of
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
+from vidrnn.train.lessons.records import record_films
 from vidrnn.train.loss import LabelLoss
 from vidrnn.train.minibatches import Clips, MomentSampler
 from vidrnn.train.moments import Moments, RuleSearch, Scored
@@ -317,6 +320,17 @@ class LabelStudent(LearnerStudent):
     @override
     def run_controls(self) -> Generator[RunEvent, None, Outcome | None]:
         return (yield from run_label_controls(self.learner, self._answering))
+
+    @override
+    def answers(
+        self, decision: DecisionRule, outcome: Outcome | None, folder: Path
+    ) -> Generator[RunEvent, None, Answers]:
+        assert outcome is None or isinstance(outcome, LabelOutcome)
+        part = Part.TEST if self.learner.setting.places(Part.TEST) else Part.VAL
+        places = self.learner.setting.places(part)
+        scored = [Scored(place, scores) for place, scores in zip(places, self._scores(part), strict=True)]
+        tracks = self.moments.tracks(scored, decision)
+        return (yield from record_films(self.learner, self.moments, decision, tracks, outcome, folder))
 
     @override
     def appraise(self, decision: DecisionRule, outcome: Outcome | None) -> Generator[RunEvent, None, Appraisal]:

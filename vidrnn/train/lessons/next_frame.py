@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from vidrnn.nets.frame_predictor import FramePredictor
 from vidrnn.nets.heads import HEADS, PICTURE_HEADS
 from vidrnn.nets.network import build_network
 from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
+from vidrnn.report.answers import Answers
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tasks.next_frame import FrameJudge
 from vidrnn.timeline.anomaly import block_map, calibrate
@@ -47,6 +49,7 @@ from vidrnn.train.frame_sequences import (
 )
 from vidrnn.train.journal import Journal
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
+from vidrnn.train.lessons.records import record_sequences, sequence_record
 from vidrnn.train.minibatches import FrameSampler, Minibatch, Targets
 from vidrnn.train.randomness import Randomness
 from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels, Window
@@ -130,7 +133,7 @@ class NextFrameTeacher(Teacher):
         assert spec.forecast is not None
         yield Note(spec.forecast.chosen)
         yield Note(spec.describe())
-        return NextFrameStudent(self.job, spec, sequences)
+        return NextFrameStudent(self.job, spec, sequences, dataset)
 
     def _decode(self, dataset: Dataset, split: Split) -> Generator[RunEvent, None, FrameSequences]:
         """Every video decoded, on the grid and at the size of the model."""
@@ -151,9 +154,9 @@ class NextFrameTeacher(Teacher):
             if isinstance(decoded, FilmFailure):
                 raise DataError(f"{decoded.path}: could be read before, and not now: {decoded.reason}")
             if is_one_group(dataset):
-                sequences += split_sequence(decoded.array, self.window)
+                sequences += [replace(one, place=done - 1) for one in split_sequence(decoded.array, self.window)]
             elif len(decoded.array) >= self.window:
-                sequences.append(FrameSequence(decoded.array, part))
+                sequences.append(FrameSequence(decoded.array, part, done - 1))
             frames += len(decoded.array)
             yield Progress("decoding", done, len(dataset.scans), frames)
             if self.job.stop.is_set():
@@ -213,9 +216,9 @@ class NextFrameTeacher(Teacher):
 class NextFrameStudent(Student):
     """A network that learns to predict frames."""
 
-    def __init__(self, job: Job, spec: ModelSpec, sequences: FrameSequences) -> None:
+    def __init__(self, job: Job, spec: ModelSpec, sequences: FrameSequences, dataset: Dataset) -> None:
         assert spec.forecast is not None
-        self._job, self._spec, self._sequences = job, spec, sequences
+        self._job, self._spec, self._sequences, self._dataset = job, spec, sequences, dataset
         self.choice = spec.forecast.chosen
         self._network = self._build()
         self.fit = self._fit()
@@ -281,6 +284,17 @@ class NextFrameStudent(Student):
         ssim = "" if numbers["ssim"] is None else f", SSIM {numbers['ssim']:.3f}"
         errors = f"{part}: MSE of a pixel {numbers['mse']:.2e}, PSNR {numbers['psnr']:.2f}{ssim}."
         return Appraisal((shown,), (card,), numbers, (errors, *report.sentences))
+
+    @override
+    def answers(
+        self, decision: DecisionRule, outcome: Outcome | None, folder: Path
+    ) -> Generator[RunEvent, None, Answers]:
+        scored = Part.TEST if self._sequences.of(Part.TEST) else Part.VAL
+        films = [
+            (sequence_record(sequence, self._dataset, self._spec.spacing_seconds, folder), sequence.frames)
+            for sequence in self._sequences.all
+        ]
+        return (yield from record_sequences(self._runtime(decision), decision, films, scored))
 
     @override
     def check_clips(self) -> Sequence[Window]:
