@@ -45,6 +45,21 @@ def all_real(frames: Tensor) -> Tensor:
     return torch.ones(frames.shape[:2], dtype=torch.bool)
 
 
+def test_clips_are_changed_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bfloat16 the places of an affine change are wrong by whole pixels."""
+    monkeypatch.setattr("vidrnn.train.encoding.half_precision", lambda _: torch.autocast("cpu", torch.bfloat16))
+    halved, dtypes = [], []
+
+    def noting(clips: Tensor, _: int) -> Tensor:
+        halved.append(torch.is_autocast_enabled("cpu"))
+        return clips
+
+    encoder = make_encoder()
+    encoder.network[0].register_forward_hook(lambda _, __, maps: dtypes.append(maps.dtype))
+    encode_share(encoder, share_of(films(2)), noting)
+    assert not any(halved) and dtypes == [torch.bfloat16]
+
+
 def weighing(features: Tensor) -> Tensor:
     """Something to go back from that treats each number differently."""
     return (features * torch.linspace(-1, 1, features.numel()).view_as(features)).sum()

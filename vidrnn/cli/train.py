@@ -102,7 +102,7 @@ def train(
         terms=terms,
         settings_file=config,
     )
-    workers, stop = join_workers(1 if request.device != "cpu" else request.jobs, request.device), Event()
+    workers, stop = join_workers(request.jobs, request.device), Event()
     if not workers.leads:
         _follow(run_training(request, stop, workers))
         return

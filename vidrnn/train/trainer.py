@@ -30,6 +30,7 @@ from vidrnn.nets.classifier import count_parameters
 from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.tasks.base import task_named
+from vidrnn.train.device import threads_for
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock
@@ -55,7 +56,7 @@ def train(request: Request, stop: Event | None = None, workers: Workers | None =
         VidrnnError: with a sentence. All finished work stays on disk.
         KeyboardInterrupt: stopped before there was a model.
     """
-    workers, stop = workers or Workers(request.jobs), stop or Event()
+    workers, stop = workers or Workers(threads_for(request.jobs, request.device)), stop or Event()
     if not workers.leads:
         for _ in _Training(request, stop, workers).follow():
             pass

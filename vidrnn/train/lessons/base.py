@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import torch
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
@@ -20,6 +21,7 @@ from vidrnn.nets.network import Network
 from vidrnn.nets.spec import ModelSpec
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
+from vidrnn.train.device import prepare_device
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, spec_of
@@ -179,6 +181,7 @@ class Teacher(ABC):
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        prepare_device(torch.device(job.request.device))
 
     @classmethod
     def complete(cls, config: RunConfig) -> RunConfig:

@@ -53,7 +53,6 @@ class ClassTeacher(ComparableTeacher):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(1)  # the cores work on shares of a minibatch and on films side by side
 
     @override
     def refuse_unfit(self) -> None:

@@ -69,7 +69,6 @@ class LabelTeacher(ComparableTeacher):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(1)  # the cores work on shares of a minibatch and on films side by side
 
     @classmethod
     @override

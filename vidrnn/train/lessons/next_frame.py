@@ -83,7 +83,6 @@ class NextFrameTeacher(Teacher):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(1)  # the cores work on shares of a minibatch side by side
 
     @classmethod
     @override
