@@ -17,13 +17,15 @@ def test_shares_are_computed_side_by_side_on_a_processor_only() -> None:
 
 
 def test_a_gpu_is_the_one_that_is_named_and_repeats_its_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen: list[torch.device] = []
-    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    chosen: list[int] = []
+    monkeypatch.setattr(torch._C, "_cuda_setDevice", chosen.append, raising=False)
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", False)
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
     prepare_device(torch.device("cpu"))
     assert not chosen and not torch.backends.cudnn.deterministic
+    prepare_device(torch.device("cuda"))
+    assert not chosen and torch.backends.cudnn.deterministic
     prepare_device(torch.device("cuda:1"))
-    assert chosen == [torch.device("cuda:1")] and torch.backends.cudnn.deterministic
+    assert chosen == [1]
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"

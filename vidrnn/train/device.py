@@ -17,7 +17,8 @@ def prepare_device(device: torch.device) -> None:
     if device.type == "cuda":
         os.environ.setdefault(_CUBLAS, ":4096:8")  # else recurrent layers of cuDNN may not repeat their numbers
         torch.backends.cudnn.deterministic = True  # one seed gives the same weights each time
-        torch.cuda.set_device(device)  # pinned memory and nccl take the GPU that is set
+        if device.index is not None:  # torch refuses to set a GPU without a number
+            torch.cuda.set_device(device)  # pinned memory and nccl take the GPU that is set
 
 
 def half_precision(device: torch.device) -> AbstractContextManager[Any]:
