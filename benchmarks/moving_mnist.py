@@ -19,6 +19,7 @@ from __future__ import annotations
 import gzip
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -39,12 +40,14 @@ from vidrnn.model.checkpoint import LoadedModel, save_model
 from vidrnn.model.metadata import ModelHeader
 from vidrnn.nets.classifier import count_parameters, seed_everything
 from vidrnn.nets.frame_predictor import FramePredictor
-from vidrnn.nets.network import build_network
+from vidrnn.nets.network import Network, build_network
 from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
 from vidrnn.runtimes.torch import TorchRuntime
+from vidrnn.tables import Report
+from vidrnn.train.device import prepare_device
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.lessons.next_frame import Curriculum
-from vidrnn.train.minibatches import Minibatch
+from vidrnn.train.shares.minibatches import Drawn, Window
 from vidrnn.values import AnswerSpec, DecisionRule
 
 FOOTAGE = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -55,6 +58,8 @@ CONTEXT = 10
 STEP = 0.1  # a frame, of the range that a digit has to move in
 DIGITS_SHOWN = 2
 FPS = 10.0
+ANSWER = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"), background="normal")
+_UNBOUNDED = 1_000_000
 _TRAINING_DIGITS = 50_000  # of the 60,000 of MNIST; the rest is for validation
 _PICTURES_MAGIC = 0x0803
 
@@ -177,6 +182,103 @@ def floor(part: Digits = Digits.VAL, clips: int = 300, digits: Path = DIGITS, se
     print("\n".join(scores.definitions))
 
 
+@dataclass(frozen=True)
+class Training:
+    """How a network learns digits that move."""
+
+    decoder: DecoderName = "kernel"
+    head: str = "convgru"
+    epochs: int = 12
+    steps: int = 40
+    """Minibatches in an epoch."""
+    minibatch: int = 16
+    seed: int = 0
+    device: str = "cpu"
+    seconds: float | None = None
+    """A limit. The training then goes on until it ends, whatever `epochs` says."""
+    validated: int = 48
+    """Films that each epoch is validated on."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The parts and sizes of the network."""
+        return ModelSpec(
+            network="frames",
+            forecast=ForecastConfig(
+                context=CONTEXT, horizon=FRAMES - CONTEXT, decoder=self.decoder, grey=True, faint=0.1
+            ),
+            encoder=EncoderConfig(name="pyramid", frozen=False, origin="none", grey=True),
+            head=HeadConfig(name=self.head, size=64, dropout=0.0),
+            readout="mean",
+            height=SIDE,
+            width=SIDE,
+            frames=FRAMES,
+            spacing_seconds=1 / FPS,
+        )
+
+    def fit(self, shown: Pictures, held: Pictures) -> Fit:
+        """A training on endless films of the digits `shown`, each film once, validated on digits that are held out."""
+        device = torch.device(self.device)
+        prepare_device(device)
+        seed_everything(self.seed)
+        network = build_network(self.spec, ANSWER).to(device).to(memory_format=torch.channels_last)
+        assert isinstance(network, FramePredictor)
+        curriculum = Curriculum(CONTEXT, FRAMES - CONTEXT, scale=0.05, drawing=False)
+        val = torch.from_numpy(_in_colour(moving_digits(held, self.validated, seed=self.seed + 2)))
+
+        def minibatches(epoch: int) -> Iterator[Drawn]:
+            for step in range(self.steps):
+                seed = 1_000_000 * (self.seed + 1) + epoch * self.steps + step
+                films = _in_colour(moving_digits(shown, self.minibatch, seed=seed))
+                yield Drawn([Window(film, slice(None), np.asarray(-1), FRAMES) for film in films], FRAMES)
+
+        def validate() -> Validation:
+            pictures = network.pictures_of(val.to(device))
+            _, ahead = network.rollout(pictures[:, :CONTEXT], FRAMES - CONTEXT)
+            errors = (network.shown(ahead) - pictures[:, CONTEXT:]).square().sum((2, 3, 4)).mean(0)
+            return Validation(-float(errors.mean()), float(errors.mean()), {"first": float(errors[0])})
+
+        lesson = Lesson(
+            network=network,
+            answer=curriculum.answer,
+            loss=curriculum.cost,
+            minibatches=minibatches,
+            steps=self.steps,
+            validate=validate,
+            advance=curriculum.advance,
+            device=device,
+        )
+        epochs = self.epochs if self.seconds is None else _UNBOUNDED
+        plan = Plan(
+            epochs, learning_rate=2e-3, weight_decay=1e-4, patience=epochs, seed=self.seed, seconds=self.seconds
+        )
+        return Fit(lesson, plan)
+
+
+def model_of(network: Network, training: Training, folder: Path) -> LoadedModel:
+    """A network that has learnt digits, as a model."""
+    rule = DecisionRule(threshold=0.5, hysteresis=0.1, shortest_seconds=0.2, reset="never")
+    header = ModelHeader(
+        vidrnn_version=__version__,
+        answer=ANSWER,
+        decision=rule,
+        spec=training.spec,
+        seed=training.seed,
+        seen={},
+        scores={},
+        facts={},
+    )
+    return LoadedModel(network, header, folder)
+
+
+def scores_of(model: LoadedModel, shown: Pictures, unseen: Clips, part: str, averaged: int = 2000) -> Report:
+    """The scores of a model on unseen films, beside baselines. The mean image is of so many films of shown digits."""
+    mean = MeanImage()
+    for clip in moving_digits(shown, averaged):
+        mean.add(clip[..., None].astype(np.float32) / 255)
+    return score_forecasts(TorchRuntime(model), list(_in_colour(unseen)), mean, part)
+
+
 @app.command()
 def learn(  # noqa: PLR0913, PLR0917 - each is a flag
     decoder: DecoderName = "kernel",
@@ -189,43 +291,14 @@ def learn(  # noqa: PLR0913, PLR0917 - each is a flag
     clips: int = 300,
     threads: int = 2,
     seed: int = 0,
+    device: str = "cpu",
     out: Path | None = None,
 ) -> None:
     """Train on endless films, and print the scores beside baselines."""
-    torch.set_num_threads(threads)
     shown = read_digits(digits, Digits.TRAIN)
-    spec = ModelSpec(
-        network="frames",
-        forecast=ForecastConfig(context=CONTEXT, horizon=FRAMES - CONTEXT, decoder=decoder, grey=True, faint=0.1),
-        encoder=EncoderConfig(name="pyramid", frozen=False, origin="none", grey=True),
-        head=HeadConfig(name=head, size=64, dropout=0.0),
-        readout="mean",
-        height=SIDE,
-        width=SIDE,
-        frames=FRAMES,
-        spacing_seconds=1 / FPS,
-    )
-    seed_everything(seed)
-    answer = AnswerSpec("next-frame", "picture", "frame", ("normal", "anomaly"), background="normal")
-    network = build_network(spec, answer).to(memory_format=torch.channels_last)
-    assert isinstance(network, FramePredictor)
-    curriculum = Curriculum(network, CONTEXT, FRAMES - CONTEXT, scale=0.05)
-    val = _in_colour(moving_digits(read_digits(digits, Digits.VAL), 48, seed=seed + 2))
-
-    def minibatches(epoch: int) -> Iterator[Minibatch]:
-        for step in range(steps):
-            films = _in_colour(moving_digits(shown, minibatch, seed=1_000_000 * (seed + 1) + epoch * steps + step))
-            yield Minibatch(torch.from_numpy(films), torch.ones(films.shape[:2]).bool(), torch.full((len(films),), -1))
-
-    def validate() -> Validation:
-        pictures = network.pictures_of(torch.from_numpy(val))
-        _, ahead = network.rollout(pictures[:, :CONTEXT], FRAMES - CONTEXT)
-        errors = (network.shown(ahead) - pictures[:, CONTEXT:]).square().sum((2, 3, 4)).mean(0)
-        return Validation(-float(errors.mean()), float(errors.mean()), {"first": float(errors[0])})
-
-    lesson = Lesson(network, curriculum.answer, lambda pair, *_: curriculum.cost(pair), minibatches, steps, validate)
-    lesson.advance = curriculum.advance
-    fit = Fit(lesson, Plan(epochs, learning_rate=2e-3, weight_decay=1e-4, patience=epochs, seed=seed))
+    training = Training(decoder, head, epochs, steps, minibatch, seed, device)
+    fit = training.fit(shown, read_digits(digits, Digits.VAL))
+    torch.set_num_threads(threads)  # there is one share only, which they compute together
     began = time.process_time()
     for epoch in fit.run():
         spent = (time.process_time() - began) / 60
@@ -236,19 +309,14 @@ def learn(  # noqa: PLR0913, PLR0917 - each is a flag
             flush=True,
         )
     spent = (time.process_time() - began) / 60
-    rule = DecisionRule(threshold=0.5, hysteresis=0.1, shortest_seconds=0.2, reset="never")
-    header = ModelHeader(
-        vidrnn_version=__version__, answer=answer, decision=rule, spec=spec, seed=seed, seen={}, scores={}, facts={}
-    )
+    network = fit.lesson.network
+    assert isinstance(network, FramePredictor)
+    model = model_of(network, training, Path("moving-mnist"))
     if out:
-        save_model(out, network, header, f"# {out.name}\n\nMoving MNIST, {spent:.1f} minutes of processor.\n")
-    mean = MeanImage()
-    for clip in moving_digits(shown, 2000):
-        mean.add(clip[..., None].astype(np.float32) / 255)
+        save_model(out, network, model.header, f"# {out.name}\n\nMoving MNIST, {spent:.1f} minutes of processor.\n")
     unseen = moving_digits(read_digits(test or digits, Digits.ALL if test else Digits.VAL), clips, seed=seed + 1)
-    model = TorchRuntime(LoadedModel(network, header, Path("moving-mnist")))
     part = f"{(test or digits).name}, digits not seen in training"
-    show_report(score_forecasts(model, list(_in_colour(unseen)), mean, part), Console(width=120))
+    show_report(scores_of(model, shown, unseen, part), Console(width=120))
     print(f"{count_parameters(network):,} parameters, {spent:.1f} minutes of processor, validation counted in")
 
 

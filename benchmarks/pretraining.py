@@ -31,7 +31,8 @@ from vidrnn.data.store import open_cache
 from vidrnn.train.augment import draw_augmentation
 from vidrnn.train.encoder_choice import choice_of
 from vidrnn.train.learner import Learner
-from vidrnn.train.sharded_encoder import Shards
+from vidrnn.train.shares.encoding import encode_share
+from vidrnn.train.shares.minibatches import Minibatch
 from vidrnn.values import Part
 
 DATA = FOOTAGE / "lips" / "command.csv"
@@ -92,17 +93,15 @@ def pretrain(file: Path, epochs: int) -> Path:
     optimizer = torch.optim.AdamW(weights, _RATE, weight_decay=0.01)
     draw = setting.objective.sampler(setting, 32, phases=learner.phases, stretch=0.2, shuffled=False)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3 * _RATE, total_steps=epochs * draw.steps(clips) + 1)
-    shards = Shards(encoder, 2)
+    draws = torch.Generator().manual_seed(0)
     encoder.train()
     for epoch in range(epochs):
         losses = []
         for minibatch in draw.epoch(clips, epoch):
-            twice = [None if one is None else torch.cat([one, one]) for one in (minibatch.inputs, minibatch.before)]
-            mask = torch.cat([minibatch.mask, minibatch.mask])
-            assert twice[0] is not None
-            features = shards(twice[0], mask, draw_augmentation(len(mask), flip=False, strength=1.5), twice[1])
-            steps, _ = memory(features)
-            real = mask.unsqueeze(-1)
+            twice = Minibatch(*(torch.cat([one, one]) for one in minibatch.read().tensors))
+            change = draw_augmentation(len(twice.mask), flip=False, strength=1.5, generator=draws)
+            steps, _ = memory(encode_share(encoder, twice, change))
+            real = twice.mask.unsqueeze(-1)
             mean = (steps * real).sum(1) / real.sum(1).clamp(min=1)
             loss = contrastive(nn.functional.normalize(project(mean), dim=-1))
             optimizer.zero_grad()

@@ -25,7 +25,7 @@ from vidrnn.train.learner import Clock, Learner
 from vidrnn.train.lessons.base import Job
 from vidrnn.train.lessons.classes import ClassTeacher
 from vidrnn.train.run import Request
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.workers import Workers
 from vidrnn.values import Part
 
 FILMS = Path(__file__).resolve().parents[1] / "sample_videos"

@@ -192,7 +192,7 @@ def _peak_mb() -> float:
 
 def cold(folder: Path, seed: int) -> str:
     """A sentence on an epoch of windows from a cache that is not in memory, beside plain reading of its files."""
-    from vidrnn.train.minibatches import Clips, ClipSampler
+    from vidrnn.train.shares.minibatches import Clips, ClipSampler
 
     cache = Cache(folder / "cache", available_cores())
     films = sorted(film for film in folder.glob("class*/*/*.avi") if film.stat().st_size > 1000)

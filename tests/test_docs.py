@@ -37,8 +37,8 @@ MOVES = ROOT / "models" / "moves"
 DAY = ROOT / "sample_videos" / "a_day.webm"
 
 VERBS = (
-    *("check", "train", "labels", "predict", "explain", "live", "next-frame", "compare", "report", "scale", "benchmarks"),
-    "formats",
+    *("check", "train", "labels", "predict", "explain", "live", "next-frame", "compare", "report", "scale"),
+    *("benchmarks", "formats"),
 )
 """Pages that begin with the command that most people want, and its output."""
 PAGES = (*VERBS, "install", "heads", "deploy", "python", "trust", "architecture")

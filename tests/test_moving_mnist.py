@@ -104,3 +104,14 @@ def test_films_are_read_back_exactly(mnist: ModuleType, tmp_path: Path) -> None:
             frames = list(film.frames())
         assert [frame.seconds for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
         assert all((frame.pixels == grey[..., None]).all() for frame, grey in zip(frames, clip, strict=True))
+
+
+def test_a_network_learns_digits_that_move_and_is_scored_beside_baselines(mnist: ModuleType, tmp_path: Path) -> None:
+    digits = blocks(200, 255)
+    training = mnist.Training(head="convgru", decoder="direct", epochs=1, steps=1, minibatch=2, validated=1)
+    fit = training.fit(digits, digits)
+    [epoch] = fit.run()
+    assert epoch.number == 1 and epoch.validation.finite
+    model = mnist.model_of(fit.lesson.network, training, tmp_path)
+    numbers = mnist.scores_of(model, digits, mnist.moving_digits(digits, 1), "blocks", averaged=2).numbers
+    assert numbers["mse_sum"] > 0 and "the last frame" in " ".join(numbers["baselines"])

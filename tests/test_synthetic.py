@@ -18,7 +18,7 @@ from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everythin
 from vidrnn.nets.heads import HEADS
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Drawn, Window
+from vidrnn.train.shares.minibatches import Drawn, Window
 
 WIDTH, MINIBATCH, STEPS, HELD_OUT = 8, 32, 20, 512
 PLAN = Plan(epochs=16, learning_rate=5e-3, weight_decay=0.01, patience=100, seed=0)

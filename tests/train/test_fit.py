@@ -21,9 +21,9 @@ from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel, build_sequence, seed_everything
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch, Targets
-from vidrnn.train.randomness import Randomness
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.minibatches import Clips, ClipSampler, Minibatch, Targets
+from vidrnn.train.shares.randomness import Randomness
+from vidrnn.train.shares.workers import Workers
 
 WIDTH, FRAMES, MINIBATCH = 3, 6, 8
 PLAN = Plan(epochs=6, learning_rate=0.02, weight_decay=0.01, patience=10, seed=0)

@@ -14,7 +14,7 @@ from vidrnn.errors import RunError
 from vidrnn.model.checkpoint import TrainingState
 from vidrnn.train.fit import Fit
 from vidrnn.train.journal import Journal
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.workers import Workers
 
 
 def journal_at(folder: Path, **how: Any) -> Journal:

@@ -23,7 +23,7 @@ from vidrnn.train.label_controls import (
     with_neighbours,
 )
 from vidrnn.train.learner import Learner
-from vidrnn.train.minibatches import Clips
+from vidrnn.train.shares.minibatches import Clips
 from vidrnn.values import AnswerSpec, Part
 
 CLASSES = ("dig", "rear", "rest")

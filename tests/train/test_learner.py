@@ -25,9 +25,9 @@ from vidrnn.tasks.classify import Classify
 from vidrnn.train.encoder_choice import choice_of, picture_size
 from vidrnn.train.learner import Choice, Clock, Learner, Setting, loss_of, validation_of
 from vidrnn.train.lessons.classes import ClassObjective
-from vidrnn.train.minibatches import Clips, ClipSampler, Drawn
 from vidrnn.train.recipes import FROZEN, TRAINED, epochs_for, minibatch_for
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.minibatches import Clips, ClipSampler, Drawn
+from vidrnn.train.shares.workers import Workers
 from vidrnn.values import AnswerSpec, LabelledFilm, Part, Sampling, Size
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vidrnn.nets.class_scores import Scores
 from vidrnn.train.loss import ClassifyLoss, LabelLoss
-from vidrnn.train.minibatches import Minibatch, Targets
+from vidrnn.train.shares.minibatches import Minibatch, Targets
 
 
 def share(target: Tensor, mask: Tensor) -> Minibatch:

@@ -64,16 +64,16 @@ def train(
     beside the scores of controls, which tell what the order of the frames is worth.
     """
     if processes > 1 and not started_together(os.environ):
-        from vidrnn.train.launch import launch_training
+        from vidrnn.train.shares.launch import launch_training
 
         raise typer.Exit(launch_training(processes, sys.argv[2:]))
     request = _request(settings, resume, config, out, overwrite=overwrite, terms=terms)
 
     from vidrnn.cli.views.training import TrainingView
     from vidrnn.train.trainer import train as run_training
-    from vidrnn.train.workers import join_workers
+    from vidrnn.train.shares.workers import join_workers
 
-    workers, stop = join_workers(1 if request.device != "cpu" else request.jobs, request.device), Event()
+    workers, stop = join_workers(request.jobs, request.device), Event()
     if not workers.leads:
         _follow(run_training(request, stop, workers))
         return

@@ -35,6 +35,7 @@ from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.sums import read_summed, with_sum
 from vidrnn.tasks.base import task_named
+from vidrnn.train.device import threads_for
 from vidrnn.train.encoder_choice import choice_of, encoder_hash
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner, Setting
@@ -42,8 +43,8 @@ from vidrnn.train.lessons.base import ComparableTeacher, Job, Teacher
 from vidrnn.train.run import Request
 from vidrnn.train.search.choice import Found
 from vidrnn.train.search.memory import recall_or_search
+from vidrnn.train.shares.workers import Workers
 from vidrnn.train.trainer import films_hash
-from vidrnn.train.workers import Workers
 from vidrnn.values import Part
 
 BOTH_WAYS = "-both"
@@ -237,7 +238,8 @@ def open_teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
     task = task_named(request.config.task)
     config = request.config.with_defaults(task.defaults)
     training = Request(request.data, config, request.out, request.cache, request.jobs, "vidrnn compare", request.device)
-    teacher: Teacher = load_attribute(task.lesson)(Job(training, task, Clock(None), stop, Workers(request.jobs)))
+    workers = Workers(threads_for(request.jobs, request.device))
+    teacher: Teacher = load_attribute(task.lesson)(Job(training, task, Clock(None), stop, workers))
     if not isinstance(teacher, ComparableTeacher):
         raise UsageError(
             f"vidrnn compare: does not work for --task {task.name}. Train one model with each head; each "

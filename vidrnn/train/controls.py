@@ -19,12 +19,12 @@ from vidrnn.nets.scoring import Features, score_clips
 from vidrnn.tables import Report, Table
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import Learner, validation_of
-from vidrnn.train.minibatches import Clips, ClipSampler, Minibatch
 from vidrnn.train.objective import Sampler
-from vidrnn.train.randomness import Randomness
 from vidrnn.train.recipes import FROZEN, Recipe, epochs_for, head_for, minibatch_for
 from vidrnn.train.search import probes
 from vidrnn.train.search.evidence import small_clips
+from vidrnn.train.shares.minibatches import Clips, ClipSampler, Minibatch
+from vidrnn.train.shares.randomness import Randomness
 from vidrnn.values import Floats, Part
 from vidrnn.video.sampling import HALVES
 

@@ -6,7 +6,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import islice
@@ -19,10 +18,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from vidrnn.errors import TrainingError
 from vidrnn.model.checkpoint import TrainingState, all_finite
-from vidrnn.train.ahead import Read, read_ahead, read_as_needed
-from vidrnn.train.minibatches import Drawn, Minibatch, Targets
-from vidrnn.train.randomness import Randomness
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.ahead import Read, read_ahead, read_as_needed
+from vidrnn.train.shares.minibatches import Drawn, Minibatch, Targets
+from vidrnn.train.shares.randomness import Randomness
+from vidrnn.train.shares.workers import Workers
 
 _WARM_UP = 0.1
 """The share of training in which the learning rate rises from nothing."""
@@ -368,7 +367,8 @@ class Fit:
         ]
         parts += [tensor.flatten().float() for tensor in _statistics(network)]
         stop = float(self.stop.is_set() and self.workers.leads)
-        return torch.cat([*parts, torch.tensor([*has, stop], device=loss.device), loss.detach().view(1)])
+        facts = torch.tensor([*has, stop]).to(loss.device, non_blocking=True)  # a GPU may still compute the gradients
+        return torch.cat([*parts, facts, loss.detach().view(1)])
 
     def _take(self, every: Sequence[Tensor]) -> tuple[float, bool]:
         """Give the weights the sums of the gradients of all shares, and the network the mean of their statistics.
@@ -415,18 +415,6 @@ class Fit:
         if self.plan.seconds is None:
             return by_steps
         return max(by_steps, self.spent_seconds / max(self.plan.seconds, 1e-9))
-
-
-def half_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 for an encoder in training, if the device multiplies in it."""
-    if device.type == "cuda" or has_bfloat16():
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
-
-
-def has_bfloat16() -> bool:
-    """Whether this processor has instructions for bfloat16."""
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _rate(progress: float) -> float:

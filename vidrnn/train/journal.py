@@ -21,7 +21,7 @@ from vidrnn.errors import RunError
 from vidrnn.model.checkpoint import TrainingState, load_training, save_training
 from vidrnn.model.header import PIECES
 from vidrnn.train.fit import Fit
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.workers import Workers
 
 _FIRST_WAIT_SECONDS = 5.0
 """Before the first checkpoint, when nobody knows yet how long one takes."""

@@ -21,9 +21,9 @@ from vidrnn.tables import Report, Table
 from vidrnn.train.controls import THIS_MODEL, fit_control, linear_sentence, time_sentence
 from vidrnn.train.fit import Validation
 from vidrnn.train.learner import Learner
-from vidrnn.train.minibatches import Clips
 from vidrnn.train.recipes import head_for
 from vidrnn.train.search import probes
+from vidrnn.train.shares.minibatches import Clips
 from vidrnn.values import AnswerSpec, Floats, Part
 
 _ALONE, _SHUFFLED = "each frame alone", "frames shuffled"

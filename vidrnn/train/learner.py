@@ -38,15 +38,15 @@ from vidrnn.nets.spec import EncoderConfig, ModelSpec
 from vidrnn.tasks.base import Task
 from vidrnn.timeline.segments import softmax
 from vidrnn.train.augment import draw_augmentation
-from vidrnn.train.encoding import encode_share
 from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.journal import Journal
 from vidrnn.train.loss import ClassifyLoss
-from vidrnn.train.minibatches import Clips, Minibatch, Targets
 from vidrnn.train.objective import Objective, Truth
-from vidrnn.train.randomness import Randomness
 from vidrnn.train.recipes import Recipe, epochs_for, head_for
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.encoding import encode_share
+from vidrnn.train.shares.minibatches import Clips, Minibatch, Targets
+from vidrnn.train.shares.randomness import Randomness
+from vidrnn.train.shares.workers import Workers
 from vidrnn.values import AnswerSpec, FilmFailure, Part, Sampling, Size, ViewName
 from vidrnn.video.sampling import HALVES, default_spacing
 

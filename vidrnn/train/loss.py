@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidrnn.nets.class_scores import Scores
-from vidrnn.train.minibatches import Minibatch, Targets
+from vidrnn.train.shares.minibatches import Minibatch, Targets
 
 _UNEVEN = 3.0
 """The classes are weighted if the largest has more than this many times the clips of the smallest."""

@@ -13,8 +13,8 @@ from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import SequenceModel
 from vidrnn.nets.scoring import Features
 from vidrnn.train.fit import Validation
-from vidrnn.train.minibatches import Clips, ClipSampler, Drawn, Minibatch, Targets
 from vidrnn.train.recipes import OF_CLIPS, Recipe, Recipes, minibatch_for
+from vidrnn.train.shares.minibatches import Clips, ClipSampler, Drawn, Minibatch, Targets
 
 if TYPE_CHECKING:
     from vidrnn.train.learner import Setting

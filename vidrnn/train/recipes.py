@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.train.minibatches import Clips
+from vidrnn.train.shares.minibatches import Clips
 from vidrnn.values import WHOLE
 
 

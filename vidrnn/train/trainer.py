@@ -34,12 +34,13 @@ from vidrnn.report.answers import ANSWERS_NAME, PAGE_NAME, folder_of
 from vidrnn.tasks.base import task_named
 from vidrnn.tracking.base import Ending
 from vidrnn.tracking.listener import Listener
+from vidrnn.train.device import threads_for
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.run import Request, Run
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.workers import Workers
 from vidrnn.values import DecisionRule, Part
 
 _STRIP_SECONDS = 15.0
@@ -62,7 +63,7 @@ def train(request: Request, stop: Event | None = None, workers: Workers | None =
         VidrnnError: with a sentence. All finished work stays on disk.
         KeyboardInterrupt: stopped before there was a model.
     """
-    workers, stop = workers or Workers(request.jobs), stop or Event()
+    workers, stop = workers or Workers(threads_for(request.jobs, request.device)), stop or Event()
     if not workers.leads:
         for _ in _Training(request, stop, workers).follow():
             pass

@@ -25,8 +25,8 @@ from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tables import Report
 from vidrnn.tasks.next_frame import NextFrame
 from vidrnn.train.lessons.next_frame import Curriculum, NextFrameTeacher, calibrate_anomalies
-from vidrnn.train.minibatches import Minibatch
-from vidrnn.train.randomness import Randomness
+from vidrnn.train.shares.minibatches import Minibatch
+from vidrnn.train.shares.randomness import Randomness
 from vidrnn.values import Pixels, Size
 
 

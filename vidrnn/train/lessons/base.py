@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import torch
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
@@ -22,12 +23,13 @@ from vidrnn.nets.spec import ModelSpec
 from vidrnn.report.answers import Answers
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
+from vidrnn.train.device import prepare_device
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, spec_of
 from vidrnn.train.run import Request
 from vidrnn.train.search.choice import Found
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.workers import Workers
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
 from vidrnn.video.reader import first_window
 
@@ -187,6 +189,7 @@ class Teacher(ABC):
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        prepare_device(torch.device(job.request.device))
 
     @classmethod
     def complete(cls, config: RunConfig) -> RunConfig:

@@ -39,10 +39,10 @@ from vidrnn.train.learner import (
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
 from vidrnn.train.lessons.records import record_clips
 from vidrnn.train.linear_fit import fit_linear, is_linear
-from vidrnn.train.minibatches import Clips
 from vidrnn.train.objective import MemberLoss, Objective, Truth
 from vidrnn.train.search.choice import Found, settle
 from vidrnn.train.search.memory import recall_or_search
+from vidrnn.train.shares.minibatches import Clips
 from vidrnn.values import AnswerSpec, DecisionRule, Part
 
 _PREPARE_SHARE, _FIT_SHARE = 0.5, 0.75
@@ -56,7 +56,6 @@ class ClassTeacher(ComparableTeacher):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(1)  # the cores work on shares of a minibatch and on films side by side
 
     @override
     def refuse_unfit(self) -> None:

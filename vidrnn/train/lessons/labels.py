@@ -37,13 +37,13 @@ from vidrnn.train.learner import Learner, Setting, spec_of
 from vidrnn.train.lessons.base import Appraisal, ComparableTeacher, Job, LearnerStudent, Outcome, Student, Verdict
 from vidrnn.train.lessons.records import record_films
 from vidrnn.train.loss import LabelLoss
-from vidrnn.train.minibatches import Clips, MomentSampler
 from vidrnn.train.moments import Moments, RuleSearch, Scored
 from vidrnn.train.objective import MemberLoss, Objective, Sampler, Truth
 from vidrnn.train.recipes import OF_MOMENTS, Recipe
 from vidrnn.train.search.choice import Found
 from vidrnn.train.search.labelling import LabelSearch
 from vidrnn.train.search.memory import recall_or_search
+from vidrnn.train.shares.minibatches import Clips, MomentSampler
 from vidrnn.values import AnswerSpec, DecisionRule, Floats, Kind, Part, Sampling
 
 _OF_CLIPS = "linear"
@@ -65,7 +65,6 @@ class LabelTeacher(ComparableTeacher):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(1)  # the cores work on shares of a minibatch and on films side by side
 
     @classmethod
     @override

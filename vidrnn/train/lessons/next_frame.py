@@ -50,8 +50,8 @@ from vidrnn.train.frame_sequences import (
 from vidrnn.train.journal import Journal
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.lessons.records import record_sequences, sequence_record
-from vidrnn.train.minibatches import FrameSampler, Minibatch, Targets
-from vidrnn.train.randomness import Randomness
+from vidrnn.train.shares.minibatches import FrameSampler, Minibatch, Targets
+from vidrnn.train.shares.randomness import Randomness
 from vidrnn.values import AnomalyCalibration, AnswerSpec, DecisionRule, FilmFailure, Floats, Part, Pixels, Window
 
 _CROP = 64
@@ -84,7 +84,6 @@ class NextFrameTeacher(Teacher):
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
-        torch.set_num_threads(1)  # the cores work on shares of a minibatch side by side
 
     @classmethod
     @override

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from vidrnn.nets.encoders.base import Encoder
-from vidrnn.train.fit import half_precision
-from vidrnn.train.minibatches import Minibatch
+from vidrnn.train.device import half_precision
+from vidrnn.train.shares.minibatches import Minibatch
 from vidrnn.video.motion import motion_inputs
 
 Change = Callable[[Tensor, int], Tensor]
@@ -25,9 +25,10 @@ def encode_share(encoder: Encoder, share: Minibatch, change: Change) -> Tensor:
     """
     frames, real = share.inputs, share.mask
     both = frames if share.before is None else torch.cat([frames, share.before], 1)  # so that both change alike
+    make = _input_of_pixels if encoder.reads_pixels else _input_of_pictures
+    pictures = make(encoder, both, real, change)  # in full precision: bfloat16 is too coarse for places in a picture
     with half_precision(frames.device):
-        make = _input_of_pixels if encoder.reads_pixels else _input_of_pictures
-        features = encoder.encode_input(make(encoder, both, real, change)).float()
+        features = encoder.encode_input(pictures).float()
     size = (*real.shape, features.shape[-1])
     whole: Tensor = features.new_zeros(size).masked_scatter(real.unsqueeze(-1), features)
     return whole

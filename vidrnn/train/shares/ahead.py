@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from vidrnn.train.minibatches import Drawn, Minibatch
+from vidrnn.train.shares.minibatches import Drawn, Minibatch
 
 Read = Callable[[int], Minibatch]
 """The number of a share -> its windows, on the device."""
@@ -69,7 +69,7 @@ class _Copied:
     def use(self) -> Minibatch:
         """The share, for the stream that computes now."""
         if self.arrived is not None:
-            now = torch.cuda.current_stream()
+            now = torch.cuda.current_stream(self.share.inputs.device)  # it need not be the first GPU
             now.wait_event(self.arrived)
             for tensor in self.share.tensors:
                 tensor.record_stream(now)  # its memory is not given away before

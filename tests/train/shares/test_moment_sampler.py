@@ -10,7 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.train.minibatches import Clips, Drawn, Minibatch, MomentSampler
+from vidrnn.train.shares.minibatches import Clips, Drawn, Minibatch, MomentSampler
 
 Truth = NDArray[Any]
 

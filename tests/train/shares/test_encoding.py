@@ -12,8 +12,8 @@ from vidrnn.nets.classifier import build_encoder
 from vidrnn.nets.encoders.base import Encoder
 from vidrnn.nets.spec import EncoderConfig
 from vidrnn.train.augment import draw_augmentation
-from vidrnn.train.encoding import encode_share
-from vidrnn.train.minibatches import Minibatch
+from vidrnn.train.shares.encoding import encode_share
+from vidrnn.train.shares.minibatches import Minibatch
 from vidrnn.values import PictureMotion, Size
 from vidrnn.video.motion import flow_pictures
 
@@ -24,7 +24,7 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 @pytest.fixture(autouse=True)
 def _full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounding to bfloat16 would hide small mistakes."""
-    monkeypatch.setattr("vidrnn.train.encoding.half_precision", lambda _: nullcontext())
+    monkeypatch.setattr("vidrnn.train.shares.encoding.half_precision", lambda _: nullcontext())
 
 
 def films(clips: int) -> Tensor:
@@ -43,6 +43,21 @@ def as_they_are(clips: Tensor, _: int) -> Tensor:
 
 def all_real(frames: Tensor) -> Tensor:
     return torch.ones(frames.shape[:2], dtype=torch.bool)
+
+
+def test_clips_are_changed_in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bfloat16 the places of an affine change are wrong by whole pixels."""
+    monkeypatch.setattr("vidrnn.train.shares.encoding.half_precision", lambda _: torch.autocast("cpu", torch.bfloat16))
+    halved, dtypes = [], []
+
+    def noting(clips: Tensor, _: int) -> Tensor:
+        halved.append(torch.is_autocast_enabled("cpu"))
+        return clips
+
+    encoder = make_encoder()
+    encoder.network[0].register_forward_hook(lambda _, __, maps: dtypes.append(maps.dtype))
+    encode_share(encoder, share_of(films(2)), noting)
+    assert not any(halved) and dtypes == [torch.bfloat16]
 
 
 def weighing(features: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from torch import Tensor, distributed
 
 from vidrnn.errors import ProcessError, first_line
 from vidrnn.threads import map_in_order
+from vidrnn.train.device import threads_for
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -143,13 +144,14 @@ def join_workers(jobs: int, device: str, environment: Mapping[str, str] = os.env
     """This process and those that torchrun started with it, if RANK and WORLD_SIZE in the environment say so.
 
     Args:
-        jobs: threads of this process.
+        jobs: threads of this process, on a processor.
         device: the device that it computes on, such as `cuda:1`.
         environment: as torchrun sets it.
 
     Raises:
         ProcessError: the others cannot be reached.
     """
+    jobs = threads_for(jobs, device)
     rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
     if size == 1:
         return Workers(jobs)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 
-from vidrnn.train.ahead import read_ahead, read_as_needed
-from vidrnn.train.minibatches import Clips, ClipSampler, Drawn
+from vidrnn.train.shares.ahead import _Copied, read_ahead, read_as_needed
+from vidrnn.train.shares.minibatches import Clips, ClipSampler, Drawn
 
 
 def rows(drawn: Drawn, number: int) -> slice:
@@ -37,3 +41,17 @@ def test_only_the_shares_of_this_process_are_read() -> None:
     except KeyError:
         return
     raise AssertionError("the share of another process was read")
+
+
+def test_the_gpu_that_computes_waits_for_the_copies_also_where_it_is_not_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[tuple[Any, Any]] = []
+
+    def stream_of(device: Any = "cuda:0") -> SimpleNamespace:
+        return SimpleNamespace(wait_event=lambda event: waited.append((device, event)))
+
+    monkeypatch.setattr(torch.cuda, "current_stream", stream_of)
+    share: Any = SimpleNamespace(inputs=SimpleNamespace(device="cuda:1"), tensors=())
+    _Copied(share, "arrived").use()
+    assert waited == [("cuda:1", "arrived")]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from vidrnn.train.workers import Workers
+from vidrnn.train.shares.workers import Workers
 
 TINY = ["--encoder", "tiny", "--units", "8", "--size", "32x24", "--frames", "4", "--seed", "1", "--jobs", "1"]
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc, to see the processes")

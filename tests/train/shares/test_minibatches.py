@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from vidrnn.train.minibatches import Clips, ClipSampler, Drawn, FrameSampler, Minibatch, minibatch
+from vidrnn.train.shares.minibatches import Clips, ClipSampler, Drawn, FrameSampler, Minibatch, minibatch
 from vidrnn.video.sampling import HALVES
 
 
