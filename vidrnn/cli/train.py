@@ -70,8 +70,8 @@ def train(
     request = _request(settings, resume, config, out, overwrite=overwrite, terms=terms)
 
     from vidrnn.cli.views.training import TrainingView
-    from vidrnn.train.trainer import train as run_training
     from vidrnn.train.shares.workers import join_workers
+    from vidrnn.train.trainer import train as run_training
 
     workers, stop = join_workers(request.jobs, request.device), Event()
     if not workers.leads:
