@@ -46,16 +46,17 @@ from vidrnn.export.exporter import largest_difference
 from vidrnn.nets.classifier import build_encoder, encoding_of, pictures_at_once
 from vidrnn.nets.encoders.pretrained import imagenet_file
 from vidrnn.nets.spec import EncoderConfig
-from vidrnn.predict.predictor import Predictor, onnx_has_cuda, open_model
+from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.registry import load_attribute
 from vidrnn.runtimes.base import Runtime
+from vidrnn.runtimes.onnx import OnnxRuntime
 from vidrnn.tasks.base import task_named
-from vidrnn.train.device import prepare_device, threads_for
 from vidrnn.train.fit import Fit, Lesson, Partway
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner
 from vidrnn.train.lessons.base import Job, LearnerStudent, Teacher
 from vidrnn.train.run import Request
+from vidrnn.train.shares.device import prepare_device, threads_for
 from vidrnn.train.shares.minibatches import Drawn, Minibatch
 from vidrnn.train.shares.workers import Workers
 from vidrnn.train.trainer import train
@@ -536,7 +537,7 @@ def _encoding_films(bench: Bench) -> Row:
 
 
 def _predict(bench: Bench, runtime: str) -> Row:
-    if runtime == "onnx" and bench.on_gpu and not onnx_has_cuda():
+    if runtime == "onnx" and bench.on_gpu and not OnnxRuntime.computes_on("cuda"):
         raise NotHereError("the onnxruntime that is installed here has no CUDA provider")
     predictor = Predictor(open_model(ROOT / "models" / "actions", runtime, bench.device)[0], threads=bench.jobs)
     films = sorted(FILMS.glob("*/*.webm"))[: None if bench.on_gpu else 8]

@@ -44,9 +44,9 @@ from vidrnn.nets.network import Network, build_network
 from vidrnn.nets.spec import EncoderConfig, ForecastConfig, ModelSpec
 from vidrnn.runtimes.torch import TorchRuntime
 from vidrnn.tables import Report
-from vidrnn.train.device import prepare_device
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.lessons.next_frame import Curriculum
+from vidrnn.train.shares.device import prepare_device
 from vidrnn.train.shares.minibatches import Drawn, Window
 from vidrnn.values import AnswerSpec, DecisionRule
 

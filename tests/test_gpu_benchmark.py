@@ -118,7 +118,7 @@ def test_figures_of_all_classes_are_trained_on(gpu: ModuleType, tmp_path: Path) 
 
 
 def test_in_exact_rows_no_number_is_rounded(gpu: ModuleType) -> None:
-    from vidrnn.train import encoding
+    from vidrnn.train.shares import encoding
 
     before = encoding.half_precision, torch.backends.cudnn.allow_tf32
     with gpu.exact(), encoding.half_precision(torch.device("cuda")):

@@ -300,7 +300,7 @@ def test_a_run_whose_videos_were_moved_goes_on_where_they_are_named(
     assert len((run / "model" / "model.safetensors").read_bytes()) > len(weights) // 2
     next(films.rglob("*.avi")).unlink()
     ended = vidrnn("train", films, "--resume", run)
-    assert "is not as it was when this run began" in ended.refused(1)
+    assert "are not as they were when this run began" in ended.refused(1)
     assert "Go on with it" not in ended.out, "to resume once more would end in the same way"
 
 
@@ -340,7 +340,7 @@ def test_ctrl_c_ends_the_epoch_and_keeps_the_model(class_folders: Path) -> None:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Stopping after this epoch" in err
+    assert "Stopping after this step" in err
     assert "Traceback" not in err
     assert "The best model so far is saved" in out and "Go on with it: vidrnn train --resume run" in out
     assert Path("run/model/model.safetensors").exists()

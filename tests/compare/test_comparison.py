@@ -80,7 +80,8 @@ def test_every_head_takes_the_same_steps_and_is_reported(whole: tuple[CompareReq
 def test_a_comparison_leaves_its_table_and_plots(whole: tuple[CompareRequest, Comparison]) -> None:
     request, comparison = whole
     assert {file.name for file in request.out.iterdir()} == {
-        *("config.toml", "facts.json", "trainings.jsonl", "comparison.json", "comparison.png", "gradients.png")
+        *("config.toml", "facts.json", "trainings.jsonl", "comparison.json", "comparison.png", "gradients.png"),
+        "checkpoint",
     }
     assert json.loads((request.out / "comparison.json").read_text())["best"] == comparison.best
 

@@ -51,9 +51,14 @@ class Desk:
     encode: Counting
 
     def features(
-        self, scan: FilmScan | None = None, grid: Rendering = GRID, name: str = "a", mirrored: bool = False
+        self,
+        scan: FilmScan | None = None,
+        grid: Rendering = GRID,
+        name: str = "a",
+        mirrored: bool = False,
+        pictures: int = 64,
     ) -> Array:
-        encodings = [Encoding(self.encode, name)]
+        encodings = [Encoding(self.encode, name, pictures=pictures)]
         (steps,) = self.cache.features([scan or scan_film(self.film)], grid, encodings, mirrored)
         assert isinstance(steps, Steps)
         return steps.array
@@ -170,12 +175,9 @@ def test_mirrored_features_are_computed_if_only_plain_ones_are_cached(desk: Desk
 
 
 @pytest.mark.parametrize("chunk", [2, 3, 7])
-def test_long_films_are_encoded_piece_by_piece_with_the_same_result(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
+def test_long_films_are_encoded_piece_by_piece_with_the_same_result(desk: Desk, chunk: int) -> None:
     whole = desk.features(name="whole", mirrored=True)
-    monkeypatch.setattr("vidrnn.data.cache._CHUNK_FRAMES", chunk)
-    assert np.array_equal(desk.features(name="in pieces", mirrored=True), whole)
+    assert np.array_equal(desk.features(name="in pieces", mirrored=True, pictures=chunk), whole)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not numpy at all", None], ids=["empty", "foreign", "cut"])

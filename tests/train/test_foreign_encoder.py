@@ -69,7 +69,7 @@ def test_a_run_is_resumed_in_another_folder_with_the_same_graph_only(
     pieces = [file for file in (stopped.folder / "checkpoint").rglob("*") if file.is_file()]
     assert len(pieces) > 1 and all(str(tmp_path).encode() not in piece.read_bytes() for piece in pieces)
     write_graph(file, opset=21)
-    with pytest.raises(RunError, match=r"mine\.onnx is not the encoder that this run began with"):
+    with pytest.raises(RunError, match=r"mine\.onnx: is not the encoder that this run began with"):
         train_tiny(class_folders, stopped.folder, request={"resume": True}, encoder=stored)
 
 

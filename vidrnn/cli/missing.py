@@ -18,6 +18,8 @@ EXTRAS = {
 """Packages that vidrnn needs for some work only, and the extra of vidrnn that installs each."""
 NOT_SMALL = {
     "av": "PyAV",
+    "jinja2": "Jinja",
+    "markupsafe": "MarkupSafe",
     "matplotlib": "Matplotlib",
     "onnx": "ONNX",
     "onnxscript": "ONNX Script",

@@ -35,7 +35,6 @@ from vidrnn.plain_json import json_text
 from vidrnn.registry import load_attribute
 from vidrnn.sums import read_summed, with_sum
 from vidrnn.tasks.base import task_named
-from vidrnn.train.device import threads_for
 from vidrnn.train.encoder_choice import choice_of, encoder_hash
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner, Setting
@@ -43,6 +42,7 @@ from vidrnn.train.lessons.base import ComparableTeacher, Job, Teacher
 from vidrnn.train.run import Request
 from vidrnn.train.search.choice import Found
 from vidrnn.train.search.memory import recall_or_search
+from vidrnn.train.shares.device import threads_for
 from vidrnn.train.shares.workers import Workers
 from vidrnn.train.trainer import films_hash
 from vidrnn.values import Part

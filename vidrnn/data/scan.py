@@ -218,7 +218,8 @@ def _scan(path: Path, rate: float | None, source: _Source | None) -> FilmScan:
     if scan is None:
         whole = _read(path, content, rate)
         source.store.add(content, rate, _row_of(whole))
-        scan = whole if source.store.fails else StoredScan(whole.facts, content, source)
+        empty = (whole.still, whole.blank)
+        scan = whole if source.store.fails else StoredScan(whole.facts, content, source, empty=empty)
     else:
         refuse_large_picture(path, scan.facts.size.width, scan.facts.size.height)
     source.store.add_file(absolute, stamp, content)

@@ -34,12 +34,12 @@ from vidrnn.report.answers import ANSWERS_NAME, PAGE_NAME, folder_of
 from vidrnn.tasks.base import task_named
 from vidrnn.tracking.base import Ending
 from vidrnn.tracking.listener import Listener
-from vidrnn.train.device import threads_for
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock
 from vidrnn.train.lessons.base import Appraisal, Job, Outcome, Student, Teacher
 from vidrnn.train.run import Request, Run
+from vidrnn.train.shares.device import threads_for
 from vidrnn.train.shares.workers import Workers
 from vidrnn.values import DecisionRule, Part
 

@@ -23,12 +23,12 @@ from vidrnn.nets.spec import ModelSpec
 from vidrnn.report.answers import Answers
 from vidrnn.tables import Report
 from vidrnn.tasks.base import Task
-from vidrnn.train.device import prepare_device
 from vidrnn.train.fit import Epoch, Fit
 from vidrnn.train.journal import Journal
 from vidrnn.train.learner import Clock, Learner, Setting, epoch_event, spec_of
 from vidrnn.train.run import Request
 from vidrnn.train.search.choice import Found
+from vidrnn.train.shares.device import prepare_device
 from vidrnn.train.shares.workers import Workers
 from vidrnn.values import AnswerSpec, DecisionRule, Part, Window
 from vidrnn.video.reader import first_window

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vidrnn.nets.encoders.base import Encoder
-from vidrnn.train.device import half_precision
+from vidrnn.train.shares.device import half_precision
 from vidrnn.train.shares.minibatches import Minibatch
 from vidrnn.video.motion import motion_inputs
 

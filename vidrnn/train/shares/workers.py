@@ -26,7 +26,7 @@ from torch import Tensor, distributed
 
 from vidrnn.errors import ProcessError, first_line
 from vidrnn.threads import map_in_order
-from vidrnn.train.device import threads_for
+from vidrnn.train.shares.device import threads_for
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

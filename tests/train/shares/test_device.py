@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from vidrnn.train.device import prepare_device
+from vidrnn.train.shares.device import prepare_device
 from vidrnn.train.shares.workers import join_workers
 
 
