@@ -66,8 +66,8 @@ _ONE_STEP_SHARE, _GROWING_SHARE = 0.2, 0.5
 """Of training: first one step ahead only; then the horizon grows to its whole length."""
 _TRUTH_SHARE = 0.5
 """Of predictions that the truth replaces as inputs at first; it falls to 0 as the horizon grows."""
-_SCORED, _VALIDATED = 64, 16
-"""The largest numbers of stretches: for the scores, and for the validation of an epoch."""
+_SCORED, _VALIDATED, _VALIDATED_AT_ONCE = 64, 16, 4
+"""The largest numbers of stretches: for the scores, for the validation of an epoch, and at once in a thread of it."""
 _CALIBRATED_FRAMES = 1500
 _FAINT = 0.1
 """Brightness below which predictions of mostly black videos become black."""
@@ -366,12 +366,18 @@ class NextFrameStudent(Student):
         network, context = self._network, self._job.config.context
         stretches = self._sequences.stretches(Part.VAL, self._spec.frames, _VALIDATED)
         device = next(network.parameters()).device
-        errors = []
-        for start in range(0, len(stretches), _MINIBATCH):
-            some = network.pictures_of(torch.from_numpy(np.stack(stretches[start : start + _MINIBATCH])).to(device))
-            _, ahead = network.rollout(some[:, :context], self._job.config.horizon)
-            errors.append((network.shown(ahead) - some[:, context:]).square().mean((2, 3, 4)))
-        per_step = torch.cat(errors).mean(0)
+
+        def errors_from(start: int) -> Tensor:
+            """(stretches, steps) of some stretches."""
+            with torch.inference_mode():  # a setting of each thread
+                shown = np.stack(stretches[start : start + _VALIDATED_AT_ONCE])
+                some = network.pictures_of(torch.from_numpy(shown).to(device))
+                _, ahead = network.rollout(some[:, :context], self._job.config.horizon)
+                errors: Tensor = (network.shown(ahead) - some[:, context:]).square().mean((2, 3, 4))
+                return errors.cpu()
+
+        starts = range(0, len(stretches), _VALIDATED_AT_ONCE)
+        per_step = torch.cat(self._job.workers.together(errors_from, starts)).mean(0)
         mse = float(per_step.mean())
         return Validation(-mse, mse, {"first": float(per_step[0])})
 
