@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -250,3 +251,13 @@ def test_stretches_that_show_nothing_are_part_of_a_scan_and_come_back_from_the_c
     assert scan.blank == ((2.5, 3.96),)
     (again,) = scans(film, cache=tmp_path / "cache")
     assert (again.still, again.blank) == (scan.still, scan.blank)
+
+
+def test_a_scan_of_the_cache_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    film, cache = make_film(tmp_path / "a.avi", frames=25), tmp_path / "cache"
+    scan_film(film, cache=cache)
+    sent = scan_film(film, cache=cache).at_rate(5.0)
+    received = pickle.loads(pickle.dumps(sent))
+    assert (received.facts, received.content_hash, received.rate) == (sent.facts, sent.content_hash, 5.0)
+    assert np.array_equal(received.frame_seconds, sent.frame_seconds)
+    assert np.array_equal(received.thumbnails, sent.thumbnails)

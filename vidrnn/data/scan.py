@@ -81,6 +81,12 @@ class StoredScan(FilmScan):
     def frame_seconds(self) -> Floats:
         return self._source.frame_seconds(self)[self._first : self._first + self.facts.frames]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: it opens the database of the cache by itself, and reads films that are not in it."""
+        source, empty = self._source, (self.still, self.blank)
+        facts = (self.facts, self.content_hash, self.excerpt, self.rate, self._first, empty)
+        return _from_another_process, (source.store.folder, source.rate, facts)
+
     @override
     def at_rate(self, rate: float) -> FilmScan:
         empty = (self.still, self.blank)
@@ -115,6 +121,17 @@ class _Source:
             self.store.add(content, self.rate, _row_of(scan))
             arrays = scan.thumbnails, scan.frame_seconds
         return arrays
+
+
+@lru_cache(maxsize=16)
+def _source_at(cache: Path, rate: float | None) -> _Source:
+    """One source for all scans of a reading that came from another process."""
+    return _Source(scans_at(cache), rate)
+
+
+def _from_another_process(cache: Path, rate: float | None, facts: tuple[Any, ...]) -> StoredScan:
+    shown, content, excerpt, told, first, empty = facts
+    return StoredScan(shown, content, _source_at(cache, rate), excerpt, told, first, empty)
 
 
 def thumbnails_of(scans: Sequence[FilmScan]) -> Iterator[NDArray[np.uint8]]:
