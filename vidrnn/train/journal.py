@@ -78,7 +78,7 @@ class Journal:
         self.open()
         arrays: dict[str, NDArray[Any]] = {}
         facts = {"piece": self._name(name), "films": self.films, "value": _packed(value, arrays)}
-        tensors = {key: torch.from_numpy(np.ascontiguousarray(array)) for key, array in arrays.items()}
+        tensors = {key: torch.from_numpy(np.require(array, requirements=["C", "W"])) for key, array in arrays.items()}
         save_training(self.folder() / PIECES, TrainingState(tensors, facts), self._file(name))
 
     def resume(self, name: str, fit: Fit) -> bool:
