@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from vidrnn.tables import Report
 from vidrnn.values import FilmFailure
@@ -82,6 +82,24 @@ class Done:
 
 
 RunEvent: TypeAlias = Note | Progress | LeftOut | EpochDone | Report | Done
+
+
+Heard = TypeVar("Heard")
+Passed = TypeVar("Passed")
+Result = TypeVar("Result")
+
+
+def through(
+    events: Generator[Heard, None, Result], change: Callable[[Heard], Iterable[Passed]]
+) -> Generator[Passed, None, Result]:
+    """The result of work that has events, which `change` turns into none, one or several others on their way."""
+    while True:
+        try:
+            event = next(events)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield from change(event)
 
 
 def as_json(event: RunEvent) -> dict[str, Any]:

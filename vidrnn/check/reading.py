@@ -16,7 +16,7 @@ from vidrnn.data.dataset import Dataset, dataset_of, scan_data
 from vidrnn.data.films import LabelledData
 from vidrnn.data.splits import Split, fold_films
 from vidrnn.errors import DataError, UsageError
-from vidrnn.events import LeftOut, Note, RunEvent
+from vidrnn.events import LeftOut, Note, RunEvent, through
 from vidrnn.tasks.base import Task
 from vidrnn.values import FilmFailure, FilmScan, LabelledFilm
 
@@ -165,15 +165,14 @@ def _split(read: Understood, usable: Dataset) -> None:
 
 def _heard(read: Understood, events: Generator[RunEvent, None, Result]) -> Generator[RunEvent, None, Result]:
     """The result of a generator. Its notes are kept, and its progress goes on to the screen."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+
+    def passed(event: RunEvent) -> list[RunEvent]:
         if isinstance(event, Note):
             read.notes.append(event)
-        elif isinstance(event, LeftOut):
+            return []
+        if isinstance(event, LeftOut):
             read.left_out += event.failures
-        else:
-            yield event
+            return []
+        return [event]
+
+    return through(events, passed)

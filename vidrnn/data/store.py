@@ -25,7 +25,7 @@ from vidrnn.atomic import finished_name
 from vidrnn.data.stored.mapped import memory_to_spend
 from vidrnn.data.stored.scan_store import ScanStore, scans_at
 from vidrnn.errors import UsageError
-from vidrnn.events import Note, RunEvent
+from vidrnn.events import Note, RunEvent, through
 
 Result = TypeVar("Result")
 
@@ -354,11 +354,4 @@ def _refusal(folder: Path) -> str:
 
 def with_notes(events: Generator[RunEvent, None, Result], folder: Path) -> Generator[RunEvent, None, Result]:
     """The same events and result, and between them what the user should know of the cache."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        yield from (Note(text, warning=True) for text in store_at(folder).take_notes())
-        yield event
+    return through(events, lambda event: [*(Note(text, True) for text in store_at(folder).take_notes()), event])

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from vidrnn.errors import FilmError
-from vidrnn.events import Progress
+from vidrnn.events import Progress, through
 from vidrnn.explain.anomalies import anomaly_stretches, find_blocks
 from vidrnn.explain.base import Curve, Explanation, Places, Reason
 from vidrnn.explain.moments import Question, film_question, find_curve, segment_question, stretches_of
@@ -156,13 +156,7 @@ def _look(
 
 def _of_all(steps: Generator[Progress, None, Result], before: int, total: int) -> Generator[Progress, None, Result]:
     """One of several pieces of work, whose steps are counted together; `before` of them were done before."""
-    while True:
-        try:
-            event = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        yield Progress(event.stage, before + event.done, total)
+    return through(steps, lambda event: [Progress(event.stage, before + event.done, total)])
 
 
 def _moments(asked: _Asked, curve: Curve) -> list[Moment]:

@@ -15,7 +15,7 @@ from vidrnn.atomic import write_files, write_text
 from vidrnn.data.films import counted, find_films
 from vidrnn.errors import DataError, ExportError, FilmError, UsageError
 from vidrnn.evaluate.evaluator import Evaluation, evaluate
-from vidrnn.events import Note, Progress, RunEvent
+from vidrnn.events import Note, Progress, RunEvent, through
 from vidrnn.export import EXPORTS
 from vidrnn.export.base import Export, Precision
 from vidrnn.model.card import with_portable
@@ -202,17 +202,14 @@ def _scored(model: Runtime, portable: Runtime, request: Request) -> Generator[Ru
 
 def _once(events: Generator[RunEvent, None, Evaluation], said: set[Note]) -> Generator[RunEvent, None, Evaluation]:
     """The same events and answer, but no note a second time, since the same films are read again."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            evaluation: Evaluation = end.value
-            return evaluation
-        if not isinstance(event, Note):
-            yield event
-        elif event not in said:
+
+    def passed(event: RunEvent) -> list[RunEvent]:
+        again = isinstance(event, Note) and event in said
+        if isinstance(event, Note):
             said.add(event)
-            yield event
+        return [] if again else [event]
+
+    return through(events, passed)
 
 
 def write_checked(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from threading import Event
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import vidrnn
 from vidrnn.atomic import write_text
@@ -17,7 +18,7 @@ from vidrnn.data.dataset import Dataset, read_dataset
 from vidrnn.data.splits import Split, fold_films
 from vidrnn.data.store import with_notes
 from vidrnn.errors import ExportError, RunError, TrainingError, UsageError, VidrnnError
-from vidrnn.events import Done, EpochDone, Note, Progress, RunEvent
+from vidrnn.events import Done, EpochDone, Note, Progress, RunEvent, through
 from vidrnn.export.exporter import describe, write_checked
 from vidrnn.export.onnx import OnnxExport
 from vidrnn.model.card import model_card, with_portable
@@ -169,7 +170,7 @@ class _Training:
             yield from (Note(text, warning=True) for text in split.notes)
             to_come = folds - number + 2  # this fold, later folds, and the model itself
             fold = self._fold(dataset, split, journal.within(f"fold {number}"), 1 / to_come)
-            outcome = yield from _named(fold, f"fold {number}")
+            outcome = yield from through(fold, partial(_named, training=f"fold {number}"))
             if outcome is not None:
                 pooled = pooled.joined(outcome) if pooled else outcome
         return pooled and pooled.of_folds(folds)
@@ -327,14 +328,9 @@ def _notes(split: Split) -> Iterator[Note]:
     yield from (Note(text, warning=True) for text in split.notes)
 
 
-def _named(events: Generator[RunEvent, None, Result], training: str) -> Generator[RunEvent, None, Result]:
-    """Events whose epochs are of a training of this name."""
-    while True:
-        try:
-            event = next(events)
-        except StopIteration as end:
-            return cast(Result, end.value)
-        yield replace(event, training=training) if isinstance(event, EpochDone) else event
+def _named(event: RunEvent, training: str) -> Iterator[RunEvent]:
+    """The event of a training of this name."""
+    yield replace(event, training=training) if isinstance(event, EpochDone) else event
 
 
 def _where(fit: Fit) -> str:
