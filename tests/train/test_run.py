@@ -18,6 +18,7 @@ from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Done, LeftOut, Note, Progress
 from vidrnn.model.checkpoint import TrainingState, load_model, load_training, save_model, save_training
+from vidrnn.model.header import PIECES
 from vidrnn.train.run import MARK_NAME, Request, Run, find_data, is_run, settings_file
 from vidrnn.values import FilmFailure
 
@@ -35,6 +36,24 @@ def test_records_wait_until_the_folder_is_made_and_progress_is_not_kept(tmp_path
     run.log(Note("after"))
     lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["text"] for line in lines] == ["before", "after"]
+
+
+def test_a_line_that_a_full_disk_cut_short_costs_no_other_line(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.open(request_for(tmp_path))
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"event": "No')
+    run.log(Note("first"))
+    run.log(Note("second"))
+    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines[1:]] == ["first", "second"]
+
+
+def test_what_a_kill_left_of_a_piece_is_removed_with_the_training(tmp_path: Path) -> None:
+    train_in_short(tmp_path, 1)
+    write_text(tmp_path / "run/.training/checkpoint/pieces" / f".part-{7:032x}.safetensors", "half")
+    train_in_short(tmp_path, 2, overwrite=True)
+    assert not (tmp_path / "run/.training").exists()
 
 
 def test_all_films_that_were_left_out_are_listed_whenever_they_were_found(tmp_path: Path) -> None:
@@ -146,6 +165,7 @@ def write_run(run: Run, request: Request, seed: int) -> None:
     assert state is None or state.facts["seed"] == seed, "it is that of the settings"
     if state is None:
         save_training(run.checkpoint, TrainingState({}, {"seed": seed}))
+    save_training(run.checkpoint / PIECES, TrainingState({}, {"seed": seed}), f"{seed:032x}.safetensors")
     header = make_header(HEAD).model_copy(update={"seed": seed})
     save_model(run.model, make_model(HEAD), header, f"seed {seed}")
     write_text(run.model / "model.onnx", str(seed))
@@ -215,6 +235,7 @@ def test_whenever_overwriting_is_stopped_there_is_a_model_and_the_training_goes_
         assert RunConfig.read(folder / "run/config.toml").seed == after
         state = load_training(folder / "run/checkpoint")
         assert state is not None and state.facts == {"seed": after}
+        assert [file.name for file in (folder / "run/checkpoint/pieces").iterdir()] == [f"{after:032x}.safetensors"]
         assert (folder / "run/left_out.csv").exists() == (after == 1)
         assert (folder / "run/mine.txt").read_text() == "mine"
         assert not [name for name in files_of(folder) if ".part-" in name]

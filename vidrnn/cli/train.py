@@ -6,8 +6,9 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ from vidrnn.cli.options import (
     stopping,
 )
 from vidrnn.config import RunConfig
-from vidrnn.errors import ProcessError, UsageError
+from vidrnn.errors import ProcessError, UsageError, VidrnnError
 from vidrnn.file_names import portable_name
 from vidrnn.settings import COMPUTING, RUN, PredictConfig
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 FIRST = ("task", "out", "head", "encoder", "frames", "spacing", "epochs", "minutes", "folds", "resume")
 """The flags that people use most."""
+_ALONE_SECONDS = 10.0
+"""A process that is still there so long after its error is the only one that met it."""
 
 
 @with_flags("train", RunConfig, PredictConfig, first=FIRST)
@@ -63,12 +66,17 @@ def train(
     Training reads every video to its end. All clips of a group stay on one side of the split. Each score is shown
     beside the scores of controls, which tell what the order of the frames is worth.
     """
-    if processes > 1 and not started_together(os.environ):
-        from vidrnn.train.shares.launch import launch_training
+    with _shown_once(os.environ):
+        request = _request(settings, resume, config, out, overwrite=overwrite, terms=terms)
+        if processes > 1 and not started_together(os.environ):
+            from vidrnn.train.shares.launch import launch_training
 
-        raise typer.Exit(launch_training(processes, sys.argv[2:]))
-    request = _request(settings, resume, config, out, overwrite=overwrite, terms=terms)
+            raise typer.Exit(launch_training(processes, sys.argv[2:]))
+        _train(request)
 
+
+def _train(request: Request) -> None:
+    """Train, and show what happens, or take part in a training that another process leads."""
     from vidrnn.cli.views.training import TrainingView
     from vidrnn.train.shares.workers import join_workers
     from vidrnn.train.trainer import train as run_training
@@ -135,9 +143,21 @@ def _request(
 def _follow(events: Iterator[RunEvent]) -> None:
     """Take part in a training that another process leads. That one shows what happens, and hears Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with suppress(ProcessError):
-        for _ in events:
-            pass
+    for _ in events:
+        pass
+
+
+@contextmanager
+def _shown_once(environment: Mapping[str, str]) -> Iterator[None]:
+    """Have one process show an error that all of them meet: the first one, whose end then ends the others."""
+    try:
+        yield
+    except VidrnnError as error:
+        if not started_together(environment) or environment["RANK"] == "0":
+            raise
+        if not isinstance(error, ProcessError):  # else another process says why it ended
+            time.sleep(_ALONE_SECONDS)
+            raise
 
 
 def _moved_films(run: Path, settings: Settings, given: Path | None) -> str | None:

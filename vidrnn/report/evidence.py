@@ -53,12 +53,14 @@ class Evidence:
 
     @cached_property
     def epochs(self) -> list[Mapping[str, Any]]:
-        """The epochs of the model itself, in order; those of folds before it are left out."""
+        """The epochs of the model itself, in order; those of folds before it are left out.
+
+        A training that was killed does some epochs again after its checkpoint. The later ones count.
+        """
         found: list[Mapping[str, Any]] = []
         for event in self.events:
             if event.get("event") == "EpochDone" and event.get("training") == "model":
-                if event["number"] == 1:
-                    found = []
+                found = [earlier for earlier in found if earlier["number"] < event["number"]]
                 found.append(event)
         return found
 

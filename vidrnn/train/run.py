@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidrnn.atomic import move, remove_file, remove_part, write_text
+from vidrnn.atomic import finished_name, move, remove_file, remove_part, write_text
 from vidrnn.claims import Claim, claim_folder, claim_free_folder, holds_nothing
 from vidrnn.config import RunConfig
 from vidrnn.errors import RunError, UsageError
@@ -225,8 +225,7 @@ class Run:
             self.waiting.append(event)
         elif not isinstance(event, Progress):
             try:
-                with (self.training / _METRICS).open("a", encoding="utf-8") as lines:
-                    lines.write(json_text(as_json(event), ascii_only=True) + "\n")
+                _append_line(self.training / _METRICS, json_text(as_json(event), ascii_only=True))
             except OSError as error:
                 raise RunError(
                     f"{self.folder}: cannot be written any more ({error.strerror}). Free some space, then --resume it."
@@ -332,9 +331,9 @@ def _refuse_folder_in_use(folder: Path, request: Request) -> None:
 
 
 def _files_of(training: Path) -> tuple[str, ...]:
-    """The files that the folder of a training may hold, as paths below it."""
-    pieces = sorted(file.name for file in (training / _PIECES).glob("*") if _PIECE.fullmatch(file.name))
-    return (*(f"{_PIECES}/{name}" for name in pieces), *_FILES)
+    """The files that the folder of a training may hold, as paths below it, also where they are not finished."""
+    names = {finished_name(file) or file.name for file in (training / _PIECES).glob("*")}
+    return (*(f"{_PIECES}/{name}" for name in sorted(names) if _PIECE.fullmatch(name)), *_FILES)
 
 
 def _remove_training(folder: Path) -> None:
@@ -345,6 +344,20 @@ def _remove_training(folder: Path) -> None:
     for part in (folder / _PIECES, folder / _CHECKPOINT, folder):
         with suppress(OSError):  # it holds files of other origin, or is not there
             part.rmdir()
+
+
+def _append_line(file: Path, text: str) -> None:
+    """Add a line to a file. A line there that a full disk or a kill cut short stays a line by itself.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with file.open("a+b") as lines:
+        if lines.seek(0, os.SEEK_END):
+            lines.seek(-1, os.SEEK_END)
+            if lines.read(1) != b"\n":
+                lines.write(b"\n")
+        lines.write(text.encode() + b"\n")
 
 
 def _write_left_out(file: Path, failures: Sequence[FilmFailure]) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from vidrnn.train.shares.workers import Workers
+from vidrnn.errors import ProcessError, UsageError
+from vidrnn.train.shares.workers import Workers, _told, join_workers
 
 TINY = ["--encoder", "tiny", "--units", "8", "--size", "32x24", "--frames", "4", "--seed", "1", "--jobs", "1"]
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc, to see the processes")
@@ -22,6 +23,32 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc,
 def test_each_share_is_computed_by_one_process_in_their_order(size: int, count: int) -> None:
     shares = [share for rank in range(size) for share in Workers(rank=rank, size=size).own(count)]
     assert shares == list(range(count))
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_the_first_process_always_has_a_share_since_it_alone_hears_ctrl_c(size: int) -> None:
+    assert all(len(Workers(rank=0, size=size).own(count)) for count in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"RANK": "x", "WORLD_SIZE": "2"}, "RANK is 'x'"),
+        ({"RANK": "0", "WORLD_SIZE": "two"}, "WORLD_SIZE is 'two'"),
+        ({"WORLD_SIZE": "2"}, "RANK is ''"),
+        ({"RANK": "0", "WORLD_SIZE": "2"}, "no MASTER_ADDR and no MASTER_PORT"),
+        ({"RANK": "2", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}, "RANK is 2"),
+    ],
+)
+def test_an_environment_that_is_not_that_of_torchrun_is_refused(given: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        join_workers(1, "cpu", given)
+
+
+def test_the_loss_of_a_process_is_told_without_the_inside_of_torch() -> None:
+    inside = "[/__w/gloo/transport/tcp/pair.cc:561] Connection closed by peer [::1]:9. Check the logs. GLHF!"
+    with pytest.raises(ProcessError, match=r"cannot be reached \(Connection closed by peer \[::1\]:9\)\."), _told():
+        raise RuntimeError(inside)
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

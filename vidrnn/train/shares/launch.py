@@ -15,6 +15,7 @@ from vidrnn.errors import ProcessError
 
 _STOP_SECONDS = 600
 """So long may processes take to end after Ctrl-C: the model is written first."""
+_STOPPED = 130
 _HERE = "127.0.0.1"
 
 
@@ -40,8 +41,8 @@ def launch_training(processes: int, arguments: Sequence[str]) -> int:
     )
     try:
         elastic_launch(config, sys.executable)("-P", "-m", "vidrnn", "train", *arguments)
-    except SignalException as stopped:
-        return 130 if stopped.sigval == signal.SIGINT else 143
+    except SignalException:  # Ctrl-C, or SIGTERM, which one process answers in the same way
+        return _STOPPED
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:  # by a signal; else it has said why

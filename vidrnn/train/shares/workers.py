@@ -11,6 +11,7 @@ one thread. Shares do not wait for each other.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor, distributed
 
-from vidrnn.errors import ProcessError, first_line
+from vidrnn.errors import ProcessError, UsageError, first_line
 from vidrnn.threads import map_in_order
 from vidrnn.train.shares.device import threads_for
 
@@ -35,6 +36,7 @@ Event = TypeVar("Event")
 _PATIENCE = timedelta(days=7)
 """Other processes wait while the first one searches and scores."""
 _LOOK_SECONDS = 0.5
+_START = "Start several processes with torchrun or --processes, or unset WORLD_SIZE for one process."
 
 
 class Workers:
@@ -58,7 +60,11 @@ class Workers:
 
     def own(self, count: int) -> range:
         """The shares, of `count`, that this process computes: neighbours, about as many as other processes have."""
-        first, last = (count * rank // self.size for rank in (self.rank, self.rank + 1))
+        return self._shares_of(self.rank, count)
+
+    def _shares_of(self, rank: int, count: int) -> range:
+        """The shares of a process. Where there are few, the first process has one: its shares carry Ctrl-C."""
+        first, last = (-(-count * each // self.size) for each in (rank, rank + 1))
         return range(first, last)
 
     def each(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
@@ -84,7 +90,7 @@ class Workers:
         """
         if self.size == 1:
             return list(own)
-        rows = [range(count * rank // self.size, count * (rank + 1) // self.size) for rank in range(self.size)]
+        rows = [self._shares_of(rank, count) for rank in range(self.size)]
         most = max(map(len, rows))
         mine = torch.stack([*own, *(torch.zeros_like(like) for _ in range(most - len(own)))])
         theirs = [torch.empty_like(mine) for _ in rows]
@@ -136,8 +142,13 @@ def _told() -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:
         raise ProcessError(
-            f"Another process of this training ended, or cannot be reached ({first_line(error)}). So this one ends too."
+            f"Another process of this training ended, or cannot be reached ({_cause(error)}). So this one ends too."
         ) from None
+
+
+def _cause(error: Exception) -> str:
+    """The first sentence of what torch says, without the line of its own source at the beginning."""
+    return re.sub(r"^\[[^\]]*\.cc:\d+\] *", "", first_line(error)).split(". ")[0]
 
 
 def join_workers(jobs: int, device: str, environment: Mapping[str, str] = os.environ) -> Workers:
@@ -149,18 +160,32 @@ def join_workers(jobs: int, device: str, environment: Mapping[str, str] = os.env
         environment: as torchrun sets it.
 
     Raises:
+        UsageError: the environment lacks something that torchrun sets, or holds something else.
         ProcessError: the others cannot be reached.
     """
     jobs = threads_for(jobs, device)
-    rank, size = int(environment.get("RANK", "0")), int(environment.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if environment.get("WORLD_SIZE", "1") == "1":
         return Workers(jobs)
+    rank, size = (_number_in(environment, name) for name in ("RANK", "WORLD_SIZE"))
+    if missing := [name for name in ("MASTER_ADDR", "MASTER_PORT") if not environment.get(name)]:
+        raise UsageError(
+            f"WORLD_SIZE is {size} in the environment, and there is no {' and no '.join(missing)}. {_START}"
+        )
+    if rank >= size:
+        raise UsageError(f"RANK is {rank} in the environment, and WORLD_SIZE is {size}. {_START}")
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
     with _told():
         distributed.init_process_group(backend, timeout=_PATIENCE)
     _end_with_parent()
     beside = int(environment.get("LOCAL_WORLD_SIZE", "1")) if device == "cpu" else 1
     return Workers(jobs, rank=rank, size=size, beside=beside)
+
+
+def _number_in(environment: Mapping[str, str], name: str) -> int:
+    text = environment.get(name, "")
+    if not (text.isascii() and text.isdecimal()):
+        raise UsageError(f"{name} is {text!r} in the environment, and a number is needed there. {_START}")
+    return int(text)
 
 
 def _end_with_parent() -> None:
