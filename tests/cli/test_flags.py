@@ -240,4 +240,5 @@ def test_the_script_for_a_shell_is_printed(vidrnn: Command, monkeypatch: pytest.
     monkeypatch.setenv("_VIDRNN_COMPLETE", "")  # which the command sets, and which goes after the test
     monkeypatch.delenv("_VIDRNN_COMPLETE")
     assert "_VIDRNN_COMPLETE=complete_bash" in vidrnn("--show-completion", "bash").out
-    assert "There are: bash, zsh" in vidrnn("--show-completion", "csh").refused(2)
+    assert "there is none for it. Name one of bash, zsh" in vidrnn("--show-completion", "csh").refused(2)
+    assert "names no shell. Name one of bash, zsh" in vidrnn("--show-completion").refused(2)

@@ -12,6 +12,7 @@ import pytest
 from conftest import TinyRun
 
 from vidrnn.cli import run
+from vidrnn.model.header import shipped_models
 from vidrnn.report.answers import Answers, FilmAnswers
 from vidrnn.values import Part
 
@@ -78,3 +79,13 @@ def test_damaged_answers_end_with_a_sentence(vidrnn: Command, answered: Path) ->
 def test_a_folder_is_no_page(vidrnn: Command, answered: Path, tmp_path: Path) -> None:
     code, _, errors = vidrnn("report", answered, "--out", tmp_path)
     assert code == 2 and "is a folder" in " ".join(errors.replace("│", " ").split())
+
+
+def test_a_model_that_comes_with_vidrnn_is_known_by_its_name_and_its_folder_stays_as_it_is(
+    vidrnn: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(shipped_models().rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = vidrnn("report", "moves")
+    assert (code, out.splitlines()[-1]) == (0, "moves.html") and (tmp_path / "moves.html").is_file()
+    assert sorted(shipped_models().rglob("*")) == before

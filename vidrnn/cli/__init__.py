@@ -48,7 +48,7 @@ COMMANDS = {
 _SHOW_COMPLETION = "--show-completion"
 OPTIONS = {
     "--version": "Show the version and exit.",
-    _SHOW_COMPLETION: "Print what completes commands and flags in a shell: bash, zsh, fish, powershell or pwsh.",
+    _SHOW_COMPLETION: "Print what completes commands and flags. Name the shell: bash, zsh, fish, powershell or pwsh.",
     "--help": "Show this message and exit.",
 }
 _COMPLETE = "_VIDRNN_COMPLETE"
@@ -69,7 +69,10 @@ def _ask_for_completion(shell: str) -> None:
         UsageError: there is no script for such a shell.
     """
     if shell not in _SHELLS:
-        raise UsageError(f"{_SHOW_COMPLETION} {shell}: there is none for it. There are: {', '.join(_SHELLS)}.")
+        wrong = (
+            f"{_SHOW_COMPLETION} {shell}: there is none for it." if shell else f"{_SHOW_COMPLETION}: names no shell."
+        )
+        raise UsageError(f"{wrong} Name one of {', '.join(_SHELLS)}, such as: vidrnn {_SHOW_COMPLETION} bash.")
     os.environ[_COMPLETE] = f"source_{shell}"
 
 

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from vidrnn.cli.flags import Settings, with_flags
-from vidrnn.cli.options import Json
+from vidrnn.cli.options import Json, fetched
 from vidrnn.errors import UsageError
 
 
 @with_flags("report")
 def report(
-    run: Annotated[Path, typer.Argument(help="A run, or a model folder.")],
+    run: Annotated[Path, typer.Argument(help="A run, a model folder, or the name of a model that comes with vidrnn.")],
     data: Annotated[
         Path | None,
         typer.Option(
@@ -27,7 +27,13 @@ def report(
         bool,
         typer.Option("--suspects", help="Also write the labels that are probably wrong, as CSV and for Label Studio."),
     ] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page to write [RUN/report.html].")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The page to write [RUN/report.html; for a model that comes with vidrnn: NAME.html here].",
+        ),
+    ] = None,
     json: Json = False,
     *,
     settings: Settings,
@@ -42,6 +48,9 @@ def report(
 
     if out is not None and out.is_dir():
         raise UsageError(f"--out {out}: is a folder. Name a file: --out {out / 'report.html'}.")
-    wanted = ReportRequest(run, out, data, suspects=suspects)
+    place = fetched(run)
+    if out is None and place != run:  # the folder of vidrnn, or of the Hub's cache, is not the user's to write into
+        out = Path(f"{run.name}.html")
+    wanted = ReportRequest(place, out, data, suspects=suspects)
     with ReportView(as_json=json) as view:
         view.follow(write(wanted))

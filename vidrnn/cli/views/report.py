@@ -39,8 +39,8 @@ class ReportView(View):
     def _suspects(self, suspects: tuple[Suspect, ...]) -> None:
         for one in suspects[:_SHOWN]:
             self.console.print(plain(f"{one.doubt:.2f}  {one.film.path}: {one.sentence}"), soft_wrap=True)
-        count = len(suspects)
-        self.console.print(f"{counted(count, 'label')} may be wrong. A suspect may still be right: look at it.")
+        found = f"{counted(len(suspects), 'label')} may be wrong. A suspect may still be right: look at it."
+        self.console.print(found if suspects else "No label looks wrong.")
 
 
 def _record(reported: Reported) -> dict[str, object]:

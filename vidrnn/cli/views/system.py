@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from vidrnn.cli.views.base import open_console, plain
+from vidrnn.data.films import counted
 from vidrnn.data.store import shown_size
 from vidrnn.system import FolderFacts, Machine
 from vidrnn.text import json_line
@@ -51,7 +52,7 @@ def show_system(
         f"{', '.join(decoders.writes)}"
         if decoders.pyav_ffmpeg
         else "not installed",
-        "cache": ", ".join(f"{name} {value}" for name, value in cache.items()),
+        "cache": _cache(cache),
         **{f"folder {one.folder}": _folder(one) for one in folders},
         "packages": ", ".join(f"{name} {version}" for name, version in machine.packages.items() if version),
         "not installed": ", ".join(name for name, version in machine.packages.items() if version is None),
@@ -63,6 +64,13 @@ def show_system(
         if text:
             table.add_row(plain(name), plain(text))
     open_console().print(table)
+
+
+def _cache(facts: Mapping[str, Any]) -> str:
+    if not facts:
+        return "none, since there is no home folder"
+    what = f"{counted(facts['videos'], 'video')}, {counted(facts['entries'], 'set')} of frames or features"
+    return f"{what}, {shown_size(facts['bytes'])}"
 
 
 def _folder(facts: FolderFacts) -> str:
