@@ -12,12 +12,15 @@ import pytest
 from conftest import FRAMES_SIZE, gliding_model, make_film, paint_square
 from explain.spots import SIDE, SIZE, SPOT, Spots, paint_spot, spot_film
 
+from vidrnn.errors import FilmError
 from vidrnn.events import Progress
 from vidrnn.explain.base import Box, Curve, Explanation, heat_of
 from vidrnn.explain.explainer import MOST_REASONS, explain
 from vidrnn.explain.moments import MOST_STRETCHES, clip_curve, stretches_of
 from vidrnn.explain.places import MOST_FRAMES, hide, patches_of, steps_around
+from vidrnn.explain.reading import encode_film
 from vidrnn.predict.predictor import Predictor
+from vidrnn.tasks.base import task_named
 from vidrnn.values import FeatureSpec, Pixels, Size
 
 MIDDLE = ((SPOT[0] + SIDE / 2) / SIZE.height, (SPOT[1] + SIDE / 2) / SIZE.width)
@@ -66,6 +69,19 @@ def test_stretches_hold_every_step_and_are_few(steps: int) -> None:
     assert {step for one in stretches for step in range(one.start, one.stop)} == {*range(steps)}
     assert len(stretches) <= MOST_STRETCHES
     assert len({one.stop - one.start for one in stretches}) == 1
+
+
+def test_parts_of_a_film_are_those_steps_of_the_whole(tmp_path: Path) -> None:
+    film, model = spot_film(tmp_path / "a.mkv", frames=40, when=range(10, 30)), Spots()
+    task, rule = task_named("classify"), model.handling.decision
+    whole = ended(encode_film(model, task, rule, film))[0]
+    some = ended(encode_film(model, task, rule, film, parts=[(0.8, 1.2), (2.05, 3.0)]))[0]
+    places = [*range(8, 12), *range(21, 30)]
+    assert some.indices == tuple(whole.indices[place] for place in places)
+    assert np.array_equal(some.features, whole.features[places])
+    assert some.between(2.0, 2.4).indices == whole.indices[21:24]
+    with pytest.raises(FilmError, match="no frame in the seconds"):
+        ended(encode_film(model, task, rule, film, parts=[(50.0, 60.0)]))
 
 
 # Where

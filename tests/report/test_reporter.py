@@ -68,12 +68,26 @@ def test_the_worst_clips_are_shown_as_strips(reported: TinyRun) -> None:
     assert page_of(reported).count('src="data:image/jpeg') >= 6
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("reported", "how much each moment speaks for "),
+        ("reported_acts", "how much each moment speaks for "),
+        ("reported_frames", "anomaly score from "),
+    ],
+)
+def test_a_curve_under_a_strip_shows_when_it_was_decided(name: str, words: str, request: pytest.FixtureRequest) -> None:
+    text = page_of(request.getfixturevalue(name))
+    assert text.count('class="when"') >= 1 and f'aria-label="{words}' in text
+
+
 def test_without_its_videos_a_page_has_no_pictures_and_says_so(reported: TinyRun, tmp_path: Path) -> None:
     run = shutil.copytree(reported.folder, tmp_path / "run")
     (run / "config.toml").write_text("")
     done, _ = followed(report(ReportRequest(run)))
     text = done.files[0].read_text(encoding="utf-8")
     assert "data:image/jpeg" not in text and "The worst clips" in text and "--data" in text
+    assert 'class="when"' not in text
 
 
 def test_a_page_names_no_folder_of_this_machine(reported: TinyRun) -> None:
