@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from explain.spots import SIDE, SIZE, SPOT, Spots, paint_spot, spot_film
 
 from vidrnn.errors import FilmError
 from vidrnn.events import Progress
-from vidrnn.explain.base import Box, Curve, Explanation, heat_of
+from vidrnn.explain.base import Box, Explanation, heat_of
 from vidrnn.explain.explainer import MOST_REASONS, explain
-from vidrnn.explain.moments import MOST_STRETCHES, clip_curve, stretches_of
-from vidrnn.explain.places import MOST_FRAMES, hide, patches_of, steps_around
-from vidrnn.explain.reading import encode_film
+from vidrnn.explain.moments import MOST_STRETCHES, Question, clip_curve, stretches_of
+from vidrnn.explain.places import MOST_FRAMES, hide, moment_of, patches_of
+from vidrnn.explain.reading import EncodedFilm, encode_film
 from vidrnn.predict.predictor import Predictor
 from vidrnn.tasks.base import task_named
-from vidrnn.values import FeatureSpec, Pixels, Size
+from vidrnn.values import FeatureSpec, Floats, Pixels, Size
 
 MIDDLE = ((SPOT[0] + SIDE / 2) / SIZE.height, (SPOT[1] + SIDE / 2) / SIZE.width)
 
@@ -98,11 +98,24 @@ def test_the_place_that_decides_is_found(tmp_path: Path, colour: int) -> None:
     assert heat[SPOT[0] : SPOT[0] + SIDE, SPOT[1] : SPOT[1] + SIDE].mean() > 5 * np.abs(heat[:8, :10]).max()
 
 
-def test_the_frames_of_a_moment_are_those_that_decide_half_as_much() -> None:
-    values = np.array([0, 1, 6, 10, 8, 5, 4, 9, np.nan])
-    curve = Curve(np.arange(9.0), values, 1.0)
-    assert steps_around(curve, 3) == range(2, 6) and steps_around(curve, 7) == range(7, 8)
-    assert len(steps_around(Curve(np.arange(50.0), np.ones(50), 1.0), 20)) == MOST_FRAMES
+@pytest.mark.parametrize("when", [range(10, 11), range(10, 13), range(9, 15)])
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_moment_holds_all_frames_that_show_what_decides(when: range, place: int) -> None:
+    moment = moment_of(redness(lambda red: 5 * (red > 0).any(), when), np.zeros(1), when[place])
+    assert moment.step == when[place] and moment.together == when
+
+
+def test_frames_that_add_little_are_not_of_the_moment() -> None:
+    steps = redness(lambda red: 5 * (red[10:12] > 0).any() + 0.1 * red.sum(), range(5, 20))
+    assert moment_of(steps, np.zeros(1), 10).together == range(10, 12)
+    assert len(moment_of(redness(lambda red: red.sum(), range(24)), np.zeros(1), 20).together) <= MOST_FRAMES
+
+
+def redness(ask: Callable[[Floats], float], when: range) -> Question:
+    """A question to a film of 24 steps, whose one feature is 1 at some of them."""
+    features = np.isin(np.arange(24), when).astype(np.float32)[:, None]
+    film = EncodedFilm(Path("a.mkv"), features, (), np.arange(24) / 10, tuple(range(24)))
+    return Question(film, 0, lambda features: float(ask(features[:, 0])))
 
 
 @pytest.mark.parametrize("size", [Size(40, 60), Size(84, 112), Size(7, 300), Size(1, 1)])

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from conftest import TinyRun, followed
 
+from vidrnn.data.films import content_hash
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Note
+from vidrnn.model.header import find_weights, read_header
 from vidrnn.report.reporter import ReportRequest, report
+from vidrnn.values import Part
 
 TITLES = {
     "reported": ["Verdict", "Does time help?", "Confusion", "The worst clips", "Precision and recall"],
@@ -102,6 +105,22 @@ def test_a_run_without_answers_is_asked_about_data(reported: TinyRun, tmp_path: 
     assert "The worst clips" not in done.files[0].read_text(encoding="utf-8")
     done, _ = followed(report(ReportRequest(run, out=tmp_path / "two.html", data=reported.data)))
     assert "The worst clips" in done.files[0].read_text(encoding="utf-8")
+
+
+def test_a_model_that_has_seen_all_of_data_is_asked_about_its_validation_part(
+    reported: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = read_header(find_weights(reported.model)).seen
+    films = [film for film in reported.data.rglob("*.avi") if seen.get(content_hash(film)) is not Part.TEST]
+    for film in films:
+        target = tmp_path / "data" / film.relative_to(reported.data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(film, target)
+    shutil.copytree(reported.model, tmp_path / "model")
+    done, events = followed(report(ReportRequest(tmp_path / "model", data=tmp_path / "data")))
+    assert any("validation part" in event.text for event in events if isinstance(event, Note))
+    count = sum(seen[content_hash(film)] is Part.VAL for film in films)
+    assert 0 < count < len(films) and f"Answers to {count} clips of validation." in done.files[0].read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["reported_acts", "reported_frames"])

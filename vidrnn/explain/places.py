@@ -15,7 +15,7 @@ from vidrnn.events import Progress
 from vidrnn.explain.base import Box, Curve, Places
 from vidrnn.explain.moments import Question
 from vidrnn.explain.reading import SeenFrame
-from vidrnn.runtimes.base import Runtime
+from vidrnn.runtimes.base import Features, Runtime
 from vidrnn.values import Pixels, Size
 
 _PARTS_OF_A_SIDE = (5, 3)
@@ -23,8 +23,8 @@ _PARTS_OF_A_SIDE = (5, 3)
 say exactly where, large ones hide what small ones leave to be recognised."""
 MOST_FRAMES = 8
 """So many frames around a moment are hidden together at most."""
-_DECIDES_TOO = 0.5
-"""A frame beside the most decisive one belongs to its moment if it decides at least this much of what that one does."""
+_NEARLY_ALL = 0.8
+"""The frames of a moment decide at least this much of what `MOST_FRAMES` do."""
 _LEAST_SHARE = 0.3
 """A moment is shown beside the most decisive one if it decides at least this much of what that one does."""
 _NOTHING = 1e-6
@@ -48,20 +48,38 @@ def decisive_steps(curve: Curve, moments: int, reach: int) -> list[int]:
     return chosen
 
 
-def steps_around(curve: Curve, step: int) -> range:
-    """The steps whose frames are hidden together: those beside a step that decide at least half as much as it does.
+@dataclass(frozen=True)
+class Moment:
+    """The steps of a question's film that a map is of."""
 
-    There are `MOST_FRAMES` at most.
+    step: int
+    """The one that is shown."""
+    together: range
+    """Those whose frames are hidden together."""
+
+
+def moment_of(question: Question, hidden: Features, step: int) -> Moment:
+    """The frames around a step that decide together: the shortest run without which the answer falls nearly as far as
+    without `MOST_FRAMES`.
+
+    What is to be seen in several frames is not missed in one of them. So if a map hid too few of them, it would show
+    what else changes, and not what decides.
+
+    Args:
+        question: what is asked.
+        hidden: (width,) the features in place of those that are hidden.
+        step: the step that the run holds.
     """
-    least = _DECIDES_TOO * curve.values[step]
-    first, last = step, step
-    while last - first + 1 < MOST_FRAMES:
-        sides = [each for each in (first - 1, last + 1) if 0 <= each < len(curve.values)]
-        best = max(sides, key=lambda each: float(np.nan_to_num(curve.values[each], nan=-np.inf)), default=None)
-        if best is None or not curve.values[best] >= least:
-            break
-        first, last = min(first, best), max(last, best)
-    return range(first, last + 1)
+    film, steps = question.film, len(question.film.seconds)
+    whole, falls = question.ask(film.features), dict[range, float]()
+    for length in range(1, min(MOST_FRAMES, steps) + 1):
+        for first in range(max(0, step - length + 1), min(step, steps - length) + 1):
+            features = film.features.copy()
+            features[first : first + length] = hidden
+            falls[range(first, first + length)] = whole - question.ask(features)
+    least = _NEARLY_ALL * max(falls.values())
+    enough = [run for run, fall in falls.items() if fall >= least] or [range(step, step + 1)]
+    return Moment(step, min(enough, key=lambda run: (len(run), -falls[run])))
 
 
 def patches_of(size: Size) -> list[tuple[slice, slice]]:
@@ -80,16 +98,6 @@ def _spans(length: int, side: int) -> list[slice]:
     apart = side // 2
     starts = range(-apart, length, apart)
     return [slice(max(0, start), min(length, start + 2 * apart)) for start in starts]
-
-
-@dataclass(frozen=True)
-class Moment:
-    """The steps of a question's film that a map is of."""
-
-    step: int
-    """The one that is shown."""
-    together: range
-    """Those whose frames are hidden together."""
 
 
 def find_places(
