@@ -14,12 +14,13 @@ from explain.spots import SIDE, SIZE, SPOT, Spots, paint_spot, spot_film
 
 from vidrnn.errors import FilmError
 from vidrnn.events import Progress
-from vidrnn.explain.base import Box, Explanation, heat_of
+from vidrnn.explain.base import Box, Explanation, Places, heat_of
 from vidrnn.explain.explainer import MOST_REASONS, explain
 from vidrnn.explain.moments import MOST_STRETCHES, Question, clip_curve, stretches_of
-from vidrnn.explain.places import MOST_FRAMES, hide, moment_of, patches_of
+from vidrnn.explain.places import MOST_FRAMES, hide, moment_of, patches_of, show_alone
 from vidrnn.explain.reading import EncodedFilm, encode_film
 from vidrnn.predict.predictor import Predictor
+from vidrnn.runtimes.base import Features
 from vidrnn.tasks.base import task_named
 from vidrnn.values import FeatureSpec, Floats, Pixels, Size
 
@@ -131,6 +132,33 @@ def test_a_hidden_patch_has_the_mean_colour_and_the_rest_stays() -> None:
     picture[0] = 200
     hidden = hide(picture, (slice(0, 1), slice(0, 2)))
     assert (hidden[0, :2] == 50).all() and (hidden[0, 2:] == 200).all() and picture[0, 0, 0] == 200
+
+
+def test_a_part_that_is_shown_alone_lies_on_the_mean_colour() -> None:
+    picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    picture[0] = 200
+    shown = show_alone(picture, (slice(0, 2), slice(0, 2)))
+    assert (shown[0, :2] == 200).all() and (shown[1, :2] == 0).all()
+    assert (shown[:, 2:] == 50).all() and (shown[2:] == 50).all()
+
+
+def test_an_empty_square_that_misleads_is_not_the_place(tmp_path: Path) -> None:
+    class Misled(Spots):
+        def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
+            """A square at the left that is a little redder than what is below it looks green."""
+            features = super().encode(pixels, before)
+            square = (pixels[:, 4:10, 4:10, 0].min((1, 2)) > 22) & (pixels[:, 36, 6, 0] < 22)
+            features[square] += (0, 17)
+            return features
+
+    reason = explained(Misled(), spot_film(tmp_path / "a.mkv", when=range(10, 14))).reasons[0]
+    assert near(reason.places[0].peak, MIDDLE)
+
+
+def test_the_peak_is_where_parts_agree() -> None:
+    boxes = (Box(0, 0, 0.5, 0.5), Box(0, 0, 1, 0.5), Box(0.5, 0.5, 1, 1), Box(0, 0.5, 1, 1))
+    places = Places(0, 0, 0, 0, boxes, np.array([5.0, -4, 4, 3]), np.zeros((8, 8, 3), np.uint8))
+    assert places.peak == (0.75, 0.75)
 
 
 def test_heat_is_the_mean_of_the_boxes_that_hold_a_pixel() -> None:
