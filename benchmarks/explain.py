@@ -31,7 +31,7 @@ from vidrnn.data.films import find_films
 from vidrnn.explain.base import Curve, Explanation, Places
 from vidrnn.explain.explainer import explain
 from vidrnn.explain.moments import Question, film_question, find_curve
-from vidrnn.explain.places import Moment, find_places, hide, patches_of, steps_around
+from vidrnn.explain.places import Moment, find_places, hide, moment_of, patches_of
 from vidrnn.explain.reading import Judge, encode_film, read_frames
 from vidrnn.predict.predictor import Predictor, open_model
 from vidrnn.values import FilmPrediction, Floats, Pixels
@@ -160,7 +160,7 @@ def _cases(predictor: Predictor, films: Sequence[Path]) -> Iterator[Case]:
         question = film_question(Judge(model, task, rule), film, prediction.top[0].label)
         hidden, window = film.features.mean(0), model.handling.sampling.frames
         curve = ended(find_curve(question, hidden, window))
-        moment = Moment(curve.peak, steps_around(curve, curve.peak))
+        moment = moment_of(question, hidden, curve.peak)
         frames = ended(read_frames(model, film, moment.together))
         places = ended(find_places(model, question, moment, frames))
         seen = tuple(frames[step].pixels for step in moment.together)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,17 @@ import pytest
 from conftest import FRAMES_SIZE, gliding_model, make_film, paint_square
 from explain.spots import SIDE, SIZE, SPOT, Spots, paint_spot, spot_film
 
+from vidrnn.errors import FilmError
 from vidrnn.events import Progress
-from vidrnn.explain.base import Box, Curve, Explanation, heat_of
+from vidrnn.explain.base import Box, Explanation, Places, heat_of
 from vidrnn.explain.explainer import MOST_REASONS, explain
-from vidrnn.explain.moments import MOST_STRETCHES, clip_curve, stretches_of
-from vidrnn.explain.places import MOST_FRAMES, hide, patches_of, steps_around
+from vidrnn.explain.moments import MOST_STRETCHES, Question, clip_curve, stretches_of
+from vidrnn.explain.places import MOST_FRAMES, hide, moment_of, patches_of, show_alone
+from vidrnn.explain.reading import EncodedFilm, encode_film
 from vidrnn.predict.predictor import Predictor
-from vidrnn.values import FeatureSpec, Pixels, Size
+from vidrnn.runtimes.base import Features
+from vidrnn.tasks.base import task_named
+from vidrnn.values import FeatureSpec, Floats, Pixels, Size
 
 MIDDLE = ((SPOT[0] + SIDE / 2) / SIZE.height, (SPOT[1] + SIDE / 2) / SIZE.width)
 
@@ -68,6 +72,19 @@ def test_stretches_hold_every_step_and_are_few(steps: int) -> None:
     assert len({one.stop - one.start for one in stretches}) == 1
 
 
+def test_parts_of_a_film_are_those_steps_of_the_whole(tmp_path: Path) -> None:
+    film, model = spot_film(tmp_path / "a.mkv", frames=40, when=range(10, 30)), Spots()
+    task, rule = task_named("classify"), model.handling.decision
+    whole = ended(encode_film(model, task, rule, film))[0]
+    some = ended(encode_film(model, task, rule, film, parts=[(0.8, 1.2), (2.05, 3.0)]))[0]
+    places = [*range(8, 12), *range(21, 30)]
+    assert some.indices == tuple(whole.indices[place] for place in places)
+    assert np.array_equal(some.features, whole.features[places])
+    assert some.between(2.0, 2.4).indices == whole.indices[21:24]
+    with pytest.raises(FilmError, match="no frame in the seconds"):
+        ended(encode_film(model, task, rule, film, parts=[(50.0, 60.0)]))
+
+
 # Where
 
 
@@ -82,11 +99,24 @@ def test_the_place_that_decides_is_found(tmp_path: Path, colour: int) -> None:
     assert heat[SPOT[0] : SPOT[0] + SIDE, SPOT[1] : SPOT[1] + SIDE].mean() > 5 * np.abs(heat[:8, :10]).max()
 
 
-def test_the_frames_of_a_moment_are_those_that_decide_half_as_much() -> None:
-    values = np.array([0, 1, 6, 10, 8, 5, 4, 9, np.nan])
-    curve = Curve(np.arange(9.0), values, 1.0)
-    assert steps_around(curve, 3) == range(2, 6) and steps_around(curve, 7) == range(7, 8)
-    assert len(steps_around(Curve(np.arange(50.0), np.ones(50), 1.0), 20)) == MOST_FRAMES
+@pytest.mark.parametrize("when", [range(10, 11), range(10, 13), range(9, 15)])
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_moment_holds_all_frames_that_show_what_decides(when: range, place: int) -> None:
+    moment = moment_of(redness(lambda red: 5 * (red > 0).any(), when), np.zeros(1), when[place])
+    assert moment.step == when[place] and moment.together == when
+
+
+def test_frames_that_add_little_are_not_of_the_moment() -> None:
+    steps = redness(lambda red: 5 * (red[10:12] > 0).any() + 0.1 * red.sum(), range(5, 20))
+    assert moment_of(steps, np.zeros(1), 10).together == range(10, 12)
+    assert len(moment_of(redness(lambda red: red.sum(), range(24)), np.zeros(1), 20).together) <= MOST_FRAMES
+
+
+def redness(ask: Callable[[Floats], float], when: range) -> Question:
+    """A question to a film of 24 steps, whose one feature is 1 at some of them."""
+    features = np.isin(np.arange(24), when).astype(np.float32)[:, None]
+    film = EncodedFilm(Path("a.mkv"), features, (), np.arange(24) / 10, tuple(range(24)))
+    return Question(film, 0, lambda features: float(ask(features[:, 0])))
 
 
 @pytest.mark.parametrize("size", [Size(40, 60), Size(84, 112), Size(7, 300), Size(1, 1)])
@@ -102,6 +132,33 @@ def test_a_hidden_patch_has_the_mean_colour_and_the_rest_stays() -> None:
     picture[0] = 200
     hidden = hide(picture, (slice(0, 1), slice(0, 2)))
     assert (hidden[0, :2] == 50).all() and (hidden[0, 2:] == 200).all() and picture[0, 0, 0] == 200
+
+
+def test_a_part_that_is_shown_alone_lies_on_the_mean_colour() -> None:
+    picture = np.zeros((4, 4, 3), dtype=np.uint8)
+    picture[0] = 200
+    shown = show_alone(picture, (slice(0, 2), slice(0, 2)))
+    assert (shown[0, :2] == 200).all() and (shown[1, :2] == 0).all()
+    assert (shown[:, 2:] == 50).all() and (shown[2:] == 50).all()
+
+
+def test_an_empty_square_that_misleads_is_not_the_place(tmp_path: Path) -> None:
+    class Misled(Spots):
+        def encode(self, pixels: Pixels, before: Pixels | None = None) -> Features:
+            """A square at the left that is a little redder than what is below it looks green."""
+            features = super().encode(pixels, before)
+            square = (pixels[:, 4:10, 4:10, 0].min((1, 2)) > 22) & (pixels[:, 36, 6, 0] < 22)
+            features[square] += (0, 17)
+            return features
+
+    reason = explained(Misled(), spot_film(tmp_path / "a.mkv", when=range(10, 14))).reasons[0]
+    assert near(reason.places[0].peak, MIDDLE)
+
+
+def test_the_peak_is_where_parts_agree() -> None:
+    boxes = (Box(0, 0, 0.5, 0.5), Box(0, 0, 1, 0.5), Box(0.5, 0.5, 1, 1), Box(0, 0.5, 1, 1))
+    places = Places(0, 0, 0, 0, boxes, np.array([5.0, -4, 4, 3]), np.zeros((8, 8, 3), np.uint8))
+    assert places.peak == (0.75, 0.75)
 
 
 def test_heat_is_the_mean_of_the_boxes_that_hold_a_pixel() -> None:

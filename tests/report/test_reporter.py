@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from conftest import TinyRun, followed
 
+from vidrnn.data.films import content_hash
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Note
+from vidrnn.model.header import find_weights, read_header
 from vidrnn.report.reporter import ReportRequest, report
+from vidrnn.values import Part
 
 TITLES = {
     "reported": ["Verdict", "Does time help?", "Confusion", "The worst clips", "Precision and recall"],
@@ -68,12 +71,26 @@ def test_the_worst_clips_are_shown_as_strips(reported: TinyRun) -> None:
     assert page_of(reported).count('src="data:image/jpeg') >= 6
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("reported", "how much each moment speaks for "),
+        ("reported_acts", "how much each moment speaks for "),
+        ("reported_frames", "anomaly score from "),
+    ],
+)
+def test_a_curve_under_a_strip_shows_when_it_was_decided(name: str, words: str, request: pytest.FixtureRequest) -> None:
+    text = page_of(request.getfixturevalue(name))
+    assert text.count('class="when"') >= 1 and f'aria-label="{words}' in text
+
+
 def test_without_its_videos_a_page_has_no_pictures_and_says_so(reported: TinyRun, tmp_path: Path) -> None:
     run = shutil.copytree(reported.folder, tmp_path / "run")
     (run / "config.toml").write_text("")
     done, _ = followed(report(ReportRequest(run)))
     text = done.files[0].read_text(encoding="utf-8")
     assert "data:image/jpeg" not in text and "The worst clips" in text and "--data" in text
+    assert 'class="when"' not in text
 
 
 def test_a_page_names_no_folder_of_this_machine(reported: TinyRun) -> None:
@@ -88,6 +105,22 @@ def test_a_run_without_answers_is_asked_about_data(reported: TinyRun, tmp_path: 
     assert "The worst clips" not in done.files[0].read_text(encoding="utf-8")
     done, _ = followed(report(ReportRequest(run, out=tmp_path / "two.html", data=reported.data)))
     assert "The worst clips" in done.files[0].read_text(encoding="utf-8")
+
+
+def test_a_model_that_has_seen_all_of_data_is_asked_about_its_validation_part(
+    reported: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = read_header(find_weights(reported.model)).seen
+    films = [film for film in reported.data.rglob("*.avi") if seen.get(content_hash(film)) is not Part.TEST]
+    for film in films:
+        target = tmp_path / "data" / film.relative_to(reported.data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(film, target)
+    shutil.copytree(reported.model, tmp_path / "model")
+    done, events = followed(report(ReportRequest(tmp_path / "model", data=tmp_path / "data")))
+    assert any("validation part" in event.text for event in events if isinstance(event, Note))
+    count = sum(seen[content_hash(film)] is Part.VAL for film in films)
+    assert 0 < count < len(films) and f"Answers to {count} clips of validation." in done.files[0].read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["reported_acts", "reported_frames"])

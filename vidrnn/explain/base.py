@@ -13,6 +13,8 @@ from vidrnn.values import FilmPrediction, Floats, Pixels
 
 _DIGITS = 4
 """Decimal places in JSON."""
+_ROUNDING = 1e-9
+"""Heat that differs by less is the same."""
 
 Unit = Literal["evidence", "surprise"]
 """What the numbers of an explanation are. `evidence`: how much the logarithm of the odds of the answer falls when a
@@ -69,9 +71,14 @@ class Places:
 
     @property
     def peak(self) -> tuple[float, float]:
-        """How far down and how far to the right the middle of the most decisive part is, from 0 to 1."""
-        box = self.boxes[int(np.argmax(self.values))]
-        return (box.top + box.bottom) / 2, (box.left + box.right) / 2
+        """How far down and how far to the right the middle of the most decisive place is, from 0 to 1.
+
+        It is the place where the mean of all parts that hold it is highest, since a single part may mislead.
+        """
+        height, width = self.picture.shape[:2]
+        heat = self.heat(height, width)
+        rows, columns = np.nonzero(heat >= heat.max() - _ROUNDING)
+        return float(rows.mean() + 0.5) / height, float(columns.mean() + 0.5) / width
 
     def heat(self, height: int, width: int) -> Floats:
         """(height, width) the mean of the parts that hold each pixel, as `heat_of` gives it."""

@@ -13,9 +13,10 @@ from vidrnn.events import Progress, through
 from vidrnn.explain.anomalies import anomaly_stretches, find_blocks
 from vidrnn.explain.base import Curve, Explanation, Places, Reason
 from vidrnn.explain.moments import Question, film_question, find_curve, segment_question, stretches_of
-from vidrnn.explain.places import Moment, decisive_steps, find_places, patches_of, steps_around
+from vidrnn.explain.places import Moment, decisive_steps, find_places, moment_of, patches_of
 from vidrnn.explain.reading import FRAMES_ALONG, EncodedFilm, Judge, encode_film, read_frames, small, steps_along
 from vidrnn.predict.predictor import Predictor
+from vidrnn.runtimes.base import Features
 from vidrnn.values import FilmPrediction, Pixels, Segment
 
 Result = TypeVar("Result")
@@ -132,7 +133,7 @@ def _look(
     """For each answer the maps of its most decisive moments, and frames along its curve."""
     model, sights = predictor.model, [_Sight() for _ in asked]
     mapped = list(zip(asked, curves, strict=True))[:MOST_MAPPED]
-    moments = [_moments(one, curve) for one, curve in mapped]
+    moments = [_moments(one, curve, film.features.mean(0)) for one, curve in mapped]
     along = [steps_along(len(curve.seconds), FRAMES_ALONG) for _, curve in mapped]
     wanted = {
         one.question.first + step
@@ -159,12 +160,12 @@ def _of_all(steps: Generator[Progress, None, Result], before: int, total: int) -
     return through(steps, lambda event: [Progress(event.stage, before + event.done, total)])
 
 
-def _moments(asked: _Asked, curve: Curve) -> list[Moment]:
+def _moments(asked: _Asked, curve: Curve, hidden: Features) -> list[Moment]:
     steps = len(curve.seconds)
     spacing = float(np.median(np.diff(curve.seconds))) if steps > 1 else 1.0
     length = max(1, round(curve.stretch_seconds / spacing))
     count = _MOMENTS_OF_FILM if asked.of_film else _MOMENTS_OF_SEGMENT
-    return [Moment(step, steps_around(curve, step)) for step in decisive_steps(curve, count, length)]
+    return [moment_of(asked.question, hidden, step) for step in decisive_steps(curve, count, length)]
 
 
 def _explain_anomalies(predictor: Predictor, prediction: FilmPrediction) -> Generator[Progress, None, Explanation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -43,6 +43,11 @@ class EncodedFilm:
     rate: float | None = None
     """Frames per second, in place of the film's own time stamps."""
 
+    def between(self, start_seconds: float, end_seconds: float) -> EncodedFilm:
+        """The steps from one second to before another, as a film of its own."""
+        first, last = np.searchsorted(self.seconds, (start_seconds, end_seconds))
+        return self.piece(int(first), int(last))
+
     def piece(self, start: int, end: int) -> EncodedFilm:
         """The steps from `start` to before `end`, as a film of its own."""
         cuts = tuple(cut - start for cut in self.cuts if start < cut < end)
@@ -53,12 +58,26 @@ class EncodedFilm:
 
 
 def encode_film(
-    model: Runtime, task: Task, rule: DecisionRule, path: Path, rate: float | None = None
+    model: Runtime,
+    task: Task,
+    rule: DecisionRule,
+    path: Path,
+    rate: float | None = None,
+    parts: Sequence[tuple[float, float]] = (),
 ) -> Generator[Progress, None, EncodedFilm]:
     """Read a film and encode it; each frame is encoded once.
 
+    Args:
+        model: a model of classes.
+        task: that of the model.
+        rule: how outputs become answers.
+        path: of the film.
+        rate: frames per second, in place of the film's own time stamps.
+        parts: only these parts are encoded, each from its first second to before its last; none: the whole film. No
+            frame after the last part is read.
+
     Raises:
-        FilmError: the film cannot be read, or holds no frames.
+        FilmError: the film cannot be read, or holds no frames, or none in the parts.
         ModelError: the model does not give scores of classes.
     """
     handling, reader = model.handling, score_reader(model, task, rule)
@@ -66,22 +85,34 @@ def encode_film(
     cuts: list[int] = []
     seconds: list[float] = []
     indices: list[int] = []
+    first: float | None = None
     with open_film(path, rate=rate) as film:
         spacing, size = handling.sampling.spacing_seconds, handling.size
         chunks = decoded(film, spacing, size, model.frames_at_once, _BUFFERS, handling.motion_seconds)
         with closing(chunks):
             for chunk in chunks:
-                prepared = reader.prepare(chunk.pixels, chunk.before)
+                places = [place for place, at in enumerate(chunk.seconds) if _lies_in(at, parts)]
+                if places:
+                    some = slice(None) if len(places) == len(chunk.seconds) else places
+                    prepared = reader.prepare(chunk.pixels[some], None if chunk.before is None else chunk.before[some])
+                    cuts += (len(seconds) + cut for cut in reader.find_cuts(prepared))
+                    features.append(prepared.features)
+                    seconds += (chunk.seconds[place] for place in places)
+                    indices += (chunk.indices[place] for place in places)
                 chunk.give_back()
-                cuts += (len(seconds) + cut for cut in reader.find_cuts(prepared))
-                features.append(prepared.features)
-                seconds += chunk.seconds
-                indices += chunk.indices
-                read = round(seconds[-1] - seconds[0])
+                first = chunk.seconds[0] if first is None else first
+                read = round(chunk.seconds[-1] - first)
                 yield Progress("reading the video", read, max(read, round(film.claimed_seconds)))
+                if parts and chunk.seconds[-1] >= max(end for _, end in parts):
+                    break
     if not seconds:
-        raise FilmError(f"{path}: holds no frames. Is it a video?")
+        lack = "has no frame in the seconds that are asked for" if first is not None else "holds no frames"
+        raise FilmError(f"{path}: {lack}. {'Has the video changed?' if parts else 'Is it a video?'}")
     return EncodedFilm(path, np.concatenate(features), tuple(cuts), np.asarray(seconds), tuple(indices), rate)
+
+
+def _lies_in(at: float, parts: Sequence[tuple[float, float]]) -> bool:
+    return not parts or any(start <= at < end for start, end in parts)
 
 
 def score_reader(model: Runtime, task: Task, rule: DecisionRule) -> ScoreReader:

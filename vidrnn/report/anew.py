@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from vidrnn.data.films import LabelledData
 from vidrnn.data.grouping.groups import named_groups
 from vidrnn.errors import DataError, FilmError
 from vidrnn.evaluate.base import Scorer
-from vidrnn.evaluate.evaluator import of_split
+from vidrnn.evaluate.evaluator import SplitName, of_split
 from vidrnn.evaluate.tracks import FilmTracks, tracks_of
-from vidrnn.events import LeftOut, Progress, RunEvent
+from vidrnn.events import LeftOut, Note, Progress, RunEvent
 from vidrnn.predict.predictor import Predictor, Reading, open_model
 from vidrnn.registry import load_attribute
 from vidrnn.report.answers import Answers, FilmAnswers, folder_of, rounded, stored_path
@@ -30,7 +32,7 @@ def answer_anew(source: Path, data: Path) -> Generator[RunEvent, None, Answers]:
 
     Raises:
         ModelError: there is no model.
-        DataError: there is no film to answer.
+        DataError: there is no film to answer, or the model learnt from all of them.
     """
     model, _ = open_model(source)
     answer, rule = model.handling.answer, model.handling.decision
@@ -39,7 +41,12 @@ def answer_anew(source: Path, data: Path) -> Generator[RunEvent, None, Answers]:
     named: LabelledData = predictor.task.read(data, to_train=False)
     if predictor.task.labelled:
         named = scorer.usable(named, data)
-    films, _ = of_split(named.films, model.header.seen, None, data)
+    films, scored = _not_learnt_from(named.films, model.header.seen, data)
+    if scored == "val":
+        yield Note(
+            f"{data}: all of its videos were seen in training. The page shows the answers to those of the validation "
+            "part, by which the training chose when to end."
+        )
     groups, folder = named_groups(films), folder_of(data)
     records: list[FilmAnswers] = []
     tracks: list[FilmTracks] = []
@@ -74,13 +81,27 @@ def answer_anew(source: Path, data: Path) -> Generator[RunEvent, None, Answers]:
     classes = () if answer.kind == "picture" else answer.classes
     guessed_by = "" if answer.kind == "picture" else NO_GUESSES
     return Answers(
-        scored="data",
+        scored=scored,
         classes=classes,
         films=tuple(records),
         several=answer.kind == "several",
         shares=shares,
         sure=sure,
         guessed_by=guessed_by,
+    )
+
+
+def _not_learnt_from(
+    films: Sequence[LabelledFilm], seen: Mapping[str, Part], data: Path
+) -> tuple[list[LabelledFilm], Literal["data", "val"]]:
+    """The films that a model has not seen; without any, those of its validation part."""
+    ways: tuple[tuple[SplitName | None, Literal["data", "val"]], ...] = ((None, "data"), ("val", "val"))
+    for split, scored in ways:
+        with suppress(DataError):
+            return of_split(films, seen, split, data)[0], scored
+    raise DataError(
+        f"{data}: the model learnt from all of its {len(films)} videos, so its answers to them say little. "
+        "Name other videos: --data DATA."
     )
 
 

@@ -91,6 +91,27 @@ class Raster:
 
 
 @dataclass(frozen=True)
+class When:
+    """When something decided: columns over time, on a canvas of 1000 x 100."""
+
+    text: str
+    """What the curve shows, for people who do not see it."""
+    caption: str
+    """What the columns are, in few words."""
+    first: str
+    last: str
+    """The times of both ends."""
+    speaking: str
+    """The SVG path of the columns above the middle line."""
+    against: str
+    """That of the columns below it."""
+    zero: float
+    """The height of the middle line."""
+    shown: tuple[float, float] | None
+    """Where the time of the frames begins, and how long it is; None: they are as long as the curve."""
+
+
+@dataclass(frozen=True)
 class Strip:
     """Frames of one stretch of a film, with what is said of it."""
 
@@ -98,8 +119,8 @@ class Strip:
     lines: tuple[str, ...]
     pictures: tuple[tuple[str, str], ...] = ()
     """The address of each picture, and its time."""
-    curve: Markup | None = None
-    """When the model saw it: a curve under the frames. None: there is none yet."""
+    curve: When | None = None
+    """When the model saw it: a curve under the frames. None: that is not known."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from vidrnn.report.answers import ANSWERS_NAME, Answers, Histograms, counted_sha
 from vidrnn.values import Floats
 
 _EVENTS, _SETTINGS = "metrics.jsonl", "config.toml"
+_WHERE = {"folds": "all folds", "val": "validation", "test": "test", "data": "the videos of DATA"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,12 @@ class Evidence:
     @property
     def where(self) -> str:
         """The films that the scores are of, in words."""
-        return {"folds": "all folds", "val": "validation", "test": "test", "data": "the videos of DATA"}.get(
-            self.part, self.part
-        )
+        return _WHERE.get(self.part, self.part)
+
+    @property
+    def answered(self) -> str:
+        """The films that the answers are of, in words; they may be others than those of the scores."""
+        return _WHERE[self.answers.scored] if self.answers else ""
 
     @cached_property
     def epochs(self) -> list[Mapping[str, Any]]:

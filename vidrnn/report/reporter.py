@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from vidrnn.report.anew import NO_GUESSES, answer_anew
 from vidrnn.report.answers import ANSWERS_NAME, PAGE_NAME, Answers, folder_of
 from vidrnn.report.evidence import Evidence, gather, stored_data
 from vidrnn.report.page import Page, render
+from vidrnn.report.reasons import with_curves
 from vidrnn.report.sections.clips import clip_sections
 from vidrnn.report.sections.forecasts import forecast_sections
 from vidrnn.report.sections.frames import frame_sections
@@ -38,7 +40,7 @@ class PageRequest:
     files: Path | None = None
     """The folder of the events, the settings and the answers; None: the run itself."""
     data: Path | None = None
-    """DATA, for the strips of frames; None: there are no strips."""
+    """DATA, for the strips of frames and their curves; None: there are neither."""
     answers: Answers | None = None
     """In place of those of the run."""
     seconds: float | None = None
@@ -62,7 +64,10 @@ def write_page(request: PageRequest) -> Generator[RunEvent, None, Path]:
     worst, suspects = _worst(evidence), find_suspects(evidence.answers) if evidence.answers else []
     stretches = [one.stretch for one in worst] + [stretch_of(one) for one in suspects[:SHOWN_SUSPECTS]]
     folder = None if request.data is None else folder_of(request.data)
+    until = None if request.seconds is None else time.monotonic() + request.seconds
     pictures = yield from read_strips(stretches, folder, request.seconds)
+    if folder is not None:
+        worst = yield from with_curves(worst, request.run, folder, until)
     yield Progress("page", 0, 1)
     write_text(request.file, _drawn(evidence, worst, suspects, pictures))
     yield Progress("page", 1, 1)

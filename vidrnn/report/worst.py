@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.evaluate.bouts import bouts_of
+from vidrnn.explain.base import Curve
 from vidrnn.report.answers import Answers, FilmAnswers, StoredBout
 from vidrnn.report.strips import Stretch
 
@@ -17,6 +18,8 @@ _STEP_SECONDS, _MOST_STEPS = 0.05, 200_000
 """Stretches are found on a grid of such steps, or of longer ones in a very long film."""
 _AROUND_SECONDS = 1.0
 """A peak of the anomaly score is shown with so much of the film on both sides."""
+_FEWEST_POINTS = 3
+"""Of a curve of anomaly scores."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class Mistake:
     true: str
     size: float
     """How bad it is: a lack of probability, seconds, or an anomaly score."""
+    label: str = ""
+    """The class that `curve` is of: the one that was said, or the true one where none was said."""
+    curve: Curve | None = None
+    """*When*: how much each moment speaks for `label`, or how surprising it is. None: that is not known."""
 
 
 def worst_clips(answers: Answers) -> list[Mistake]:
@@ -45,6 +52,7 @@ def worst_clips(answers: Answers) -> list[Mistake]:
                     f"{names[said]} ({shares[said]:.2f})",
                     f"{names[film.truth]} ({shares[film.truth]:.2f})",
                     1 - shares[film.truth],
+                    names[said],
                 )
             )
     return sorted(found, key=lambda one: -one.size)[:MOST]
@@ -76,7 +84,8 @@ def _wrong_in(film: FilmAnswers, classes: Sequence[str], background: str | None,
         for run in bouts_of(wrong):
             start, end = (film.start_seconds + step * edge for edge in (run.first, run.end))
             mine, its = run.label // base - 1, run.label % base - 1
-            yield Mistake(Stretch(film, start, end), names[its], names[mine], end - start)
+            label = classes[its if its >= 0 else mine]
+            yield Mistake(Stretch(film, start, end), names[its], names[mine], end - start, label)
 
 
 def _track(times: NDArray[np.float64], bouts: Sequence[StoredBout], places: Sequence[int]) -> NDArray[np.int64]:
@@ -98,12 +107,16 @@ def worst_scores(answers: Answers) -> list[Mistake]:
     """The moments with the highest anomaly scores, each a second or more from the others of its film."""
     found: list[Mistake] = []
     for film in answers.films:
-        left = np.asarray(film.curve, dtype=np.float64)
+        scores = np.asarray(film.curve, dtype=np.float64)
+        left = scores.copy()
         times = np.asarray(film.curve_seconds)
         while len(left) and left.max() > 0 and len(found) < 100 * MOST:
             place = int(left.argmax())
             at, score = float(times[place]), float(left[place])
             start, end = max(film.start_seconds, at - _AROUND_SECONDS), min(film.end_seconds, at + _AROUND_SECONDS)
-            found.append(Mistake(Stretch(film, start, end), f"anomaly score {score:.2f} at {at:.1f} s", "", score))
+            inside = (times >= start) & (times <= end)
+            curve = Curve(times[inside], scores[inside], 0.0) if inside.sum() >= _FEWEST_POINTS else None
+            said = f"anomaly score {score:.2f} at {at:.1f} s"
+            found.append(Mistake(Stretch(film, start, end), said, "", score, curve=curve))
             left[np.abs(times - at) < 2 * _AROUND_SECONDS] = 0
     return sorted(found, key=lambda one: -one.size)[:MOST]

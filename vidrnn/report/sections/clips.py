@@ -64,6 +64,8 @@ def _confusion(evidence: Evidence) -> Iterator[Section]:
     )
     shown = tuple((classes[row], classes[column], str(count)) for count, row, column in pairs[:_MOST_PAIRS] if count)
     blocks: list[Block] = []
+    if evidence.answers is not None and evidence.answers.scored != evidence.part:
+        blocks.append(Words((f"Answers to {sum(map(sum, counts)):,} clips of {evidence.answered}.",), quiet=True))
     if len(classes) <= _LARGEST_MATRIX:
         blocks.append(Matrix(classes, tuple(tuple(row) for row in counts)))
     if shown and len(classes) > 3:

@@ -95,7 +95,9 @@ def _anomalies(evidence: Evidence) -> Iterator[Section]:
             )
             for film in films[:_MOST_TIMELINES]
         )
-        share = f"{100 * above.mean():.1f} % of the moments of {evidence.where} shown here score {threshold:g} or more."
+        share = (
+            f"{100 * above.mean():.1f} % of the moments of {evidence.answered} shown here score {threshold:g} or more."
+        )
         blocks += [Figures(found, "Scores of single frames; the dotted line is the threshold."), Words((share,))]
     yield Section("anomalies", "Anomalies", blocks)
 

@@ -34,7 +34,9 @@ def frame_sections(
     if evidence.answers is not None:
         raster = raster_of(evidence.answers.films, evidence.answers.classes, several=several)
         if raster.films:
-            words = f"Each video of {evidence.where}: what its owner says, what the model says, and where they differ."
+            words = (
+                f"Each video of {evidence.answered}: what its owner says, what the model says, and where they differ."
+            )
             yield Section("raster", "Ethograms", [Words((words,), quiet=True), raster])
         yield shared.mistakes(worst, pictures, "The longest wrong stretches", "No stretch is wrong.")
     yield from _counts(evidence)

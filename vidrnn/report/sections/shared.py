@@ -16,6 +16,7 @@ from vidrnn.report.evidence import Evidence
 from vidrnn.report.figures import dots, precision_recall, reliability, training_curves
 from vidrnn.report.strips import Pictures, Stretch
 from vidrnn.report.suspects import Suspect
+from vidrnn.report.when import when_of
 from vidrnn.report.worst import Mistake
 from vidrnn.tables import Table
 from vidrnn.values import Part
@@ -27,6 +28,10 @@ SHOWN_SUSPECTS = 12
 _TRUSTED = 0.7
 """The least share of labels that the guesses agree with, if their disagreement is to mean anything."""
 _ORDER = "order_points"
+_HOW_TO_READ = (
+    "The curve under the pictures shows when: orange moments speak for the class that it names, blue ones against it. "
+    "Where it is longer than the pictures, their time is grey."
+)
 
 Interval = tuple[float, float] | None
 
@@ -100,6 +105,7 @@ def mistakes(found: Sequence[Mistake], pictures: Mapping[Stretch, Pictures], tit
             film_name(one.stretch.film, one.stretch.start_seconds, one.stretch.end_seconds),
             (f"said: {one.said}", f"true: {one.true}") if one.true else (one.said,),
             pictures.get(one.stretch, ()),
+            when_of(one),
         )
         for one in found
     )
@@ -108,6 +114,8 @@ def mistakes(found: Sequence[Mistake], pictures: Mapping[Stretch, Pictures], tit
         blocks.append(
             Words(("The videos were not at hand, so there are no pictures. Name them with --data.",), quiet=True)
         )
+    if any(one.curve is not None and one.label for one in found):
+        blocks.insert(0, Words((_HOW_TO_READ,), quiet=True))
     return Section("worst", title, blocks)
 
 
