@@ -25,7 +25,7 @@ WAYS = {
     "two threads": ["--jobs", "2"],
     "two processes of one thread": ["--processes", "2", "--jobs", "1"],
     "one thread": ["--jobs", "1"],
-    "two threads, checkpoints as often as allowed": ["--jobs", "2", "--checkpoint-minutes", "0.0001"],
+    "two threads, a checkpoint after each step": ["--jobs", "2", "--checkpoint-minutes", "0.0001"],
 }
 
 
