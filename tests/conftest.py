@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,6 +109,24 @@ def followed(journey: Generator[RunEvent, None, Result]) -> tuple[Result, list[R
             events.append(next(journey))
         except StopIteration as end:
             return end.value, events
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def vidrnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command in this process, as its entry point would: its exit code, its output and its errors."""
+    from vidrnn.cli import run
+
+    def command(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vidrnn", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            run()
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return command
 
 
 @pytest.fixture(scope="session")

@@ -5,31 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import make_acts, make_film
-
-from vidrnn.cli import run
-
-Command = Callable[..., tuple[int, str, str]]
+from conftest import Command, make_acts, make_film
 
 
 @pytest.fixture
-def vidrnn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process, as its entry point would: its exit code, its output and its errors."""
+def vidrnn(vidrnn: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """As everywhere, with a cache of its own and a narrow terminal."""
     monkeypatch.setenv("VIDRNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "80")
-
-    def command(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vidrnn", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
+    return vidrnn
 
 
 @pytest.fixture

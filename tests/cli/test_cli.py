@@ -328,7 +328,7 @@ def test_an_answer_that_cannot_be_written_is_an_error(tmp_path: Path, tiny_run: 
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
 
 
-def test_ctrl_c_ends_the_epoch_and_keeps_the_model(class_folders: Path) -> None:
+def test_ctrl_c_ends_the_step_and_keeps_the_model(class_folders: Path) -> None:
     arguments = ["train", class_folders, "--out", "run", *TINY[:-4], "--epochs", "100000", "--units", "8"]
     process = in_a_process(*arguments)
     metrics = Path("run/metrics.jsonl")

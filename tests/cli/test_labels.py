@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from conftest import make_film
+from conftest import Command, make_film
 
-from vidrnn.cli import run
 from vidrnn.cli.labels import labels
 from vidrnn.outputs import OUTPUTS
 from vidrnn.outputs.base import EventOutput
 from vidrnn.registry import load_attribute
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def vidrnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process, as its entry point would: its exit code, its output and its errors."""
-
-    def command(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vidrnn", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TinyRun
+from conftest import Command, TinyRun
 
-from vidrnn.cli import run
 from vidrnn.model.header import shipped_models
 from vidrnn.report.answers import Answers, FilmAnswers
 from vidrnn.values import Part
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def vidrnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run a command in this process, as its entry point would: its exit code, its output and its errors."""
-
-    def command(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vidrnn", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            run()
-        return int(ended.value.code or 0), *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

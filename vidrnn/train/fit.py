@@ -1,4 +1,4 @@
-"""Weights learn: one loop for every task. Knows minibatches and scores, not films; yields an event per epoch."""
+"""Weights learn: one loop for every task. Knows minibatches and scores, not films; yields epochs and steps."""
 
 from __future__ import annotations
 
