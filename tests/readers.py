@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,16 @@ def _fail(how: str, film: Path) -> None:
         raise OutputError(f"{film}: could not be written: No space left on device.")
 
 
+def _close_what_leads_out() -> None:
+    """Close what this process may only write to, as a library might by mistake. What it reads from stays open."""
+    import fcntl
+
+    for number in range(3, 256):
+        with suppress(OSError):
+            if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
+                os.close(number)
+
+
 def opened_and_watched(settings: dict[str, Any]) -> Callable[[Path, str, Callable[[str], Path]], Row]:
     """What reads films for `vidrnn predict --out`; each row tells whether torch was loaded."""
     from vidrnn.batch.work import open_reader
@@ -110,7 +121,7 @@ def opened_for_numbers(settings: dict[str, Any]) -> ItemFunction:
         if item.get("reads"):
             return {"read": sys.stdin.read()}
         if item.get("closes"):
-            os.closerange(0, 256)
+            _close_what_leads_out()
             time.sleep(100)
         if item.get("killed"):
             os.kill(os.getpid(), signal.SIGKILL)
