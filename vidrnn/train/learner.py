@@ -179,15 +179,15 @@ class Learner:
 
     @property
     def few(self) -> str:
-        """Where the training clips are few, a sentence on the settings that follow from it; else nothing."""
+        """Where the training clips are few, sentences on the settings that this decides; else nothing."""
         setting, recipe = self.setting, self.recipe
         if recipe is not setting.objective.recipes.frozen_few or self.head.name == "linear":
             return ""
         last = ends_with_last(setting.config, recipe, timed=setting.clock.minutes is not None)
-        end = ", and the weights of the last epoch" if last else ""
+        end = " Training ends with the weights of its last epoch." if last else ""
         return (
-            f"Only {len(setting.places(Part.TRAIN))} training clips, so the head is held back: {self.head.units} "
-            f"units, dropout {self.head.dropout:g}, weight decay {weight_decay_for(setting.config, recipe):g}{end}."
+            f"{len(setting.places(Part.TRAIN))} training clips are few: the head has {self.head.units} units, dropout "
+            f"{self.head.dropout:g} and weight decay {weight_decay_for(setting.config, recipe):g}.{end}"
         )
 
     def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[RunEvent]:
