@@ -29,7 +29,7 @@ DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 
 _UNITS = 128
 """The default size of heads."""
-FEW_CLIPS = 300
+FEW_CLIPS = 400
 """Fewer training clips than this are few for a head behind a frozen encoder, which is then held back more."""
 _UNUSED = {"linear": ("size", "layers", "bidirectional", "memory_frames")}
 """The settings of a head that mean nothing to it."""
@@ -66,7 +66,7 @@ class HeadConfig(_Frozen):
         int | None,
         Flag(
             "Size of the head.",
-            unsaid=f"{_UNITS}; 64 for fewer than {FEW_CLIPS} clips behind a frozen encoder",
+            unsaid=f"{_UNITS}; 64 for fewer than {FEW_CLIPS} training clips behind a frozen encoder",
             panel=MODEL,
             name="--units",
         ),
@@ -469,7 +469,7 @@ class RunConfig(_Frozen):
         float | None,
         Flag(
             "Weight decay of AdamW.",
-            unsaid=f"0.05; 0.1 for fewer than {FEW_CLIPS} clips behind a frozen encoder; next-frame: 0.0001",
+            unsaid=f"0.05; 0.1 for fewer than {FEW_CLIPS} training clips behind a frozen encoder; next-frame: 0.0001",
             panel=TIME,
         ),
     ] = Field(None, ge=0)

@@ -122,7 +122,9 @@ def strength(learner: Learner) -> tuple[int, float | None, float, bool]:
 def test_a_head_behind_a_frozen_encoder_is_held_back_more_where_clips_are_few(tmp_path: Path) -> None:
     few, many = (learner_of(count, tmp_path) for count in (FEW_CLIPS - 2, FEW_CLIPS))
     assert strength(few) == (64, 0.6, 0.1, True) and strength(many) == (128, 0.5, 0.05, False)
-    assert few.few.startswith("298 training clips are few: the head has 64 units, dropout 0.6 and weight decay 0.1.")
+    assert few.few.startswith(
+        f"{FEW_CLIPS - 2} training clips are few: the head has 64 units, dropout 0.6 and weight decay 0.1."
+    )
     assert few.few.endswith("weights of its last epoch.") and not many.few
     trained = learner_of(FEW_CLIPS - 2, tmp_path, frozen=False)
     assert strength(trained) == (128, 0.1, 0.05, False) and not trained.few
