@@ -28,10 +28,10 @@ class FadingHead(Head):
 
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
-        self.size = config.size
-        self.inlet = Inlet(width, config.size, config.dropout or 0.0)
+        self.size = config.units
+        self.inlet = Inlet(width, config.units, config.dropout or 0.0)
         # A memory of m frames keeps the share 1 - 1/m at each frame. The logistic function of log(m - 1) is that share.
-        memory_frames = torch.linspace(2, 30, config.size)
+        memory_frames = torch.linspace(2, 30, config.units)
         self.keep = nn.Parameter((memory_frames - 1).log())
 
     def forward(

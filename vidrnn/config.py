@@ -27,6 +27,10 @@ from vidrnn.values import (
 DEFAULT_LAYERS = {"mingru": 2, "rglru": 2}
 """The default layers of heads of residual blocks; every other head has one."""
 
+_UNITS = 128
+"""The default size of heads."""
+FEW_CLIPS = 400
+"""Fewer training clips than this are few for a head behind a frozen encoder, which is then held back more."""
 _UNUSED = {"linear": ("size", "layers", "bidirectional", "memory_frames")}
 """The settings of a head that mean nothing to it."""
 _READOUTS: dict[str, ReadoutName] = {"linear": "statistics"}
@@ -58,7 +62,16 @@ class HeadConfig(_Frozen):
             commands=("train",),
         ),
     ] = "gru"
-    size: Annotated[int, Flag("Size of the head.", panel=MODEL, name="--units")] = Field(128, ge=1, le=4096)
+    size: Annotated[
+        int | None,
+        Flag(
+            "Size of the head.",
+            unsaid=f"{_UNITS}; 64 for fewer than {FEW_CLIPS} training clips behind a frozen encoder",
+            panel=MODEL,
+            name="--units",
+        ),
+    ] = Field(None, ge=1, le=4096)
+    """None: by the training of the encoder and the number of clips, see `vidrnn.train.recipes`; else see `units`."""
     layers: Annotated[int | None, Flag("Layers of the head.", unsaid="2 for mingru and rglru, else 1", panel=MODEL)] = (
         Field(None, ge=1, le=8)
     )
@@ -68,9 +81,15 @@ class HeadConfig(_Frozen):
         Flag("Read in both directions; such a model answers a camera a window late.", panel=MODEL, commands=("train",)),
     ] = False
     dropout: Annotated[
-        float | None, Flag("Dropout before and after the head.", unsaid="by the encoder", panel=MODEL, metavar="SHARE")
+        float | None,
+        Flag(
+            "Dropout before and after the head.",
+            unsaid="by the encoder and the number of clips",
+            panel=MODEL,
+            metavar="SHARE",
+        ),
     ] = Field(None, ge=0, lt=1)
-    """On the features and on the sequence; None: by the training of the encoder."""
+    """On the features and on the sequence; None: by the training of the encoder and the number of clips."""
     projection: Annotated[
         int | None,
         Flag(
@@ -96,6 +115,11 @@ class HeadConfig(_Frozen):
     ] = Field(None, ge=2)
     """Gate biases are drawn so that units remember from 2 up to this many frames before training; None: the default
     number of frames, the same for all units."""
+
+    @property
+    def units(self) -> int:
+        """How wide the head is."""
+        return self.size or _UNITS
 
     @property
     def depth(self) -> int:
@@ -441,9 +465,15 @@ class RunConfig(_Frozen):
     learning_rate: Annotated[float | None, Flag("Learning rate of AdamW.", unsaid="by the encoder", panel=TIME)] = (
         Field(None, gt=0)
     )
-    weight_decay: Annotated[float, Flag("Weight decay of AdamW.", unsaid="0.05; next-frame: 0.0001", panel=TIME)] = (
-        Field(0.05, ge=0)
-    )
+    weight_decay: Annotated[
+        float | None,
+        Flag(
+            "Weight decay of AdamW.",
+            unsaid=f"0.05; 0.1 for fewer than {FEW_CLIPS} training clips behind a frozen encoder; next-frame: 0.0001",
+            panel=TIME,
+        ),
+    ] = Field(None, ge=0)
+    """None: by the training of the encoder and the number of clips."""
     label_smoothing: Annotated[
         float, Flag("Share of the truth that goes to the other classes.", panel=TIME, metavar="SHARE")
     ] = Field(0.1, ge=0, lt=1)

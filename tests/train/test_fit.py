@@ -142,6 +142,13 @@ def test_the_weights_of_the_best_epoch_stand_at_the_end() -> None:
     assert not fit.lesson.network.training
 
 
+def test_the_last_weights_stand_at_the_end_where_the_plan_says_so() -> None:
+    fit = Fit(make_lesson(validate=scored(0.1, 0.8, 0.5, 0.8, 0.2, 0.1)), replace(PLAN, patience=1, last_weights=True))
+    found = list(with_weights(fit))
+    assert [epoch.best for epoch, _ in found] == [1, 2, 3, 4, 5, 6]
+    assert same(weights(fit.lesson.network), found[5][1]) and fit.best == Validation(0.1, 1.0)
+
+
 def test_of_two_epochs_with_one_score_the_lower_loss_is_better() -> None:
     one, other = Validation(0.5, 0.7), Validation(0.5, 0.6)
     assert other.better_than(one) and not one.better_than(other)

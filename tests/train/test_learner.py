@@ -14,7 +14,7 @@ import torch
 from conftest import frame_number, make_film
 from numpy.typing import NDArray
 
-from vidrnn.config import RunConfig
+from vidrnn.config import FEW_CLIPS, RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.grouping.base import Grouping
@@ -106,6 +106,45 @@ def test_validation_is_macro_f1_and_the_loss_where_that_is_level(tmp_path: Path)
     assert validation_of(sure, truth, setting).score == validation_of(unsure, truth, setting).score == 1.0
     assert validation_of(sure, truth, setting).better_than(validation_of(unsure, truth, setting))
     assert validation_of(unsure, truth, setting).better_than(found)
+
+
+def learner_of(count: int, tmp_path: Path, *, frozen: bool = True, **config: Any) -> Learner:
+    """A learner with so many training clips."""
+    encoder = EncoderConfig(name="resnet18" if frozen else "small", frozen=frozen, origin="none")
+    return Learner(setting_of(["a", "b"] * (count // 2), tmp_path, **config), Choice(encoder, Size(24, 32), "none"))
+
+
+def strength(learner: Learner) -> tuple[int, float | None, float, bool]:
+    plan = learner.planned(steps=4, seconds=None)
+    return learner.head.units, learner.head.dropout, plan.weight_decay, plan.last_weights
+
+
+def test_a_head_behind_a_frozen_encoder_is_held_back_more_where_clips_are_few(tmp_path: Path) -> None:
+    few, many = (learner_of(count, tmp_path) for count in (FEW_CLIPS - 2, FEW_CLIPS))
+    assert strength(few) == (64, 0.6, 0.1, True) and strength(many) == (128, 0.5, 0.05, False)
+    assert few.few.startswith(
+        f"{FEW_CLIPS - 2} training clips are few: the head has 64 units, dropout 0.6 and weight decay 0.1."
+    )
+    assert few.few.endswith("weights of its last epoch.") and not many.few
+    trained = learner_of(FEW_CLIPS - 2, tmp_path, frozen=False)
+    assert strength(trained) == (128, 0.1, 0.05, False) and not trained.few
+
+
+def test_settings_that_were_given_stay_where_clips_are_few(tmp_path: Path) -> None:
+    given = {"head": {"size": 9, "dropout": 0.0}, "weight_decay": 0.0, "patience": 3}
+    assert strength(learner_of(10, tmp_path, **given)) == (9, 0.0, 0.0, False)
+
+
+def test_the_best_weights_count_where_time_is_limited(tmp_path: Path) -> None:
+    learner = learner_of(10, tmp_path)
+    assert not learner.planned(steps=4, seconds=60.0).last_weights
+    timed = replace(learner.setting, clock=Clock(minutes=1.0))
+    assert "last epoch" not in Learner(timed, learner.choice).few
+
+
+@pytest.mark.parametrize(("patience", "last"), [(59, False), (1_000_000, True)])
+def test_a_patience_that_ends_nothing_leaves_the_last_weights(patience: int, last: bool, tmp_path: Path) -> None:
+    assert learner_of(10, tmp_path, patience=patience).planned(steps=4, seconds=None).last_weights == last
 
 
 @pytest.mark.parametrize("encoder", ["small", "mobilenet_v2"])

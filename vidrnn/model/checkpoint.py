@@ -138,7 +138,7 @@ def _may_be_large(spec: ModelSpec, stored_bytes: int) -> bool:
     """
     head, width = spec.head, spec.encoder.features.width if spec.encoder.features else 4096
     matrices = spec.members * (head.depth + 1) * 2 * 4 * (9 if spec.forecast else 1)
-    return 4 * matrices * head.size * max(head.size, width) > 8 * stored_bytes + _SPARE_BYTES
+    return 4 * matrices * head.units * max(head.units, width) > 8 * stored_bytes + _SPARE_BYTES
 
 
 def _check_tensors(network: nn.Module, stored: Mapping[str, torch.Tensor]) -> None:

@@ -30,11 +30,11 @@ class PictureBody(nn.Module):
 
     def __init__(self, channels: int, head: HeadConfig) -> None:
         super().__init__()
-        self.encoder = Pyramid(channels, _FINE_WIDTH, head.size)
-        self.head: PictureHead = load_member(PICTURE_HEADS, "--head", head.name)(head.size, head)
+        self.encoder = Pyramid(channels, _FINE_WIDTH, head.units)
+        self.head: PictureHead = load_member(PICTURE_HEADS, "--head", head.name)(head.units, head)
         self.width = _FINE_WIDTH
         self.up = nn.Sequential(
-            nn.Conv2d(head.size, 4 * self.width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1)
+            nn.Conv2d(head.units, 4 * self.width, 3, padding=1), nn.PixelShuffle(2), nn.LeakyReLU(0.1)
         )
         self.refine = _convolutions(2 * self.width, self.width)
 

@@ -186,7 +186,7 @@ class ModelSpec(Record):
         motion = "change of features > " * self.head.motion
         end = forecast.decoder if forecast else self.readout or "each frame"
         layers = f", {self.head.layers} layers" * (self.head.depth > 1 and self.head.layers is not None)
-        size = "" if "size" in self.head.unused else f" {self.head.size}"
+        size = "" if "size" in self.head.unused else f" {self.head.units}"
         members = f" x{self.members}" * (self.members > 1)
         head = f"{self.head.name}{size}{members}{layers}{', both directions' * self.head.bidirectional}"
         first = f"{encoder.name} ({origin}{how}{encoder.sees})"

@@ -20,7 +20,7 @@ from vidrnn.tables import Report, Table
 from vidrnn.train.fit import Fit, Lesson, Plan, Validation
 from vidrnn.train.learner import Learner, validation_of
 from vidrnn.train.objective import Sampler
-from vidrnn.train.recipes import FROZEN, Recipe, epochs_for, head_for, minibatch_for
+from vidrnn.train.recipes import Recipe, ends_with_last, epochs_for, head_for, minibatch_for, weight_decay_for
 from vidrnn.train.search import probes
 from vidrnn.train.search.evidence import small_clips
 from vidrnn.train.shares.minibatches import Clips, ClipSampler, Minibatch
@@ -108,7 +108,7 @@ def train_controls(learner: Learner) -> Generator[RunEvent, None, ClipOutcome | 
     None if training was stopped meanwhile.
     """
     config, setting = learner.setting.config, learner.setting
-    head = head_for(config, FROZEN, motion=learner.head.motion)
+    head = head_for(config, learner.recipe_behind, motion=learner.head.motion)
     none = head.model_copy(update={"name": "none", "motion": False})
     frames = setting.sampling.frames
     controls = [
@@ -280,16 +280,17 @@ def _train(
 ) -> None:
     config = learner.setting.config
     settings = config if learner.frozen else RunConfig()  # settings of a trained encoder do not fit its features
+    recipe = learner.recipe_behind
     draw = ClipSampler(
         frames=control.frames,
-        minibatch=settings.minibatch or minibatch_for(FROZEN, clips),
+        minibatch=settings.minibatch or minibatch_for(recipe, clips),
         seed=config.seed,
         shuffled=control.shuffled,
         cut=config.label_holds == "always",
         phases=HALVES if learner.fine else 1,
     )
 
-    fit_control(learner, network, clips, draw, validate, recipe=FROZEN)
+    fit_control(learner, network, clips, draw, validate, recipe=recipe)
 
 
 def fit_control(
@@ -330,7 +331,17 @@ def fit_control(
     )
     epochs = settings.epochs or epochs_for(recipe, lesson.steps)
     rate, patience = settings.learning_rate or recipe.learning_rate, settings.patience or max(10, epochs // 2)
-    plan = Plan(epochs, rate, config.weight_decay, patience, config.seed, config.shares, _seconds(learner))
+    seconds = _seconds(learner)
+    plan = Plan(
+        epochs=epochs,
+        learning_rate=rate,
+        weight_decay=weight_decay_for(config, recipe),
+        patience=patience,
+        seed=config.seed,
+        shares=config.shares,
+        seconds=seconds,
+        last_weights=ends_with_last(settings, recipe, timed=seconds is not None),
+    )
     for _ in Fit(lesson, plan, setting.stop, setting.workers.alone()).run():
         pass
 

@@ -47,6 +47,8 @@ class Plan:
     """Parts of each minibatch. The weights depend on it: normalisation and random numbers are per share."""
     seconds: float | None = None
     """A time limit; the learning rate then falls with the clock, not with the steps."""
+    last_weights: bool = False
+    """Whether the last weights count as the best, whatever validation says."""
 
 
 @dataclass(frozen=True)
@@ -316,7 +318,8 @@ class Fit:
                 validation = Validation(0.0, 0.0) if self.lesson.validate is None else self.lesson.validate()
             validation = self.workers.agree(validation)
         self.diverged = not validation.finite
-        if not self.diverged and (self.lesson.validate is None or validation.better_than(self.best)):
+        newest_counts = self.lesson.validate is None or self.plan.last_weights
+        if not self.diverged and (newest_counts or validation.better_than(self.best)):
             self.best, self.best_epoch, self._best_weights = validation, number, _copy(network)
         network.load_state_dict(now)
         return validation

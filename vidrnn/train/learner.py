@@ -42,7 +42,7 @@ from vidrnn.train.fit import Epoch, Fit, Lesson, Plan, Validation
 from vidrnn.train.journal import Journal
 from vidrnn.train.loss import ClassifyLoss
 from vidrnn.train.objective import Objective, Truth
-from vidrnn.train.recipes import Recipe, epochs_for, head_for
+from vidrnn.train.recipes import Recipe, ends_with_last, epochs_for, head_for, weight_decay_for
 from vidrnn.train.shares.encoding import encode_share
 from vidrnn.train.shares.minibatches import Clips, Minibatch, Targets
 from vidrnn.train.shares.randomness import Randomness
@@ -169,8 +169,26 @@ class Learner:
         """The default settings of this kind of training."""
         recipes = self.setting.objective.recipes
         if self.frozen:
-            return recipes.frozen
+            return self.recipe_behind
         return recipes.trained if self.choice.encoder.origin == "none" else recipes.fine_tuned
+
+    @property
+    def recipe_behind(self) -> Recipe:
+        """The default settings of a head behind the features of these clips, as they are."""
+        return self.setting.objective.recipes.behind_frozen(len(self.setting.places(Part.TRAIN)))
+
+    @property
+    def few(self) -> str:
+        """Where the training clips are few, sentences on the settings that this decides; else nothing."""
+        setting, recipe = self.setting, self.recipe
+        if recipe is not setting.objective.recipes.frozen_few or self.head.name == "linear":
+            return ""
+        last = ends_with_last(setting.config, recipe, timed=setting.clock.minutes is not None)
+        end = " Training ends with the weights of its last epoch." if last else ""
+        return (
+            f"{len(setting.places(Part.TRAIN))} training clips are few: the head has {self.head.units} units, dropout "
+            f"{self.head.dropout:g} and weight decay {weight_decay_for(setting.config, recipe):g}.{end}"
+        )
 
     def prepare(self, places: Sequence[int], to_train: bool, seconds: float | None = None) -> Iterator[RunEvent]:
         """Decode or encode the clips at `places` that are not ready, from the cache if they are in it.
@@ -313,7 +331,7 @@ class Learner:
             return objective.validate(self.setting, self.network.sequence, features, truth)
 
         lesson = self._lesson(clips, validate)
-        return Fit(lesson, self._plan(lesson.steps, seconds), self.setting.stop, self.setting.workers)
+        return Fit(lesson, self.planned(lesson.steps, seconds), self.setting.stop, self.setting.workers)
 
     def fit_blind(self, places: Sequence[int], share: float, most_epochs: int) -> Fit:
         """A training on the clips at `places` without validation, which ends with its last weights.
@@ -324,7 +342,7 @@ class Learner:
             most_epochs: the largest number of epochs.
         """
         lesson = self._lesson(self.clips(places), None)
-        plan = self._plan(lesson.steps, None)
+        plan = self.planned(lesson.steps, None)
         epochs = max(1, min(most_epochs, round(share * plan.epochs)))
         return Fit(lesson, replace(plan, epochs=epochs, patience=epochs), self.setting.stop, self.setting.workers)
 
@@ -373,7 +391,8 @@ class Learner:
 
         return answer_features if self.frozen else answer_frames
 
-    def _plan(self, steps: int, seconds: float | None) -> Plan:
+    def planned(self, steps: int, seconds: float | None) -> Plan:
+        """The length and the strength of a training: `steps` minibatches in an epoch, and so many seconds at most."""
         config, recipe = self.setting.config, self.recipe
         epochs = config.epochs or epochs_for(recipe, steps)
         if seconds is not None and config.epochs is None:
@@ -381,11 +400,12 @@ class Learner:
         return Plan(
             epochs=epochs,
             learning_rate=config.learning_rate or recipe.learning_rate,
-            weight_decay=config.weight_decay,
+            weight_decay=weight_decay_for(config, recipe),
             patience=config.patience or (_TIMED_PATIENCE if epochs == _UNBOUNDED else max(10, 2 * epochs // 3)),
             seed=config.seed,
             shares=config.shares,
             seconds=seconds,
+            last_weights=ends_with_last(config, recipe, timed=seconds is not None),
         )
 
 

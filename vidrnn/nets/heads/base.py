@@ -87,13 +87,13 @@ class CellHead(Head):
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
         directions = 2 if config.bidirectional else 1
-        self.size = config.size * directions
+        self.size = config.units * directions
         self.streams = not config.bidirectional
         dropout = config.dropout or 0.0
-        self.inlet = Inlet(width, config.size, dropout)
+        self.inlet = Inlet(width, config.units, dropout)
         self.layer = self.cell(
-            config.size,
-            config.size,
+            config.units,
+            config.units,
             num_layers=config.depth,
             batch_first=True,
             bidirectional=config.bidirectional,
@@ -170,13 +170,13 @@ class BlockHead(Head):
 
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
-        self.size = config.size
+        self.size = config.units
         self.streams = not config.bidirectional
         dropout = config.dropout or 0.0
-        self.inlet = Inlet(width, config.size, dropout)
+        self.inlet = Inlet(width, config.units, dropout)
         directions = 2 if config.bidirectional else 1
-        self.blocks = nn.ModuleList(Block(config.size, self.cell, directions) for _ in range(config.depth))
-        self.outlet = nn.Sequential(nn.LayerNorm(config.size), nn.Dropout(dropout))
+        self.blocks = nn.ModuleList(Block(config.units, self.cell, directions) for _ in range(config.depth))
+        self.outlet = nn.Sequential(nn.LayerNorm(config.units), nn.Dropout(dropout))
         for module in self.blocks.modules():
             if isinstance(module, Cell):
                 self.set_memory(module, config.memory_frames)
@@ -259,9 +259,9 @@ class PictureHead(nn.Module):
 
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
-        self.size = config.size
-        widths = (width, *[config.size] * (config.depth - 1))
-        self.layers = nn.ModuleList(self.cell(entering, config.size) for entering in widths)
+        self.size = config.units
+        widths = (width, *[config.units] * (config.depth - 1))
+        self.layers = nn.ModuleList(self.cell(entering, config.units) for entering in widths)
 
     def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Read on from `state`.

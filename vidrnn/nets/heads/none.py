@@ -15,10 +15,10 @@ class NoHead(Head):
 
     def __init__(self, width: int, config: HeadConfig) -> None:
         super().__init__()
-        self.size = config.size
+        self.size = config.units
         dropout = config.dropout or 0.0
-        self.inlet = Inlet(width, config.size, dropout)
-        self.layer = nn.Sequential(nn.Linear(config.size, config.size), nn.ReLU(), nn.Dropout(dropout))
+        self.inlet = Inlet(width, config.units, dropout)
+        self.layer = nn.Sequential(nn.Linear(config.units, config.units), nn.ReLU(), nn.Dropout(dropout))
 
     @override
     def forward(self, features: Tensor, state: State | None = None, mask: Tensor | None = None) -> tuple[Tensor, State]:

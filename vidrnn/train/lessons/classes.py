@@ -73,6 +73,8 @@ class ClassTeacher(ComparableTeacher):
         setting = self.setting(dataset, split, found.config)
         learner = Learner(setting, choice_of(found.config, dataset.median_size))
         yield Note(spec_of(learner).describe())
+        if learner.few:
+            yield Note(learner.few)
         linear = is_linear(learner)
         val = setting.places(Part.VAL)
         train = setting.evenly(setting.places(Part.TRAIN))
@@ -155,7 +157,7 @@ class ClassStudent(LearnerStudent):
     def __init__(self, learner: Learner, fit: Fit, found: Found, *, trained: bool) -> None:
         super().__init__(learner, fit)
         self.found, self.trained = found, trained
-        self.choice = found.reason
+        self.choice = " ".join(filter(None, (found.reason, learner.few)))
 
     @override
     def calibrate(self) -> Generator[RunEvent, None, DecisionRule]:

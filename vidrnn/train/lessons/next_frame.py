@@ -193,7 +193,7 @@ class NextFrameTeacher(Teacher):
                 chosen=chosen,
             ),
             encoder=self._encoder(picture, sequences.grey),
-            head=config.head.model_copy(update={"dropout": config.head.dropout or 0.0}),
+            head=config.head.model_copy(update={"size": config.head.units, "dropout": config.head.dropout or 0.0}),
             readout=config.readout_name,
             height=sequences.size.height,
             width=sequences.size.width,
@@ -349,6 +349,7 @@ class NextFrameStudent(Student):
             device=torch.device(self._job.request.device),
         )
         seconds = self._job.workers.agree(self._job.clock.share_left(_FIT_SHARE))
+        assert config.weight_decay is not None  # the task has a default of its own
         timed = seconds is not None and config.epochs is None
         plan = Plan(
             epochs=config.epochs or (_UNBOUNDED if timed else _STEPS // _EPOCH_STEPS),

@@ -15,6 +15,7 @@ import numpy as np
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.dataset import Dataset
+from vidrnn.train.recipes import OF_CLIPS
 from vidrnn.values import Sampling, Size
 
 KNOWN = "mobilenet_v2"
@@ -35,9 +36,6 @@ LITTLE_CHANGE: dict[str, Any] = {
     "weight_decay": 0.01,
 }
 """The training of an encoder with little augmentation and little regularisation."""
-
-FEW_CLIPS = 300
-"""Fewer clips than this are few for a head behind a frozen encoder."""
 
 LINEAR, FROZEN, TINY, SMALL = range(4)
 """The kinds of candidates, the simplest first."""
@@ -120,14 +118,9 @@ def known_candidate(config: RunConfig, clips: Clips, motion: Sequence[str], *, l
 
 def head_for_count(count: int) -> dict[str, Any]:
     """The recurrent head that the search tries behind a frozen encoder, by the number of clips that it learns from."""
-    return {"head.name": "gru", "readout": "statistics", "members": 3, **strength_for_count(count)}
-
-
-def strength_for_count(count: int) -> dict[str, Any]:
-    """How strongly a head behind a frozen encoder is held back, by the number of clips that it learns from."""
-    if count < FEW_CLIPS:
-        return {"head.size": 64, "head.dropout": 0.6, "weight_decay": 0.1}
-    return {"head.size": 128, "head.dropout": 0.5, "weight_decay": 0.05}
+    recipe = OF_CLIPS.behind_frozen(count)
+    held_back = {"head.size": recipe.units, "head.dropout": recipe.dropout, "weight_decay": recipe.weight_decay}
+    return {"head.name": "gru", "readout": "statistics", "members": 3, **held_back}
 
 
 def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Mapping[str, Any]) -> list[Candidate]:

@@ -20,7 +20,7 @@ def training_work(learner: Learner, clips: int) -> float:
     """The thousand millions of multiplications of one epoch on so many clips."""
     encoder, head = learner.network.encoder, learner.head
     a_frame = 0.0 if learner.frozen else picture_work(encoder, learner.choice.size)
-    a_step = learner.setting.config.members * head.size * (encoder.width + 6 * head.size) / _GIGA
+    a_step = learner.setting.config.members * head.units * (encoder.width + 6 * head.units) / _GIGA
     return _BACK_TOO * clips * learner.setting.sampling.frames * (a_frame + a_step)
 
 
