@@ -191,6 +191,31 @@ def test_a_behaviour_that_no_training_step_shows_is_not_taught_by_label_smoothin
     assert (gradient[..., 2] > 0).all(), "its score goes down only"
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_label_smoothing_makes_no_answer_certain(several: bool) -> None:
+    """Of two classes that hold equally often, the probabilities that cost least after a tenth is smoothed."""
+    loss = label_loss(8, 8, several=several, total=16, smoothing=0.1)
+    target = torch.tensor([[0] * 8 + [1] * 8])
+    truth = nn.functional.one_hot(target, 2).double() if several else target
+    shares = torch.tensor([[[0.95, 0.05]] * 8 + [[0.05, 0.95]] * 8])
+    steps = shares.logit() if several else shares.log()
+    mask = torch.ones(1, 16, dtype=torch.bool)
+    _, gradient = loss_and_gradient(loss, steps, truth, mask)
+    assert gradient[:, 1:8].abs().max() < 1e-6
+
+
+def test_label_smoothing_keeps_how_often_a_rare_behaviour_is_expected() -> None:
+    """A behaviour of a hundredth of the steps: at its own frequency, the sum of all gradients is 0 with it too."""
+    target = torch.zeros(1, 100, 2)
+    target[0, :50, 0], target[0, 0, 1] = 1, 1
+    steps = torch.tensor([0.5, 0.01]).logit().expand(1, 100, 2)
+    loss = label_loss(50, 1, several=True, total=100, smoothing=0.3)
+    loss.weights.fill_(1.0)
+    loss.shift.fill_(0.0)
+    _, gradient = loss_and_gradient(loss, steps, target, torch.ones(1, 100, dtype=torch.bool))
+    assert gradient.sum((0, 1)).abs().max() < 1e-6
+
+
 @pytest.mark.parametrize("kind", ["one", "several"])
 def test_targets_are_soft_near_boundaries_only(kind: str) -> None:
     """At each step the score that costs least is the soft target; it is read off the gradient at scores of 0."""

@@ -48,7 +48,9 @@ class LabelLoss(nn.Module):
             several: whether several may hold at once.
             total: training steps with a known label.
             soft_steps: how far from a boundary, in steps, the target is between both labels.
-            smoothing: the share of the target probability that goes to the other classes.
+            smoothing: the share of the target probability that goes to the other classes: to all of them evenly. Where
+                several may hold, it goes to the share of the steps in which the behaviour holds, so that the mean
+                probability of a rare behaviour, and so its expected duration, stays.
         """
         super().__init__()
         seen = torch.tensor(counts, dtype=torch.float).clamp(min=1.0)
@@ -59,6 +61,9 @@ class LabelLoss(nn.Module):
         self.weights: Tensor
         self.register_buffer("shift", torch.where(weights > 0, weights, 1.0).log() * _SHIFT)
         self.shift: Tensor
+        often = torch.tensor(counts) / max(total, 1.0) if several else torch.full_like(weights, 1 / len(counts))
+        self.register_buffer("prior", often)
+        self.prior: Tensor
         self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
 
     def forward(self, scores: Scores, share: Minibatch, whole: Targets | None = None) -> Tensor:
@@ -74,7 +79,7 @@ class LabelLoss(nn.Module):
 
     def _of_several(self, scores: Scores, truth: Targets, whole: Targets) -> Tensor:
         steps, known = scores["steps"], _known(truth)
-        soft = self._softened(truth.target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype))
+        soft = self._uncertain(self._softened(truth.target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype)))
         losses = nn.functional.binary_cross_entropy_with_logits(
             steps + self.shift, soft, pos_weight=self.weights, reduction="none"
         )
@@ -100,7 +105,11 @@ class LabelLoss(nn.Module):
         real = (truth.target >= 0) & truth.mask
         hard = nn.functional.one_hot(truth.target.clamp(min=0), steps.shape[-1]).to(steps.dtype)
         soft = self._softened(hard * real.unsqueeze(-1), real.unsqueeze(-1).float())
-        return real, (1 - self.smoothing) * soft + self.smoothing / steps.shape[-1]
+        return real, self._uncertain(soft)
+
+    def _uncertain(self, target: Tensor) -> Tensor:
+        """The targets (batch, time, classes) after label smoothing."""
+        return (1 - self.smoothing) * target + self.smoothing * self.prior
 
     def _softened(self, target: Tensor, known: Tensor) -> Tensor:
         """The mean of the known targets (batch, time, classes) around each step, near steps weighing more."""
