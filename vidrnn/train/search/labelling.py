@@ -29,6 +29,7 @@ from vidrnn.train.search.candidates import (
     LITTLE_CHANGE,
     TINY,
     Candidate,
+    given_settings,
     named,
     small_size,
     with_settings,
@@ -68,6 +69,11 @@ class Tried:
         return float(np.mean(self.scores))
 
     @property
+    def rank(self) -> float:
+        """The score, less what a loss other than the usual one must bring to be chosen."""
+        return self.score - _LEVEL * (self.candidate.config.loss != "cross-entropy")
+
+    @property
     def encoder(self) -> str | None:
         """The encoder that stays as it is; None for one that learns from the films."""
         return self.candidate.config.encoder if self.candidate.kind == FROZEN else None
@@ -76,7 +82,7 @@ class Tried:
 def hopeful(tried: Sequence[Tried]) -> list[Tried]:
     """The candidates that are tried on further folds: those that one fold does not show to be far behind."""
     best = max(one.score for one in tried)
-    return [one for one in tried if one.score >= best - _HOPELESS] if len(tried) > 1 else []
+    return [one for one in tried if one.score >= best - _HOPELESS]
 
 
 def finalists(tried: Sequence[Tried]) -> list[Tried]:
@@ -85,11 +91,11 @@ def finalists(tried: Sequence[Tried]) -> list[Tried]:
     Of those behind one encoder that stays as it is only the best: they learn alike, so short trainings of several folds
     tell them apart, and their heads are many.
     """
-    best = max(one.score for one in tried)
+    best = max(one.rank for one in tried)
     chosen: list[Tried] = []
-    for one in sorted(tried, key=lambda one: -one.score):
+    for one in sorted(tried, key=lambda one: -one.rank):
         again = one.encoder is not None and any(one.encoder == other.encoder for other in chosen)
-        if one.score >= best - _LEFT_OUT and not again:
+        if one.rank >= best - _LEFT_OUT and not again:
             chosen.append(one)
     return chosen[:_MOST_WHOLE]
 
@@ -127,6 +133,7 @@ class LabelSearch:
         for one in hopeful(short):
             again = yield from self._try(one.candidate, places, _SHORT, folds=_FOLDS, first=one.scores)
             short[short.index(one)] = again or one
+        short += yield from self._try_loss(max(short, key=lambda one: one.score), places)
         whole = finalists(short)
         if len(whole) > 1 and self._share > 0.5:
             for place, one in enumerate(whole):
@@ -167,6 +174,15 @@ class LabelSearch:
                 one = with_settings(config, {"motion": motion})
                 chosen[one.model_dump_json()] = Candidate(named(one), FROZEN, one)
         return list(chosen.values())
+
+    def _try_loss(self, best: Tried, places: Sequence[int]) -> Generator[RunEvent, None, list[Tried]]:
+        """The best candidate with the loss that turns to hard steps, where its encoder stays as it is."""
+        loss = "asymmetric" if self._setting.answer.kind == "several" else "focal"
+        if best.encoder is None or "loss" in given_settings(self._setting.config):
+            return []
+        one = best.candidate.config.model_copy(update={"loss": loss})
+        tried = yield from self._try(Candidate(named(one), FROZEN, one), places, _SHORT, folds=len(best.scores))
+        return [] if tried is None else [tried]
 
     def _try(
         self, candidate: Candidate, places: Sequence[int], share: float, *, folds: int, first: tuple[float, ...] = ()
