@@ -9,12 +9,12 @@ same films give the same choice.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from vidrnn.config import RunConfig
+from vidrnn.config import LossName, RunConfig
 from vidrnn.data.films import counted
 from vidrnn.data.splits import hold_out_groups
 from vidrnn.errors import WeightsError
@@ -35,7 +35,7 @@ from vidrnn.train.search.candidates import (
     with_settings,
 )
 from vidrnn.train.search.choice import Found, refuse_unfit
-from vidrnn.values import Part
+from vidrnn.values import Kind, Part
 
 _FOLDS = 3
 _MOST_STEPS = 12_000
@@ -53,6 +53,15 @@ _SMALL_AREA = 64 * 64
 """In pixels: the pictures of an encoder that learns from the films."""
 _HELD_BACK = {"members": 3, "head.dropout": 0.6, "weight_decay": 0.1}
 """The heads behind a known encoder: films are few, and features are many."""
+_LOSSES: dict[Kind, tuple[LossName, LossName]] = {
+    "one": ("focal", "cross-entropy"),
+    "several": ("cross-entropy", "asymmetric"),
+}
+"""Behind an encoder that stays as it is: the loss of all candidates, and another that is tried with the best of them.
+
+By three folds of a ceiling camera, with two seeds, the focal loss left frame accuracy (0.690, 0.693), and raised the F1
+of bouts at an overlap of 50 % from 0.50 to 0.535 and the edit score from 0.55 to 0.58.
+"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,8 @@ class Tried:
     candidate: Candidate
     scores: tuple[float, ...]
     how: str
+    further: bool = False
+    """Whether it must score clearly higher to be chosen."""
 
     @property
     def score(self) -> float:
@@ -70,8 +81,8 @@ class Tried:
 
     @property
     def rank(self) -> float:
-        """The score, less what a loss other than the usual one must bring to be chosen."""
-        return self.score - _LEVEL * (self.candidate.config.loss != "cross-entropy")
+        """The score, less what it must be higher."""
+        return self.score - _LEVEL * self.further
 
     @property
     def encoder(self) -> str | None:
@@ -156,11 +167,12 @@ class LabelSearch:
         size = self._setting.dataset.median_size
         small, learnt = small_size(size, _SMALL_AREA), {"motion": ("difference",)}
         tiny = {**learnt, "encoder": "tiny", "height": small.height, "width": small.width}
+        held_back = {**_HELD_BACK, "loss": _LOSSES[self._setting.answer.kind][0]}
         ways: tuple[tuple[int, dict[str, Any]], ...] = (
-            (FROZEN, {"encoder": KNOWN, **_HELD_BACK}),
-            (FROZEN, {"encoder": KNOWN, "motion": ("change",), **_HELD_BACK}),
-            (FROZEN, {"encoder": KNOWN, "motion": ("difference",), **_HELD_BACK}),
-            (FROZEN, {"encoder": KNOWN, "motion": ("change", "difference"), **_HELD_BACK}),
+            (FROZEN, {"encoder": KNOWN, **held_back}),
+            (FROZEN, {"encoder": KNOWN, "motion": ("change",), **held_back}),
+            (FROZEN, {"encoder": KNOWN, "motion": ("difference",), **held_back}),
+            (FROZEN, {"encoder": KNOWN, "motion": ("change", "difference"), **held_back}),
             (TINY, {**tiny, "augment": 0.5}),
             (TINY, {**tiny, **LITTLE_CHANGE, "grey": True}),
         )
@@ -171,18 +183,18 @@ class LabelSearch:
                 chosen[one.model_dump_json()] = Candidate(named(one), kind, one)
         if config.encoder not in ("auto", KNOWN, *TRAINED_FROM_SCRATCH):
             for motion in ((), ("change",), ("difference",), ("change", "difference")):
-                one = with_settings(config, {"motion": motion})
+                one = with_settings(config, {"motion": motion, "loss": held_back["loss"]})
                 chosen[one.model_dump_json()] = Candidate(named(one), FROZEN, one)
         return list(chosen.values())
 
     def _try_loss(self, best: Tried, places: Sequence[int]) -> Generator[RunEvent, None, list[Tried]]:
-        """The best candidate with the loss that turns to hard steps, where its encoder stays as it is."""
-        loss = "asymmetric" if self._setting.answer.kind == "several" else "focal"
+        """The best candidate with another loss, where its encoder stays as it is."""
+        loss = _LOSSES[self._setting.answer.kind][1]
         if best.encoder is None or "loss" in given_settings(self._setting.config):
             return []
         one = best.candidate.config.model_copy(update={"loss": loss})
         tried = yield from self._try(Candidate(named(one), FROZEN, one), places, _SHORT, folds=len(best.scores))
-        return [] if tried is None else [tried]
+        return [] if tried is None else [replace(tried, further=True)]
 
     def _try(
         self, candidate: Candidate, places: Sequence[int], share: float, *, folds: int, first: tuple[float, ...] = ()
