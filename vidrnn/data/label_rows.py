@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from vidrnn.data.label_text import Cells, Table, read_table
 from vidrnn.data.listing.parts import PART_WORDS
@@ -86,8 +87,7 @@ def _part(data: Path, film: FilmRows, word: str | None) -> Part | None:
     return None if word is None else PART_WORDS[word.casefold()]
 
 
-@dataclass(frozen=True, slots=True)
-class FrameRow:
+class FrameRow(NamedTuple):  # made once for each frame: a frozen dataclass takes three times as long
     """The row of one labelled frame."""
 
     line: int
@@ -120,14 +120,17 @@ def read_frame_table(data: Path) -> FrameTable:
         raise DataError(f"{data}: needs the columns path, frame and label; {' and '.join(missing)} {are} missing.")
     frame, label, subject = (table.column(*COLUMNS[name]) for name in ("frame", "label", "subject"))
     assert frame is not None and label is not None
-    refuse(data, [fault for line, cells in table.rows if (fault := _fault(line, cells[frame]))])
+    refuse(data, [_fault(line, cells[frame]) for line, cells in table.rows if not _is_number(cells[frame])])
     films = rows_by_film(data, table)
     first = int(all(int(cells[frame]) > 0 for _, cells in table.rows))
 
-    def row(line: int, cells: Cells) -> FrameRow:
-        return FrameRow(line, int(cells[frame]) - first, cells[label], "" if subject is None else cells[subject])
+    def rows_of(film: FilmRows) -> tuple[FrameRow, ...]:
+        return tuple(
+            FrameRow(line, int(cells[frame]) - first, cells[label], "" if subject is None else cells[subject])
+            for line, cells in film.rows
+        )
 
-    return FrameTable(tuple((film, tuple(row(*each) for each in film.rows)) for film in films), first)
+    return FrameTable(tuple((film, rows_of(film)) for film in films), first)
 
 
 def _frame_cells(data: Path) -> Table:
@@ -140,8 +143,10 @@ def _frame_cells(data: Path) -> Table:
     return Table(names, [(row.line, [row[name] for name in names]) for row in rows])
 
 
-def _fault(line: int, number: str) -> str:
-    """What is wrong with the number of a row; empty if nothing is."""
-    if number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS:
-        return ""
-    return f"line {line} has the frame {number[:40]!r}; frame numbers are whole numbers from 0."
+def _is_number(cell: str) -> bool:
+    return cell.isascii() and cell.isdecimal() and len(cell) <= _MOST_DIGITS
+
+
+def _fault(line: int, cell: str) -> str:
+    """The sentence on a row whose frame is no number."""
+    return f"line {line} has the frame {cell[:40]!r}; frame numbers are whole numbers from 0."
