@@ -32,6 +32,9 @@ def names_of(some: list[Tried]) -> list[str]:
 def test_further_folds_are_for_candidates_that_are_not_far_behind_on_the_first() -> None:
     every = [tried("near", 0.55), tried("best", 0.6), tried("far", 0.45)]
     assert names_of(hopeful(every)) == ["near", "best"]
+    slow = [tried("tiny", 0.54, kind=TINY), tried("tiny+b", 0.56, kind=TINY)]
+    assert names_of(hopeful([*every, *slow])) == ["near", "best", "tiny+b"], "slow ones must be nearer"
+    assert hopeful([tried("net", 0.4), *slow]) == [], "whole trainings compare encoders that learn"
 
 
 def test_of_one_frozen_encoder_only_the_best_is_trained_wholly() -> None:

@@ -42,8 +42,9 @@ _MOST_STEPS = 12_000
 """The search reads films of about so many steps."""
 _SHORT = 0.4
 """The share of a whole training that a short one takes."""
-_HOPELESS = 0.1
-"""A candidate that is so far behind the best on the first fold is tried on no other one."""
+_HOPELESS, _HOPELESS_LEARNT = 0.1, 0.05
+"""A candidate that is so far behind the best on the first fold is tried on no other one. The second number is for an
+encoder that learns from the films: its training takes several times as long."""
 _LEFT_OUT = 0.03
 """A candidate that is so far behind the best after short trainings is not trained wholly."""
 _MOST_WHOLE = 2
@@ -91,9 +92,13 @@ class Tried:
 
 
 def hopeful(tried: Sequence[Tried]) -> list[Tried]:
-    """The candidates that are tried on further folds: those that one fold does not show to be far behind."""
+    """The candidates that are tried on further folds: those that one fold does not show to be far behind.
+
+    None, where all of these learn from the films: whole trainings compare them.
+    """
     best = max(one.score for one in tried)
-    return [one for one in tried if one.score >= best - _HOPELESS]
+    near = [one for one in tried if one.score >= best - (_HOPELESS if one.encoder else _HOPELESS_LEARNT)]
+    return near if any(one.encoder for one in near) else []
 
 
 def finalists(tried: Sequence[Tried]) -> list[Tried]:
