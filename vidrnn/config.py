@@ -40,6 +40,7 @@ MOST_MEMBERS = 32
 DecoderName = Literal["direct", "flow", "kernel"]
 TrackerName = Literal["tensorboard", "mlflow", "wandb"]
 ReadoutName = Literal["attention", "mean", "last", "statistics"]
+LossName = Literal["cross-entropy", "focal", "asymmetric"]
 LabelHolds = Literal["always", "somewhere"]
 
 
@@ -477,6 +478,16 @@ class RunConfig(_Frozen):
     label_smoothing: Annotated[
         float, Flag("Share of the truth that goes to the other classes.", panel=TIME, metavar="SHARE")
     ] = Field(0.1, ge=0, lt=1)
+    loss: Annotated[
+        LossName,
+        Flag(
+            "label: cross-entropy; focal counts frames less that are answered right already; asymmetric is the same "
+            "for several behaviours at once.",
+            panel=TIME,
+            metavar="NAME",
+            commands=_TRAIN,
+        ),
+    ] = "cross-entropy"
     patience: Annotated[
         int | None,
         Flag(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -102,13 +103,17 @@ def loss_and_gradient(loss: LabelLoss, steps: Tensor, target: Tensor, mask: Tens
     return value.detach(), steps.grad
 
 
+LOSSES = {"one": "focal", "several": "asymmetric"}
+
+
 @pytest.mark.parametrize(
-    "how", [{}, {"smoothing": 0.1}, {"soft_steps": 2}, {"soft_steps": 2, "smoothing": 0.1}], ids=str
+    "how", [{}, {"smoothing": 0.1}, {"soft_steps": 2}, {"soft_steps": 2, "smoothing": 0.1}, {"loss": "hard"}], ids=str
 )
 @pytest.mark.parametrize("kind", ["one", "several"])
 def test_scores_and_truth_of_unknown_and_padded_steps_change_neither_loss_nor_gradient(
     kind: str, how: dict[str, Any]
 ) -> None:
+    how = {**how, "loss": LOSSES[kind]} if "loss" in how else how
     loss = label_loss(30, 9, 2, several=kind == "several", total=41, **how)
     steps, target = random_steps(), random_truth(kind)
     mask = torch.arange(12).expand(3, 12) < torch.tensor([[12], [9], [5]])
@@ -191,6 +196,31 @@ def test_a_behaviour_that_no_training_step_shows_is_not_taught_by_label_smoothin
     assert (gradient[..., 2] > 0).all(), "its score goes down only"
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_label_smoothing_makes_no_answer_certain(several: bool) -> None:
+    """Of two classes that hold equally often, the probabilities that cost least after a tenth is smoothed."""
+    loss = label_loss(8, 8, several=several, total=16, smoothing=0.1)
+    target = torch.tensor([[0] * 8 + [1] * 8])
+    truth = nn.functional.one_hot(target, 2).double() if several else target
+    shares = torch.tensor([[[0.95, 0.05]] * 8 + [[0.05, 0.95]] * 8])
+    steps = shares.logit() if several else shares.log()
+    mask = torch.ones(1, 16, dtype=torch.bool)
+    _, gradient = loss_and_gradient(loss, steps, truth, mask)
+    assert gradient[:, 1:8].abs().max() < 1e-6
+
+
+def test_label_smoothing_keeps_how_often_a_rare_behaviour_is_expected() -> None:
+    """A behaviour of a hundredth of the steps: at its own frequency, the sum of all gradients is 0 with it too."""
+    target = torch.zeros(1, 100, 2)
+    target[0, :50, 0], target[0, 0, 1] = 1, 1
+    steps = torch.tensor([0.5, 0.01]).logit().expand(1, 100, 2)
+    loss = label_loss(50, 1, several=True, total=100, smoothing=0.3)
+    loss.weights.fill_(1.0)
+    loss.shift.fill_(0.0)
+    _, gradient = loss_and_gradient(loss, steps, target, torch.ones(1, 100, dtype=torch.bool))
+    assert gradient.sum((0, 1)).abs().max() < 1e-6
+
+
 @pytest.mark.parametrize("kind", ["one", "several"])
 def test_targets_are_soft_near_boundaries_only(kind: str) -> None:
     """At each step the score that costs least is the soft target; it is read off the gradient at scores of 0."""
@@ -225,7 +255,32 @@ def test_jumps_from_step_to_step_cost_where_one_class_holds() -> None:
     assert extra < bounded <= 0.15 * 16 + 1e-4, "a jump costs no more than it does at 4"
 
 
-@pytest.mark.parametrize("kind", ["clips", "one", "several"])
+@pytest.mark.parametrize("kind", ["one", "several"])
+def test_focal_and_asymmetric_losses_turn_to_steps_that_are_answered_wrong(kind: str) -> None:
+    """Of two steps, one answered right and one wrong, the wrong one gets a larger share of the gradient."""
+    several = kind == "several"
+    target = torch.tensor([[0, 0]])
+    truth = nn.functional.one_hot(target, 2).float() if several else target
+    steps = torch.tensor([[[2.0, -2.0], [-2.0, 2.0]]])
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    plain, hard = (
+        loss_and_gradient(label_loss(5, 5, several=several, total=10, loss=name), steps, truth, mask)[1].abs()
+        for name in ("cross-entropy", LOSSES[kind])
+    )
+    assert (hard[0, 0] / hard[0, 1] < 0.5 * plain[0, 0] / plain[0, 1]).all()
+
+
+def test_the_asymmetric_loss_is_that_of_its_authors() -> None:
+    """Hand-worked: a probability of 0.8 where the behaviour shows, of 0.5 where it does not, of 0.04 where neither."""
+    steps = torch.tensor([0.8, 0.5, 0.04]).logit().view(1, 3, 1)
+    truth = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1)
+    loss = label_loss(1, several=True, total=3, loss="asymmetric")
+    value = loss({"steps": steps}, share(truth, torch.ones(1, 3, dtype=torch.bool)))
+    expected = [-0.2 * math.log(0.8), -(0.45**4) * math.log(0.55), 0.0]
+    assert float(value) == pytest.approx(sum(expected) / 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["clips", "one", "several", "focal", "asymmetric"])
 def test_the_losses_of_shares_and_their_gradients_add_up_to_those_of_the_whole(kind: str) -> None:
     """Also where the shares know different numbers of clips and steps, and one of them nothing."""
     steps, clip = random_steps(), random_steps()[:, 0]
@@ -233,9 +288,9 @@ def test_the_losses_of_shares_and_their_gradients_add_up_to_those_of_the_whole(k
     if kind == "clips":
         loss, target = ClassifyLoss([9, 1, 2], 0.1), torch.tensor([1, 0, -1])
     else:
-        several = kind == "several"
-        loss = label_loss(30, 9, 2, several=several, total=41, soft_steps=2, smoothing=0.1)
-        target = random_truth(kind)
+        several, how = kind in ("several", "asymmetric"), {"loss": kind} if kind in LOSSES.values() else {}
+        loss = label_loss(30, 9, 2, several=several, total=41, soft_steps=2, smoothing=0.1, **how)
+        target = random_truth("several" if several else "one")
         target[2] = torch.nan if several else -1
     of_parts = []
     for parts in ([slice(0, 3)], [slice(0, 1), slice(1, 3)], [slice(0, 1), slice(1, 2), slice(2, 3)]):

@@ -6,7 +6,7 @@ frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidrnn.data.films import counted, find_listed_file
-from vidrnn.data.listing.tables import Row, columns_of, read_rows, refuse
+from vidrnn.data.label_rows import FRAME_COLUMNS, FrameRow, columns_found, read_frame_table
+from vidrnn.data.listing.tables import columns_of
 from vidrnn.errors import DataError, FilmError
 from vidrnn.values import FilmFailure
 from vidrnn.video.reader import is_film
 
-COLUMNS = ("path", "frame", "label")
 NORMAL_WORDS = frozenset({"normal", "usual", "ordinary", "0"})
 ANOMALY_WORDS = frozenset({"anomaly", "anomalous", "abnormal", "unusual", "1"})
 _MOST_SHOWN = 5
-_MOST_DIGITS = 18
-"""Of the number of a frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,8 @@ def is_frame_manifest(data: Path) -> bool:
     Raises:
         DataError: the file cannot be read, or it is not text.
     """
-    return data.is_file() and not is_film(data) and set(COLUMNS) <= set(columns_of(data, COLUMNS))
+    needed = set(FRAME_COLUMNS)
+    return data.is_file() and not is_film(data) and needed <= columns_found(columns_of(data, FRAME_COLUMNS))
 
 
 def read_frame_labels(data: Path) -> FrameLabelledData:
@@ -100,65 +99,47 @@ def read_frame_labels(data: Path) -> FrameLabelledData:
     """
     if not data.is_file():
         raise DataError(f"{data}: there is no such CSV file.")
-    rows = read_rows(data, COLUMNS)
-    by_film: dict[Path, list[Row]] = {}
+    table = read_frame_table(data)
+    by_film: dict[Path, list[FrameRow]] = {}
     failures: dict[str, FilmFailure] = {}
-    for row in rows:
-        path = find_listed_file(data.parent, row["path"]) if row["path"] else None
+    for listed, rows in table.films:
+        path = find_listed_file(data.parent, listed.name)
         if path is None or (path.is_dir() and not is_film(path)):
-            failures.setdefault(row["path"], _missing_film(data.parent, row))
+            reason = f"line {rows[0].line} of the manifest names a file that is not there"
+            failures.setdefault(listed.name, FilmFailure(data.parent / listed.name, reason))
         else:
-            by_film.setdefault(path, []).append(row)
-    refuse(data, [fault for rows in by_film.values() for row in rows if (fault := _fault(row))])
-    numbered = {path: [(int(row["frame"]), row) for row in rows] for path, rows in by_film.items()}
-    first = int(bool(numbered) and all(min(n for n, _ in rows) >= 1 for rows in numbered.values()))
-    results = [_film(path, rows, first) for path, rows in numbered.items()]
+            by_film.setdefault(path, []).extend(rows)
+    results = [_film(path, rows, table.first) for path, rows in by_film.items()]
     films = tuple(each for each in results if isinstance(each, FrameLabels))
     unusable = (*failures.values(), *(each for each in results if isinstance(each, FilmFailure)))
     if not films:
         problem = f" First problem: {unusable[0].path}: {unusable[0].reason}." if unusable else ""
+        count = counted(sum(len(rows) for _, rows in table.films), "row")
         raise DataError(
-            f"{data}: found no video with a label for each frame in {counted(len(rows), 'row')}.{problem} "
-            "Paths are relative to the CSV."
+            f"{data}: found no video with a label for each frame in {count}.{problem} Paths are relative to the CSV."
         )
-    return FrameLabelledData(films, unusable, ("frame numbers start at 1: no frame has the number 0",) if first else ())
+    note = "frame numbers start at 1: no frame has the number 0"
+    return FrameLabelledData(films, unusable, (note,) if table.first else ())
 
 
-def _missing_film(folder: Path, row: Row) -> FilmFailure:
-    names = "has no path" if not row["path"] else "names a file that is not there"
-    return FilmFailure(folder / row["path"], f"line {row.line} of the manifest {names}")
-
-
-def _fault(row: Row) -> str:
-    """What is wrong with the number of a row; empty if nothing is."""
-    number = row["frame"]
-    if number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS:
-        return ""
-    return f"line {row.line} has the frame {number[:40]!r}; frame numbers are whole numbers from 0."
-
-
-def _film(path: Path, rows: Sequence[tuple[int, Row]], first: int) -> FrameLabels | FilmFailure:
-    """The labels of one film, in order, or its failure."""
+def _film(path: Path, rows: Sequence[FrameRow], first: int) -> FrameLabels | FilmFailure:
+    """The labels of one film, in order, or its failure. `first`: the number that its first frame has in the table."""
     labels: dict[int, str] = {}
-    for number, row in rows:
-        if not row["label"]:
+    for row in rows:
+        if not row.label:
             return FilmFailure(path, f"line {row.line} of the manifest has no label")
-        if labels.setdefault(number - first, row["label"]) != row["label"]:
+        if labels.setdefault(row.frame, row.label) != row.label:
             return FilmFailure(
-                path, f"frame {number} is labelled twice, {labels[number - first]!r} and {row['label']!r}"
+                path, f"frame {row.frame + first} is labelled twice, {labels[row.frame]!r} and {row.label!r}"
             )
     if len(labels) <= max(labels):
-        missing = _first_missing(labels, first)
+        missing = next(frame for frame in range(len(labels) + 1) if frame not in labels)
         return FilmFailure(
             path,
             f"{max(labels) + 1 - len(labels):,} of its frames {first} to {max(labels) + first} have no label "
-            f"(the first is {next(missing)})",
+            f"(the first is {missing + first})",
         )
-    return FrameLabels(path, tuple(labels[number] for number in sorted(labels)))
-
-
-def _first_missing(labels: dict[int, str], first: int) -> Iterator[int]:
-    return (number + first for number in range(len(labels) + 1) if number not in labels)
+    return FrameLabels(path, tuple(labels[frame] for frame in sorted(labels)))
 
 
 def _quoted(labels: Sequence[str]) -> str:

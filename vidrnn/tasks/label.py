@@ -52,7 +52,7 @@ class Label(Task):
             *("data", "task", "encoder", "features", "search", "weights", "fine_tune", "grey", "grid", "motion"),
             *("motion_seconds", "head", "labels", "live", "members"),
             *("frames", "spacing_seconds", "height", "width", "rate", "max_pixels", "flip", "augment"),
-            *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "patience"),
+            *("epochs", "minutes", "minibatch", "learning_rate", "weight_decay", "label_smoothing", "loss", "patience"),
             *("seed", "jobs", "shares", "checkpoint_minutes", "cache_size", "test", "folds", "report"),
             *("threshold", "hysteresis", "shortest", "smoothing", "reset", "threads"),
         }

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from vidrnn.config import LossName
 from vidrnn.nets.class_scores import Scores
 from vidrnn.train.shares.minibatches import Minibatch, Targets
 
@@ -22,6 +23,11 @@ _RARITY, _LARGEST_WEIGHT = 0.5, 20.0
 _SHIFT = 0.5
 """The share of the logarithm of the weights that is added to the scores."""
 _LEAST_WEIGHT = 1e-6
+_FOCUS = 2.0
+"""The power of the focal loss. With 0 it is the cross-entropy."""
+_SHOWN_FOCUS, _OTHER_FOCUS, _MARGIN = 1.0, 4.0, 0.05
+"""The powers of the asymmetric loss for steps that show a behaviour and for others, and the probability below which the
+others count nothing: as in the experiments of its authors."""
 _JUMP, _JUMP_SHARE = 4.0, 0.15
 """Jumps of log-probabilities from step to step count up to the first, and with the second as their weight."""
 
@@ -36,10 +42,21 @@ class LabelLoss(nn.Module):
     Rare classes weigh more, so that they are learnt. Alone, that would also make them answered too often. So the loss
     is of the scores plus half the logarithm of the weights. With all of it, as in Menon et al., "Long-tail learning via
     logit adjustment", ICLR 2021, fewer bouts of rare classes are found.
+
+    The focal loss (Lin et al., ICCV 2017), for classes that exclude each other, counts steps less that are answered
+    right already. The asymmetric loss (Ridnik et al., ICCV 2021), for several at once, does so most for steps that do
+    not show a behaviour, which takes the place of the weights of rare ones.
     """
 
     def __init__(
-        self, counts: Sequence[float], *, several: bool, total: float, soft_steps: int, smoothing: float
+        self,
+        counts: Sequence[float],
+        *,
+        several: bool,
+        total: float,
+        soft_steps: int,
+        smoothing: float,
+        loss: LossName = "cross-entropy",
     ) -> None:
         """Choose the weight of each class.
 
@@ -48,18 +65,26 @@ class LabelLoss(nn.Module):
             several: whether several may hold at once.
             total: training steps with a known label.
             soft_steps: how far from a boundary, in steps, the target is between both labels.
-            smoothing: the share of the target probability that goes to the other classes.
+            smoothing: the share of the target probability that goes to the other classes: to all of them evenly. Where
+                several may hold, it goes to the share of the steps in which the behaviour holds, so that the mean
+                probability of a rare behaviour, and so its expected duration, stays.
+            loss: `focal` where classes exclude each other, `asymmetric` where several may hold.
         """
         super().__init__()
         seen = torch.tensor(counts, dtype=torch.float).clamp(min=1.0)
         rarity = (total - seen).clamp(min=1.0) / seen if several else seen.mean() / seen
         weights = (rarity**_RARITY).clamp(max=_LARGEST_WEIGHT)
+        if loss == "asymmetric":
+            weights = torch.ones_like(weights)
         weights[torch.tensor(counts) == 0] = 0.0  # label smoothing would teach a class that was never seen
         self.register_buffer("weights", weights)
         self.weights: Tensor
         self.register_buffer("shift", torch.where(weights > 0, weights, 1.0).log() * _SHIFT)
         self.shift: Tensor
-        self.several, self.soft_steps, self.smoothing = several, soft_steps, smoothing
+        often = torch.tensor(counts) / max(total, 1.0) if several else torch.full_like(weights, 1 / len(counts))
+        self.register_buffer("prior", often)
+        self.prior: Tensor
+        self.several, self.soft_steps, self.smoothing, self.loss = several, soft_steps, smoothing, loss
 
     def forward(self, scores: Scores, share: Minibatch, whole: Targets | None = None) -> Tensor:
         """The part () that a share has in the loss of a minibatch.
@@ -74,12 +99,21 @@ class LabelLoss(nn.Module):
 
     def _of_several(self, scores: Scores, truth: Targets, whole: Targets) -> Tensor:
         steps, known = scores["steps"], _known(truth)
-        soft = self._softened(truth.target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype))
-        losses = nn.functional.binary_cross_entropy_with_logits(
-            steps + self.shift, soft, pos_weight=self.weights, reduction="none"
-        )
+        soft = self._uncertain(self._softened(truth.target.nan_to_num(0.0).to(steps.dtype), known.to(steps.dtype)))
+        losses = self._losses_of_several(steps + self.shift, soft)
         mean: Tensor = (losses * known).sum() / _known(whole).sum().clamp(min=1)
         return mean
+
+    def _losses_of_several(self, scores: Tensor, target: Tensor) -> Tensor:
+        """The loss of each behaviour at each step, (batch, time, classes)."""
+        if self.loss != "asymmetric":
+            return nn.functional.binary_cross_entropy_with_logits(
+                scores, target, pos_weight=self.weights, reduction="none"
+            )
+        share = scores.sigmoid()
+        other = (share - _MARGIN).clamp(min=0.0)
+        shown = (1 - share) ** _SHOWN_FOCUS * nn.functional.logsigmoid(scores)
+        return -target * self.weights * shown - (1 - target) * other**_OTHER_FOCUS * torch.log1p(-other)
 
     def _of_one(self, scores: Scores, truth: Targets, whole: Targets) -> Tensor:
         steps = scores["steps"]
@@ -88,7 +122,10 @@ class LabelLoss(nn.Module):
         weight = ((soft_of_all * self.weights).sum(-1) * real_of_all).sum().clamp(min=1e-6)
         pairs_of_all = (real_of_all[:, 1:] & real_of_all[:, :-1]).sum()
         log_shares = (steps + self.shift).log_softmax(-1)
-        losses = -(soft * self.weights * log_shares).sum(-1) * real
+        counted = soft * self.weights
+        if self.loss == "focal":
+            counted = counted * (1 - log_shares.exp()) ** _FOCUS
+        losses = -(counted * log_shares).sum(-1) * real
         jumps = (log_shares[:, 1:] - log_shares[:, :-1].detach()) ** 2
         pairs = (real[:, 1:] & real[:, :-1]).unsqueeze(-1)
         jump = (jumps.clamp(max=_JUMP**2) * pairs).sum() / (pairs_of_all * steps.shape[-1]).clamp(min=1)
@@ -100,7 +137,11 @@ class LabelLoss(nn.Module):
         real = (truth.target >= 0) & truth.mask
         hard = nn.functional.one_hot(truth.target.clamp(min=0), steps.shape[-1]).to(steps.dtype)
         soft = self._softened(hard * real.unsqueeze(-1), real.unsqueeze(-1).float())
-        return real, (1 - self.smoothing) * soft + self.smoothing / steps.shape[-1]
+        return real, self._uncertain(soft)
+
+    def _uncertain(self, target: Tensor) -> Tensor:
+        """The targets (batch, time, classes) after label smoothing."""
+        return (1 - self.smoothing) * target + self.smoothing * self.prior
 
     def _softened(self, target: Tensor, known: Tensor) -> Tensor:
         """The mean of the known targets (batch, time, classes) around each step, near steps weighing more."""

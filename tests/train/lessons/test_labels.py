@@ -267,3 +267,11 @@ def test_a_film_without_a_known_moment_is_left_out(tmp_path: Path) -> None:
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path, settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         train_acts(tmp_path / "no data", tmp_path / "run", **settings)
+
+
+@pytest.mark.parametrize(("several", "loss"), [(True, "focal"), (False, "asymmetric")])
+def test_a_loss_for_the_other_kind_of_labels_is_refused(tmp_path: Path, several: bool, loss: str) -> None:
+    with pytest.raises(UsageError, match=f"--loss {loss}: is for"):
+        train_acts(
+            make_acts(tmp_path / "films", 4, several=several), tmp_path / "run", loss=loss, labels={"several": several}
+        )

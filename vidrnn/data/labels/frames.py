@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
 
-from vidrnn.data.label_rows import COLUMNS, FilmRows, columns_found, rows_by_film
-from vidrnn.data.label_text import header_of, read_table, runs_of
+from vidrnn.data.label_rows import FRAME_COLUMNS, FrameRow, columns_found, read_frame_table
+from vidrnn.data.label_text import header_of, runs_of
 from vidrnn.data.labels.base import LabelFile, LabelFormat, NamedLabels, Silence
-from vidrnn.errors import DataError
 from vidrnn.values import Bout
 
 if TYPE_CHECKING:
     from vidrnn.config import LabelsConfig
 
-NEEDED = {"path", "frame", "label"}
-MOST_DIGITS = 9
 FROM_ONE = (
     "frame numbers are taken to start at 1, since no video has the number 0; a row of frame 0 with an empty label "
     "makes them start at 0"
@@ -32,46 +30,31 @@ class FrameRows(LabelFormat):
 
     @override
     def recognises(self, data: Path, beginning: str) -> bool:
-        return columns_found(header_of(beginning)) >= NEEDED
+        return columns_found(header_of(beginning)) >= set(FRAME_COLUMNS)
 
     @override
     def read(self, data: Path, options: LabelsConfig) -> LabelFile:
-        table = read_table(data)
-        if missing := sorted(NEEDED - columns_found(table.header)):
-            raise DataError(f"{data}: needs the columns path, frame and label; {' and '.join(missing)} is missing.")
-        frame = table.column(*COLUMNS["frame"])
-        label = table.column(*COLUMNS["label"])
-        subject = table.column(*COLUMNS["subject"])
-        assert frame is not None and label is not None
-        films = rows_by_film(data, table)
-        numbers = [[_number(data, line, cells[frame]) for line, cells in film.rows] for film in films]
-        first = int(all(min(each) > 0 for each in numbers))
+        table = read_frame_table(data)
         return LabelFile(
             tuple(
                 NamedLabels(
                     film.name,
-                    _bouts(film, [number - first for number in each], label, subject),
+                    _bouts(rows),
                     unit="frames",
                     group=film.group,
                     part=film.part,
                     annotator=film.annotator,
                 )
-                for film, each in zip(films, numbers, strict=True)
+                for film, rows in table.films
             ),
-            base=f"frames from {first}",
-            notes=(FROM_ONE,) if first else (),
+            base=f"frames from {table.first}",
+            notes=(FROM_ONE,) if table.first else (),
         )
 
 
-def _number(data: Path, line: int, cell: str) -> int:
-    if not (cell.isascii() and cell.isdecimal() and len(cell) <= MOST_DIGITS):
-        raise DataError(f"{data}: line {line} has the frame {cell!r}; frame numbers are whole numbers from 0.")
-    return int(cell)
-
-
-def _bouts(film: FilmRows, numbers: list[int], label: int, subject: int | None) -> tuple[Bout, ...]:
+def _bouts(rows: Sequence[FrameRow]) -> tuple[Bout, ...]:
     frames: dict[tuple[str, str], list[int]] = {}
-    for number, (_, cells) in zip(numbers, film.rows, strict=True):
-        if cells[label]:
-            frames.setdefault((cells[label], "" if subject is None else cells[subject]), []).append(number)
+    for row in rows:
+        if row.label:
+            frames.setdefault((row.label, row.subject), []).append(row.frame)
     return tuple(Bout(start, end, *key) for key, places in frames.items() for start, end in runs_of(places))

@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import average_precision_score, f1_score
 from typing_extensions import override
 
-from vidrnn.config import RunConfig
+from vidrnn.config import LossName, RunConfig
 from vidrnn.data.cache import Cache
 from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
@@ -91,6 +91,7 @@ class LabelTeacher(ComparableTeacher):
     @override
     def usable(self, dataset: Dataset) -> Generator[RunEvent, None, Dataset]:
         self.moments = yield from usable_moments(dataset, self.job.config, self.job.request.data)
+        refuse_unfit_loss(self.job.config.loss, several=self.moments.behaviours.several)
         return self.moments.dataset
 
     @override
@@ -170,6 +171,24 @@ class LabelTeacher(ComparableTeacher):
         )
 
 
+def refuse_unfit_loss(loss: LossName, *, several: bool) -> None:
+    """Refuse a loss that is for the other kind of labels.
+
+    Raises:
+        UsageError: it is.
+    """
+    if loss == "focal" and several:
+        raise UsageError(
+            "--loss focal: is for classes that exclude each other, and here several behaviours may hold at once. Say "
+            "--loss asymmetric, or --exclusive."
+        )
+    if loss == "asymmetric" and not several:
+        raise UsageError(
+            "--loss asymmetric: is for several behaviours at once, and here they exclude each other. Say --loss focal, "
+            "or --several."
+        )
+
+
 def _mirrors(learner: Learner) -> bool:
     """Whether mirrored features are stored for training; an encoder that learns mirrors the pictures itself."""
     return learner.frozen and learner.setting.flip
@@ -208,6 +227,7 @@ class LabelObjective(Objective):
             total=total,
             soft_steps=int(soft),
             smoothing=setting.config.label_smoothing,
+            loss=setting.config.loss,
         )
         return loss.to(setting.device)
 

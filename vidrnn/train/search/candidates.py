@@ -160,7 +160,8 @@ def named(config: RunConfig) -> str:
     members = f" x{config.members}" if config.members > 1 else ""
     grey = " grey" if config.grey else ""
     encoder = config.encoder_file.name if config.encoder_file else config.encoder  # a path is of one machine only
-    return f"{encoder}{grey}{seen} > {_head(config.head)}{members}"
+    loss = f", {config.loss}" if config.loss != "cross-entropy" else ""
+    return f"{encoder}{grey}{seen} > {_head(config.head)}{members}{loss}"
 
 
 def _head(head: HeadConfig) -> str:
