@@ -19,7 +19,7 @@ from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
 from vidrnn.errors import DataError
 from vidrnn.evaluate.metrics import classify_scores
-from vidrnn.events import EpochDone, Progress, RunEvent
+from vidrnn.events import EpochDone, Pace, Progress, RunEvent
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import (
@@ -183,13 +183,14 @@ class Learner:
         if not to_train:  # the fine grid holds the model's own
             ready |= {place: own_grid(self.fine[place]) for place in places if place in self.fine}
         missing = [place for place in places if place not in ready]
-        stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
+        stage, frames, shown = "features" if self.frozen else "decoding", 0, Pace()
         for done, (place, steps) in enumerate(zip(missing, self._load(missing, to_train), strict=False), 1):
             if isinstance(steps, FilmFailure):
                 raise DataError(f"{steps.path}: could be read before, and not now: {steps.reason}")
             ready[place] = steps
             frames += len(steps.indices)
-            yield Progress(stage, done, len(missing), frames)
+            if shown.is_due() or done == len(missing):
+                yield Progress(stage, done, len(missing), frames)
             if self.setting.stop.is_set():
                 raise KeyboardInterrupt
             if seconds is not None and time.monotonic() - started > seconds:
@@ -418,7 +419,7 @@ def encodings_of(encoder: Encoder, motion_seconds: float) -> dict[ViewName, Enco
         single = encoder.of_view(view)
         name = weights if view == "appearance" else f"{weights}-{view}"  # the key of a model without motion
         reach, at_once = motion_seconds if single.inputs else None, max(_FRAMES_AT_ONCE, pictures_at_once(single))
-        encodings[view] = Encoding(encoding_of(single), name, reach, at_once)
+        encodings[view] = Encoding(encoding_of(single), name, single.width, reach, at_once)
     return encodings
 
 
