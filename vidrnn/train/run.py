@@ -267,6 +267,18 @@ class Run:
         _remove_training(new)
 
 
+def refuse_folder(request: Request) -> None:
+    """Refuse a folder that the training cannot have, before its processes are started.
+
+    Raises:
+        UsageError: as for `Run.claim`.
+        RunError: as for `Run.claim`.
+    """
+    run = Run(request.out)
+    run.claim(request)
+    run.release()
+
+
 def how_to_resume(folder: Path) -> str:
     """The sentence that says how to go on with the training in a folder."""
     return f"Go on with it: {shlex.join(['vidrnn', 'train', '--resume', str(folder)])}"
