@@ -78,9 +78,18 @@ class Request:
 
 
 def settings_file(folder: Path) -> Path:
-    """The settings of the training that `--resume` goes on with, in the folder of a run; the file may be missing."""
-    new = folder / _NEW / _CONFIG
-    return new if new.is_file() else folder / _CONFIG
+    """The settings of the training that `--resume` goes on with, in the folder of a run.
+
+    Raises:
+        UsageError: there is no such training, as after a kill before anything was done.
+    """
+    found = next((file for file in (folder / _NEW / _CONFIG, folder / _CONFIG) if file.is_file()), None)
+    if found is None:
+        raise UsageError(
+            f"--resume {folder}: holds no training to go on with, since there is no {_CONFIG} in it. A training writes "
+            "nothing before its first result. Start it anew, with DATA and --out."
+        )
+    return found
 
 
 @dataclass
