@@ -33,7 +33,7 @@ import cv2
 import numpy as np
 
 from vidrnn.data.cache import Cache, Rendering, Steps
-from vidrnn.data.dataset import Dataset, read_dataset
+from vidrnn.data.dataset import Dataset, index_in_making, read_dataset
 from vidrnn.data.scan import scan_films
 from vidrnn.data.splits import split_films
 from vidrnn.data.stored.scan_store import ScanRow, scans_at, stamp_of
@@ -173,13 +173,14 @@ def start(data: Path, cache: Path) -> dict[str, float]:
 
 def index(data: Path, cache: Path) -> Dataset:
     """The dataset of a manifest."""
-    events = read_dataset(task_named("classify").read(data, to_train=True), data, cache, available_cores())
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            dataset: Dataset = end.value
-            return dataset
+    with index_in_making():  # as in a training
+        events = read_dataset(task_named("classify").read(data, to_train=True), data, cache, available_cores())
+        while True:
+            try:
+                next(events)
+            except StopIteration as end:
+                dataset: Dataset = end.value
+                return dataset
 
 
 def _peak_mb() -> float:

@@ -47,6 +47,9 @@ def complete_in_order(
     working = 0
     try:
         for item, result in items:
+            if result is not None and not waiting:
+                yield item, result
+                continue
             working += result is None
             waiting.append((item, pool.submit(function, item) if result is None else result))
             while waiting and (working > 2 * threads or len(waiting) > _MOST_WAITING or _is_known(waiting[0][1])):

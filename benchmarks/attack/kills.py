@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import typer
 from safetensors.numpy import load_file
 
@@ -39,6 +40,8 @@ OFTEN = ["--checkpoint-minutes", "0.001"]
 HOW_MANY = ([], ["--jobs", "1"], ["--jobs", "4"], ["--processes", "2", "--jobs", "1"])
 """Threads and processes, which change nothing."""
 TINY = ["--encoder", "tiny", "--units", "8", *SHORT]
+HALVES = ("early", "late")
+"""Behaviours of a clip: its first half second, and the second one."""
 State = dict[str, str]
 """What must be the same in the end: names and sums."""
 
@@ -147,6 +150,8 @@ def kinds() -> list[Kind]:
     next_frame += ["--size", "24x16", "--epochs", "2", "--units", "4", "--jobs", "1", *OFTEN, "--out", "run"]
     label = ["train", "day/a_day.csv", "--task", "label", *TINY, *OFTEN, "--out", "run"]
     folds = ["train", data, *TINY, *OFTEN, "--folds", "2", "--out", "run"]
+    label_folds = ["train", "clips/bouts.csv", "--task", "label", *TINY, *OFTEN, "--folds", "3", "--out", "run"]
+    features = ["train", data, "--features", "features", "--rate", "5", *SHORT[2:], *OFTEN, "--out", "run"]
     frozen = ["train", data, "--encoder", "mobilenet_v2", *SHORT, *OFTEN, "--epochs", "20", "--out", "run"]
     search = ["train", data, "--frames", "4", "--epochs", "2", *OFTEN, "--jobs", "2", "--out", "run"]
     replaced = [*classify, "--overwrite"]
@@ -158,6 +163,18 @@ def kinds() -> list[Kind]:
         (folder / "day").mkdir()
         for name in ("a_day.csv", "a_day.webm"):
             shutil.copy(FILMS / name, folder / "day")
+
+    def bouts(folder: Path) -> None:
+        films = sorted(each.relative_to(folder / data) for each in (folder / data).rglob("*") if each.is_file())
+        rows = [f"{film},{half / 2},{half / 2 + 0.5},{word}" for film in films for half, word in enumerate(HALVES)]
+        (folder / data / "bouts.csv").write_text("\n".join(["path,start,end,label", *rows]))
+
+    def numbers(folder: Path) -> None:
+        draw = np.random.default_rng(0)
+        for film in (each for each in (folder / data).rglob("*") if each.is_file()):
+            file = folder / "features" / film.relative_to(folder / data).with_suffix(".npy")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, draw.random((10, 8), np.float32))
 
     def old_run(folder: Path) -> None:
         vidrnn(folder, [*classify[:-2], "--seed", "7", "--out", "run"])
@@ -178,7 +195,10 @@ def kinds() -> list[Kind]:
         train_kind("label", label, a_day),
         train_kind("next-frame", next_frame),
         train_kind("folds", folds),
+        train_kind("label, folds", label_folds, bouts),
+        train_kind("features, processes", [*features, "--processes", "2"], numbers),
         train_kind("search", search),
+        train_kind("search, processes", [*search, "--processes", "2"]),
         train_kind("processes", [*classify, *OFTEN, "--processes", "2"]),
         train_kind("label, processes", [*label, "--processes", "2"], a_day),
         train_kind("next-frame, processes", [*next_frame, "--processes", "2"]),

@@ -16,7 +16,6 @@ from vidrnn.data import cache as cache_module
 from vidrnn.data import store as store_module
 from vidrnn.data.cache import Array, Cache, Encoding, Rendering, Steps
 from vidrnn.data.scan import scan_film
-from vidrnn.data.store import store_at
 from vidrnn.data.stored import mapped
 from vidrnn.data.stored.mapped import MappedArray, OpenMaps
 from vidrnn.errors import OutputError
@@ -58,7 +57,7 @@ class Desk:
         mirrored: bool = False,
         pictures: int = 64,
     ) -> Array:
-        encodings = [Encoding(self.encode, name, pictures=pictures)]
+        encodings = [Encoding(self.encode, name, 2, pictures=pictures)]
         (steps,) = self.cache.features([scan or scan_film(self.film)], grid, encodings, mirrored)
         assert isinstance(steps, Steps)
         return steps.array
@@ -101,7 +100,7 @@ def test_each_step_has_the_index_of_its_frame_in_the_film(desk: Desk, mirrored: 
     for _ in ("computed", "read from the cache"):
         steps = desk.steps(scan, coarse)
         assert steps.indices.tolist() == list(range(0, 25, 3)) == [frame_number(one) for one in steps.array]
-        (encoded,) = desk.cache.features([scan], coarse, [Encoding(desk.encode, "a")], mirrored)
+        (encoded,) = desk.cache.features([scan], coarse, [Encoding(desk.encode, "a", 2)], mirrored)
         assert isinstance(encoded, Steps) and encoded.indices.tolist() == list(range(0, 25, 3))
 
 
@@ -195,7 +194,7 @@ def test_films_come_in_order_and_a_vanished_one_costs_a_row(desk: Desk, tmp_path
     scans = [scan_film(film) for film in films]
     films[1].unlink()
     cache = Cache(tmp_path / "cache", threads=2)
-    first, lost, last = cache.features(scans, GRID, [Encoding(desk.encode, "a")], mirrored=False)
+    first, lost, last = cache.features(scans, GRID, [Encoding(desk.encode, "a", 2)], mirrored=False)
     assert isinstance(first, Steps) and first.array.shape[1] == 1
     assert isinstance(last, Steps) and last.array.shape[1] == 3
     assert isinstance(lost, FilmFailure)
@@ -217,7 +216,7 @@ def test_no_incomplete_file_has_a_final_name(desk: Desk) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(desk.cache.features([scan_film(desk.film)], GRID, [Encoding(failing, "a")], mirrored=False))
+        list(desk.cache.features([scan_film(desk.film)], GRID, [Encoding(failing, "a", 2)], mirrored=False))
     assert not entries(desk.cache)
     assert desk.features().shape == (1, 13, 2)
 
@@ -233,7 +232,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(desk: Desk, tm
 
 
 def motion(desk: Desk, name: str, seconds: float | None = 0.08) -> Encoding:
-    return Encoding(desk.encode, name, seconds)
+    return Encoding(desk.encode, name, 2, seconds)
 
 
 def views(desk: Desk, *encodings: Encoding, mirrored: bool = False) -> tuple[Steps, ...]:
@@ -378,7 +377,7 @@ def test_entries_beyond_those_that_stay_open_are_opened_when_they_are_read(tmp_p
     first, second = (list(Cache(tmp_path / "cache").frames(scans, GRID, motion_seconds=0.08)) for _ in range(2))
     for steps, again in zip(first, second, strict=True):
         assert isinstance(steps, Steps) and isinstance(again, Steps) and again.before is not None
-        assert isinstance(again.array, MappedArray)
+        assert isinstance(steps.array, MappedArray) and isinstance(again.array, MappedArray)
         assert [frame_number(one) for one in again.array] == again.indices.tolist() == steps.indices.tolist()
         assert frame_number(np.asarray(again.before[3:5])[1]) == 6
     assert len(mapped.OPEN_MAPS) == 2
@@ -395,19 +394,60 @@ def test_features_beyond_the_memory_stay_in_their_files(desk: Desk) -> None:
 
 @pytest.mark.usefixtures("late")
 @pytest.mark.parametrize("damage", ["gone", "flipped"])
-def test_an_entry_that_is_lost_while_a_training_runs_is_made_again(desk: Desk, damage: str) -> None:
+def test_an_entry_that_is_lost_while_a_training_runs_is_made_again(
+    desk: Desk, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.frames()
-    forget_all = store_at(desk.cache.folder)
+    forget(monkeypatch)
     found = desk.frames()
     file = next(file for file in entries(desk.cache) if not file.name.endswith(".index.npy"))
     if damage == "gone":
         file.unlink()
     else:
-        forget_all._used.clear()
         content = bytearray(file.read_bytes())
         content[500] ^= 1
         file.write_bytes(content)
     assert [frame_number(one) for one in found] == list(range(0, 25, 2))
+
+
+@pytest.mark.usefixtures("late")
+def test_films_that_are_opened_late_are_only_looked_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = scan_film(desk.film)
+    wanted = [np.array(each) for each in (desk.frames(scan), desk.features(scan))]
+    forget(monkeypatch)
+    with monkeypatch.context() as patch:
+        for name in ("memmap", "load", "frombuffer"):
+            patch.setattr(cache_module.np, name, lambda *_, **__: pytest.fail("an entry was opened"))
+        frames, features = desk.frames(scan), desk.features(scan)
+        assert (frames.shape, features.shape) == tuple(each.shape for each in wanted)
+    assert np.array_equal(frames, wanted[0]) and np.array_equal(features, wanted[1])
+
+
+@pytest.mark.usefixtures("late")
+def test_a_film_that_is_opened_late_is_made_again_if_its_entry_is_cut_short(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = np.array(desk.frames())
+    forget(monkeypatch)
+    for file in entries(desk.cache):
+        file.write_bytes(file.read_bytes()[:-7])
+    found = desk.steps(scan_film(desk.film), GRID)
+    assert np.array_equal(found.array, wanted) and found.indices.tolist() == list(range(0, 25, 2))
+
+
+@pytest.mark.usefixtures("late")
+def test_features_that_are_opened_late_stay_in_memory_once_they_are_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = np.array(desk.features())
+    monkeypatch.setattr(store_module, "_STORES", {})
+    monkeypatch.setattr(store_module, "memory_to_spend", lambda: 10_000)
+    found = desk.features()
+    assert np.array_equal(found, wanted)
+    for file in entries(desk.cache):
+        file.unlink()
+    monkeypatch.setattr(mapped, "OPEN_MAPS", OpenMaps(2))
+    assert np.array_equal(found, wanted) and desk.newly_encoded(lambda: found[0]) == 0
 
 
 def test_features_stay_in_memory_as_long_as_there_is_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def test_scores_from_cached_features_are_those_of_predict(tiny_run: TinyRun, tin
     cached = Cache(tmp_path).features(
         [scan_film(film) for film in films],
         Rendering(spec.spacing_seconds / HALVES, spec.size),
-        [Encoding(encoding_of(network.encoder), "tiny")],
+        [Encoding(encoding_of(network.encoder), "tiny", network.encoder.width)],
         mirrored=True,
     )
     features = [one.array[0, ::HALVES] for one in cached if isinstance(one, Steps)]

@@ -408,6 +408,24 @@ def test_the_first_epoch_is_whole_however_little_time_there_is(clock: Clock) -> 
     assert [epoch.number for epoch in epochs] == [1] and len(steps) == lesson.steps
 
 
+def test_a_resumed_training_has_the_time_that_it_was_given_first(clock: Clock) -> None:
+    lesson, plan = make_lesson(), replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=10.5)
+    answer, steps = lesson.answer, []
+
+    def slow(*what: Any) -> object:
+        clock.now += 1.0
+        steps.append(clock.now)
+        return answer(*what)
+
+    lesson.answer = slow
+    first = Fit(lesson, plan)
+    next(first.run())
+    second = Fit(lesson, replace(plan, seconds=5.0))  # less is left of the run now
+    second.resume(first.state())
+    list(second.run())
+    assert len(steps) == 11
+
+
 def test_with_a_budget_the_learning_rate_falls_with_the_clock(clock: Clock) -> None:
     lesson = make_lesson()
     fit = Fit(lesson, replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=20.0))

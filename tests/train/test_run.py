@@ -283,3 +283,8 @@ def test_how_to_go_on_is_said_once_there_is_something_to_go_on_with(tmp_path: Pa
     assert run.resumable == ""
     run.open(request)
     assert run.resumable == f"Go on with it: vidrnn train --resume '{run.folder}'"
+
+
+def test_a_training_that_has_written_nothing_cannot_go_on(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no training to go on with.*Start it anew"):
+        settings_file(tmp_path)

@@ -344,7 +344,7 @@ def test_a_refused_training_does_not_stand_in_the_way_of_the_next(films: Path, t
 def test_a_film_that_vanishes_during_training_is_an_error_with_its_path(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidrnn.train import trainer as module
+    from vidrnn.train.lessons import base as module
 
     read_dataset = module.read_dataset
 

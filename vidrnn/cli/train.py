@@ -69,8 +69,10 @@ def train(
     with _shown_once(os.environ):
         request = _request(settings, resume, config, out, overwrite=overwrite, terms=terms)
         if processes > 1 and not started_together(os.environ):
+            from vidrnn.train.run import refuse_folder
             from vidrnn.train.shares.launch import launch_training
 
+            refuse_folder(request)
             raise typer.Exit(launch_training(processes, sys.argv[2:]))
         _train(request)
 

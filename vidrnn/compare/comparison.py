@@ -25,7 +25,6 @@ from vidrnn.compare.gradients import classifier_flow
 from vidrnn.compare.plots import plot_comparison, plot_gradients
 from vidrnn.compare.statistics import Comparison, Cost, Scale, Training, compare_heads
 from vidrnn.config import HeadConfig, RunConfig
-from vidrnn.data.dataset import read_dataset
 from vidrnn.data.store import with_notes
 from vidrnn.errors import RunError, UsageError
 from vidrnn.events import Note, Progress, RunEvent
@@ -250,12 +249,8 @@ def open_teacher(request: CompareRequest, stop: Event) -> ComparableTeacher:
 
 def read_setting(request: CompareRequest, teacher: ComparableTeacher) -> Generator[RunEvent, None, Setting]:
     """Read DATA and split it."""
-    task, given = teacher.job.task, teacher.job.config
-    config = given.model_copy(update={"patience": _NO_PATIENCE})
-    named = task.read(request.data, to_train=True, features=config.features_folder, labels=config.labels)
-    dataset = yield from read_dataset(
-        named, request.data, request.cache, request.jobs, rate=config.rate, labelled=task.labelled
-    )
+    config = teacher.job.config.model_copy(update={"patience": _NO_PATIENCE})
+    dataset = yield from teacher.job.read()
     dataset = yield from teacher.usable(dataset)
     split = teacher.split(dataset, test=config.test)
     yield Note(str(split))

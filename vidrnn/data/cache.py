@@ -5,21 +5,22 @@ with other motion finds those that it shares with the one before. A film is deco
 
 Entries are .npy files with their sum after the numbers, which readers of .npy pass over. They are written beside their
 place and renamed, and read as memory maps. A process verifies the sum of an entry when it first reads it; an entry that
-was damaged is made again. The first thousand entries stay open, and the others are opened when they are read.
-Features are copied into memory as long as they fit there. This module does not know encoders: the encoding functions
-are arguments.
+was damaged is made again. The first thousand films stay open. Those after them are only looked for, by one look at the
+size of each file, and opened when they are read. Features are copied into memory as long as they fit there. This module
+does not know encoders: the encoding functions are arguments.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from threading import get_ident
@@ -30,11 +31,11 @@ from numpy.typing import NDArray
 
 from vidrnn.atomic import write_file
 from vidrnn.data.store import Store, store_at
-from vidrnn.data.stored.mapped import MappedArray
+from vidrnn.data.stored.mapped import InMemory, MappedArray
 from vidrnn.errors import FilmError, OutputError
 from vidrnn.plain_json import json_text
-from vidrnn.threads import map_in_order
-from vidrnn.values import FilmFailure, FilmScan, Frame, Pixels, Size
+from vidrnn.threads import complete_in_order
+from vidrnn.values import Excerpt, FilmFailure, FilmScan, Frame, Pixels, Size
 from vidrnn.video.features import NPY_HEADERS
 from vidrnn.video.reader import open_film
 
@@ -42,7 +43,11 @@ Array = NDArray[Any]
 Encode = Callable[[Pixels, Pixels | None], Array]
 """Frames (count, height, width, 3) uint8, and the frame before each or None -> (count, width) float32; called from
 several threads."""
+MakeAgain = Callable[[Sequence[Path]], "Mapping[Path, Steps]"]
+"""Makes the entries of these files again, and gives them."""
 Result = TypeVar("Result")
+_Film = tuple[FilmScan, bool]
+"""A film, and whether it is opened late."""
 
 _ADVICE = "It is part of the cache: free some space there, or name another folder in VIDRNN_CACHE."
 _FORMAT = 4
@@ -51,6 +56,9 @@ _SUM_WORD = b"vidrnn-crc-"
 """Before the eight digits of the sum, at the end of each file."""
 _SUM_BYTES = 1 << 20
 _MANY_FILES = 10240
+_CONTENT = "content"
+"""Stands for the hash of a film's content in a key."""
+_ENDING_BYTES = len(_SUM_WORD) + 8
 _HEADER_BYTES = 128
 """Of the .npy files of entries, whose arrays have few axes."""
 
@@ -85,6 +93,8 @@ class Encoding:
     encode: Encode
     fingerprint: str
     """Of the weights and of the view."""
+    width: int
+    """Numbers for each frame."""
     motion_seconds: float | None = None
     """How much earlier the frame before each frame is; None for features that need no frame before."""
     pictures: int = 64
@@ -125,7 +135,11 @@ class Cache:
 
         With `motion_seconds` the frame before each frame comes too.
         """
-        return self._each(scans, lambda scan: self._frames(scan, rendering, motion_seconds))
+        return self._each(
+            scans,
+            lambda scan: self._late_frames(scan, rendering, motion_seconds),
+            lambda scan, late: self._frames(scan, rendering, motion_seconds),
+        )
 
     def features(
         self, scans: Sequence[FilmScan], rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
@@ -134,34 +148,67 @@ class Cache:
 
         The features of several encodings stand one after the other.
         """
-        return self._each(scans, lambda scan: _joined(self._views(scan, rendering, encodings, mirrored)))
+        if len(encodings) == 1:
+            views = self.views(scans, rendering, encodings, mirrored)
+            return (found if isinstance(found, FilmFailure) else found[0] for found in views)
+        return self._each(  # to join features is to read them
+            scans,
+            lambda scan: None,
+            lambda scan, late: _joined(self._views(scan, rendering, encodings, mirrored, in_memory=False)),
+        )
 
     def views(
         self, scans: Sequence[FilmScan], rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
     ) -> Iterator[tuple[Steps, ...] | FilmFailure]:
         """As `features`, those of each encoding by themselves, in the order of `encodings`."""
-        return self._each(scans, lambda scan: self._views(scan, rendering, encodings, mirrored))
+        return self._each(
+            scans,
+            lambda scan: self._late_views(scan, rendering, encodings, mirrored),
+            lambda scan, late: self._views(scan, rendering, encodings, mirrored, in_memory=not late),
+        )
 
-    def _each(self, scans: Sequence[FilmScan], read: Callable[[FilmScan], Result]) -> Iterator[Result | FilmFailure]:
-        def steps_or_failure(scan: FilmScan) -> Result | FilmFailure:
+    def _each(
+        self,
+        scans: Sequence[FilmScan],
+        find: Callable[[FilmScan], Result | None],
+        read: Callable[[FilmScan, bool], Result],
+    ) -> Iterator[Result | FilmFailure]:
+        """What `read` gives of each film, from several threads; of films that are opened late what `find` gives.
+
+        `read` gets the film and whether it is opened late. `find` gives None where an entry is not there.
+        """
+
+        def complete(film: _Film) -> Result | FilmFailure:
+            scan, late = film
             try:
-                return read(scan)
+                made = read(scan, late)
             except FilmError as error:
                 return FilmFailure.of(scan.facts.path, error)
+            return (find(scan) if late else None) or made
 
-        return map_in_order(steps_or_failure, scans, self.threads)
+        def looked_for() -> Iterator[tuple[_Film, Result | FilmFailure | None]]:
+            for scan in scans:
+                late = self.store.opens_late()
+                yield (scan, late), find(scan) if late else None
+
+        films: Iterator[tuple[_Film, Result | FilmFailure]] = complete_in_order(complete, looked_for(), self.threads)
+        return (result for _, result in films)
 
     def _frames(self, scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Steps:
-        names = ["frames"] if motion_seconds is None else ["frames", f"before-{motion_seconds}"]
-        files = [self._file(scan, rendering, name) for name in names]
-        frame, again = rendering.size, partial(self._decode, scan, rendering, motion_seconds)
-        found = [self._read(file, (frame.height, frame.width, 3), np.uint8, again) for file in files]
+        files = [self._file(scan, rendering, name) for name in _pictures(motion_seconds)]
+        found = [self._read(file) for file in files]
         if any(stored is None for stored in found):
             missing = [file for file, stored in zip(files, found, strict=True) if stored is None]
             new = self._decode(scan, rendering, motion_seconds, missing)
             found = [stored or new[file] for file, stored in zip(files, found, strict=True)]
-        shown, *earlier = [steps for steps in found if steps is not None]
-        return replace(shown, before=earlier[0].array) if earlier else shown
+        return _with_earlier([steps for steps in found if steps is not None])
+
+    def _late_frames(self, scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Steps | None:
+        size, again = rendering.size, partial(self._decode, scan, rendering, motion_seconds)
+        shape, kind = (size.height, size.width, 3), np.dtype(np.uint8)
+        names = _pictures(motion_seconds)
+        found = [self._late(self._place(scan, rendering, name), (), shape, kind, again) for name in names]
+        return None if None in found else _with_earlier([steps for steps in found if steps is not None])
 
     def _decode(
         self, scan: FilmScan, rendering: Rendering, motion_seconds: float | None, files: Sequence[Path]
@@ -176,23 +223,42 @@ class Cache:
         for file in files:
             steps = Steps(np.stack(pictures[file]), _indices(frames))
             self._write(file, steps)
-            found[file] = self._read(file, steps.array.shape[1:], np.uint8, None) or steps
+            found[file] = self._read(file) or steps
         return found
 
     def _views(
-        self, scan: FilmScan, rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
+        self,
+        scan: FilmScan,
+        rendering: Rendering,
+        encodings: Sequence[Encoding],
+        mirrored: bool,
+        *,
+        in_memory: bool,
     ) -> tuple[Steps, ...]:
         copies = 2 if mirrored else 1
         files = [self._file(scan, rendering, f"{encoding.key}-{copies}") for encoding in encodings]
-        again = partial(self._encode, scan, rendering, dict(zip(files, encodings, strict=True)), copies)
-        found = [self._read(file, (copies, None), np.float32, again) for file in files]
+        found = [self._read(file) for file in files]
         if missing := [file for file, stored in zip(files, found, strict=True) if stored is None]:
-            new = again(missing)
-            found = [
-                stored or self._read(file, (copies, None), np.float32, again) or new[file]
-                for file, stored in zip(files, found, strict=True)
-            ]
-        return tuple(self._in_memory(stored) for stored in found if stored is not None)
+            new = self._encode(scan, rendering, dict(zip(files, encodings, strict=True)), copies, missing)
+            found = [stored or self._read(file) or new[file] for file, stored in zip(files, found, strict=True)]
+        each = [stored for stored in found if stored is not None]
+        return tuple(self._in_memory(stored) for stored in each) if in_memory else tuple(each)
+
+    def _late_views(
+        self, scan: FilmScan, rendering: Rendering, encodings: Sequence[Encoding], mirrored: bool
+    ) -> tuple[Steps, ...] | None:
+        copies, kind = 2 if mirrored else 1, np.dtype(np.float32)
+        places = [self._place(scan, rendering, f"{encoding.key}-{copies}") for encoding in encodings]
+
+        def again(files: Sequence[Path]) -> Mapping[Path, Steps]:
+            named = dict(zip(map(Path, places), encodings, strict=True))
+            return self._encode(scan, rendering, named, copies, files)
+
+        found = [
+            self._late(place, (copies,), (encoding.width,), kind, again, in_memory=True)
+            for place, encoding in zip(places, encodings, strict=True)
+        ]
+        return None if None in found else tuple(steps for steps in found if steps is not None)
 
     def _encode(
         self,
@@ -222,50 +288,58 @@ class Cache:
             return features
         return replace(features, array=np.array(features.array))
 
-    def _read(
+    def _read(self, file: Path) -> Steps | None:
+        """An entry, opened now; None if there is none or it was damaged. The caller then computes it again."""
+        indices = self.indices_in(_index_file(file))
+        opened = None if indices is None else self._opened(file)
+        return None if indices is None or opened is None else Steps(opened, indices)
+
+    def _late(
         self,
-        file: Path,
-        shape: tuple[int | None, ...],
-        kind: type[np.generic],
-        again: Callable[[Sequence[Path]], Mapping[Path, Steps]] | None,
+        place: str,
+        copies: tuple[int, ...],
+        step: tuple[int, ...],
+        kind: np.dtype[Any],
+        again: MakeAgain,
+        *,
+        in_memory: bool = False,
     ) -> Steps | None:
-        """An entry; None if there is none or it was damaged. The caller then computes it again.
+        """An entry that is opened when it is read; None if there is none, or one whose size does not fit.
 
         Args:
-            file: of the entry.
-            shape: of its array without the axis of its steps; None for a number that is not known.
+            place: the path of its file.
+            copies: the axis before that of its steps, if there is one.
+            step: the axes after it.
             kind: of its numbers.
-            again: makes entries that were damaged or removed after this call. None: the entry is opened now.
+            again: makes it again if it is damaged or removed by then.
+            in_memory: whether it is copied into memory then, if there is room.
         """
-        indices = self._indices_in(_index_file(file))
-        if indices is None:
+        try:
+            facts = os.stat(place)  # noqa: PTH116
+        except OSError:
             return None
-        late = again and self._expected(file, shape, np.dtype(kind), len(indices))
-        if again and late and self.store.opens_late():
-            self.store.use(file)
-            opened_late = partial(self._reopened, file, late, np.dtype(kind), again)
-            array = cast("Array", MappedArray(file, opened_late, late, np.dtype(kind)))
-            return Steps(array, indices)
-        opened = self._opened(file)
-        return None if opened is None else Steps(opened, indices)
+        size_bytes = facts.st_size - _HEADER_BYTES - _ENDING_BYTES
+        steps, rest = divmod(size_bytes, math.prod(copies) * math.prod(step) * kind.itemsize)
+        if rest or steps < 1:
+            return None
+        self.store.keep(place, facts.st_mtime)
+        entry = _LateEntry(self, place, (*copies, steps, *step), kind, again)
+        load = InMemory(entry.array) if in_memory and self.store.takes_memory(size_bytes) else entry.array
+        array = MappedArray(place, load, entry.shape, kind)
+        indices = MappedArray(f"{place} indices", entry.indices, (steps,), np.dtype(np.int64))
+        return Steps(cast("Array", array), cast("Array", indices))
 
-    def _opened(
-        self, file: Path, shape: tuple[int, ...] | None = None, kind: np.dtype[Any] | None = None
-    ) -> Array | None:
-        """The array of an entry as a memory map; None if there is none or it was damaged.
+    def _opened(self, file: Path) -> Array | None:
+        """The array of an entry as a memory map; None if there is none or it was damaged."""
+        return self.verified(file, lambda: _loaded(file))
 
-        Where its shape is known, its header is not read, which takes as long as all the rest.
-        """
+    def verified(self, file: Path, load: Callable[[], Array]) -> Array | None:
+        """What `load` gives of a file whose sum is right; None if there is no such file or it was damaged."""
         try:
             if not self.store.is_known(file) and not _has_right_sum(file):
                 self.store.note_damage()
                 return None
-            array: Array
-            if shape is not None and kind is not None:
-                array = np.memmap(file, kind, "r", _HEADER_BYTES, shape)
-            else:
-                with NPY_HEADERS:
-                    array = np.load(file, mmap_mode="r", allow_pickle=False)
+            array = load()
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError):
@@ -274,49 +348,19 @@ class Cache:
         self.store.use(file)
         return array
 
-    def _reopened(
-        self,
-        file: Path,
-        shape: tuple[int, ...],
-        kind: np.dtype[Any],
-        again: Callable[[Sequence[Path]], Mapping[Path, Steps]],
-    ) -> Array:
-        """The array of an entry that was there before, made again if need be.
-
-        Raises:
-            FilmError: it has to be made again, and the film cannot be read any more.
-        """
-        opened = self._opened(file, shape, kind)
-        return again([file])[file].array if opened is None else opened
-
-    def _indices_in(self, file: Path) -> NDArray[np.int64] | None:
+    def indices_in(self, file: Path) -> NDArray[np.int64] | None:
         """The indices beside an entry; None if there are none or they were damaged."""
         try:
             content = file.read_bytes()
         except OSError:
             return None
-        end = len(content) - len(_SUM_WORD) - 8
+        end = len(content) - _ENDING_BYTES
         start = 10 + int.from_bytes(content[8:10], "little")  # as .npy files of version 1 begin
         total = zlib.crc32(content[: max(end, 0)], zlib.crc32(file.name.encode()))
         if content[:7] != b"\x93NUMPY\x01" or content[end:] != _SUM_WORD + f"{total:08x}".encode():
             self.store.note_damage()
             return None
         return np.frombuffer(content[start:end], dtype=np.int64)
-
-    def _expected(
-        self, file: Path, shape: tuple[int | None, ...], kind: np.dtype[Any], steps: int
-    ) -> tuple[int, ...] | None:
-        """The shape of an entry's array, by the size of its file; None if it does not fit the expected shape."""
-        try:
-            count = (file.stat().st_size - _HEADER_BYTES - len(_SUM_WORD) - 8) / kind.itemsize
-        except OSError:
-            return None
-        if None not in shape:
-            whole = (steps, *(side for side in shape if side is not None))
-            return whole if count == np.prod(whole) else None
-        copies = shape[0] or 1
-        width, rest = divmod(int(count), copies * steps)
-        return (copies, steps, width) if not rest and width and count == int(count) else None
 
     def _write(self, file: Path, steps: Steps) -> None:
         """Write an entry, the indices first, so that no array is without them.
@@ -328,18 +372,80 @@ class Cache:
             _write_array(place, array)
             self.store.add(place)
 
+    def _place(self, scan: FilmScan, rendering: Rendering, what: str) -> str:
+        """The path of an entry, as text: a path of its own for each of very many films would take time."""
+        before, after = _around_content(rendering, scan.rate or rendering.rate, what, scan.excerpt)
+        key = hashlib.blake2b(f"{before}{scan.content_hash}{after}".encode(), digest_size=16).hexdigest()
+        return f"{self.folder}{os.sep}{key[:2]}{os.sep}{key}.npy"
+
     def _file(self, scan: FilmScan, rendering: Rendering, what: str) -> Path:
-        parts = [
-            _FORMAT,
-            scan.content_hash,
-            rendering.spacing_seconds,
-            str(rendering.size),
-            scan.rate or rendering.rate,
-            what,
-        ]
-        parts += [] if scan.excerpt is None else [scan.excerpt.start, scan.excerpt.end, scan.excerpt.unit]
-        key = hashlib.blake2b(json_text(parts, ascii_only=True).encode(), digest_size=16).hexdigest()
-        return self.folder / key[:2] / f"{key}.npy"
+        return Path(self._place(scan, rendering, what))
+
+
+@dataclass(frozen=True, slots=True)
+class _LateEntry:
+    """An entry that was there when it was looked for. It is opened when it is read, and made again if need be."""
+
+    cache: Cache
+    place: str
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]
+    again: MakeAgain
+
+    def array(self) -> Array:
+        """Its array, of which the shape is known, so its header need not be read, which takes as long as all the rest.
+
+        Raises:
+            FilmError: it has to be made again, and the film cannot be read any more, or has another length now.
+        """
+        file = Path(self.place)
+        opened = self.cache.verified(file, lambda: np.memmap(file, self.kind, "r", _HEADER_BYTES, self.shape))
+        return self._made_again().array if opened is None else opened
+
+    def indices(self) -> Array:
+        """The frame indices of its steps.
+
+        Raises:
+            FilmError: as for `array`.
+        """
+        file = Path(self.place)
+        stored = self.cache.indices_in(_index_file(file))
+        return self._made_again().indices if stored is None or len(stored) not in self.shape[:2] else stored
+
+    def _made_again(self) -> Steps:
+        file = Path(self.place)
+        steps = self.again([file])[file]
+        if steps.array.shape != self.shape:
+            raise FilmError(
+                f"{file}: the cache had lost a part of a video, and has made it again now. Go on with --resume."
+            )
+        return steps
+
+
+@lru_cache(maxsize=256)
+def _around_content(rendering: Rendering, rate: float | None, what: str, excerpt: Excerpt | None) -> tuple[str, str]:
+    """The text of an entry's key, before and after the hash of the film's content."""
+    parts = [_FORMAT, _CONTENT, rendering.spacing_seconds, str(rendering.size), rate, what]
+    parts += [] if excerpt is None else [excerpt.start, excerpt.end, excerpt.unit]
+    before, _, after = json_text(parts, ascii_only=True).partition(_CONTENT)
+    return before, after
+
+
+def _pictures(motion_seconds: float | None) -> tuple[str, ...]:
+    """The entries of a film as pictures."""
+    return ("frames",) if motion_seconds is None else ("frames", f"before-{motion_seconds}")
+
+
+def _with_earlier(entries: Sequence[Steps]) -> Steps:
+    """The frames of a film, with the frames before them if there is an entry of those."""
+    shown, *earlier = entries
+    return replace(shown, before=earlier[0].array) if earlier else shown
+
+
+def _loaded(file: Path) -> Array:
+    with NPY_HEADERS:
+        array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def _sampled(scan: FilmScan, rendering: Rendering, motion_seconds: float | None) -> Iterator[Frame]:
@@ -354,8 +460,6 @@ def _indices(frames: Sequence[Frame]) -> NDArray[np.int64]:
 
 def _joined(views: Sequence[Steps]) -> Steps:
     """The features of several views one after the other."""
-    if len(views) == 1:
-        return views[0]
     return Steps(np.concatenate([view.array for view in views], -1), views[0].indices)
 
 
@@ -434,7 +538,7 @@ def _has_right_sum(file: Path) -> bool:
     Raises:
         OSError: it cannot be read.
     """
-    left, total = file.stat().st_size - len(_SUM_WORD) - 8, zlib.crc32(file.name.encode())
+    left, total = file.stat().st_size - _ENDING_BYTES, zlib.crc32(file.name.encode())
     with file.open("rb") as opened:
         while left > 0 and (chunk := opened.read(min(left, _SUM_BYTES))):
             total, left = zlib.crc32(chunk, total), left - len(chunk)

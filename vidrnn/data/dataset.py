@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +25,24 @@ from vidrnn.values import FilmFailure, FilmScan, LabelledFilm, Misfit, Size
 _MOST_NAMED = 8
 MISSING = "videos that are missing or cannot be read"
 """The beginning of the warning that says how many there are of each class."""
+_RARELY = (200_000, 50, 50)
+"""New objects, and rounds of the first and second kind, between two searches of Python for cycles."""
 _LATE_SECONDS = 0.5
 """An end that lies further behind the last frame is more than rounding."""
+
+
+@contextmanager
+def index_in_making() -> Iterator[None]:
+    """Let Python look for unused cycles of objects rarely: an index has millions of objects, and none of them is one.
+
+    The search through them would take a fifth of the time in which an index is read.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(*_RARELY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 @dataclass(frozen=True)

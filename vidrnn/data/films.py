@@ -225,12 +225,12 @@ class RealPaths:
     def of(self, path: Path) -> str:
         """The path as `Path.resolve` gives it, as text."""
         folder, name = os.path.split(path)
-        if os.name == "nt" or name in ("", ".", ".."):  # Windows knows a file under several names
+        # Windows knows a file under several names
+        if os.name == "nt" or name in ("", ".", "..") or os.path.islink(path):  # noqa: PTH114
             return os.path.realpath(path)
         if (real := self._folders.get(folder)) is None:
-            real = self._folders[folder] = os.path.realpath(folder)
-        whole = os.path.join(real, name)  # noqa: PTH118
-        return os.path.realpath(path) if os.path.islink(whole) else whole  # noqa: PTH114
+            real = self._folders[folder] = os.path.join(os.path.realpath(folder), "")  # noqa: PTH118
+        return real + name
 
 
 def in_one_form(text: str) -> str:

@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 
 SHARE_OF_DISK = 0.25
 """Without a limit of the user's, the cache may take this share of its disk: of what is free and what it has already."""
+_DAY_SECONDS = 86_400.0
 STALE_SECONDS = 3 * 3600.0
 """An unfinished file that nobody has written to for so long is of a process that was killed."""
 KEPT_OPEN = 1024
@@ -114,6 +115,8 @@ class Store:
     """None: no limit."""
     _used: set[str] = field(default_factory=set)
     """The names of the entries that this process uses."""
+    _verified: set[str] = field(default_factory=set)
+    """The names of those that it has opened or written."""
     _size_bytes: int | None = None
     _open: int = 0
     _memory_bytes: int | None = None
@@ -124,14 +127,23 @@ class Store:
     _lock: Lock = field(default_factory=Lock)
 
     def is_known(self, file: Path) -> bool:
-        """Whether this process has used the entry before, so that its sum was verified."""
-        return _name(file.name) in self._used
+        """Whether this process has opened the entry before, so that its sum was verified."""
+        return _name(file.name) in self._verified
 
     def use(self, file: Path) -> None:
-        """Note that this process uses a file: it stays, and it counts as just used."""
-        self._used.add(_name(file.name))
-        with suppress(OSError):  # another process has removed it, or the folder is only for reading
-            os.utime(file)
+        """Note that this process uses a file whose sum is right: it stays, and it counts as just used."""
+        self._verified.add(_name(file.name))
+        self.keep(file)
+
+    def keep(self, file: str | Path, used: float = 0.0) -> None:
+        """Note that this process will use a file: it stays, and it counts as just used.
+
+        `used`: the time of its last use, in seconds since 1970. A day is exact enough, so it is written once a day.
+        """
+        self._used.add(_name(os.path.basename(file)))  # noqa: PTH119
+        if time.time() - used > _DAY_SECONDS:
+            with suppress(OSError):  # another process has removed it, or the folder is only for reading
+                os.utime(file)
 
     def opens_late(self) -> bool:
         """Whether this process has so many entries open that the next one is opened when it is read."""

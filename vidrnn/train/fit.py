@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from threading import Event
@@ -251,6 +251,7 @@ class Fit:
             "loss_so_far": self._loss_so_far,
             "best_epoch": self.best_epoch,
             "spent_seconds": self.spent_seconds,
+            "seconds": self.plan.seconds,
         }
         if self.best:
             facts["best"] = {"score": self.best.score, "loss": self.best.loss, "shown": self.best.shown}
@@ -271,6 +272,8 @@ class Fit:
         self.epoch, self.best_epoch = facts["epoch"], facts["best_epoch"]
         self.step, self._loss_so_far = facts["step"], facts["loss_so_far"]
         self.spent_seconds = facts["spent_seconds"]
+        if self.plan.seconds is not None:  # the learning rate goes on falling as it did
+            self.plan = replace(self.plan, seconds=facts.get("seconds", self.plan.seconds))
         self.best = Validation(**facts["best"]) if "best" in facts else None
 
     def _one_epoch(self, keep: Keep | None) -> Iterator[Epoch | Partway]:

@@ -19,7 +19,7 @@ from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split
 from vidrnn.errors import DataError
 from vidrnn.evaluate.metrics import classify_scores
-from vidrnn.events import EpochDone, Progress, RunEvent
+from vidrnn.events import EpochDone, Pace, Progress, RunEvent
 from vidrnn.model.weights import give_weights
 from vidrnn.nets.class_scores import Scores
 from vidrnn.nets.classifier import (
@@ -75,11 +75,13 @@ class Clock:
 
     minutes: float | None
     started: float = field(default_factory=time.monotonic)
+    before_seconds: float = 0.0
+    """The time that the run took before it was stopped."""
 
     @property
     def elapsed_seconds(self) -> float:
-        """The time since the run began."""
-        return time.monotonic() - self.started
+        """The time that the run has taken, without the time between a stop and `--resume`."""
+        return self.before_seconds + time.monotonic() - self.started
 
     def share_left(self, share: float) -> float | None:
         """A share of the seconds that are left; None without a limit."""
@@ -201,13 +203,14 @@ class Learner:
         if not to_train:  # the fine grid holds the model's own
             ready |= {place: own_grid(self.fine[place]) for place in places if place in self.fine}
         missing = [place for place in places if place not in ready]
-        stage, frames = ("features", 0) if self.frozen else ("decoding", 0)
+        stage, frames, shown = "features" if self.frozen else "decoding", 0, Pace()
         for done, (place, steps) in enumerate(zip(missing, self._load(missing, to_train), strict=False), 1):
             if isinstance(steps, FilmFailure):
                 raise DataError(f"{steps.path}: could be read before, and not now: {steps.reason}")
             ready[place] = steps
             frames += len(steps.indices)
-            yield Progress(stage, done, len(missing), frames)
+            if shown.is_due() or done == len(missing):
+                yield Progress(stage, done, len(missing), frames)
             if self.setting.stop.is_set():
                 raise KeyboardInterrupt
             if seconds is not None and time.monotonic() - started > seconds:
@@ -438,7 +441,7 @@ def encodings_of(encoder: Encoder, motion_seconds: float) -> dict[ViewName, Enco
         single = encoder.of_view(view)
         name = weights if view == "appearance" else f"{weights}-{view}"  # the key of a model without motion
         reach, at_once = motion_seconds if single.inputs else None, max(_FRAMES_AT_ONCE, pictures_at_once(single))
-        encodings[view] = Encoding(encoding_of(single), name, reach, at_once)
+        encodings[view] = Encoding(encoding_of(single), name, single.width, reach, at_once)
     return encodings
 
 

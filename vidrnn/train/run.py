@@ -78,9 +78,18 @@ class Request:
 
 
 def settings_file(folder: Path) -> Path:
-    """The settings of the training that `--resume` goes on with, in the folder of a run; the file may be missing."""
-    new = folder / _NEW / _CONFIG
-    return new if new.is_file() else folder / _CONFIG
+    """The settings of the training that `--resume` goes on with, in the folder of a run.
+
+    Raises:
+        UsageError: there is no such training, as after a kill before anything was done.
+    """
+    found = next((file for file in (folder / _NEW / _CONFIG, folder / _CONFIG) if file.is_file()), None)
+    if found is None:
+        raise UsageError(
+            f"--resume {folder}: holds no training to go on with, since there is no {_CONFIG} in it. A training writes "
+            "nothing before its first result. Start it anew, with DATA and --out."
+        )
+    return found
 
 
 @dataclass
@@ -265,6 +274,18 @@ class Run:
                     ) from None
         self._replaces = False
         _remove_training(new)
+
+
+def refuse_folder(request: Request) -> None:
+    """Refuse a folder that the training cannot have, before its processes are started.
+
+    Raises:
+        UsageError: as for `Run.claim`.
+        RunError: as for `Run.claim`.
+    """
+    run = Run(request.out)
+    run.claim(request)
+    run.release()
 
 
 def how_to_resume(folder: Path) -> str:

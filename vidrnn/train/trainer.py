@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import vidrnn
 from vidrnn.atomic import write_text
-from vidrnn.data.dataset import Dataset, read_dataset
+from vidrnn.data.dataset import Dataset
 from vidrnn.data.splits import Split, fold_films
 from vidrnn.data.store import with_notes
 from vidrnn.errors import ExportError, RunError, TrainingError, UsageError, VidrnnError
@@ -121,7 +121,10 @@ class _Training:
             minutes=config.checkpoint_minutes,
             workers=job.workers,
             films=films_hash(dataset, split),
+            elapsed=lambda: job.clock.elapsed_seconds,
         )
+        if config.minutes:
+            job.clock.before_seconds = journal.seconds_before()
         outcome = (yield from self._folds(dataset, config.folds, journal)) if config.folds else None
         yield from _notes(split)
         student = yield from self.teacher.student(dataset, split, journal)
@@ -143,23 +146,9 @@ class _Training:
         if config.folds and "folds" not in job.task.settings:
             raise UsageError(f"--folds: means nothing for --task {job.task.name}. Leave it out.")
         self.teacher.refuse_unfit()
-        dataset = yield from job.workers.led(self._read())
+        dataset = yield from job.workers.led(job.read())
         dataset = yield from self.teacher.usable(dataset)
         return dataset, self.teacher.split(dataset, test=config.test and not config.folds)
-
-    def _read(self) -> Generator[RunEvent, None, Dataset]:
-        job, config = self.job, self.job.config
-        named = job.task.read(job.request.data, to_train=True, features=config.features_folder, labels=config.labels)
-        return (
-            yield from read_dataset(
-                named,
-                job.request.data,
-                job.request.cache,
-                job.request.jobs,
-                rate=config.rate,
-                labelled=job.task.labelled,
-            )
-        )
 
     def _folds(self, dataset: Dataset, folds: int, journal: Journal) -> Generator[RunEvent, None, Outcome | None]:
         """Train on each fold; every clip is in one test part. None in a process that is not the first one."""

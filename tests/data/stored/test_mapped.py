@@ -20,7 +20,7 @@ def mapped(whole: NDArray[Any] = WHOLE, loaded: list[int] | None = None, name: s
             loaded.append(1)
         return whole
 
-    return MappedArray(Path(name), load, whole.shape, whole.dtype)
+    return MappedArray(name, load, whole.shape, whole.dtype)
 
 
 @pytest.fixture(autouse=True)

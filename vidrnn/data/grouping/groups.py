@@ -5,7 +5,6 @@ This module knows names and thumbnails. The module splits uses the groups.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
@@ -120,23 +119,26 @@ def drop_duplicates(
     """
     order = {None: 0, Part.TRAIN: 0, Part.VAL: 1, Part.TEST: 2}
     places: dict[tuple[str, Excerpt | None], int] = {}
-    sides: defaultdict[tuple[str, Excerpt | None], set[Part | None]] = defaultdict(set)
+    in_two_parts: set[tuple[str, Excerpt | None]] = set()
     conflicts: list[str] = []
     for index, (film, scan) in enumerate(zip(films, scans, strict=True)):
         key = (scan.content_hash, scan.excerpt)
         before = places.setdefault(key, index)
+        if before == index:
+            continue
         if films[before].label != film.label:
             conflicts.append(
                 f"{films[before].path} ({films[before].label!r}) and {film.path} ({film.label!r}) are the same video "
                 "with different labels; keep the one that is right."
             )
-        sides[key].add(film.part)
+        if film.part is not films[before].part:
+            in_two_parts.add(key)
         if order[film.part] > order[films[before].part]:
             places[key] = index
     if conflicts:
         raise DataError(listed_faults(conflicts))
     chosen = sorted(places.values())
-    notes = list(_duplicate_notes(len(films) - len(chosen), sum(len(each) > 1 for each in sides.values())))
+    notes = list(_duplicate_notes(len(films) - len(chosen), len(in_two_parts)))
     return tuple(films[i] for i in chosen), tuple(scans[i] for i in chosen), tuple(notes)
 
 

@@ -101,6 +101,9 @@ class _Table:
     excerpts: ExcerptColumns | None
     faults: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.folder = self.data.parent
+
     def films(self) -> LabelledData:
         """The films of the rows; a row with an empty cell in a needed column is a failure."""
         split = any(row["split"] for row in self.rows)
@@ -123,9 +126,9 @@ class _Table:
         return LabelledData(tuple(films), tuple(failures), absent=tuple(absent))
 
     def _film(self, row: Row, part: Part | None) -> LabelledFilm | FilmFailure:
-        folder, features = self.data.parent, self.features
+        folder, features = self.folder, self.features
         excerpt = None if self.excerpts is None else self.excerpts.read(row, self.faults)
-        rate = self._rate(row)
+        rate = self._rate(row) if row["fps"] else None
         for column in self.needed:
             if not row[column]:
                 return FilmFailure(folder / row["path"], f"line {row.line} of the manifest has no {column}")
@@ -142,14 +145,12 @@ class _Table:
         mode = mode or _mode_of(path)
         if stat.S_ISDIR(mode) and not is_film(path):
             return FilmFailure(path, f"line {row.line} of the manifest names a folder that holds no numbered pictures")
-        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             return FilmFailure(path, f"line {row.line} of the manifest names a pipe or a device, which is no file")
         label, group = in_one_form(row["label"]), in_one_form(row["group"]) or None
         return LabelledFilm(path, label, group, part, excerpt=excerpt, rate=rate)
 
     def _rate(self, row: Row) -> float | None:
-        if not row["fps"]:
-            return None
         try:
             rate = float(row["fps"])
         except ValueError:

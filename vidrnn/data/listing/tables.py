@@ -90,7 +90,8 @@ def read_rows(
     _check_header(data, columns, needed, optional)
     faults: list[str] = []
     lines = csv_lines(data, text, delimiter, len(columns), skip_spaces=True)
-    rows = [_row(columns, number, cells, wanted, faults) for number, cells in islice(lines, 1, None)]
+    places = {column: columns.index(column) for column in wanted if column in columns}
+    rows = [_row(places, len(columns), number, cells, faults) for number, cells in islice(lines, 1, None)]
     refuse(data, faults)
     return rows
 
@@ -127,7 +128,7 @@ def csv_lines(
                 f"{data}: line {first} opens a quotation that goes on to line {last}, so that the lines between would "
                 'be one cell. Close the quotation mark, or write a mark that is part of a name twice ("").'
             )
-        stripped = [cell_text(cell.strip()) for cell in cells]
+        stripped = [cell_text(cell) if cell[:1] == "'" else cell for cell in map(str.strip, cells)]
         if any(stripped):
             yield first, stripped
         first = last + 1
@@ -138,14 +139,14 @@ def _holds_rows(cell: str, delimiter: str, width: int) -> bool:
     return width > 1 and any(line.count(delimiter) >= width - 1 for line in cell.splitlines()[1:])
 
 
-def _row(header: Sequence[str], number: int, cells: list[str], wanted: Sequence[str], faults: list[str]) -> Row:
-    if any(cells[len(header) :]):
+def _row(places: Mapping[str, int], width: int, number: int, cells: list[str], faults: list[str]) -> Row:
+    """A line with the cells at `places`; `width`: the number of cells of the header."""
+    if any(cells[width:]):
         faults.append(
-            f"line {number} has {len(cells)} cells where the header has {len(header)}; "
+            f"line {number} has {len(cells)} cells where the header has {width}; "
             "put a path or a label that contains a comma in quotation marks."
         )
-    named = dict(zip(header, cells, strict=False))
-    return Row(number, {column: named[column] for column in wanted if column in named})
+    return Row(number, {column: cells[place] for column, place in places.items() if place < len(cells)})
 
 
 # --- JSON Lines ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ Array = NDArray[Any]
 Basic = int | slice | EllipsisType | None
 """What selects a part of an array without a copy."""
 
+_BASIC = (int, slice, EllipsisType, type(None), np.integer)
 _MOST_OPEN = 512
 _SHARE_OF_MEMORY = 0.25
 _USUAL_BYTES = 2 << 30
@@ -35,13 +36,13 @@ class OpenMaps:
 
     def __init__(self, most: int = _MOST_OPEN) -> None:
         self._most = most
-        self._maps: OrderedDict[Path, Array] = OrderedDict()
+        self._maps: OrderedDict[str, Array] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._maps)
 
-    def get(self, file: Path, load: Callable[[], Array]) -> Array:
+    def get(self, file: str, load: Callable[[], Array]) -> Array:
         """The map of a file, from `load` if it is not open."""
         with self._lock:
             if (known := self._maps.get(file)) is not None:
@@ -58,6 +59,24 @@ class OpenMaps:
 OPEN_MAPS = OpenMaps()
 
 
+class InMemory:
+    """Opens an array when it is first asked for, and keeps a copy of it in memory."""
+
+    __slots__ = ("_array", "_load")
+
+    def __init__(self, load: Callable[[], Array]) -> None:
+        self._load: Callable[[], Array] | None = load
+        self._array: Array | None = None
+
+    def __call__(self) -> Array:
+        """The copy."""
+        if self._array is None:
+            assert self._load is not None
+            self._array = np.array(self._load())
+            self._load = None
+        return self._array
+
+
 class MappedArray(NDArrayOperatorsMixin):
     """An array in a file, or a part of one. It behaves as an array, and is read each time when it is used.
 
@@ -68,7 +87,7 @@ class MappedArray(NDArrayOperatorsMixin):
 
     def __init__(
         self,
-        file: Path,
+        file: str,
         load: Callable[[], Array],
         shape: tuple[int, ...],
         dtype: np.dtype[Any],
@@ -96,7 +115,7 @@ class MappedArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> Any:
         basic = index if isinstance(index, tuple) else (index,)
-        if not all(one is None or isinstance(one, int | np.integer | slice | EllipsisType) for one in basic):
+        if not all(isinstance(one, _BASIC) for one in basic):
             return np.array(self._part()[index])
         return MappedArray(self._file, self._load, _shape_after(self.shape, basic), self.dtype, (*self._parts, basic))
 
@@ -116,7 +135,7 @@ class MappedArray(NDArrayOperatorsMixin):
 
     @override
     def __repr__(self) -> str:
-        return f"MappedArray({self._file.name}, {self.shape}, {self.dtype})"
+        return f"MappedArray({self._file}, {self.shape}, {self.dtype})"
 
     def _part(self) -> Array:
         part = OPEN_MAPS.get(self._file, self._load)
@@ -131,7 +150,7 @@ def _shape_after(shape: tuple[int, ...], index: tuple[Basic, ...]) -> tuple[int,
     Raises:
         IndexError: a number is beyond an axis.
     """
-    return np.broadcast_to(np.uint8(0), shape)[index].shape
+    return np.ndarray(shape, np.uint8, b"\0", strides=(0,) * len(shape))[index].shape
 
 
 def memory_to_spend() -> int:

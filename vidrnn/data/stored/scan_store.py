@@ -317,14 +317,12 @@ def _rate_text(rate: float | None) -> str:
     return "" if rate is None else f"{rate:g}"
 
 
-def _sum(key: bytes, *columns: bytes) -> int:
+def _sum(*columns: bytes) -> int:
     """The sum of a row; -1 where damage gave a column another type."""
-    if not all(isinstance(column, bytes) for column in (key, *columns)):
+    try:
+        return zlib.crc32(b"".join(columns))
+    except TypeError:
         return -1
-    total = zlib.crc32(key)
-    for column in columns:
-        total = zlib.crc32(column, total)
-    return total
 
 
 def _today() -> int:

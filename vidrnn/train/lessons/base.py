@@ -13,7 +13,7 @@ import torch
 from typing_extensions import override
 
 from vidrnn.config import RunConfig
-from vidrnn.data.dataset import Dataset
+from vidrnn.data.dataset import Dataset, index_in_making, read_dataset
 from vidrnn.data.splits import Split
 from vidrnn.errors import FilmError
 from vidrnn.events import EpochDone, RunEvent
@@ -49,6 +49,19 @@ class Job:
     def config(self) -> RunConfig:
         """The settings."""
         return self.request.config
+
+    def read(self) -> Generator[RunEvent, None, Dataset]:
+        """The films of DATA that can be read, with their truth.
+
+        Raises:
+            DataError: DATA cannot be used.
+        """
+        request, config = self.request, self.config
+        with index_in_making():
+            named = self.task.read(request.data, to_train=True, features=config.features_folder, labels=config.labels)
+            data, labelled = request.data, self.task.labelled
+            dataset = read_dataset(named, data, request.cache, request.jobs, rate=config.rate, labelled=labelled)
+            return (yield from dataset)
 
 
 @dataclass(frozen=True)
