@@ -48,6 +48,16 @@ def file(tmp_path: Path) -> Path:
 def test_a_configuration_reads_back_as_it_was_written(file: Path, config: RunConfig) -> None:
     config.write(file)
     assert RunConfig.read(file) == config
+    assert RunConfig.read(file).given == config.given, "a search that is resumed leaves the same settings as they are"
+    assert RunConfig.read(file).head.model_fields_set == config.head.model_fields_set
+
+
+def test_what_a_person_changes_in_the_file_of_a_run_counts_as_given(file: Path) -> None:
+    RunConfig(encoder="small").write(file)
+    text = file.read_text(encoding="utf-8")
+    assert 'given = [\n    "encoder",\n]' in text and "members = 1" in text
+    file.write_text(text.replace("members = 1", "members = 3").replace('"encoder"', '"encoder", "typo"'))
+    assert RunConfig.read(file).given == {"encoder", "members"}
 
 
 def test_a_person_may_write_only_what_differs(file: Path) -> None:

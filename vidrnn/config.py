@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -36,6 +36,8 @@ _UNUSED = {"linear": ("size", "layers", "bidirectional", "memory_frames")}
 _READOUTS: dict[str, ReadoutName] = {"linear": "statistics"}
 """The default readouts of heads; every other head has `attention`."""
 MOST_MEMBERS = 32
+_GIVEN = "given"
+"""The key of a file of settings under which the names stand of those that were given."""
 
 DecoderName = Literal["direct", "flow", "kernel"]
 TrackerName = Literal["tensorboard", "mlflow", "wandb"]
@@ -46,6 +48,45 @@ LabelHolds = Literal["always", "somewhere"]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the settings that were given, those of a record inside as `head.size`."""
+        return self._names(lambda record: record.model_fields_set)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The names of all settings."""
+        return self._names(lambda record: type(record).model_fields)
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The names of the settings that differ from their defaults."""
+        return self._names(
+            lambda record: {
+                name
+                for name, field in type(record).model_fields.items()
+                if isinstance(getattr(record, name), _Frozen)
+                or getattr(record, name) != field.get_default(call_default_factory=True)
+            }
+        )
+
+    def _names(self, of: Callable[[_Frozen], Iterable[str]]) -> frozenset[str]:
+        found = set[str]()
+        for name in of(self):
+            inside = getattr(self, name)
+            found |= {f"{name}.{one}" for one in inside._names(of)} if isinstance(inside, _Frozen) else {name}
+        return frozenset(found)
+
+    def with_given(self, names: Iterable[str]) -> Self:
+        """The same values, of which those with these names count as given."""
+        owned: dict[str, list[str]] = {}
+        for owner, _, inner in (name.partition(".") for name in names):
+            owned.setdefault(owner, []).append(inner)
+        values: dict[str, Any] = {
+            name: value.with_given(owned.get(name, ())) if isinstance(value, _Frozen) else value for name, value in self
+        }
+        return cast("Self", self.model_construct(_fields_set={*owned}, **values))
 
 
 class HeadConfig(_Frozen):
@@ -603,8 +644,6 @@ class RunConfig(_Frozen):
         """These settings, with a task's own defaults for fields that were not given.
 
         `head.size` names a field of the head.
-
-        The file of a run holds all fields. A resumed run therefore counts all of them as given.
         """
         update: dict[str, Any] = {}
         for name, value in defaults.items():
@@ -618,16 +657,22 @@ class RunConfig(_Frozen):
         return self.model_copy(update=update)
 
     def write(self, path: Path) -> None:
-        """Write as TOML. Fields that are None are left out, and so read back as None.
+        """Write as TOML: all settings, and under `given` the names of those that were given.
+
+        A search leaves what was given as it is, so a resumed one must know. Fields that are None are left out, and so
+        read back as None.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        write_text(path, tomli_w.dumps(self.model_dump(mode="json", exclude_none=True)), advice="Choose another --out.")
+        settings = {_GIVEN: sorted(self.given), **self.model_dump(mode="json", exclude_none=True)}
+        write_text(path, tomli_w.dumps(settings), advice="Choose another --out.")
 
     @classmethod
     def read(cls, path: Path) -> RunConfig:
         """Read TOML written by `write` or by a person.
+
+        What a person changed in a file of `write` counts as given too.
 
         Raises:
             UsageError: the file is missing, is not TOML, or names what does not exist.
@@ -640,7 +685,11 @@ class RunConfig(_Frozen):
             raise UsageError(f"{path}: no such configuration file.") from None
         except (OSError, ValueError, RecursionError) as error:  # tomllib itself fails on numbers that are too long
             raise UsageError(f"{path}: wanted a TOML file of settings, found: {error}.") from None
-        return cls.of(settings, source=str(path))
+        names = settings.get(_GIVEN)
+        if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            return cls.of(settings, source=str(path))
+        config = cls.of({name: value for name, value in settings.items() if name != _GIVEN}, source=str(path))
+        return config.with_given({*names} & config.named | config.changed)
 
     @classmethod
     def of(cls, settings: dict[str, Any], source: str, flags: Mapping[str, str] | None = None) -> RunConfig:

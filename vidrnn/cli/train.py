@@ -183,7 +183,7 @@ def _moved_films(run: Path, settings: Settings, given: Path | None) -> str | Non
 def _refuse_foreign_in(file: Path, chosen: RunConfig, task: Task) -> None:
     """Refuse a file that changes a setting which means nothing for the task.
 
-    A run stores all settings, so those with their default value pass. Earlier versions stored the default readout too.
+    Those with their default value pass, since runs of earlier versions do not tell which were given.
 
     Raises:
         UsageError: it changes some.

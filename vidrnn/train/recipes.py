@@ -50,7 +50,7 @@ FROZEN_FEW = replace(FROZEN, dropout=0.6, weight_decay=0.1, units=64, last_weigh
 OF_CLIPS = Recipes(FROZEN, TRAINED, FINE_TUNED, FROZEN_FEW)
 OF_MOMENTS = Recipes(
     frozen=Recipe(steps=320, fewest_epochs=8, minibatch=16, learning_rate=2e-3, dropout=0.5),
-    trained=Recipe(steps=560, fewest_epochs=14, minibatch=8, learning_rate=2e-3, dropout=0.2),
+    trained=Recipe(steps=1000, fewest_epochs=25, minibatch=8, learning_rate=2e-3, dropout=0.2),
     fine_tuned=Recipe(steps=320, fewest_epochs=8, minibatch=8, learning_rate=3e-4, dropout=0.3),
 )
 """For a class of each clip, and for labels at each frame."""

@@ -91,9 +91,7 @@ class Clips:
 
 def given_settings(config: RunConfig) -> frozenset[str]:
     """The names of the settings that the user gave, those of the head as `head.size`. `--encoder auto` gives none."""
-    inner = {f"head.{name}" for name in config.head.model_fields_set} if "head" in config.model_fields_set else set()
-    unsaid = {"head", "encoder"} if config.encoder == "auto" else {"head"}
-    return frozenset((config.model_fields_set - unsaid) | inner)
+    return config.given - ({"encoder"} if config.encoder == "auto" else set())
 
 
 def with_settings(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:

@@ -42,6 +42,9 @@ _MOST_STEPS = 12_000
 """The search reads films of about so many steps."""
 _SHORT = 0.4
 """The share of a whole training that a short one takes."""
+_LEARNT = 0.56
+"""The share of its trainings that an encoder takes here if it learns from the films. They are long, and two of them are
+told apart before they have learnt all."""
 _HOPELESS, _HOPELESS_LEARNT = 0.1, 0.05
 """A candidate that is so far behind the best on the first fold is tried on no other one. The second number is for an
 encoder that learns from the films: its training takes several times as long."""
@@ -214,6 +217,7 @@ class LabelSearch:
             first: the scores of the first folds, which are known.
         """
         setting, heads = self._setting, candidate.config.members if share >= 1 else 1
+        share *= 1 if candidate.kind == FROZEN else _LEARNT
         config = candidate.config.model_copy(update={"members": heads})
         try:
             learner = self._learner_of(config)
