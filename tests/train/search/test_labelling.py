@@ -70,7 +70,7 @@ class FakeLearner:
 
     def fit_blind(self, places: Any, share: float, most_epochs: int) -> Any:
         name = "+".join([self.config.encoder, *self.config.motion]) + " grey" * self.config.grey
-        name += f" {self.config.loss}" * (self.config.encoder != "tiny" and self.config.loss != "focal")
+        name += f" {self.config.loss}" * (self.config.encoder != "tiny" and self.config.loss != "cross-entropy")
         self.done.append((name, self.seed, self.config.members, share))
         return SimpleNamespace(run=lambda keep: iter(()), epoch=3, name=name, resume=lambda state: None)
 
@@ -132,20 +132,20 @@ def test_a_lucky_fold_decides_nothing_and_change_of_features_is_tried() -> None:
     assert len(done) == len(set(done)) and not [one for one in done if one[-1] == 1.0], "nothing is trained twice"
 
 
-@pytest.mark.parametrize(("gain", "loss"), [(0.02, "cross-entropy"), (0.004, "focal"), (-0.01, "focal")])
-def test_the_plain_loss_is_taken_where_it_scores_clearly_higher(gain: float, loss: str) -> None:
+@pytest.mark.parametrize(("gain", "loss"), [(0.02, "focal"), (0.004, "cross-entropy"), (-0.01, "cross-entropy")])
+def test_the_focal_loss_is_taken_where_it_scores_clearly_higher(gain: float, loss: str) -> None:
     best = {"mobilenet_v2+difference": [0.6, 0.7, 0.8]}
-    search, done = search_of({**best, "mobilenet_v2+difference cross-entropy": [0.6 + gain, 0.7 + gain, 0.8 + gain]})
+    search, done = search_of({**best, "mobilenet_v2+difference focal": [0.6 + gain, 0.7 + gain, 0.8 + gain]})
     assert run_search(search).config.loss == loss
-    plain = [name for name, *_ in done if name.startswith("mobilenet") and name.endswith("cross-entropy")]
-    assert plain == ["mobilenet_v2+difference cross-entropy"] * 3
+    focal = [name for name, *_ in done if name.startswith("mobilenet") and name.endswith("focal")]
+    assert focal == ["mobilenet_v2+difference focal"] * 3
 
 
 def test_a_loss_that_the_user_gave_stays() -> None:
-    search, done = search_of({"mobilenet_v2 cross-entropy": [0.9] * 3})
-    search._setting.__dict__["config"] = RunConfig.of({"task": "label", "loss": "cross-entropy"}, "test")
-    assert run_search(search).config.loss == "cross-entropy"
-    assert {name for name, *_ in done if name.startswith("mobilenet")} == {f"{name} cross-entropy" for name in WAYS}
+    search, done = search_of({"mobilenet_v2 focal": [0.9] * 3})
+    search._setting.__dict__["config"] = RunConfig.of({"task": "label", "loss": "focal"}, "test")
+    assert run_search(search).config.loss == "focal"
+    assert {name for name, *_ in done if name.startswith("mobilenet")} == {f"{name} focal" for name in WAYS}
 
 
 def test_level_encoders_of_two_kinds_are_trained_wholly() -> None:
@@ -170,4 +170,4 @@ def test_behind_a_named_encoder_the_search_tries_its_motion(encoder: str) -> Non
     search, done = search_of({f"{encoder}+change+difference": [0.9, 0.9, 0.9]})
     search._setting.__dict__["config"] = RunConfig.of({"task": "label", "encoder": encoder, "search": True}, "test")
     assert run_search(search).config.motion == ("change", "difference")
-    assert len({name for name, *_ in done if not name.endswith("cross-entropy")}) == 4
+    assert len({name for name, *_ in done if not name.endswith("focal")}) == 4
