@@ -108,7 +108,7 @@ class HeadConfig(_Frozen):
         int | None,
         Flag(
             "Size of the head.",
-            unsaid=f"{_UNITS}; 64 for fewer than {FEW_CLIPS} training clips behind a frozen encoder",
+            unsaid=f"{_UNITS}; 64 to classify fewer than {FEW_CLIPS} clips behind a frozen encoder",
             panel=MODEL,
             name="--units",
         ),
@@ -511,7 +511,7 @@ class RunConfig(_Frozen):
         float | None,
         Flag(
             "Weight decay of AdamW.",
-            unsaid=f"0.05; 0.1 for fewer than {FEW_CLIPS} training clips behind a frozen encoder; next-frame: 0.0001",
+            unsaid=f"0.05; 0.1 to classify fewer than {FEW_CLIPS} clips behind a frozen encoder; next-frame: 0.0001",
             panel=TIME,
         ),
     ] = Field(None, ge=0)
@@ -649,7 +649,8 @@ class RunConfig(_Frozen):
         for name, value in defaults.items():
             owner, _, inner = name.partition(".")
             if not inner:
-                update |= {} if name in self.model_fields_set else {name: value}
+                said = name in self.model_fields_set and getattr(self, name) is not None
+                update |= {} if said else {name: value}
             else:
                 record = update.get(owner, getattr(self, owner))
                 if inner not in record.model_fields_set:

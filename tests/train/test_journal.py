@@ -102,13 +102,3 @@ def test_a_process_that_does_not_lead_writes_nothing(tmp_path: Path) -> None:
     journal.note("controls", 1)
     journal.write_checkpoint("model", fit_at(1))
     assert not list(tmp_path.iterdir())
-
-
-def test_the_time_that_a_run_took_is_that_of_its_last_file(tmp_path: Path) -> None:
-    assert journal_at(tmp_path).seconds_before() == 0.0
-    journal_at(tmp_path, elapsed=lambda: 20.0).note("controls", 1)
-    assert journal_at(tmp_path).seconds_before() == 20.0
-    journal_at(tmp_path, elapsed=lambda: 50.0).write_checkpoint("model", fit_at(1))
-    journal_at(tmp_path, elapsed=lambda: 30.0).note("another", 1)
-    assert journal_at(tmp_path).seconds_before() == 50.0
-    assert Journal(folder=lambda: tmp_path, films="films").seconds_before() == 0.0, "a new run in the folder"

@@ -82,10 +82,6 @@ def test_a_share_of_the_time_is_of_what_is_left() -> None:
     assert clock.share_left(0.5) == 0.0
 
 
-def test_a_run_that_is_resumed_has_the_time_that_was_left() -> None:
-    assert Clock(minutes=1.0, before_seconds=40).share_left(0.5) == pytest.approx(10, abs=1)
-
-
 @pytest.mark.parametrize(("clips", "wanted"), [(4, 8), (120, 10), (600, 50), (5000, 64)])
 def test_a_minibatch_is_smaller_where_clips_are_few(clips: int, wanted: int) -> None:
     some = Clips([np.zeros((1, 2, 3))] * clips, np.zeros(clips, dtype=np.int64))

@@ -139,18 +139,18 @@ def test_folds_of_groups_hold_every_film_out_once_and_no_group_twice() -> None:
 
 
 def test_windows_hold_whole_clips_in_few_steps() -> None:
-    words = Clips(Size(96, 128), 800, 0.04, 3.0).whole_windows()
+    words = Clips(Size(96, 128), 0.04, 3.0).whole_windows()
     assert (words.frames, words.spacing_seconds) == (38, 0.08)
-    short = Clips(Size(112, 128), 1000, 1 / 15, 1.2).whole_windows()
+    short = Clips(Size(112, 128), 1 / 15, 1.2).whole_windows()
     assert short.frames == 18 and short.spacing_seconds == pytest.approx(1 / 15, abs=1e-5)
-    still = Clips(Size(112, 128), 10, 1.0, 1.0).whole_windows()
+    still = Clips(Size(112, 128), 1.0, 1.0).whole_windows()
     assert still.frames == 2
 
 
 def test_a_setting_of_the_head_that_was_given_stays_beside_open_ones() -> None:
     config = RunConfig(encoder="auto", head=HeadConfig(name="lstm"))
     tiny, other, _ = learnt_candidates(
-        config, Clips(Size(96, 128), 100, 0.04, 3.0), grey=True, shared={"flip": False, "label_holds": "always"}
+        config, Clips(Size(96, 128), 0.04, 3.0), grey=True, shared={"flip": False, "label_holds": "always"}
     )
     assert (tiny.config.head.name, tiny.config.head.dropout, tiny.config.encoder) == ("lstm", 0.1, "tiny")
     assert (other.config.head.name, other.config.augment) == ("lstm", 0.2)

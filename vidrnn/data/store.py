@@ -35,7 +35,7 @@ _DAY_SECONDS = 86_400.0
 STALE_SECONDS = 3 * 3600.0
 """An unfinished file that nobody has written to for so long is of a process that was killed."""
 KEPT_OPEN = 1024
-"""Entries of a process that stay open. Others are opened when they are read: a system limits open files and maps."""
+"""Videos of a process whose entries stay open. Others are opened when they are read: a system limits open files."""
 _KEPT_SHARE = 0.9
 """Of the limit, once something has to be removed: room for the next films."""
 _ENTRY = re.compile(r"[0-9a-f]{2}/([0-9a-f]{32})(\.index)?\.npy")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +25,6 @@ from vidrnn.train.shares.workers import Workers
 
 _FIRST_WAIT_SECONDS = 5.0
 """Before the first checkpoint, when nobody knows yet how long one takes."""
-_ELAPSED = "elapsed_seconds"
 _COST = 0.01
 """The largest share of the time that checkpoints take."""
 
@@ -45,8 +44,6 @@ class Journal:
     workers: Workers = field(default_factory=Workers)
     films: str = ""
     """A hash of the films of the run with their truth and parts."""
-    elapsed: Callable[[], float] = lambda: 0.0
-    """Gives the seconds that the run has taken so far."""
     parts: tuple[str, ...] = ()
     """The names of the parts of the run that this is the journal of, from the outside in."""
 
@@ -58,18 +55,6 @@ class Journal:
         """Make the folder, if it is not there."""
         if self.folder is not None and self.workers.leads:
             self.open()
-
-    def seconds_before(self) -> float:
-        """The seconds that the run had taken when it last wrote a file; 0 for a new run.
-
-        Raises:
-            RunError: a file is damaged, or the films are not those of the run.
-        """
-        if self.folder is None or not self.resumed:
-            return 0.0
-        pieces = (self.folder() / PIECES).glob(f"{'[0-9a-f]' * 32}.safetensors")
-        states = [self._read(name) for name in (None, *(f"{PIECES}/{piece.name}" for piece in pieces))]
-        return max((cast(float, state.facts.get(_ELAPSED, 0.0)) for state in states if state is not None), default=0.0)
 
     def recall(self, name: str) -> Any:
         """What `note` was given for a piece; None if it is not done.
@@ -124,7 +109,7 @@ class Journal:
         save_training(self.folder(), replace(state, facts={**state.facts, **self._facts(name)}))
 
     def _facts(self, name: str) -> dict[str, Any]:
-        return {"piece": self._name(name), "films": self.films, _ELAPSED: self.elapsed()}
+        return {"piece": self._name(name), "films": self.films}
 
     def _checkpoint(self, name: str) -> TrainingState | None:
         state = self._read(None) if self.folder is not None and self.resumed else None

@@ -75,13 +75,11 @@ class Clock:
 
     minutes: float | None
     started: float = field(default_factory=time.monotonic)
-    before_seconds: float = 0.0
-    """The time that the run took before it was stopped."""
 
     @property
     def elapsed_seconds(self) -> float:
-        """The time that the run has taken, without the time between a stop and `--resume`."""
-        return self.before_seconds + time.monotonic() - self.started
+        """The time since the command began."""
+        return time.monotonic() - self.started
 
     def share_left(self, share: float) -> float | None:
         """A share of the seconds that are left; None without a limit."""

@@ -87,7 +87,7 @@ def settings_file(folder: Path) -> Path:
     if found is None:
         raise UsageError(
             f"--resume {folder}: holds no training to go on with, since there is no {_CONFIG} in it. A training writes "
-            "nothing before its first result. Start it anew, with DATA and --out."
+            "nothing while it looks at the videos. Start it anew, with DATA and --out."
         )
     return found
 

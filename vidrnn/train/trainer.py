@@ -121,10 +121,7 @@ class _Training:
             minutes=config.checkpoint_minutes,
             workers=job.workers,
             films=films_hash(dataset, split),
-            elapsed=lambda: job.clock.elapsed_seconds,
         )
-        if config.minutes:
-            job.clock.before_seconds = journal.seconds_before()
         outcome = (yield from self._folds(dataset, config.folds, journal)) if config.folds else None
         yield from _notes(split)
         student = yield from self.teacher.student(dataset, split, journal)

@@ -132,6 +132,26 @@ def test_a_lucky_fold_decides_nothing_and_change_of_features_is_tried() -> None:
     assert len(done) == len(set(done)) and not [one for one in done if one[-1] == 1.0], "nothing is trained twice"
 
 
+def test_a_candidate_of_one_fold_is_not_compared_with_means_of_three() -> None:
+    search, _ = search_of(
+        {
+            "mobilenet_v2": [0.69, 0.1, 0.1],
+            "mobilenet_v2+change": [0.79, 0.54, 0.54],
+            "mobilenet_v2+difference": [0.8, 0.55, 0.55],
+        }
+    )
+    found = run_search(search)
+    assert found.config.motion == ("difference",)
+    assert found.reason.endswith("0.633 on videos of held-out groups, the best other 0.623.")
+
+
+def test_where_several_hold_no_other_loss_is_tried() -> None:
+    search, done = search_of({})
+    search._setting.__dict__["answer"] = SimpleNamespace(kind="several")
+    assert run_search(search).config.loss == "cross-entropy" and done
+    assert not [name for name, *_ in done if name.endswith(("focal", "asymmetric"))]
+
+
 @pytest.mark.parametrize(("gain", "loss"), [(0.02, "focal"), (0.004, "cross-entropy"), (-0.01, "cross-entropy")])
 def test_the_focal_loss_is_taken_where_it_scores_clearly_higher(gain: float, loss: str) -> None:
     best = {"mobilenet_v2+difference": [0.6, 0.7, 0.8]}

@@ -15,7 +15,6 @@ import numpy as np
 
 from vidrnn.config import HeadConfig, RunConfig
 from vidrnn.data.dataset import Dataset
-from vidrnn.train.recipes import OF_CLIPS
 from vidrnn.values import Sampling, Size
 
 KNOWN = "mobilenet_v2"
@@ -36,6 +35,9 @@ LITTLE_CHANGE: dict[str, Any] = {
     "weight_decay": 0.01,
 }
 """The training of an encoder with little augmentation and little regularisation."""
+
+_HEAD: dict[str, Any] = {"head.name": "gru", "readout": "statistics", "members": 3}
+"""The recurrent head behind a frozen encoder. How strongly it is held back, the recipe of the training decides."""
 
 LINEAR, FROZEN, TINY, SMALL = range(4)
 """The kinds of candidates, the simplest first."""
@@ -63,8 +65,6 @@ class Clips:
 
     size: Size
     """The median size of the pictures."""
-    count: int
-    """The number of clips to learn from."""
     interval_seconds: float
     """The median time between two frames."""
     long_seconds: float
@@ -77,7 +77,6 @@ class Clips:
         durations = [one.duration_seconds for one in facts]
         return cls(
             size=dataset.median_size,
-            count=len(places),
             interval_seconds=float(np.median([one.duration_seconds / one.frames for one in facts])),
             long_seconds=float(np.quantile(durations, _LONG_SHARE)),
         )
@@ -109,16 +108,9 @@ def known_candidate(config: RunConfig, clips: Clips, motion: Sequence[str], *, l
     if linear:
         settings |= {"head.name": "linear", "readout": "statistics"}
     else:
-        settings |= head_for_count(clips.count)
+        settings |= _HEAD
     chosen = with_settings(config, settings)
     return Candidate(named(chosen), LINEAR if linear else FROZEN, chosen)
-
-
-def head_for_count(count: int) -> dict[str, Any]:
-    """The recurrent head that the search tries behind a frozen encoder, by the number of clips that it learns from."""
-    recipe = OF_CLIPS.behind_frozen(count)
-    held_back = {"head.size": recipe.units, "head.dropout": recipe.dropout, "weight_decay": recipe.weight_decay}
-    return {"head.name": "gru", "readout": "statistics", "members": 3, **held_back}
 
 
 def learnt_candidates(config: RunConfig, clips: Clips, *, grey: bool, shared: Mapping[str, Any]) -> list[Candidate]:

@@ -310,7 +310,7 @@ class _Search:
         yield from learner.prepare(self.places, to_train=False)
         hits, places, epochs = np.zeros(len(self.places), dtype=bool), np.asarray(self.places), 0
         for number, held in enumerate(self.thirds):
-            piece = f"{candidate.key}, share {share:.2f}, third {number}"
+            piece = f"{candidate.key}, {len(places)} clips, share {share:.2f}, third {number}"
             done = journal.recall(piece)
             if done is None:
                 one = learner.with_fresh_weights(self.setting.config.seed + number)

@@ -35,7 +35,7 @@ from vidrnn.train.search.candidates import (
     with_settings,
 )
 from vidrnn.train.search.choice import Found, refuse_unfit
-from vidrnn.values import Kind, Part
+from vidrnn.values import Part
 
 _FOLDS = 3
 _MOST_STEPS = 12_000
@@ -57,8 +57,12 @@ _SMALL_AREA = 64 * 64
 """In pixels: the pictures of an encoder that learns from the films."""
 _HELD_BACK = {"members": 3, "head.dropout": 0.6, "weight_decay": 0.1}
 """The heads behind a known encoder: films are few, and features are many."""
-_OTHER_LOSS: dict[Kind, LossName] = {"one": "focal", "several": "asymmetric"}
-"""Behind an encoder that stays as it is, the loss that is tried with the best candidate beside the cross-entropy."""
+_OTHER_LOSS: LossName = "focal"
+"""Where classes exclude each other, the loss that the best candidate is tried with beside the cross-entropy.
+
+The asymmetric loss of several at once is not tried. Its probabilities are no shares of time, so the expected durations
+of such a model are wrong.
+"""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,12 @@ def hopeful(tried: Sequence[Tried]) -> list[Tried]:
     best = max(one.score for one in tried)
     near = [one for one in tried if one.score >= best - (_HOPELESS if one.encoder else _HOPELESS_LEARNT)]
     return near if any(one.encoder for one in near) else []
+
+
+def comparable(tried: Sequence[Tried]) -> list[Tried]:
+    """The candidates that were tried on the most folds. One fold may be a lucky one."""
+    most = max(len(one.scores) for one in tried)
+    return [one for one in tried if len(one.scores) == most]
 
 
 def finalists(tried: Sequence[Tried]) -> list[Tried]:
@@ -145,8 +155,10 @@ class LabelSearch:
         for one in hopeful(short):
             again = yield from self._try(one.candidate, places, _SHORT, folds=_FOLDS, first=one.scores)
             short[short.index(one)] = again or one
-        short += yield from self._try_loss(max(short, key=lambda one: one.score), places)
-        whole = finalists(short)
+        judged = comparable(short)
+        judged += yield from self._try_loss(max(judged, key=lambda one: one.score), places)
+        short += [one for one in judged if one not in short]
+        whole = finalists(judged)
         if len(whole) > 1 and self._share > 0.5:
             for place, one in enumerate(whole):
                 again = yield from self._try(one.candidate, places, 1.0, folds=_FOLDS)
@@ -189,10 +201,10 @@ class LabelSearch:
 
     def _try_loss(self, best: Tried, places: Sequence[int]) -> Generator[RunEvent, None, list[Tried]]:
         """The best candidate with another loss, where its encoder stays as it is."""
-        loss = _OTHER_LOSS[self._setting.answer.kind]
-        if best.encoder is None or "loss" in given_settings(self._setting.config):
+        setting = self._setting
+        if best.encoder is None or setting.answer.kind == "several" or "loss" in given_settings(setting.config):
             return []
-        one = best.candidate.config.model_copy(update={"loss": loss})
+        one = best.candidate.config.model_copy(update={"loss": _OTHER_LOSS})
         tried = yield from self._try(Candidate(named(one), FROZEN, one), places, _SHORT, folds=len(best.scores))
         return [] if tried is None else [replace(tried, further=True)]
 
@@ -254,7 +266,7 @@ class LabelSearch:
         chosen = min(level, key=lambda one: (one.candidate.kind, -one.score))
         final = [one for one in short if all(one.candidate is not other.candidate for other in whole)] + list(whole)
         measure = "average precision" if self._setting.answer.kind == "several" else "frame accuracy and macro-F1"
-        others = [one.score for one in final if one is not chosen]
+        others = [one.score for one in final if one is not chosen and len(one.scores) == len(chosen.scores)]
         beside = f", the best other {max(others):.3f}" if others else ""
         reason = (
             f"The search chose {chosen.candidate.name}: mean of {measure} {chosen.score:.3f} on videos of held-out "
