@@ -80,7 +80,9 @@ def no_portable_file(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_a_process(*arguments: str | Path, **how: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from vidrnn.cli import run; run()", *map(str, arguments)]
+    """The command in a process that hears Ctrl-C, also where the tests run in the background, which do not."""
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; from vidrnn.cli import run; run()", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
 

@@ -98,7 +98,7 @@ def test_nothing_that_needs_pictures_is_asked_of_features(run: TinyRun) -> None:
     names = [control["name"] for control in header.scores["controls"]]
     assert "linear, features" in names and "linear, pictures" not in names
     said = "\n".join(event.text for event in run.events if isinstance(event, Note))
-    assert "mirrored" not in said and "search" not in said and not header.facts["choice"]
+    assert "mirrored" not in said and "search" not in said and "search" not in str(header.facts["choice"])
 
 
 def test_the_head_may_see_how_features_change(data: Path, tmp_path: Path) -> None:
