@@ -108,7 +108,7 @@ class HeadConfig(_Frozen):
         int | None,
         Flag(
             "Size of the head.",
-            unsaid=f"{_UNITS}; 64 to classify fewer than {FEW_CLIPS} clips behind a frozen encoder",
+            unsaid=f"{_UNITS}; 64 to classify from fewer than {FEW_CLIPS} training clips, frozen encoder",
             panel=MODEL,
             name="--units",
         ),
@@ -511,7 +511,7 @@ class RunConfig(_Frozen):
         float | None,
         Flag(
             "Weight decay of AdamW.",
-            unsaid=f"0.05; 0.1 to classify fewer than {FEW_CLIPS} clips behind a frozen encoder; next-frame: 0.0001",
+            unsaid=f"0.05; 0.1 to classify from fewer than {FEW_CLIPS} training clips, frozen encoder; next-frame: 0.0001",
             panel=TIME,
         ),
     ] = Field(None, ge=0)

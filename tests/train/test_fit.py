@@ -378,16 +378,22 @@ def test_heads_that_learn_side_by_side_learn_what_each_learns_alone() -> None:
     np.testing.assert_allclose(shown, np.mean(losses, axis=0), rtol=1e-5)
 
 
-def test_a_budget_of_seconds_ends_training_inside_an_epoch_once_one_is_done(clock: Clock) -> None:
-    lesson = make_lesson()
-    answer, steps = lesson.answer, []
+def slowed(lesson: Lesson, clock: Clock, seconds: float) -> list[float]:
+    """Let each step of a lesson take so many seconds of a clock, and list the times at which steps were done."""
+    answer, steps = lesson.answer, list[float]()
 
     def slow(*what: Any) -> object:
-        clock.now += 1.0
+        clock.now += seconds
         steps.append(clock.now)
         return answer(*what)
 
     lesson.answer = slow
+    return steps
+
+
+def test_a_budget_of_seconds_ends_training_inside_an_epoch_once_one_is_done(clock: Clock) -> None:
+    lesson = make_lesson()
+    steps = slowed(lesson, clock, 1.0)
     plan = replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=10.5)
     epochs = list(Fit(lesson, plan).run())
     assert lesson.steps == 4 and len(steps) == 11
@@ -396,28 +402,14 @@ def test_a_budget_of_seconds_ends_training_inside_an_epoch_once_one_is_done(cloc
 
 def test_the_first_epoch_is_whole_however_little_time_there_is(clock: Clock) -> None:
     lesson = make_lesson()
-    answer, steps = lesson.answer, []
-
-    def slow(*what: Any) -> object:
-        clock.now += 100.0
-        steps.append(clock.now)
-        return answer(*what)
-
-    lesson.answer = slow
+    steps = slowed(lesson, clock, 100.0)
     epochs = list(Fit(lesson, replace(PLAN, seconds=0.5)).run())
     assert [epoch.number for epoch in epochs] == [1] and len(steps) == lesson.steps
 
 
 def test_a_resumed_training_has_the_time_that_it_was_given_first(clock: Clock) -> None:
     lesson, plan = make_lesson(), replace(PLAN, epochs=1_000_000, patience=PATIENT, seconds=10.5)
-    answer, steps = lesson.answer, []
-
-    def slow(*what: Any) -> object:
-        clock.now += 1.0
-        steps.append(clock.now)
-        return answer(*what)
-
-    lesson.answer = slow
+    steps = slowed(lesson, clock, 1.0)
     first = Fit(lesson, plan)
     next(first.run())
     second = Fit(lesson, replace(plan, seconds=5.0))  # less is left of the run now
