@@ -511,7 +511,7 @@ class RunConfig(_Frozen):
         float | None,
         Flag(
             "Weight decay of AdamW.",
-            unsaid=f"0.05; 0.1 to classify from fewer than {FEW_CLIPS} training clips, frozen encoder; next-frame: 0.0001",
+            unsaid=f"0.05; 0.1 to classify from fewer than {FEW_CLIPS} training clips, frozen; next-frame: 0.0001",
             panel=TIME,
         ),
     ] = Field(None, ge=0)
